@@ -1,8 +1,8 @@
 """Builds the extension modules; everything else stands in pyproject.toml.
 
-``BPETOK_DEBUG=1`` at build time turns Cython's checks of bounds, None and division on and most of the optimiser off.
-Both kinds of build share their place in the source tree, so going from one to the other there takes
-``python setup.py build_ext --inplace --force``.
+``BPETOK_DEBUG=1`` at build time turns Cython's checks of bounds, None and division on and most of
+the optimiser off. Both kinds of build share their place in the source tree, so going from one to
+the other there takes ``python setup.py build_ext --inplace --force``.
 """
 
 import os
@@ -15,7 +15,8 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("BPETOK_DEBUG", "0") not in ("", "0")
 BUILD_FOLDER = "build/debug" if DEBUG else "build/release"
 
-# One set of directives for all modules: a module must not differ from its neighbours in what it checks.
+# One set of directives for all modules: a module must not differ from its neighbours in what it
+# checks.
 DIRECTIVES = {
     "language_level": 3,
     "embedsignature": True,
@@ -36,12 +37,16 @@ setup(
     ext_modules=cythonize(
         [
             Extension(
-                f"bpetok.{path.stem}", [path.as_posix()], include_dirs=["bpetok"], extra_compile_args=COMPILE_ARGS
+                f"bpetok.{path.stem}",
+                [path.as_posix()],
+                include_dirs=["bpetok"],
+                extra_compile_args=COMPILE_ARGS,
             )
             for path in sorted(Path("bpetok").glob("*.pyx"))
         ],
         compiler_directives=DIRECTIVES,
-        # The C files are no part of what tells the two kinds of build apart, so each kind has its own.
+        # The C files are no part of what tells the two kinds of build apart, so each kind has its
+        # own.
         build_dir=f"{BUILD_FOLDER}/cython",
     ),
     options={"build": {"build_base": BUILD_FOLDER}},

@@ -1,11 +1,14 @@
-"""Bytes to ids and back: what a Tokenizer runs on. No Numba, no NumPy; the GIL is released for longer texts.
+"""Bytes to ids and back: what a Tokenizer runs on. No Numba, no NumPy.
 
-The merges of a word are made smallest id first and, among equal ones, leftmost first. That is the order of learning,
-since a merge only ever makes pairs with its own new id in them, and those are merged later.
+The GIL is released for longer texts.
 
-Three ways lead to the ids of a word, fastest first: a cache of words of up to 15 bytes (`Workspace`), a search for the
-smallest rank on the stack (`merge_short`), and lists of places by rank, linear in the length of the word
-(`merge_long`).
+The merges of a word are made smallest id first and, among equal ones, leftmost first. That is the
+order of learning, since a merge only ever makes pairs with its own new id in them, and those are
+merged later.
+
+Three ways lead to the ids of a word, fastest first: a cache of words of up to 15 bytes
+(`Workspace`), a search for the smallest rank on the stack (`merge_short`), and lists of places by
+rank, linear in the length of the word (`merge_long`).
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -52,7 +55,7 @@ cdef uint64_t NO_PAIR = 0xFFFFFFFFFFFFFFFF
 LONGEST_WORD_BYTES = LONGEST_WORD
 
 
-# ---- pair of ids -> merged id ------------------------------------------------------------------------------------
+# ---- pair of ids -> merged id -------------------------------------------------------------------
 
 cdef struct PairSlot:
     uint64_t pair  # left << 32 | right; NO_PAIR if empty
@@ -86,10 +89,13 @@ cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noex
     return find_pair(ranks, pair_key(left, right)).id
 
 
-# ---- one word ----------------------------------------------------------------------------------------------------
+# ---- one word -----------------------------------------------------------------------------------
 
-cdef Py_ssize_t merge_short(const Ranks* ranks, const uint8_t* word, Py_ssize_t n, int32_t* ids) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number. Requires: 0 < n <= SHORT_WORD, room for n ids.
+cdef Py_ssize_t merge_short(
+    const Ranks* ranks, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    # Write the ids of the word to `ids`, return their number. Requires: 0 < n <= SHORT_WORD, room
+    # for n ids.
     cdef int32_t pair_ranks[SHORT_WORD]
     cdef int32_t best
     cdef Py_ssize_t i, at
@@ -116,7 +122,8 @@ cdef Py_ssize_t merge_short(const Ranks* ranks, const uint8_t* word, Py_ssize_t 
 
 
 cdef struct Place:
-    # One byte of a long word; only the first of a token counts. 16 bytes, so that a merge touches one or two lines.
+    # One byte of a long word; only the first of a token counts. 16 bytes, so that a merge touches
+    # one or two lines.
     int32_t id
     int32_t rank      # what the token and the next merge to
     int32_t before    # first byte of the token before, -1 at the start
@@ -172,8 +179,9 @@ cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept n
 
 
 cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
-    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale. A pair never comes
-    # back to a place, since ids only grow there, so no place stands in a list twice.
+    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale.
+    # A pair never comes back to a place, since ids only grow there, so no place stands in a list
+    # twice.
     cdef int32_t i = rank - N_BYTES
     cdef int32_t node = w.lists.top[i]
     cdef int32_t at
@@ -199,8 +207,8 @@ cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
 cdef Py_ssize_t merge_long(
     const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number, -1 if memory ran out.
-    # Requires: 1 < n <= LONGEST_WORD, room for n ids. A merge makes at most two nodes, so there are fewer than 3n.
+    # Write the ids of the word to `ids`, return their number, -1 if memory ran out. Requires: 1 < n
+    # <= LONGEST_WORD, room for n ids. A merge makes at most two nodes, so there are fewer than 3n.
     cdef LongWord w
     cdef Py_ssize_t i, n_ids = 0
     cdef int32_t at
@@ -232,10 +240,11 @@ cdef Py_ssize_t merge_long(
     return n_ids
 
 
-# ---- many words, through a cache ---------------------------------------------------------------------------------
+# ---- many words, through a cache ----------------------------------------------------------------
 
 cdef struct Key:
-    # A word of up to CACHED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is no word.
+    # A word of up to CACHED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is
+    # no word.
     uint64_t low
     uint64_t high
 
@@ -249,7 +258,8 @@ cdef struct CacheLine:
     CacheEntry second  # the one before it
 
 cdef struct FurtherIds:
-    # Ids that an entry has no room for: memory that is touched only where words fall apart into many.
+    # Ids that an entry has no room for: memory that is touched only where words fall apart into
+    # many.
     int32_t ids[CACHED_WORD - INLINE_IDS]
 
 
@@ -272,8 +282,15 @@ cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n, const uint8_t* end)
     return key
 
 
+cdef inline Py_ssize_t line_of(const Key* key) noexcept nogil:
+    cdef uint64_t hashed = multiply_fold(
+        key.low ^ <uint64_t>0x9E3779B97F4A7C15, key.high ^ <uint64_t>0xD6E8FEB86659FD93
+    )
+    return <Py_ssize_t>(hashed >> (64 - CACHE_BITS))
+
+
 cdef class Workspace:
-    """What one call needs for itself: a cache of words (16 MB at most, as touched), lists, room for ids.
+    """What one call needs for itself: a cache of words (20 MB at most), lists, room for ids.
 
     An encoder keeps those that are not in use; a call borrows one, so threads never share any.
     """
@@ -290,7 +307,12 @@ cdef class Workspace:
         self.further = <FurtherIds*> table_alloc(2 * CACHE_LINES * sizeof(FurtherIds))
         self.lists.top = <int32_t*> malloc((n_merges + 1) * sizeof(int32_t))
         self.lists.filled = <uint64_t*> calloc((n_merges + 64) >> 6, sizeof(uint64_t))
-        if self.cache == NULL or self.further == NULL or self.lists.top == NULL or self.lists.filled == NULL:
+        if (
+            self.cache == NULL
+            or self.further == NULL
+            or self.lists.top == NULL
+            or self.lists.filled == NULL
+        ):
             raise MemoryError
         memset(self.lists.top, 0xFF, n_merges * sizeof(int32_t))
 
@@ -319,7 +341,9 @@ cdef class Workspace:
             free(self.ids)
             self.ids, self.room = NULL, 0
 
-    cdef int append_word(self, const Ranks* ranks, const uint8_t* word, Py_ssize_t n) noexcept nogil:
+    cdef int append_word(
+        self, const Ranks* ranks, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
         # Append the ids of any word. Requires: room for n ids; n <= LONGEST_WORD.
         cdef Py_ssize_t n_ids
         if n <= SHORT_WORD:
@@ -334,8 +358,8 @@ cdef class Workspace:
     cdef void append_and_cache(
         self, const Ranks* ranks, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t line
     ) noexcept nogil:
-        # Append the ids of a word that is not in the cache and put it there, in the place of the older of two.
-        # Requires: room for n + INLINE_IDS ids.
+        # Append the ids of a word that is not in the cache and put it there, in the place of the
+        # older of two. Requires: room for n + INLINE_IDS ids.
         cdef CacheEntry* entry = &self.cache[line].first
         cdef int32_t* ids = self.ids + self.n_ids
         cdef Py_ssize_t n_ids = merge_short(ranks, word, n, ids)
@@ -346,10 +370,16 @@ cdef class Workspace:
         memcpy(entry.ids, ids, INLINE_IDS * sizeof(int32_t))
         entry.n_ids = <int32_t>n_ids
         if n_ids > INLINE_IDS:
-            memcpy(self.further[2 * line].ids, ids + INLINE_IDS, (n_ids - INLINE_IDS) * sizeof(int32_t))
+            memcpy(
+                self.further[2 * line].ids,
+                ids + INLINE_IDS,
+                (n_ids - INLINE_IDS) * sizeof(int32_t),
+            )
         self.n_ids += n_ids
 
-    cdef inline void append_cached(self, const CacheEntry* entry, const FurtherIds* further) noexcept nogil:
+    cdef inline void append_cached(
+        self, const CacheEntry* entry, const FurtherIds* further
+    ) noexcept nogil:
         # Requires: room for CACHED_WORD ids.
         cdef int32_t* ids = self.ids + self.n_ids
         memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
@@ -357,8 +387,11 @@ cdef class Workspace:
             memcpy(ids + INLINE_IDS, further.ids, (entry.n_ids - INLINE_IDS) * sizeof(int32_t))
         self.n_ids += entry.n_ids
 
-    cdef int append_text(self, const Ranks* ranks, const uint8_t* text, Py_ssize_t n) noexcept nogil:
-        # Append the ids of the text. -1: no memory; -2: a word is longer than LONGEST_WORD. Requires: valid UTF-8.
+    cdef int append_text(
+        self, const Ranks* ranks, const uint8_t* text, Py_ssize_t n
+    ) noexcept nogil:
+        # Append the ids of the text. -1: no memory; -2: a word is longer than LONGEST_WORD.
+        # Requires: valid UTF-8.
         cdef Scanner scanner
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
         cdef Key keys[SCAN_WORDS]
@@ -366,7 +399,7 @@ cdef class Workspace:
         cdef const uint8_t* end = text + n
         cdef Py_ssize_t i, k, length
         cdef CacheLine* line
-        cdef Key key
+        cdef Key* key
         scan_begin(&scanner, text, n)
         while True:
             k = scan_next(&scanner, bounds)
@@ -380,10 +413,7 @@ cdef class Workspace:
                 lines[i] = -1
                 if length <= CACHED_WORD:
                     keys[i] = pack_word(bounds[i], length, end)
-                    lines[i] = <Py_ssize_t>(
-                        multiply_fold(keys[i].low ^ <uint64_t>0x9E3779B97F4A7C15,
-                                      keys[i].high ^ <uint64_t>0xD6E8FEB86659FD93) >> (64 - CACHE_BITS)
-                    )
+                    lines[i] = line_of(&keys[i])
                     prefetch(&self.cache[lines[i]])
             for i in range(k):
                 if lines[i] < 0:
@@ -394,16 +424,17 @@ cdef class Workspace:
                         return -1
                     continue
                 line = &self.cache[lines[i]]
-                key = keys[i]
+                key = &keys[i]
                 if line.first.key.low == key.low and line.first.key.high == key.high:
                     self.append_cached(&line.first, &self.further[2 * lines[i]])
                 elif line.second.key.low == key.low and line.second.key.high == key.high:
                     self.append_cached(&line.second, &self.further[2 * lines[i] + 1])
                 else:
-                    self.append_and_cache(ranks, bounds[i], bounds[i + 1] - bounds[i], &key, lines[i])
+                    length = bounds[i + 1] - bounds[i]
+                    self.append_and_cache(ranks, bounds[i], length, key, lines[i])
 
 
-# ---- the two classes that Python sees ----------------------------------------------------------------------------
+# ---- the two classes that Python sees -----------------------------------------------------------
 
 cdef class Encoder:
     """Encode text with a list of merges. Threads may share it.
@@ -416,7 +447,7 @@ cdef class Encoder:
 
     cdef Ranks ranks
     cdef list unused   # workspaces
-    cdef list numbers  # numbers[id] is id: an int object that is made once and shared by all results
+    cdef list numbers  # numbers[id] is id: int objects made once and shared by all results
 
     def __cinit__(self, const int32_t[::1] pairs not None):
         cdef Py_ssize_t n_merges = pairs.shape[0] // 2
@@ -431,7 +462,11 @@ cdef class Encoder:
         self.ranks.byte_pairs = <int32_t*> PyMem_Malloc(N_BYTES * N_BYTES * sizeof(int32_t))
         self.ranks.slots = <PairSlot*> PyMem_Malloc(n_slots * sizeof(PairSlot))
         self.ranks.is_double = <uint8_t*> PyMem_Malloc(n_merges + 1)
-        if self.ranks.byte_pairs == NULL or self.ranks.slots == NULL or self.ranks.is_double == NULL:
+        if (
+            self.ranks.byte_pairs == NULL
+            or self.ranks.slots == NULL
+            or self.ranks.is_double == NULL
+        ):
             raise MemoryError
         for i in range(N_BYTES * N_BYTES):
             self.ranks.byte_pairs[i] = NONE
@@ -456,7 +491,8 @@ cdef class Encoder:
         PyMem_Free(self.ranks.is_double)
 
     cdef Workspace borrow(self):
-        # Under the GIL, so no two threads get the same. There are never more than threads that encode at once.
+        # Under the GIL, so no two threads get the same. There are never more than threads that
+        # encode at once.
         cdef Workspace work = self.unused.pop() if self.unused else Workspace(self.ranks.n_merges)
         work.n_ids = 0
         return work
@@ -475,13 +511,15 @@ cdef class Encoder:
         work.trim()
         self.unused.append(work)
         if failure == -2:
-            raise ValueError(f"text holds a word of more than {LONGEST_WORD} bytes, the most that can be encoded")
+            raise ValueError(
+                f"text holds a word of more than {LONGEST_WORD} bytes, the most that can be encoded"
+            )
         if failure:
             raise MemoryError
         return ids
 
     def encode(self, text):
-        """Return the ids of a text (str, or bytes that are valid UTF-8), split by the GPT-2 pattern.
+        """Return the ids of a text, split by the GPT-2 pattern: str, or bytes that are valid UTF-8.
 
         Raises
         ------
@@ -496,7 +534,8 @@ cdef class Encoder:
             if PyUnicode_IS_COMPACT_ASCII(text):
                 data = <const uint8_t*> PyUnicode_AsUTF8AndSize(text, &n)
             else:
-                text = (<str> text).encode()  # PyUnicode_AsUTF8AndSize would leave a copy with the str
+                # PyUnicode_AsUTF8AndSize would leave a copy with the str.
+                text = (<str> text).encode()
                 data, n = text, len(<bytes> text)
         else:
             data, n = <bytes?> text, len(<bytes> text)
@@ -509,7 +548,7 @@ cdef class Encoder:
         return self.take_ids(work, failure)
 
     def encode_words(self, words):
-        """Return the ids of words (bytes, none empty), one after another: for a pattern that has no scanner."""
+        """Return the ids of words (bytes, none empty): for a pattern that has no scanner."""
         cdef Workspace work = self.borrow()
         cdef int failure = 0
         cdef bytes word
@@ -551,10 +590,6 @@ cdef class Decoder:
 
     def __dealloc__(self):
         PyMem_Free(self.ends)
-
-    def token_bytes(self, Py_ssize_t token_id):
-        """Return the bytes of one id. Requires: 0 <= `token_id` < number of tokens."""
-        return self.data[self.ends[token_id] : self.ends[token_id + 1]]
 
     def decode(self, ids):
         """Return the bytes of an iterable of ids, one after another.
@@ -599,5 +634,7 @@ cdef class Decoder:
         except TypeError:
             raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None
         if not 0 <= token_id < self.n_tokens:
-            raise ValueError(f"ids must be from 0 to {self.n_tokens - 1}, got {number} at index {i}")
+            raise ValueError(
+                f"ids must be from 0 to {self.n_tokens - 1}, got {number} at index {i}"
+            )
         return token_id

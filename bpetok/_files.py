@@ -1,0 +1,74 @@
+"""Files read within a bound, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+
+def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    OSError
+        If it can't be read; the error names it.
+    ValueError
+        If it holds more than `max_bytes`; no more than that is read.
+    """
+    with Path(path).open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{os.fspath(path)}: must be at most {max_bytes} bytes long")
+    return data
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError that names the path or its folder if `write_whole` could not write there.
+
+    To be called before long work whose result is to be saved.
+    """
+    target = _target(path)
+    folder = target.parent
+    if not folder.exists():
+        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{os.fspath(path)}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{os.fspath(path)}: the folder {folder} is not writable")
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that whoever looks finds all of it or what was there before.
+
+    The bytes go to a temporary file in the same folder, which is then renamed. A symbolic link
+    stays one, a file that is replaced keeps its permissions.
+    """
+    check_writable(path)
+    target = _target(path)
+    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    # The file that a path means, links followed: renaming onto a link or a device would replace it.
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{os.fspath(path)}: is a folder, give the name of a file")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{os.fspath(path)}: is not a regular file, so it can't be replaced")
+    return target

@@ -1,0 +1,262 @@
+"""The command `bpetok`: train, encode, decode.
+
+Data goes to stdout, all else to stderr. Exit status: 0; 1 if the result could not be kept; 2 for
+bad usage or input; 130 after Ctrl-C. Modules that do the work are imported where they are used, so
+that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
+
+import bpetok
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+IDS_AT_ONCE = 65_536
+
+
+class CommandError(Exception):
+    """What the user is told in one line, and the exit status."""
+
+    def __init__(self, message: object, status: int = 2) -> None:
+        super().__init__(str(message))
+        self.status = status
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            options = _build_parser().parse_args(arguments)
+            options.run(options)
+            sys.stdout.flush()
+    except CommandError as error:
+        return _fail(error, error.status)
+    except MemoryError:
+        return _fail("not enough memory", 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has had enough. Python would complain once more on its way
+        # out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    return 0
+
+
+def _build_parser() -> Parser:
+    parser = Parser(prog="bpetok", description="Train and use exact byte-level BPE tokenizers.")
+    parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    train = commands.add_parser("train", help="learn a tokenizer from text files")
+    train.add_argument("files", nargs="*", metavar="FILE", help="text in UTF-8: paths and globs")
+    train.add_argument(
+        "--sample",
+        action="store_true",
+        help="train on the sources of Python's own standard library instead of FILEs",
+    )
+    train.add_argument("--output", required=True, metavar="TOK.json", help="where to save")
+    train.add_argument(
+        "--vocab-size",
+        type=int,
+        default=32_000,
+        metavar="N",
+        help="bytes + merges + special tokens (default: %(default)s)",
+    )
+    train.add_argument(
+        "--special-token",
+        action="append",
+        default=[],
+        metavar="S",
+        dest="special_tokens",
+        help="a token that is never split or counted; may be given several times",
+    )
+    train.add_argument(
+        "--pattern",
+        default="gpt2",
+        help="what splits text into words: a name or a regular expression (default: %(default)s)",
+    )
+    train.add_argument(
+        "--min-frequency",
+        type=int,
+        default=1,
+        metavar="N",
+        help="stop when the best pair occurs less often (default: %(default)s)",
+    )
+    train.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+    )
+    train.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
+    )
+    train.add_argument("--no-progress", action="store_true", help="no progress bar")
+    train.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    train.set_defaults(run=_train)
+
+    encode = commands.add_parser("encode", help="text to ids: one line of ids for each input")
+    encode.add_argument(
+        "--special",
+        choices=("refuse", "ids", "text"),
+        default="refuse",
+        help="special tokens in the text: refuse them, give them their ids, or treat them as "
+        "ordinary text (default: %(default)s)",
+    )
+    encode.set_defaults(run=_encode)
+    decode = commands.add_parser("decode", help="ids, separated by white space, to text")
+    decode.set_defaults(run=_decode)
+    for command in (encode, decode):
+        command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
+        command.add_argument("--tokenizer", required=True, metavar="TOK.json")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    from bpetok._files import check_writable
+
+    if options.sample and options.files:
+        raise CommandError("give FILEs or --sample, not both")
+    if not options.sample and not options.files:
+        raise CommandError("give FILEs to train on, or --sample")
+    try:
+        check_writable(options.output)
+    except OSError as error:
+        raise CommandError(f"--output: {_describe(error)}") from None
+    files = options.files
+    if options.sample:
+        from bpetok.sources import sample_files
+
+        files = sample_files()
+    begin = time.perf_counter()
+    try:
+        tokenizer = bpetok.train(
+            files,
+            vocab_size=options.vocab_size,
+            pattern=options.pattern,
+            special_tokens=options.special_tokens,
+            min_frequency=options.min_frequency,
+            n_threads=options.threads,
+            errors=options.errors,
+            progress=sys.stderr.isatty() and not (options.quiet or options.no_progress),
+        )
+    except (ValueError, TypeError, OSError) as error:
+        raise CommandError(_describe(error)) from None
+    seconds = time.perf_counter() - begin
+    try:
+        tokenizer.save(options.output)
+    except OSError as error:
+        raise CommandError(_describe(error), status=1) from None
+    if not options.quiet:
+        n_special = len(tokenizer.special_tokens)
+        n_merges = tokenizer.vocab_size - 256 - n_special
+        print(
+            f"Trained in {seconds:.1f} s: {tokenizer.vocab_size} ids = 256 bytes "
+            f"+ {n_merges} merges + {n_special} special tokens.\n"
+            f"Saved to {options.output}. Next:\n"
+            f'  echo "Hello world" | bpetok encode --tokenizer {shlex.quote(options.output)}',
+            file=sys.stderr,
+        )
+
+
+def _encode(options: argparse.Namespace) -> None:
+    tokenizer = _load(options.tokenizer)
+    allowed = "all" if options.special == "ids" else ()
+    disallowed = "all" if options.special == "refuse" else ()
+    for name, file in _inputs(options.files):
+        try:
+            ids = tokenizer.encode(
+                file.read(), allowed_special=allowed, disallowed_special=disallowed
+            )
+        except ValueError as error:
+            hint = "; or use --special" if "special token" in str(error) else ""
+            raise CommandError(f"{name}: {error}{hint}") from None
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            separator = " " if start else ""
+            sys.stdout.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
+        sys.stdout.write("\n")
+
+
+def _decode(options: argparse.Namespace) -> None:
+    tokenizer = _load(options.tokenizer)
+    for name, file in _inputs(options.files):
+        for number, line in enumerate(file, 1):
+            try:
+                sys.stdout.buffer.write(tokenizer.decode_bytes(_parse_ids(line)))
+            except ValueError as error:
+                raise CommandError(f"{name}, line {number}: {error}") from None
+    sys.stdout.buffer.flush()
+
+
+def _parse_ids(line: bytes) -> list[int]:
+    words = line.split()
+    for word in words:
+        if not word.isdigit() or len(word) > 10:  # int() takes more, such as 1_000
+            raise ValueError(f"{word[:40].decode(errors='replace')!r} is not an id")
+    return list(map(int, words))
+
+
+def _load(path: str) -> Tokenizer:
+    from bpetok.tokenizer import Tokenizer
+
+    try:
+        return Tokenizer.load(path)
+    except (ValueError, OSError) as error:
+        raise CommandError(f"--tokenizer: {_describe(error)}") from None
+
+
+def _inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
+    if not files:
+        if sys.stdin is None:
+            raise CommandError("give FILEs, there is no standard input")
+        yield "standard input", sys.stdin.buffer
+    for path in files:
+        try:
+            with Path(path).open("rb") as file:
+                yield path, file
+        except OSError as error:
+            raise CommandError(_describe(error)) from None
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"bpetok: warning: {message}", file=sys.stderr)
+
+
+def _fail(message: object, status: int) -> int:
+    print(f"bpetok: error: {' '.join(str(message).split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,192 @@
+"""Merges to token bytes, and the checks that a list of merges must pass.
+
+Ids 0 to 255 are the bytes; merge i makes the id 256 + i; special tokens follow the merges. Two
+merges may spell the same bytes, as (a, bc) and (ab, c) do: each has an id of its own, so merges are
+kept as pairs of ids, never of bytes.
+"""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Merges = Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]
+    Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+N_BYTES = 256
+
+# Doubling merges, (0, 0), (256, 256), ..., would fill any memory in 30 steps. Real vocabularies
+# hold some megabytes.
+MAX_TOTAL_BYTES = 1 << 28
+
+
+def check_merges(merges: Merges) -> array[int]:
+    """Return the merges as one flat int32 array: left 0, right 0, left 1, right 1, ...
+
+    Parameters
+    ----------
+    merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
+        The ids that each merge joins, in learning order.
+
+    Raises
+    ------
+    TypeError
+        If an id is not an integer.
+    ValueError
+        If a merge is not a pair, uses an id that no byte or earlier merge has, or stands twice; or
+        if all tokens together would be longer than 256 MiB.
+    """
+    pairs = array("i")
+    lengths = [1] * N_BYTES
+    total = N_BYTES
+    seen = set()
+    for i, pair in enumerate(_rows(merges, "merges")):
+        try:
+            left, right = pair
+        except (TypeError, ValueError):
+            raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
+        if type(left) is not int or type(right) is not int:
+            left, right = _index(left, f"merges[{i}]"), _index(right, f"merges[{i}]")
+        if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+            raise ValueError(
+                f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
+                f"earlier merges, got {shorten((left, right))}"
+            )
+        key = left << 32 | right
+        if key in seen:
+            raise ValueError(
+                f"merges[{i}] joins {(left, right)}, which an earlier merge has joined already"
+            )
+        seen.add(key)
+        length = lengths[left] + lengths[right]
+        lengths.append(length)
+        total += length
+        if total > MAX_TOTAL_BYTES:
+            raise ValueError(
+                f"merges[{i}] makes a token of {length} bytes, and all tokens up to it {total} "
+                f"bytes, more than {MAX_TOTAL_BYTES}"
+            )
+        pairs.append(left)
+        pairs.append(right)
+    return pairs
+
+
+def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
+    """Return the counts of the merges as a flat int64 array.
+
+    Raises
+    ------
+    TypeError
+        If a count is not an integer.
+    ValueError
+        If there is not one count for each merge, or one is negative or does not fit in 64 bits.
+    """
+    counts = array("q")
+    for i, given in enumerate(_rows(merge_counts, "merge_counts")):
+        count = _index(given, f"merge_counts[{i}]")
+        if not 0 <= count < 1 << 63:
+            raise ValueError(f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(count)}")
+        counts.append(count)
+    if len(counts) != n_merges:
+        raise ValueError(
+            f"merge_counts must hold one count for each of {n_merges} merges, got {len(counts)}"
+        )
+    return counts
+
+
+def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
+    """Return the special tokens, in order.
+
+    Raises
+    ------
+    TypeError
+        If one is not a str, or if `special_tokens` is itself a str.
+    ValueError
+        If one is empty, stands twice, or has no UTF-8 form.
+    """
+    if isinstance(special_tokens, (str, bytes)):
+        raise TypeError(
+            f"special_tokens must be a list of str, got {special_tokens!r}; "
+            f"write [{special_tokens!r}]"
+        )
+    tokens = tuple(special_tokens)
+    seen = set()
+    for i, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise TypeError(f"special_tokens must be str, got {shorten(token)} at index {i}")
+        if not token:
+            raise ValueError(f"special_tokens must not be empty, got '' at index {i}")
+        if token in seen:
+            raise ValueError(f"special_tokens must be different, got {token!r} twice")
+        seen.add(token)
+        encode_utf8(token, f"special_tokens[{i}]")
+    return tokens
+
+
+def encode_utf8(text: str, name: str) -> bytes:
+    """Return the UTF-8 form of `text`.
+
+    Raises
+    ------
+    ValueError
+        If `text` holds a lone surrogate; the message says `name` and where.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} has a lone surrogate, {text[error.start]!r}, at index {error.start}, so it "
+            "has no UTF-8 form; "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') replaces it"
+        ) from None
+
+
+def build_token_bytes(pairs: array[int]) -> list[bytes]:
+    """Return the bytes of each id, from 0, of merges that `check_merges` has returned."""
+    tokens = [bytes([byte]) for byte in range(N_BYTES)]
+    for left, right in zip(pairs[::2], pairs[1::2], strict=True):
+        tokens.append(tokens[left] + tokens[right])
+    return tokens
+
+
+def build_vocab(tokens: Iterable[bytes]) -> dict[bytes, int]:
+    """Return the id of each token; the first, where several ids have the same bytes."""
+    vocab: dict[bytes, int] = {}
+    for token_id, token in enumerate(tokens):
+        vocab.setdefault(token, token_id)
+    return vocab
+
+
+def _rows(values: Any, name: str) -> Sequence[Any]:
+    # An array's tolist() gives Python ints, ten times faster than iterating over it.
+    rows = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Sequence):
+        raise TypeError(f"{name} must be a sequence or an array, got {shorten(values)}")
+    return rows
+
+
+def _index(value: Any, name: str) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be integers, got {value}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be integers, got {shorten(value)}") from None
+
+
+def shorten(value: object) -> str:
+    """Return the repr of what was given, cut to what fits in a message.
+
+    A hostile file may hold numbers of thousands of digits, or deep lists.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:80]}..."

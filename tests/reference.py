@@ -1,0 +1,71 @@
+"""Byte-level BPE in its plainest form: the oracle of the tests. No NumPy, no cleverness."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+Pair = tuple[int, int]
+
+
+def merge_ids(ids: list[int], pair: Pair, new_id: int) -> list[int]:
+    """Return `ids` with each `pair`, from the left, replaced by `new_id`."""
+    merged = []
+    i = 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) == pair:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+def count_pairs(words: Iterable[tuple[list[int], int]]) -> Counter[Pair]:
+    """Return how often each pair stands in words with counts; `aaa` holds (a, a) twice."""
+    counts: Counter[Pair] = Counter()
+    for ids, count in words:
+        for pair in itertools.pairwise(ids):
+            counts[pair] += count
+    return counts
+
+
+def learn_merges(
+    word_counts: Mapping[bytes, int], n_merges: int, min_frequency: int = 1
+) -> tuple[list[Pair], list[int]]:
+    """Return the merges, as pairs of ids, and how often each pair stood when it was merged.
+
+    All pairs are counted anew for every merge. The best has the highest count and, among equals,
+    the smallest (left id, right id).
+    """
+    words = [(list(word), count) for word, count in word_counts.items()]
+    merges: list[Pair] = []
+    merge_counts = []
+    while len(merges) < n_merges:
+        counts = count_pairs(words)
+        if not counts:
+            break
+        pair = min(counts, key=lambda pair: (-counts[pair], pair))
+        if counts[pair] < max(min_frequency, 1):
+            break
+        new_id = 256 + len(merges)
+        words = [(merge_ids(ids, pair, new_id), count) for ids, count in words]
+        merges.append(pair)
+        merge_counts.append(counts[pair])
+    return merges, merge_counts
+
+
+def encode_word(word: bytes, merges: list[Pair]) -> list[int]:
+    """Return the ids of one word: every merge in turn, in the order of learning."""
+    ids = list(word)
+    for i, pair in enumerate(merges):
+        ids = merge_ids(ids, pair, 256 + i)
+    return ids
+
+
+def token_bytes(merges: list[Pair]) -> list[bytes]:
+    """Return the bytes of each id."""
+    tokens = [bytes([byte]) for byte in range(256)]
+    for left, right in merges:
+        tokens.append(tokens[left] + tokens[right])
+    return tokens
