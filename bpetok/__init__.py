@@ -1,3 +1,46 @@
-"""Exact byte-level BPE tokenizers, trained fast."""
+"""Exact byte-level BPE tokenizers, trained fast.
+
+The names below are imported when they are first used, so that ``import bpetok`` takes no time, and
+encoding needs neither NumPy nor Numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpetok import patterns as patterns
+    from bpetok.tokenizer import Tokenizer as Tokenizer
+    from bpetok.training import train as train
+    from bpetok.training import train_from_iterator as train_from_iterator
+    from bpetok.training import train_from_words as train_from_words
+    from bpetok.words import Words as Words
+    from bpetok.words import count_words as count_words
+    from bpetok.words import count_words_from_iterator as count_words_from_iterator
 
 __version__ = "0.1.0"
+
+_MODULE_OF = {
+    "Tokenizer": "tokenizer",
+    "Words": "words",
+    "count_words": "words",
+    "count_words_from_iterator": "words",
+    "train": "training",
+    "train_from_iterator": "training",
+    "train_from_words": "training",
+}
+
+__all__ = ["__version__", "patterns", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> object:
+    if name == "patterns":
+        return import_module("bpetok.patterns")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'bpetok' has no attribute {name!r}")
+    value = getattr(import_module(f"bpetok.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

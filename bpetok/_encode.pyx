@@ -39,7 +39,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     N_BYTES = 256
-    SHORT_WORD = 64        # bytes; longer words go to merge_long. At 64 both take about 1 us
+    SHORT_WORD = 32        # bytes; longer words go to merge_long, which is faster from 35 on
     CACHED_WORD = 15       # bytes; with the length they fill 128 bits
     INLINE_IDS = 3
     CACHE_BITS = 16        # of the number of cache lines, two words each

@@ -1,0 +1,597 @@
+"""The inner loops of learning, compiled by Numba. Nothing here checks its input or raises.
+
+What the arrays mean is said at the NamedTuples that hold them; why the whole is exact, in
+``merges.py``. A shard is a contiguous range of words with its own slots, postings, rows and events;
+in an array of all shards, shard s owns [start[s], start[s + 1]).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import prange
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+PREFETCH_AHEAD = 16
+"""Postings looked ahead: apply is bound by cache misses, and asking early halves its time."""
+
+WORD_BITS = 32
+WORD_MASK = (1 << WORD_BITS) - 1
+"""A posting is ``slot << WORD_BITS | word``, both counted from the shard's first."""
+
+NOTHING = -1
+"""In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
+
+
+class Corpus(NamedTuple):
+    """The words, as slots that never move: one a byte, and one before and after each word.
+
+    A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
+    right neighbour starts at p + token_len[id] and the left neighbour's id stands in slot p - 1.
+    """
+
+    symbols: Int32
+    slot_start: Int64
+    word_counts: Int64
+    word_start: Int64
+    token_len: Int32
+
+
+class Pairs(NamedTuple):
+    """The pairs that are counted, numbered in the order in which they were met."""
+
+    left: Int32
+    right: Int32
+    count: Int64
+    table: Int32  # open addressing: number of a pair, or NOTHING
+    size: Int64  # [1]: how many pairs there are
+
+
+class Index(NamedTuple):
+    """Where each pair stands: run_len postings from run_start, by [pair * n_shards + shard].
+
+    A run is written once, complete and in ascending order; later some postings are stale.
+    """
+
+    postings: Int64
+    posting_start: Int64
+    used: Int64  # postings in use, by shard
+    run_start: Int64
+    run_len: Int64
+
+
+class Heap(NamedTuple):
+    """The pairs by (count descending, pair ascending); a count may be higher than by now."""
+
+    count: Int64
+    pair: Int32
+    size: Int64  # [1]
+
+
+class Batch(NamedTuple):
+    """Merges of one round: merge m makes id first_id + m of pairs[m]."""
+
+    pair: Int32
+    count: Int64  # when it was chosen
+    left_round: Int32  # by id: last round with a merge that has the id on its left ...
+    right_round: Int32  # ... on its right
+
+
+class Rows(NamedTuple):
+    """What a round changes: a row for each shard, merge, side and neighbour.
+
+    key is the id of a left neighbour, or vocab_size + the id of a right neighbour.
+    """
+
+    key: Int32
+    weight: Int64  # sum of the counts of the words where it stands
+    places: Int64  # how many; after reduce_rows where to post them next, or NOTHING
+    row_start: Int64
+    merge_start: Int64  # by [shard * (len(batch.pair) + 1) + merge]: the merge's first row
+    row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the kernels
+    total: Int64  # scratch, by key; 0 between the kernels
+    pair_of: Int32  # scratch, by key
+
+
+class Events(NamedTuple):
+    """The places of the new pairs, to be posted where the pair is kept."""
+
+    row: Int32
+    posting: Int64
+    event_start: Int64
+    size: Int64  # by shard
+
+
+class PairCounts(NamedTuple):
+    """Counts of all adjacent pairs of each shard, in hash tables."""
+
+    key: Int64  # left << 32 | right, or NOTHING
+    weight: Int64
+    places: Int64
+    table_start: Int64
+    size: Int64  # by shard
+
+
+def jit(kernel: Kernel, parallel: bool = False) -> Kernel:
+    """Compile a kernel, cached on disk where any cache folder is writable."""
+    options = {"nogil": True, "parallel": parallel}
+    try:
+        return numba.njit(cache=True, **options)(kernel)
+    except RuntimeError:  # no folder to cache in: compile anew in each process
+        return numba.njit(**options)(kernel)
+
+
+if numba.config.DISABLE_JIT:
+
+    def prefetch(array: NDArray[Any], index: int) -> None:
+        """Do nothing: Python has no use for it."""
+
+else:
+
+    @intrinsic
+    def prefetch(context: Any, array: Any, index: Any) -> Any:
+        """Ask for array[index] to be brought near; no effect but speed."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+            flag = ir.IntType(32)
+            function = builder.module.declare_intrinsic(
+                "llvm.prefetch", [address.type], ir.FunctionType(
+                    ir.VoidType(), [address.type, flag, flag, flag]
+                )
+            )
+            builder.call(function, [address, flag(0), flag(3), flag(1)])
+            return context.get_dummy_value()
+
+        return numba.types.void(array, numba.types.int64), generate
+
+
+@jit
+def hash_pair(left: int, right: int) -> int:
+    """Mix two ids; the factors are small enough for ids below 2**31 not to overflow."""
+    mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
+    return mixed ^ (mixed >> 15)
+
+
+@jit
+def find_slot(pairs: Pairs, left: int, right: int) -> int:
+    """Return the slot of ``pairs.table`` that holds the pair, or the empty one for it."""
+    mask = len(pairs.table) - 1
+    slot = hash_pair(left, right) & mask
+    while True:
+        pair = pairs.table[slot]
+        if pair == NOTHING or (pairs.left[pair] == left and pairs.right[pair] == right):
+            return slot
+        slot = (slot + 1) & mask
+
+
+@jit
+def add_pair(pairs: Pairs, left: int, right: int, count: int) -> int:
+    """Add a pair that is not there yet and return its number. Requires: there is room."""
+    pair = pairs.size[0]
+    pairs.left[pair] = left
+    pairs.right[pair] = right
+    pairs.count[pair] = count
+    pairs.table[find_slot(pairs, left, right)] = pair
+    pairs.size[0] = pair + 1
+    return pair
+
+
+@jit
+def rehash_pairs(pairs: Pairs) -> None:
+    """Enter all pairs into ``pairs.table``, which is empty."""
+    for pair in range(pairs.size[0]):
+        pairs.table[find_slot(pairs, pairs.left[pair], pairs.right[pair])] = pair
+
+
+@jit
+def ranks_before(pairs: Pairs, count_a: int, a: int, count_b: int, b: int) -> bool:
+    """Tell whether pair a, standing count_a times, is to be merged before pair b."""
+    if count_a != count_b:
+        return count_a > count_b
+    if pairs.left[a] != pairs.left[b]:
+        return pairs.left[a] < pairs.left[b]
+    return pairs.right[a] < pairs.right[b]
+
+
+@jit
+def push(heap: Heap, pairs: Pairs, pair: int) -> None:
+    """Put a pair on the heap with its present count. Requires: there is room."""
+    at = heap.size[0]
+    heap.size[0] = at + 1
+    count = pairs.count[pair]
+    while at > 0:
+        parent = (at - 1) >> 1
+        if not ranks_before(pairs, count, pair, heap.count[parent], heap.pair[parent]):
+            break
+        heap.count[at] = heap.count[parent]
+        heap.pair[at] = heap.pair[parent]
+        at = parent
+    heap.count[at] = count
+    heap.pair[at] = pair
+
+
+@jit
+def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
+    """Put (count, pair) in place of the first entry of the heap."""
+    size = heap.size[0]
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and ranks_before(
+            pairs, heap.count[other], heap.pair[other], heap.count[child], heap.pair[child]
+        ):
+            child = other
+        if not ranks_before(pairs, heap.count[child], heap.pair[child], count, pair):
+            break
+        heap.count[at] = heap.count[child]
+        heap.pair[at] = heap.pair[child]
+        at = child
+    heap.count[at] = count
+    heap.pair[at] = pair
+
+
+@jit
+def pop(heap: Heap, pairs: Pairs) -> None:
+    """Take the first entry off the heap."""
+    last = heap.size[0] - 1
+    heap.size[0] = last
+    if last > 0:
+        replace_top(heap, pairs, heap.count[last], heap.pair[last])
+
+
+@jit
+def select_batch(
+    heap: Heap, pairs: Pairs, index: Index, batch: Batch, floor: int, limits: tuple[int, int, int]
+) -> int:
+    """Take the next merges that can be applied in one round off the heap; return their number.
+
+    Pairs that stand less than `floor` times are not taken. `limits` are (the number of this round,
+    most merges, most postings; a single merge may have more).
+    """
+    round_number, most_merges, most_postings = limits
+    n_shards = len(index.used)
+    n = 0
+    n_postings = 0
+    while n < most_merges and heap.size[0] > 0:
+        pair = heap.pair[0]
+        count = pairs.count[pair]
+        if count < floor:
+            pop(heap, pairs)
+            continue
+        if count != heap.count[0]:
+            replace_top(heap, pairs, count, pair)
+            continue
+        left = pairs.left[pair]
+        right = pairs.right[pair]
+        for s in range(n_shards):
+            n_postings += index.run_len[pair * n_shards + s]
+        if n > 0 and (
+            left == right
+            or batch.left_round[right] == round_number
+            or batch.right_round[left] == round_number
+            or n_postings > most_postings
+        ):
+            break
+        pop(heap, pairs)
+        pairs.count[pair] = 0
+        batch.pair[n] = pair
+        batch.count[n] = count
+        batch.left_round[left] = round_number
+        batch.right_round[right] = round_number
+        n += 1
+        if left == right:
+            break
+    return n
+
+
+@jit
+def count_pairs_shard(
+    symbols: Int32, word_counts: Int64, token_len: Int32, key: Int64, weight: Int64, places: Int64
+) -> int:
+    """Count all adjacent pairs in a hash table; return their number.
+
+    It stops early, with the table 5/8 full, where the table is too small. Requires: an empty table.
+    """
+    mask = len(key) - 1
+    most = len(key) // 8 * 5
+    size = 0
+    word = 0
+    at = 1
+    while at < len(symbols) and size < most:
+        left = symbols[at]
+        if left == NOTHING:
+            word += 1
+            at += 1
+            continue
+        at += token_len[left]
+        right = symbols[at]
+        if right == NOTHING:
+            continue
+        wanted = np.int64(left) << 32 | right
+        slot = hash_pair(left, right) & mask
+        while key[slot] != NOTHING and key[slot] != wanted:
+            slot = (slot + 1) & mask
+        if key[slot] == NOTHING:
+            key[slot] = wanted
+            size += 1
+        weight[slot] += word_counts[word]
+        places[slot] += 1
+    return size
+
+
+def count_pairs(corpus: Corpus, counts: PairCounts) -> None:
+    """Count the adjacent pairs of each shard."""
+    for s in prange(len(counts.size)):
+        table = slice(counts.table_start[s], counts.table_start[s + 1])
+        counts.size[s] = count_pairs_shard(
+            corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
+            corpus.word_counts[corpus.word_start[s] : corpus.word_start[s + 1]],
+            corpus.token_len,
+            counts.key[table],
+            counts.weight[table],
+            counts.places[table],
+        )
+
+
+@jit
+def gather_counts(counts: PairCounts, keys: Int64, weight: Int64, places: Int64) -> None:
+    """Look keys up in the table of each shard: weight and places by [shard * len(keys) + i]."""
+    n = len(keys)
+    for s in range(len(counts.size)):
+        start = counts.table_start[s]
+        mask = counts.table_start[s + 1] - start - 1
+        for i in range(n):
+            slot = hash_pair(keys[i] >> 32, keys[i] & WORD_MASK) & mask
+            while counts.key[start + slot] != NOTHING:
+                if counts.key[start + slot] == keys[i]:
+                    weight[s * n + i] = counts.weight[start + slot]
+                    places[s * n + i] = counts.places[start + slot]
+                    break
+                slot = (slot + 1) & mask
+
+
+@jit
+def add_pairs(pairs: Pairs, heap: Heap, keys: Int64, count: Int64) -> None:
+    """Add new pairs and put them on the heap. Requires: there is room."""
+    for i in range(len(keys)):
+        push(heap, pairs, add_pair(pairs, keys[i] >> 32, keys[i] & WORD_MASK, count[i]))
+
+
+@jit
+def post_pairs_shard(
+    corpus: Corpus, pairs: Pairs, index: Index, s: int
+) -> None:
+    """Write the postings of all pairs that are counted. Requires: their runs are empty."""
+    n_shards = len(index.used)
+    slot_start = corpus.slot_start[s]
+    n_slots = corpus.slot_start[s + 1] - slot_start
+    posting_start = index.posting_start[s]
+    word = 0
+    at = 1
+    while at < n_slots:
+        left = corpus.symbols[slot_start + at]
+        if left == NOTHING:
+            word += 1
+            at += 1
+            continue
+        right = corpus.symbols[slot_start + at + corpus.token_len[left]]
+        if right != NOTHING:
+            pair = pairs.table[find_slot(pairs, left, right)]
+            if pair != NOTHING:
+                run = pair * n_shards + s
+                to = posting_start + index.run_start[run] + index.run_len[run]
+                index.postings[to] = np.int64(at) << WORD_BITS | word
+                index.run_len[run] += 1
+        at += corpus.token_len[left]
+
+
+def post_pairs(corpus: Corpus, pairs: Pairs, index: Index) -> None:
+    """Write the postings of all pairs that are counted, in each shard."""
+    for s in prange(len(index.used)):
+        post_pairs_shard(corpus, pairs, index, s)
+
+
+@jit
+def apply_shard(
+    corpus: Corpus, pairs: Pairs, index: Index, batch: Batch, rows: Rows, events: Events, s: int,
+    first_id: int, n_merges: int
+) -> None:
+    """Apply the merges of a round in one shard; leave its rows and events.
+
+    Merging a pair at p clears the first slot of the right token, unless it is the last slot too: a
+    stale posting there could match again. All other slots inside the new token held nothing, or
+    the left token's id in a place where no token of that id has begun.
+    """
+    n_shards = len(index.used)
+    vocab_size = len(corpus.token_len)
+    symbols = corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]]
+    counts = corpus.word_counts[corpus.word_start[s] : corpus.word_start[s + 1]]
+    postings = index.postings[index.posting_start[s] : index.posting_start[s + 1]]
+    row_of = rows.row_of[s * 2 * vocab_size : (s + 1) * 2 * vocab_size]
+    row = rows.row_start[s]
+    event = events.event_start[s]
+    for m in range(n_merges):
+        first_row = row
+        rows.merge_start[s * (len(batch.pair) + 1) + m] = row
+        pair = batch.pair[m]
+        left = pairs.left[pair]
+        right = pairs.right[pair]
+        merged = np.int32(first_id + m)
+        left_len = corpus.token_len[left]
+        right_len = corpus.token_len[right]
+        start = index.run_start[pair * n_shards + s]
+        end = start + index.run_len[pair * n_shards + s]
+        for i in range(start, end):
+            if i + PREFETCH_AHEAD < end:
+                ahead = postings[i + PREFETCH_AHEAD]
+                prefetch(symbols, ahead >> WORD_BITS)
+                prefetch(counts, ahead & WORD_MASK)
+            p = postings[i] >> WORD_BITS
+            word = postings[i] & WORD_MASK
+            q = p + left_len
+            if symbols[p] != left or symbols[q] != right:
+                continue  # stale: an earlier merge took one of the two
+            last = q + right_len - 1
+            before = symbols[p - 1]
+            after = symbols[last + 1]
+            symbols[p] = merged
+            symbols[q] = NOTHING
+            symbols[last] = merged
+            for side in range(2):
+                neighbour = after if side else before
+                if neighbour == NOTHING:
+                    continue
+                key = neighbour + side * vocab_size
+                r = row_of[key]
+                if r == NOTHING:
+                    r = row
+                    row += 1
+                    row_of[key] = r
+                    rows.key[r] = key
+                    rows.weight[r] = 0
+                    rows.places[r] = 0
+                rows.weight[r] += counts[word]
+                rows.places[r] += 1
+                place = p if side else p - corpus.token_len[neighbour]
+                events.row[event] = r
+                events.posting[event] = place << WORD_BITS | word
+                event += 1
+        for r in range(first_row, row):
+            row_of[rows.key[r]] = NOTHING
+    rows.merge_start[s * (len(batch.pair) + 1) + n_merges] = row
+    events.size[s] = event - events.event_start[s]
+
+
+def apply(
+    corpus: Corpus, pairs: Pairs, index: Index, batch: Batch, rows: Rows, events: Events,
+    first_id: int, n_merges: int
+) -> None:
+    """Apply the merges of a round in each shard."""
+    for s in prange(len(index.used)):
+        apply_shard(corpus, pairs, index, batch, rows, events, s, first_id, n_merges)
+
+
+@jit
+def reduce_rows(
+    pairs: Pairs, index: Index, batch: Batch, rows: Rows, heap: Heap, first_id: int, n_merges: int,
+    theta: int
+) -> None:
+    """Sum the rows over the shards: take from the old pairs, number the new ones worth keeping.
+
+    Leaves where to post each row's events. Requires: room for a pair a row and, in each shard, for
+    a posting an event.
+    """
+    n_shards = len(index.used)
+    vocab_size = len(rows.total) // 2
+    first_pair = pairs.size[0]
+    for m in range(n_merges):
+        left = pairs.left[batch.pair[m]]
+        right = pairs.right[batch.pair[m]]
+        for s in range(n_shards):
+            merge = s * (len(batch.pair) + 1) + m
+            for r in range(rows.merge_start[merge], rows.merge_start[merge + 1]):
+                rows.total[rows.key[r]] += rows.weight[r]
+        for s in range(n_shards):
+            merge = s * (len(batch.pair) + 1) + m
+            for r in range(rows.merge_start[merge], rows.merge_start[merge + 1]):
+                key = rows.key[r]
+                total = rows.total[key]
+                if total > 0:  # the first row of the key
+                    rows.total[key] = 0
+                    if key < vocab_size:
+                        old = pairs.table[find_slot(pairs, key, left)]
+                    else:
+                        old = pairs.table[find_slot(pairs, right, key - vocab_size)]
+                    if old != NOTHING:
+                        pairs.count[old] -= total
+                    rows.pair_of[key] = NOTHING
+                    if total >= theta:
+                        if key < vocab_size:
+                            pair = add_pair(pairs, key, first_id + m, total)
+                        else:
+                            pair = add_pair(pairs, first_id + m, key - vocab_size, total)
+                        rows.pair_of[key] = pair
+                        for t in range(n_shards):
+                            index.run_start[pair * n_shards + t] = index.used[t]
+                            index.run_len[pair * n_shards + t] = 0
+                pair = rows.pair_of[key]
+                n_places = rows.places[r]
+                rows.places[r] = NOTHING
+                if pair != NOTHING:
+                    rows.places[r] = index.used[s]
+                    index.run_start[pair * n_shards + s] = index.used[s]
+                    index.run_len[pair * n_shards + s] = n_places
+                    index.used[s] += n_places
+    for pair in range(first_pair, pairs.size[0]):
+        push(heap, pairs, pair)
+
+
+@jit
+def post_events_shard(index: Index, rows: Rows, events: Events, s: int) -> None:
+    """Write the postings of the new pairs that are kept."""
+    postings = index.postings[index.posting_start[s] : index.posting_start[s + 1]]
+    start = events.event_start[s]
+    for event in range(start, start + events.size[s]):
+        r = events.row[event]
+        to = rows.places[r]
+        if to != NOTHING:
+            postings[to] = events.posting[event]
+            rows.places[r] = to + 1
+
+
+def post_events(index: Index, rows: Rows, events: Events) -> None:
+    """Write the postings of the new pairs that are kept, in each shard."""
+    for s in prange(len(index.used)):
+        post_events_shard(index, rows, events, s)
+
+
+@jit
+def compact(corpus: Corpus, pairs: Pairs, index: Index, theta: int) -> None:
+    """Move the postings that may still be needed to the front of each shard's.
+
+    The runs lie in the order of the pairs, so a posting never moves past one not yet read.
+    """
+    n_shards = len(index.used)
+    for s in range(n_shards):
+        slot_start = corpus.slot_start[s]
+        start = index.posting_start[s]
+        to = 0
+        for pair in range(pairs.size[0]):
+            run = pair * n_shards + s
+            begin = start + index.run_start[run]
+            end = begin + index.run_len[run]
+            index.run_start[run] = to
+            if pairs.count[pair] >= theta:
+                left_len = corpus.token_len[pairs.left[pair]]
+                for i in range(begin, end):
+                    p = slot_start + (index.postings[i] >> WORD_BITS)
+                    if (
+                        corpus.symbols[p] == pairs.left[pair]
+                        and corpus.symbols[p + left_len] == pairs.right[pair]
+                    ):
+                        index.postings[start + to] = index.postings[i]
+                        to += 1
+            index.run_len[run] = to - index.run_start[run]
+        index.used[s] = to
+
+
+count_pairs_serial = jit(count_pairs)
+count_pairs_parallel = jit(count_pairs, parallel=True)
+post_pairs_serial = jit(post_pairs)
+post_pairs_parallel = jit(post_pairs, parallel=True)
+apply_serial = jit(apply)
+apply_parallel = jit(apply, parallel=True)
+post_events_serial = jit(post_events)
+post_events_parallel = jit(post_events, parallel=True)

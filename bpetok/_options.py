@@ -1,0 +1,83 @@
+"""Checks of the options that several functions share. Each returns what the pipeline needs."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable
+
+MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
+
+
+def check_integer(name: str, value: object, least: int, most: int) -> int:
+    """Return `value` as an int within least..most."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # raises for what is no integer
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be in {least}..{most}, got {number}")
+    return number
+
+
+def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
+    """Return the special tokens as a tuple of different, non-empty strings."""
+    if isinstance(special_tokens, str | bytes):
+        raise TypeError(
+            f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
+        )
+    tokens = tuple(special_tokens)
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"a special token must be a str, got {token!r}")
+        if not token:
+            raise ValueError("a special token must not be empty")
+        if tokens.count(token) > 1:
+            raise ValueError(f"special tokens must differ, but {token!r} comes twice")
+        try:
+            token.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"special token {token!r} has a lone surrogate at character {error.start}, "
+                "which UTF-8 cannot hold"
+            ) from None
+    return tokens
+
+
+def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
+    """Return the number of merges that a vocabulary of this size holds."""
+    least = 256 + n_special_tokens
+    if isinstance(vocab_size, int) and vocab_size < least:
+        raise ValueError(
+            f"vocab_size must be at least 256 + len(special_tokens) = {least}, got {vocab_size}"
+        )
+    return check_integer("vocab_size", vocab_size, least, MAX_VOCAB_SIZE) - least
+
+
+def check_min_frequency(min_frequency: int) -> int:
+    """Return the least count of a pair that is merged."""
+    return check_integer("min_frequency", min_frequency, 1, (1 << 63) - 1)
+
+
+def check_errors(errors: str) -> str:
+    """Return what to do with bytes that are not UTF-8."""
+    if errors not in ("strict", "replace"):
+        raise ValueError(f"errors must be 'strict' or 'replace', got {errors!r}")
+    return errors
+
+
+def resolve_threads(n_threads: int | None) -> int:
+    """Return the number of threads: as asked, else BPETOK_NUM_THREADS, else the CPUs there are."""
+    if n_threads is not None:
+        return check_integer("n_threads", n_threads, 1, 1024)
+    setting = os.environ.get("BPETOK_NUM_THREADS", "")
+    if setting:
+        try:
+            return check_integer("BPETOK_NUM_THREADS", int(setting), 1, 1024)
+        except ValueError:
+            raise ValueError(
+                f"the environment variable BPETOK_NUM_THREADS must be in 1..1024, got {setting!r}"
+            ) from None
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

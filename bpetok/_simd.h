@@ -1,0 +1,226 @@
+/* The few things that Cython cannot say: 64 bytes classified at once, a wide multiply, prefetch.
+ *
+ * classify_ascii() reads 64 bytes and sets, for each class, bit i of a mask where byte i is of the
+ * class. There is one for each instruction set; best_instruction_set() picks at run time, and the
+ * plain 64-bit one runs everywhere. Bytes of multi-byte characters are only marked `high` and
+ * (their first byte) `lead`: the scanner looks their class up.
+ */
+#ifndef BPETOK_SIMD_H
+#define BPETOK_SIMD_H
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define BPETOK_X86 1
+#include <immintrin.h>
+#endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#include <malloc.h>
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+typedef struct {
+    uint64_t letter, number, white, blank, apostrophe, high, lead;
+} ClassMasks;
+
+typedef void (*ClassifyFunction)(const uint8_t *bytes, ClassMasks *out);
+
+enum { PLAIN64 = 0, AVX2 = 1, AVX512 = 2 };
+
+/* ---- plain 64-bit: 8 bytes at a time --------------------------------------------------------- */
+
+static inline uint64_t load64(const uint8_t *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+#define EACH_BYTE(value) (0x0101010101010101ULL * (uint64_t)(value))
+/* Top bit of each byte x < 128 set where x >= low; where low <= x <= high. */
+#define AT_LEAST(x, low) ((x) + EACH_BYTE(128 - (low)))
+#define BETWEEN(x, low, high) (AT_LEAST(x, low) & ~AT_LEAST(x, (high) + 1))
+
+/* Gather the top bits of 8 bytes into 8 bits: the multiply moves bit 8k to bit 56+k. */
+static inline uint64_t top_bits(uint64_t x) {
+    return (((x & EACH_BYTE(0x80)) >> 7) * 0x0102040810204080ULL) >> 56;
+}
+
+static void classify_plain64(const uint8_t *bytes, ClassMasks *out) {
+    ClassMasks m = {0, 0, 0, 0, 0, 0, 0};
+    for (int at = 0; at < 64; at += 8) {
+        uint64_t word = load64(bytes + at);
+        uint64_t high = word & EACH_BYTE(0x80);
+        uint64_t x = word ^ high;
+        uint64_t blank = BETWEEN(x, ' ', ' ') & ~high;
+        m.letter |= top_bits(BETWEEN(x | EACH_BYTE(0x20), 'a', 'z') & ~high) << at;
+        m.number |= top_bits(BETWEEN(x, '0', '9') & ~high) << at;
+        m.white |= top_bits((BETWEEN(x, 9, 13) & ~high) | blank) << at;
+        m.blank |= top_bits(blank) << at;
+        m.apostrophe |= top_bits(BETWEEN(x, '\'', '\'') & ~high) << at;
+        m.high |= top_bits(high) << at;
+        m.lead |= top_bits(high & (word << 1)) << at;
+    }
+    *out = m;
+}
+
+/* ---- AVX2: 32 bytes at a time; AVX-512 (with VBMI): 64, classes from one table look-up -------- */
+
+#ifdef BPETOK_X86
+#define AVX2_UP_TO(x, most) _mm256_cmpeq_epi8(_mm256_min_epu8(x, _mm256_set1_epi8(most)), x)
+#define AVX2_MASK(x) ((uint64_t)(uint32_t)_mm256_movemask_epi8(x))
+
+__attribute__((target("avx2"))) static void classify_avx2(const uint8_t *bytes, ClassMasks *out) {
+    ClassMasks m = {0, 0, 0, 0, 0, 0, 0};
+    for (int at = 0; at < 64; at += 32) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(bytes + at));
+        __m256i from_a = _mm256_sub_epi8(_mm256_or_si256(x, _mm256_set1_epi8(0x20)),
+                                         _mm256_set1_epi8('a'));
+        __m256i from_0 = _mm256_sub_epi8(x, _mm256_set1_epi8('0'));
+        __m256i from_tab = _mm256_sub_epi8(x, _mm256_set1_epi8(9));
+        __m256i blank = _mm256_cmpeq_epi8(x, _mm256_set1_epi8(' '));
+        __m256i lead = _mm256_cmpeq_epi8(_mm256_max_epu8(x, _mm256_set1_epi8((char)0xC0)), x);
+        m.letter |= AVX2_MASK(AVX2_UP_TO(from_a, 25)) << at;
+        m.number |= AVX2_MASK(AVX2_UP_TO(from_0, 9)) << at;
+        m.white |= AVX2_MASK(_mm256_or_si256(AVX2_UP_TO(from_tab, 4), blank)) << at;
+        m.blank |= AVX2_MASK(blank) << at;
+        m.apostrophe |= AVX2_MASK(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('\''))) << at;
+        m.high |= AVX2_MASK(x) << at;
+        m.lead |= AVX2_MASK(lead) << at;
+    }
+    *out = m;
+}
+
+#define W4(a, b, c, d) (((uint32_t)(d) << 24) | ((uint32_t)(c) << 16) | ((uint32_t)(b) << 8) | (a))
+#define W16(v) W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v)
+/* 1 letter, 2 number, 4 white space, for the 128 ASCII bytes. */
+static const uint32_t ascii_flags[32] = {
+    W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 4, 4, 4), W4(4, 4, 0, 0), W16(0),
+    W4(4, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0),
+    W4(2, 2, 2, 2), W4(2, 2, 2, 2), W4(2, 2, 0, 0), W4(0, 0, 0, 0),
+    W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
+    W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
+    W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
+    W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
+};
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static void
+classify_avx512(const uint8_t *bytes, ClassMasks *out) {
+    __m512i x = _mm512_loadu_si512((const void *)bytes);
+    __m512i flags = _mm512_permutex2var_epi8(_mm512_loadu_si512((const void *)ascii_flags), x,
+                                             _mm512_loadu_si512((const void *)(ascii_flags + 16)));
+    uint64_t high = _mm512_movepi8_mask(x);
+    out->letter = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(1)) & ~high;
+    out->number = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(2)) & ~high;
+    out->white = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(4)) & ~high;
+    out->blank = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(' '));
+    out->apostrophe = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8('\''));
+    out->high = high;
+    out->lead = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
+}
+#endif
+
+static int best_instruction_set(void) {
+#ifdef BPETOK_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw")) return AVX512;
+    if (__builtin_cpu_supports("avx2")) return AVX2;
+#endif
+    return PLAIN64;
+}
+
+static ClassifyFunction classify_function(int instruction_set) {
+#ifdef BPETOK_X86
+    if (instruction_set == AVX512) return classify_avx512;
+    if (instruction_set == AVX2) return classify_avx2;
+#endif
+    (void)instruction_set;
+    return classify_plain64;
+}
+
+/* ---- bits, hashing, memory ------------------------------------------------------------------- */
+
+/* Position of the lowest set bit. Requires: x is not 0. */
+static inline int lowest_bit(uint64_t x) {
+#if defined(_MSC_VER)
+    unsigned long at;
+    _BitScanForward64(&at, x);
+    return (int)at;
+#else
+    return __builtin_ctzll(x);
+#endif
+}
+
+/* Both halves of a 128-bit product, xored: every bit of a and b reaches the top bits (wyhash). */
+static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+#if defined(__SIZEOF_INT128__)
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
+    uint64_t middle = a1 * b0 + (a0 * b0 >> 32), middle2 = a0 * b1 + (uint32_t)middle;
+    return (a * b) ^ (a1 * b1 + (middle >> 32) + (middle2 >> 32));
+#endif
+}
+
+static inline void prefetch(const void *address) {
+#if defined(_MSC_VER)
+    _mm_prefetch((const char *)address, _MM_HINT_T0);
+#else
+    __builtin_prefetch(address);
+#endif
+}
+
+/* Zeroed memory, aligned to a cache line; NULL if there is none. On Linux a large table lies on huge
+ * pages, which saves the misses of address translation that random access to it would cost. */
+#define HUGE_PAGE ((size_t)1 << 21)
+
+static inline void *table_alloc(size_t size) {
+#if defined(__linux__)
+    char *memory, *aligned;
+    if (size < HUGE_PAGE) {
+        if (posix_memalign((void **)&memory, 64, size)) return NULL;
+        return memset(memory, 0, size);
+    }
+    memory = (char *)mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == (char *)MAP_FAILED) return NULL;
+    aligned = (char *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    if (aligned != memory) munmap(memory, (size_t)(aligned - memory));
+    munmap(aligned + size, (size_t)(memory + HUGE_PAGE - aligned));
+    madvise(aligned, size, MADV_HUGEPAGE);
+    return aligned;
+#elif defined(_MSC_VER)
+    void *memory = _aligned_malloc(size, 64);
+    return memory ? memset(memory, 0, size) : NULL;
+#else
+    void *memory;
+    if (posix_memalign(&memory, 64, size)) return NULL;
+    return memset(memory, 0, size);
+#endif
+}
+
+/* Requires: `size` is what table_alloc was called with, a multiple of 4096 where it is large. */
+static inline void table_free(void *memory, size_t size) {
+    if (memory == NULL) return;
+#if defined(__linux__)
+    if (size >= HUGE_PAGE) {
+        munmap(memory, size);
+        return;
+    }
+#endif
+    (void)size;
+#if defined(_MSC_VER)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}
+
+#endif

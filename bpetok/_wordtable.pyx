@@ -1,0 +1,492 @@
+"""Words to unique words with counts: one hash table a thread, and their combination.
+
+A word of up to 15 bytes is one 128-bit key: its bytes, zeros, and its length in the top byte. A
+longer one has the key (hash, length, 255 in the top byte) and its bytes in an arena. Looking a key
+up costs a cache miss for a rare word, so the words of some blocks are packed, hashed and
+prefetched before the first of them is looked up.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
+
+import numpy as np
+
+from bpetok._scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
+from bpetok._special cimport SpecialTokens
+
+cdef extern from "_simd.h":
+    uint64_t load64(const uint8_t* bytes) noexcept nogil
+    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
+    void prefetch(const void* address) noexcept nogil
+    void* table_alloc(size_t size) noexcept nogil
+    void table_free(void* memory, size_t size) noexcept nogil
+
+cdef enum:
+    INLINE_BYTES = 15          # longest word whose key is its bytes
+    PARTITION_BITS = 6
+    SMALLEST_CAPACITY = 1 << 12
+    ARENA_BLOCK = 1 << 20
+
+N_PARTITIONS = 1 << PARTITION_BITS
+"""Tables are combined partition by partition: the words whose hash begins with the same bits."""
+
+cdef uint64_t LONG_WORD = <uint64_t>0xFF << 56
+# Odd constants without pattern: the fraction bits of pi.
+cdef uint64_t PI_0 = 0x243F6A8885A308D3
+cdef uint64_t PI_1 = 0x13198A2E03707345
+cdef uint64_t[16] LOW_MASK   # by length: the bytes of the first 8 that belong to the word
+cdef uint64_t[16] HIGH_MASK  # ... of the next 7
+
+
+cdef void fill_masks():
+    cdef int n
+    for n in range(16):
+        LOW_MASK[n] = ~<uint64_t>0 if n >= 8 else (<uint64_t>1 << 8 * n) - 1
+        HIGH_MASK[n] = 0 if n <= 8 else (<uint64_t>1 << 8 * (n - 8)) - 1
+
+
+fill_masks()
+
+
+cdef struct Entry:
+    uint64_t low
+    uint64_t high          # 0 in an empty entry: the length of a word is at least 1
+    int64_t count
+    const uint8_t* bytes   # of a long word
+
+
+cdef struct Table:
+    # Open addressing, linear probing; a slot is the top bits of the hash behind `skipped_bits`, so
+    # the entries lie in the order of their hashes, but for collisions.
+    Entry* entries
+    size_t capacity
+    size_t used
+    int shift
+    int skipped_bits
+
+
+cdef inline uint64_t hash_key(uint64_t low, uint64_t high) noexcept nogil:
+    return multiply_fold(low ^ PI_0, high ^ PI_1)
+
+
+cdef inline uint64_t hash_bytes(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+    # Requires: n >= 16. The last 16 bytes are read whole, overlapping those before.
+    cdef uint64_t h = n
+    cdef const uint8_t* last = at + n - 16
+    while at < last:
+        h = multiply_fold(load64(at) ^ h ^ PI_0, load64(at + 8) ^ PI_1)
+        at += 16
+    return multiply_fold(load64(last) ^ h ^ PI_0, load64(last + 8) ^ PI_1)
+
+
+cdef inline size_t home(const Table* table, uint64_t hash) noexcept nogil:
+    return hash << table.skipped_bits >> table.shift
+
+
+cdef int table_init(Table* table, size_t capacity, int skipped_bits) noexcept nogil:
+    # Requires: capacity is a power of 2, at least SMALLEST_CAPACITY. Returns -1 without memory.
+    table.capacity = capacity
+    table.used = 0
+    table.skipped_bits = skipped_bits
+    table.shift = 64
+    while capacity > 1:
+        capacity >>= 1
+        table.shift -= 1
+    table.entries = <Entry*> table_alloc(table.capacity * sizeof(Entry))
+    return 0 if table.entries != NULL else -1
+
+
+cdef void table_clear(Table* table) noexcept nogil:
+    table_free(table.entries, table.capacity * sizeof(Entry))
+    table.entries = NULL
+
+
+cdef inline bint same_word(const Entry* entry, uint64_t low, uint64_t high, const uint8_t* bytes
+                           ) noexcept nogil:
+    if entry.low != low or entry.high != high:
+        return False
+    return high < LONG_WORD or memcmp(entry.bytes, bytes, high ^ LONG_WORD) == 0
+
+
+cdef inline Entry* find_entry(
+    Table* table, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
+) noexcept nogil:
+    # The entry of the key, or the empty one where it belongs.
+    cdef Entry* entry = table.entries + slot
+    while entry.high != 0 and not same_word(entry, low, high, bytes):
+        slot = (slot + 1) & (table.capacity - 1)
+        entry = table.entries + slot
+    return entry
+
+
+cdef int table_reserve(Table* table, size_t n) noexcept nogil:
+    # Make room for n more entries, at most 5/8 of the table being used. Returns -1 without memory.
+    cdef Table larger
+    cdef Entry* entry
+    cdef size_t i, capacity = table.capacity
+    while table.used + n > capacity // 8 * 5:
+        capacity *= 2
+    if capacity == table.capacity:
+        return 0
+    if table_init(&larger, capacity, table.skipped_bits):
+        return -1
+    for i in range(table.capacity):
+        entry = table.entries + i
+        if entry.high != 0:
+            find_entry(
+                &larger,
+                home(&larger, hash_key(entry.low, entry.high)),
+                entry.low,
+                entry.high,
+                entry.bytes,
+            )[0] = entry[0]
+    larger.used = table.used
+    table_clear(table)
+    table[0] = larger
+    return 0
+
+
+cdef struct ArenaBlock:
+    ArenaBlock* before
+    size_t used
+    size_t size
+
+
+cdef uint8_t* arena_copy(ArenaBlock** arena, const uint8_t* bytes, size_t n) noexcept nogil:
+    # A copy of a word that stays where it is until the arena is freed; NULL without memory.
+    cdef ArenaBlock* block = arena[0]
+    cdef size_t size
+    if block == NULL or block.size - block.used < n:
+        size = max(n, <size_t>ARENA_BLOCK)
+        block = <ArenaBlock*> malloc(sizeof(ArenaBlock) + size)
+        if block == NULL:
+            return NULL
+        block.before = arena[0]
+        block.used = 0
+        block.size = size
+        arena[0] = block
+    block.used += n
+    return <uint8_t*> memcpy(<uint8_t*> (block + 1) + block.used - n, bytes, n)
+
+
+cdef struct Batch:
+    # The keys of the words between two calls of the scanner, and where to look for them.
+    uint64_t[SCAN_WORDS] low
+    uint64_t[SCAN_WORDS] high
+    size_t[SCAN_WORDS] slot
+    Py_ssize_t n
+
+
+cdef inline void pack_word(
+    uint64_t* low, uint64_t* high, const uint8_t* at, Py_ssize_t n, const uint8_t* limit
+) noexcept nogil:
+    # The key of the word at[:n]; memory may be read up to `limit`.
+    cdef uint8_t[16] copy
+    if n > INLINE_BYTES:
+        low[0] = hash_bytes(at, n)
+        high[0] = LONG_WORD | <uint64_t>n
+        return
+    if limit - at < 16:
+        memcpy(copy, at, n)
+        at = copy
+    low[0] = load64(at) & LOW_MASK[n]
+    high[0] = load64(at + 8) & HIGH_MASK[n] | <uint64_t>n << 56
+
+
+@cython.final
+cdef class WordTable:
+    """Unique words with their counts, as one thread counts them.
+
+    Parameters
+    ----------
+    special_tokens : SpecialTokens
+        Texts are split at them, and they are not counted.
+    """
+
+    cdef Table table
+    cdef ArenaBlock* arena
+    cdef SpecialTokens special_tokens
+
+    def __cinit__(self, SpecialTokens special_tokens not None):
+        self.special_tokens = special_tokens
+        if table_init(&self.table, SMALLEST_CAPACITY, 0):
+            raise MemoryError("no memory for a table of words")
+
+    def __dealloc__(self):
+        cdef ArenaBlock* block
+        table_clear(&self.table)
+        while self.arena != NULL:
+            block = self.arena
+            self.arena = block.before
+            free(block)
+
+    def __len__(self):
+        return self.table.used
+
+    def count(self, const uint8_t[::1] data not None, const int64_t[::1] text_ends not None):
+        """Count the words of texts that lie one after another in memory.
+
+        Parameters
+        ----------
+        data : buffer of bytes
+        text_ends : int64 array, ascending, at most len(data)
+            Where each text ends; the first begins at 0. No word runs over an end.
+
+        Returns
+        -------
+        int
+            -1, or the offset in `data` of the first byte that is not UTF-8; then nothing was counted.
+        """
+        cdef Py_ssize_t i, invalid, begin = 0
+        cdef int status = 0
+        if text_ends.shape[0] == 0 or text_ends[text_ends.shape[0] - 1] == 0:
+            return -1
+        if text_ends[text_ends.shape[0] - 1] > data.shape[0]:
+            raise IndexError("text_ends must lie within data")
+        with nogil:
+            for i in range(text_ends.shape[0]):
+                invalid = find_invalid_utf8(&data[0] + begin, text_ends[i] - begin)
+                if invalid >= 0:
+                    break
+                begin = text_ends[i]
+            else:
+                begin = 0
+                for i in range(text_ends.shape[0]):
+                    status = self.count_text(&data[0] + begin, &data[0] + text_ends[i])
+                    if status:
+                        break
+                    begin = text_ends[i]
+        if status:
+            raise MemoryError(f"no memory for a table of more than {self.table.used} words")
+        return begin + invalid if invalid >= 0 else -1
+
+    cdef int count_text(self, const uint8_t* at, const uint8_t* end) noexcept nogil:
+        # Count the words between the special tokens. Returns -1 without memory.
+        cdef Py_ssize_t length = 0
+        cdef const uint8_t* special
+        while at < end:
+            special = self.special_tokens.find(at, end, &length)
+            if special == NULL:
+                special = end
+            if self.count_segment(at, special):
+                return -1
+            at = special + length
+        return 0
+
+    cdef int count_segment(self, const uint8_t* at, const uint8_t* end) noexcept nogil:
+        cdef const uint8_t* bounds[SCAN_WORDS + 1]
+        cdef Scanner scanner
+        cdef Batch batch
+        cdef Py_ssize_t i, n
+        scan_begin(&scanner, at, end - at)
+        while True:
+            n = scan_next(&scanner, bounds)
+            if n == 0:
+                return 0
+            if table_reserve(&self.table, n):
+                return -1
+            for i in range(n):
+                pack_word(&batch.low[i], &batch.high[i], bounds[i], bounds[i + 1] - bounds[i], end)
+                batch.slot[i] = home(&self.table, hash_key(batch.low[i], batch.high[i]))
+                prefetch(self.table.entries + batch.slot[i])
+            for i in range(n):
+                if self.add(batch.slot[i], batch.low[i], batch.high[i], bounds[i]):
+                    return -1
+
+    cdef inline int add(
+        self, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
+    ) noexcept nogil:
+        cdef Entry* entry = find_entry(&self.table, slot, low, high, bytes)
+        if entry.high == 0:
+            entry.low = low
+            entry.high = high
+            if high >= LONG_WORD:
+                entry.bytes = arena_copy(&self.arena, bytes, high ^ LONG_WORD)
+                if entry.bytes == NULL:
+                    entry.high = 0
+                    return -1
+            self.table.used += 1
+        entry.count += 1
+        return 0
+
+
+cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
+    return entry.high ^ LONG_WORD if entry.high >= LONG_WORD else entry.high >> 56
+
+
+cdef bint comes_before(const Entry* a, const Entry* b) noexcept nogil:
+    # The order of words: by hash, then, hardly ever, by key and bytes.
+    cdef uint64_t hash_a = hash_key(a.low, a.high)
+    cdef uint64_t hash_b = hash_key(b.low, b.high)
+    if hash_a != hash_b:
+        return hash_a < hash_b
+    if a.high != b.high:
+        return a.high < b.high
+    if a.low != b.low:
+        return a.low < b.low
+    return a.high >= LONG_WORD and memcmp(a.bytes, b.bytes, a.high ^ LONG_WORD) < 0
+
+
+cdef struct Partition:
+    Entry* entries
+    Py_ssize_t n_words
+    Py_ssize_t n_bytes
+
+
+@cython.final
+cdef class Combination:
+    """The words of several tables as one set, in an order that depends on the words alone.
+
+    First `combine` is called for each partition, then `allocate` once, then `write` for each
+    partition; different partitions may be handled by different threads.
+    """
+
+    cdef list tables
+    cdef Partition[1 << PARTITION_BITS] partitions
+    cdef readonly object ids, offsets, counts
+
+    def __cinit__(self, list tables not None):
+        self.tables = tables
+
+    def __dealloc__(self):
+        cdef int p
+        for p in range(1 << PARTITION_BITS):
+            free(self.partitions[p].entries)
+
+    def combine(self, int p):
+        """Gather the words of partition `p` of all tables, sum their counts and sort them."""
+        cdef Table merged
+        cdef WordTable table
+        cdef int status = table_init(&merged, SMALLEST_CAPACITY, PARTITION_BITS)
+        for table in self.tables:
+            with nogil:
+                status = status or add_partition(&merged, &table.table, p)
+        with nogil:
+            status = status or sort_partition(&self.partitions[p], &merged)
+            table_clear(&merged)
+        if status:
+            raise MemoryError("no memory to combine the tables of words")
+
+    def allocate(self):
+        """Make the arrays that `write` fills and let go of the tables' entries."""
+        cdef WordTable table
+        cdef Py_ssize_t n_words = 0, n_bytes = 0
+        cdef int p
+        for p in range(1 << PARTITION_BITS):
+            n_words += self.partitions[p].n_words
+            n_bytes += self.partitions[p].n_bytes
+        for table in self.tables:
+            table_clear(&table.table)
+            table.table.used = 0
+        self.ids = np.empty(n_bytes, np.int32)
+        self.offsets = np.empty(n_words + 1, np.int64)
+        self.offsets[n_words] = n_bytes
+        self.counts = np.empty(n_words, np.int64)
+
+    def write(self, int p):
+        """Write the words of partition `p` to `ids`, `offsets` and `counts`."""
+        cdef int32_t[::1] ids = self.ids
+        cdef int64_t[::1] offsets = self.offsets
+        cdef int64_t[::1] counts = self.counts
+        cdef Py_ssize_t i, row = 0, at = 0
+        cdef int q
+        with nogil:
+            for q in range(p):
+                row += self.partitions[q].n_words
+                at += self.partitions[q].n_bytes
+            for i in range(self.partitions[p].n_words):
+                offsets[row + i] = at
+                counts[row + i] = self.partitions[p].entries[i].count
+                at += write_word(&ids[at], &self.partitions[p].entries[i])
+
+
+cdef int add_partition(Table* merged, const Table* table, int p) noexcept nogil:
+    # Add the words of partition p of a table. They lie from the partition's first slot on, some
+    # behind its last one; behind those, or before the first, lie words of other partitions.
+    cdef size_t width = table.capacity >> PARTITION_BITS
+    cdef size_t i = 0
+    cdef uint64_t hash
+    cdef const Entry* entry
+    cdef Entry* found
+    while True:
+        entry = table.entries + ((p * width + i) & (table.capacity - 1))
+        if entry.high == 0:
+            if i >= width:
+                return 0
+        else:
+            hash = hash_key(entry.low, entry.high)
+            if hash >> (64 - PARTITION_BITS) == <uint64_t>p:
+                if table_reserve(merged, 1):
+                    return -1
+                found = find_entry(merged, home(merged, hash), entry.low, entry.high, entry.bytes)
+                if found.high == 0:
+                    found[0] = entry[0]
+                    merged.used += 1
+                else:
+                    found.count += entry.count
+        i += 1
+        if i == table.capacity:
+            return 0
+
+
+cdef int sort_partition(Partition* partition, const Table* merged) noexcept nogil:
+    # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
+    cdef size_t i
+    cdef Py_ssize_t at, n = 0
+    cdef Entry* entries = <Entry*> malloc(max(merged.used, <size_t>1) * sizeof(Entry))
+    if entries == NULL:
+        return -1
+    partition.entries = entries
+    for i in range(merged.capacity):
+        if merged.entries[i].high != 0:
+            at = n
+            while at > 0 and comes_before(merged.entries + i, entries + at - 1):
+                entries[at] = entries[at - 1]
+                at -= 1
+            entries[at] = merged.entries[i]
+            partition.n_bytes += word_length(entries + at)
+            n += 1
+    partition.n_words = n
+    return 0
+
+
+cdef inline Py_ssize_t write_word(int32_t* ids, const Entry* entry) noexcept nogil:
+    cdef Py_ssize_t i, n = word_length(entry)
+    cdef uint64_t key
+    if entry.high >= LONG_WORD:
+        for i in range(n):
+            ids[i] = entry.bytes[i]
+        return n
+    for i in range(n):
+        key = entry.low if i < 8 else entry.high
+        ids[i] = key >> 8 * (i & 7) & 0xFF
+    return n
+
+
+def fill_symbols(
+    const int32_t[::1] ids not None, const int64_t[::1] offsets not None, int32_t[::1] symbols not None
+):
+    """Write words one after another with a -1 before the first and behind each.
+
+    Parameters
+    ----------
+    ids : int32 array
+        The words' ids; word i is ids[offsets[i]:offsets[i + 1]].
+    offsets : int64 array, shape (n_words + 1,)
+    symbols : int32 array, shape (offsets[-1] - offsets[0] + n_words + 1,)
+        Filled.
+    """
+    cdef Py_ssize_t i, n, at = 1
+    cdef Py_ssize_t n_words = offsets.shape[0] - 1
+    if symbols.shape[0] != offsets[n_words] - offsets[0] + n_words + 1:
+        raise IndexError("symbols must have a slot for each id, each word and one more")
+    with nogil:
+        symbols[0] = -1
+        for i in range(n_words):
+            n = offsets[i + 1] - offsets[i]
+            if n > 0:
+                memcpy(&symbols[at], &ids[offsets[i]], n * sizeof(int32_t))
+            symbols[at + n] = -1
+            at += n + 1

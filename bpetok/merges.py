@@ -1,0 +1,434 @@
+"""Learn merges from counted words.
+
+**The rule.** Merge the pair of adjacent tokens that stands most often, words counting as often as
+they occur; among equals the smallest (left id, right id), bytes being ids 0-255 and merge i making
+id 256 + i. Repeat. Overlapping places all count (``aaa`` holds ``(a, a)`` twice); they are merged
+from the left.
+
+**Batches.** Many merges are applied in one round: the first pairs in the order of the rule, up to
+the first whose left id is another's right id or the reverse (a pair of equal ids goes alone).
+That gives exactly the merges of one at a time. Applying one of them takes places only from pairs
+that share a token with it end to end, so from none of the others. A pair N that it makes stands
+where the adjacent pair Q = (r, l) stood, with r a right id of the batch or l a left one; Q chains
+with the batch, so it comes after all of it, and N stands no more often than Q. Where all three
+counts are equal, N still comes after: its ids are those of Q or new, and new ids are the largest.
+
+**The threshold.** Only pairs that stand at least `theta` times are numbered, counted and posted,
+since hardly any other is ever chosen. While the best pair stands at least `theta` times that is
+exact: the pairs left out stand less often. When it no longer does, all pairs are counted anew with
+a lower theta. A good theta saves half of the time; a bad one costs a pass over the words.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok._timing import stage
+from bpetok._wordtable import fill_symbols
+
+if TYPE_CHECKING:
+    from bpetok.words import Words
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+N_BYTES = 256
+MAX_SHARD_SLOTS = (1 << 31) - 1
+
+
+class Tuning(NamedTuple):
+    """Bounds that decide how fast merges are learned, and never which."""
+
+    parallel_slots: int = 200_000
+    """Words that fill fewer slots are one shard: none of their rounds would be worth sharing."""
+    parallel_places: int = 4_000
+    """A round of fewer postings runs on one thread: starting the others costs more."""
+    batch_merges: int = 256
+    """Most merges of a round; on 100 MB of English text the mean is 23."""
+    batch_postings: int = 1 << 22
+    """Most postings of a round of several merges: bounds the memory of a round."""
+    room: int = 1 << 16
+    """Pairs and postings that there is room for at first, beyond those of the words."""
+    theta: int | None = None
+    """The first threshold; by default estimated from the words."""
+
+
+class Merges(NamedTuple):
+    """Learned merges, in order.
+
+    pairs : int32 array, shape (n_merges, 2)
+        Ids of the left and the right token; row i makes the token with id 256 + i.
+    counts : int64 array, shape (n_merges,)
+        How often the pair stood when it was merged.
+    """
+
+    pairs: Int32
+    counts: Int64
+
+
+_parallel_lock = threading.Lock()
+"""Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""
+_is_forked_child = False
+
+
+def _after_fork() -> None:
+    """Learn serially from now on: OpenMP kills the child of a process that has used it."""
+    global _is_forked_child, _parallel_lock
+    _is_forked_child = True
+    _parallel_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def load_kernels(parallel: bool) -> None:
+    """Import Numba and compile or load the kernels, so that learning need not wait for them.
+
+    With `parallel` also those that only a larger number of words needs.
+    """
+    from bpetok.words import Words
+
+    toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
+    tuning = Tuning(parallel_slots=0, parallel_places=0, room=0)
+    with stage("load"):
+        for n_threads in (1, 2) if parallel else (1,):
+            learn_merges(toy, 5, n_threads=n_threads, tuning=tuning)
+
+
+def learn_merges(
+    words: Words,
+    n_merges: int,
+    *,
+    min_frequency: int = 1,
+    n_threads: int = 1,
+    progress: Callable[[int], object] | None = None,
+    tuning: Tuning = Tuning(),  # noqa: B008 - immutable
+) -> Merges:
+    """Learn up to `n_merges` merges; fewer where no pair stands `min_frequency` times any more.
+
+    Parameters
+    ----------
+    words : Words
+    n_merges : int
+    min_frequency : int, at least 1
+    n_threads : int, at least 1
+        The result does not depend on it.
+    progress : callable, optional
+        Called with the number of merges learned so far, after each round.
+    """
+    learner = _Learner(words, n_merges, min_frequency, n_threads, tuning)
+    with _numba_threads(learner.n_shards):
+        while learner.n_learned < n_merges and learner.learn_round():
+            if progress is not None:
+                progress(learner.n_learned)
+    n = learner.n_learned
+    return Merges(learner.learned_pairs[:n].copy(), learner.learned_counts[:n].copy())
+
+
+@contextmanager
+def _numba_threads(n: int) -> Iterator[None]:
+    """Let parallel kernels of this thread use up to `n` threads."""
+    if n == 1 or _is_forked_child:
+        yield
+        return
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+class _Learner:
+    """The state of learning: the words as slots, the pairs, their postings, and a heap."""
+
+    def __init__(
+        self, words: Words, n_merges: int, min_frequency: int, n_threads: int, tuning: Tuning
+    ) -> None:
+        from bpetok import _kernels
+
+        self.kernels = _kernels
+        self.tuning = tuning
+        self.floor = min_frequency
+        self.n_merges = n_merges
+        self.n_learned = 0
+        self.n_rounds = 0
+        self.vocab_size = N_BYTES + n_merges
+        self.learned_pairs = np.empty((n_merges, 2), np.int32)
+        self.learned_counts = np.empty(n_merges, np.int64)
+        with stage("pack"):
+            self._pack(words, n_threads)
+        self._make_batch()
+        self.theta = 0  # nothing is counted yet
+
+    def _pack(self, words: Words, n_threads: int) -> None:
+        """Lay the words out in slots, in shards of about the same number of them."""
+        n_words = len(words.counts)
+        n_slots = len(words.ids) + n_words
+        self.n_shards = 1 + n_slots // MAX_SHARD_SLOTS
+        if n_slots >= self.tuning.parallel_slots:
+            self.n_shards = max(self.n_shards, n_threads)
+        ends = words.offsets[1:] + np.arange(1, n_words + 1) if self.n_shards > 1 else None
+        if ends is None:
+            word_start = np.array([0, n_words], np.int64)
+        else:
+            shares = np.arange(1, self.n_shards) * n_slots // self.n_shards
+            word_start = np.concatenate([[0], np.searchsorted(ends, shares), [n_words]])
+        sizes = np.diff(words.offsets[word_start]) + np.diff(word_start) + 1
+        corpus = self.kernels.Corpus(
+            symbols=np.empty(sizes.sum(), np.int32),
+            slot_start=_starts(sizes),
+            word_counts=words.counts,
+            word_start=word_start.astype(np.int64),
+            token_len=np.ones(self.vocab_size, np.int32),
+        )
+        for s in range(self.n_shards):
+            first, last = word_start[s], word_start[s + 1]
+            fill_symbols(
+                words.ids,
+                words.offsets[first : last + 1],
+                corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
+            )
+        self.corpus = corpus
+
+    def _make_batch(self) -> None:
+        k, n, v = self.kernels, self.n_shards, self.vocab_size
+        most = self.tuning.batch_merges
+        self.batch = k.Batch(
+            pair=np.empty(most, np.int32),
+            count=np.empty(most, np.int64),
+            left_round=np.zeros(v, np.int32),
+            right_round=np.zeros(v, np.int32),
+        )
+        self.rows = k.Rows(
+            key=np.empty(0, np.int32),
+            weight=np.empty(0, np.int64),
+            places=np.empty(0, np.int64),
+            row_start=np.zeros(n + 1, np.int64),
+            merge_start=np.empty(n * (most + 1), np.int64),
+            row_of=np.full(n * 2 * v, k.NOTHING, np.int32),
+            total=np.zeros(2 * v, np.int64),
+            pair_of=np.empty(2 * v, np.int32),
+        )
+        self.events = k.Events(
+            row=np.empty(0, np.int32),
+            posting=np.empty(0, np.int64),
+            event_start=np.zeros(n + 1, np.int64),
+            size=np.zeros(n, np.int64),
+        )
+
+    def learn_round(self) -> bool:
+        """Learn the next merges; return whether there were any."""
+        if self.theta == 0:
+            self._build_index(self._first_theta())
+        n = self._select()
+        while n == 0:
+            if self.theta <= self.floor:
+                return False
+            self._build_index(self._next_theta())
+            n = self._select()
+        pairs = self.batch.pair[:n]
+        learned = slice(self.n_learned, self.n_learned + n)
+        self.learned_pairs[learned, 0] = self.pairs.left[pairs]
+        self.learned_pairs[learned, 1] = self.pairs.right[pairs]
+        self.learned_counts[learned] = self.batch.count[:n]
+        first_id = N_BYTES + self.n_learned
+        lengths = self.corpus.token_len
+        lengths[first_id : first_id + n] = (
+            lengths[self.learned_pairs[learned, 0]] + lengths[self.learned_pairs[learned, 1]]
+        )
+        self.n_learned += n
+        if self.n_learned < self.n_merges:  # else nobody asks for the pairs any more
+            self._apply(first_id, n)
+        return True
+
+    def _select(self) -> int:
+        with stage("select"):
+            self.n_rounds += 1
+            limits = (
+                self.n_rounds,
+                min(self.tuning.batch_merges, self.n_merges - self.n_learned),
+                self.tuning.batch_postings,
+            )
+            floor = max(self.theta, self.floor)
+            return self.kernels.select_batch(
+                self.heap, self.pairs, self.index, self.batch, floor, limits
+            )
+
+    def _apply(self, first_id: int, n: int) -> None:
+        """Apply the merges of the batch and post the pairs they make."""
+        k = self.kernels
+        runs = self.index.run_len[: self.pairs.size[0] * self.n_shards]
+        visits = runs.reshape(-1, self.n_shards)[self.batch.pair[:n]].sum(axis=0)
+        n_postings = int(visits.sum())
+        self._reserve_events(2 * int(visits.max()))
+        with stage("apply"):
+            self._run(
+                "apply", n_postings,
+                self.corpus, self.pairs, self.index, self.batch, self.rows, self.events, first_id, n,
+            )
+        with stage("reduce"):
+            merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
+            self._reserve_pairs(int((merge_start[:, n] - merge_start[:, 0]).sum()))
+            self._reserve_postings()
+            k.reduce_rows(
+                self.pairs, self.index, self.batch, self.rows, self.heap, first_id, n, self.theta
+            )
+        with stage("scatter"):
+            self._run("post_events", n_postings, self.index, self.rows, self.events)
+
+    def _run(self, name: str, n_postings: int, *args: object) -> None:
+        """Call a kernel on all shards, in parallel where that pays."""
+        if self.n_shards == 1 or n_postings < self.tuning.parallel_places or _is_forked_child:
+            getattr(self.kernels, f"{name}_serial")(*args)
+        else:
+            with _parallel_lock:
+                getattr(self.kernels, f"{name}_parallel")(*args)
+
+    def _first_theta(self) -> int:
+        return self.tuning.theta or self.floor
+
+    def _next_theta(self) -> int:
+        return max(self.floor, self.theta // 4)
+
+    def _build_index(self, theta: int) -> None:
+        """Count all adjacent pairs; number, post and heap those that stand `theta` times."""
+        with stage("index"):
+            self.theta = theta
+            keys, totals, places = self._count_pairs(theta)
+            self._make_index(len(keys), places)
+            self.kernels.add_pairs(self.pairs, self.heap, keys, totals)
+            self._run("post_pairs", len(self.corpus.symbols), self.corpus, self.pairs, self.index)
+
+    def _count_pairs(self, theta: int) -> tuple[Int64, Int64, Int64]:
+        """Return the pairs that stand at least `theta` times: keys, counts, and places by shard."""
+        k, n = self.kernels, self.n_shards
+        capacity = 1 << 15
+        while True:
+            counts = k.PairCounts(
+                key=np.full(n * capacity, k.NOTHING, np.int64),
+                weight=np.zeros(n * capacity, np.int64),
+                places=np.zeros(n * capacity, np.int64),
+                table_start=np.arange(n + 1, dtype=np.int64) * capacity,
+                size=np.zeros(n, np.int64),
+            )
+            self._run("count_pairs", len(self.corpus.symbols), self.corpus, counts)
+            if counts.size.max() < capacity // 8 * 5:
+                break
+            capacity *= 4
+        # A pair that stands theta times in all shards stands theta / n times in one of them.
+        keys = np.unique(counts.key[counts.weight >= max(1, -(-theta // n))])
+        weight = np.zeros((n, len(keys)), np.int64)
+        places = np.zeros((n, len(keys)), np.int64)
+        k.gather_counts(counts, keys, weight.reshape(-1), places.reshape(-1))
+        totals = weight.sum(axis=0)
+        kept = totals >= theta
+        return keys[kept], totals[kept], places[:, kept]
+
+    def _make_index(self, n_pairs: int, places: Int64) -> None:
+        """Make room for the pairs and their postings."""
+        k, n = self.kernels, self.n_shards
+        capacity = n_pairs + self.tuning.room
+        self.pairs = k.Pairs(
+            left=np.empty(capacity, np.int32),
+            right=np.empty(capacity, np.int32),
+            count=np.empty(capacity, np.int64),
+            table=_empty_table(capacity),
+            size=np.zeros(1, np.int64),
+        )
+        self.heap = k.Heap(
+            count=np.empty(capacity, np.int64),
+            pair=np.empty(capacity, np.int32),
+            size=np.zeros(1, np.int64),
+        )
+        used = places.sum(axis=1)
+        room = int(used.max(initial=0)) * 5 // 4 + self.tuning.room
+        run_start = np.empty(capacity * n, np.int64)
+        run_start[: n_pairs * n] = (np.cumsum(places, axis=1) - places).T.reshape(-1)
+        self.index = k.Index(
+            postings=np.empty(n * room, np.int64),
+            posting_start=np.arange(n + 1, dtype=np.int64) * room,
+            used=used,
+            run_start=run_start,
+            run_len=np.zeros(capacity * n, np.int64),
+        )
+
+    def _reserve_events(self, n_events: int) -> None:
+        """Make room for so many events, and as many rows, in each shard."""
+        n = self.n_shards
+        if self.events.event_start[1] >= n_events:
+            return
+        start = np.arange(n + 1, dtype=np.int64) * (n_events + n_events // 4)
+        self.events = self.events._replace(
+            row=np.empty(start[-1], np.int32), posting=np.empty(start[-1], np.int64), event_start=start
+        )
+        self.rows = self.rows._replace(
+            key=np.empty(start[-1], np.int32),
+            weight=np.empty(start[-1], np.int64),
+            places=np.empty(start[-1], np.int64),
+            row_start=start,
+        )
+
+    def _reserve_pairs(self, n_new: int) -> None:
+        """Make room for so many more pairs."""
+        wanted = int(self.pairs.size[0]) + n_new
+        if wanted <= len(self.pairs.left):
+            return
+        capacity = wanted + wanted // 2
+        self.pairs = self.pairs._replace(
+            left=_grown(self.pairs.left, capacity),
+            right=_grown(self.pairs.right, capacity),
+            count=_grown(self.pairs.count, capacity),
+            table=_empty_table(capacity),
+        )
+        self.kernels.rehash_pairs(self.pairs)
+        self.heap = self.heap._replace(
+            count=_grown(self.heap.count, capacity), pair=_grown(self.heap.pair, capacity)
+        )
+        self.index = self.index._replace(
+            run_start=_grown(self.index.run_start, capacity * self.n_shards),
+            run_len=_grown(self.index.run_len, capacity * self.n_shards),
+        )
+
+    def _reserve_postings(self) -> None:
+        """Make room for the postings of the round's events: drop stale ones, or grow."""
+        room = int(self.index.posting_start[1])
+        if (self.index.used + self.events.size).max() <= room:
+            return
+        self.kernels.compact(self.corpus, self.pairs, self.index, self.theta)
+        wanted = int((self.index.used + self.events.size).max())
+        if wanted <= room // 4 * 3:
+            return
+        larger = np.empty(self.n_shards * 2 * wanted, np.int64)
+        start = np.arange(self.n_shards + 1, dtype=np.int64) * 2 * wanted
+        for s, used in enumerate(self.index.used):
+            old = self.index.posting_start[s]
+            larger[start[s] : start[s] + used] = self.index.postings[old : old + used]
+        self.index = self.index._replace(postings=larger, posting_start=start)
+
+
+def _starts(sizes: Int64) -> Int64:
+    """Return where consecutive ranges of the given sizes start, and the end of the last."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def _empty_table(n_pairs: int) -> Int32:
+    """Return an empty hash table, at most half full with so many pairs."""
+    return np.full(1 << (2 * n_pairs).bit_length(), -1, np.int32)
+
+
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return a copy of a 1-D array with room for `size` elements."""
+    larger = np.empty(size, array.dtype)
+    larger[: len(array)] = array
+    return larger

@@ -1,0 +1,68 @@
+"""Progress of the two phases, "count" (bytes) and "learn" (merges): a bar or a callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Report = Callable[[str, int, "int | None"], object]
+"""Called as report(phase, done, total); total is None where nobody knows it beforehand."""
+Progress = Union[bool, Report]
+
+
+@contextmanager
+def reporting(progress: Progress) -> Iterator[Report]:
+    """Give the function that the pipeline calls as it goes on; close the bars at the end.
+
+    Raises
+    ------
+    TypeError
+        If `progress` is neither a bool nor callable.
+    """
+    if callable(progress):
+        yield progress
+    elif progress is True:
+        bars = _Bars()
+        try:
+            yield bars.report
+        finally:
+            bars.close()
+    elif progress is False:
+        yield _ignore
+    else:
+        raise TypeError(f"progress must be True, False or a callable, got {progress!r}")
+
+
+def _ignore(phase: str, done: int, total: int | None) -> None:
+    pass
+
+
+class _Bars:
+    """One tqdm bar a phase, in a terminal or a notebook."""
+
+    def __init__(self) -> None:
+        self.phase = ""
+        self.bar: tqdm[None] | None = None
+
+    def report(self, phase: str, done: int, total: int | None) -> None:
+        if self.bar is None or phase != self.phase:
+            self.close()
+            self.phase = phase
+            self.bar = _new_bar(phase, total)
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _new_bar(phase: str, total: int | None) -> tqdm[None]:
+    from tqdm.auto import tqdm
+
+    if phase == "count":
+        return tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1000)
+    return tqdm(desc=phase, total=total, unit=" merges")

@@ -1,0 +1,198 @@
+"""The pipeline: text -> words -> merges -> Tokenizer.
+
+    sources   files, iterables  -> chunks of bytes
+    words     chunks            -> Words, unique words with counts
+    merges    Words             -> merges, in learning order
+    tokenizer merges            -> Tokenizer
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable, Mapping
+
+from bpetok import sources
+from bpetok._options import check_min_frequency, check_vocab_size
+from bpetok.merges import learn_merges, load_kernels
+from bpetok.progress import Progress, Report, reporting
+from bpetok.sources import Piece, StrPath
+from bpetok.tokenizer import Tokenizer
+from bpetok.words import CountOptions, Words, check_count_options, count_pieces
+
+LARGE_CORPUS = 20_000_000
+"""Bytes of text from which on the parallel kernels are loaded while its words are counted."""
+
+
+def train(
+    files: StrPath | Iterable[StrPath],
+    *,
+    vocab_size: int,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    min_frequency: int = 1,
+    n_threads: int | None = None,
+    errors: str = "strict",
+    progress: Progress = False,
+) -> Tokenizer:
+    """Train a tokenizer on text files.
+
+    Parameters
+    ----------
+    files : path, glob pattern, or iterable of them
+        UTF-8 text files; each is one text. A file named twice counts twice.
+    vocab_size : int
+        Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
+    pattern : str
+        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression.
+    special_tokens : iterable of str
+        Texts that stand between words: boundaries which are not counted.
+    min_frequency : int
+        Stop where the best pair stands less often.
+    n_threads : int, optional
+        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
+        this process may use. The result does not depend on it.
+    errors : {"strict", "replace"}
+        What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    progress : bool or callable
+        True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
+        with the phases "count" (in bytes) and "learn" (in merges).
+
+    Returns
+    -------
+    Tokenizer
+        With fewer merges than asked for, and a warning, where the text gives no more.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If a path cannot be read as a file.
+    TypeError, ValueError
+        If an option is out of its range or a file is not UTF-8 (the message has the file and the
+        offset). Options and paths are checked before any work is done.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
+    check_min_frequency(min_frequency)
+    paths = sources.resolve_files(files)
+    pieces = sources.file_pieces(paths, options.specials)
+    with reporting(progress) as report:
+        return _train(
+            pieces, sources.total_size(paths), options, n_merges, min_frequency, report
+        )
+
+
+def train_from_iterator(
+    texts: Iterable[str | bytes],
+    *,
+    vocab_size: int,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    min_frequency: int = 1,
+    n_threads: int | None = None,
+    errors: str = "strict",
+    progress: Progress = False,
+) -> Tokenizer:
+    """Train a tokenizer on texts as they come; they are never all in memory.
+
+    The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
+    parameters see `train`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range, before any text is taken; if a text is neither str nor
+        bytes, has a lone surrogate or is not UTF-8.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
+    check_min_frequency(min_frequency)
+    pieces = sources.text_pieces(texts, options.specials)
+    with reporting(progress) as report:
+        return _train(pieces, None, options, n_merges, min_frequency, report)
+
+
+def train_from_words(
+    words: Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]],
+    *,
+    vocab_size: int,
+    pattern: str | None = None,
+    special_tokens: Iterable[str] | None = None,
+    min_frequency: int = 1,
+    n_threads: int | None = None,
+    progress: Progress = False,
+) -> Tokenizer:
+    """Train a tokenizer on words that have been counted.
+
+    Parameters
+    ----------
+    words : Words, mapping of bytes to int, or iterable of (bytes, int)
+        Words with their counts; a word that comes several times has the sum of its counts.
+    pattern, special_tokens : optional
+        What the tokenizer will split text with; by default what the words were counted with
+        ("gpt2" and none if that is not known).
+
+    For the other parameters see `train`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range, a word is not bytes, or a count is not an int, is
+        negative, or makes the sum exceed 2**63 - 1.
+    """
+    if not isinstance(words, Words):
+        words = Words.from_counts(words)
+    options = check_count_options(
+        words.pattern if pattern is None else pattern,
+        words.special_tokens if special_tokens is None else special_tokens,
+        n_threads,
+        "strict",
+    )
+    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
+    check_min_frequency(min_frequency)
+    with reporting(progress) as report:
+        return _learn(words, options, n_merges, min_frequency, report)
+
+
+def _train(
+    pieces: Iterable[Piece],
+    total: int | None,
+    options: CountOptions,
+    n_merges: int,
+    min_frequency: int,
+    report: Report,
+) -> Tokenizer:
+    """Count and learn; the kernels load meanwhile, since counting leaves Python to others."""
+    large = options.n_threads > 1 and total is not None and total >= LARGE_CORPUS
+    loading = threading.Thread(target=load_kernels, args=(large,), daemon=True)
+    loading.start()
+    words = count_pieces(pieces, options, report, total)
+    loading.join()
+    return _learn(words, options, n_merges, min_frequency, report)
+
+
+def _learn(
+    words: Words, options: CountOptions, n_merges: int, min_frequency: int, report: Report
+) -> Tokenizer:
+    if len(words) == 0:
+        raise ValueError("the corpus must have at least one word, but there is no text in it")
+    merges = learn_merges(
+        words,
+        n_merges,
+        min_frequency=min_frequency,
+        n_threads=options.n_threads,
+        progress=lambda done: report("learn", done, n_merges),
+    )
+    if len(merges.counts) < n_merges:
+        warnings.warn(
+            f"vocab_size is {256 + len(merges.counts) + len(options.special_tokens)}: after "
+            f"{len(merges.counts)} of {n_merges} merges no pair stood min_frequency="
+            f"{min_frequency} times any more",
+            stacklevel=4,
+        )
+    return Tokenizer(
+        merges=merges.pairs,
+        merge_counts=merges.counts,
+        pattern=options.pattern,
+        special_tokens=options.special_tokens,
+    )

@@ -1,0 +1,338 @@
+"""Words: the unique words of a text with their counts, which is all that learning needs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok import sources
+from bpetok._options import check_errors, check_special_tokens, resolve_threads
+from bpetok._special import SpecialTokens
+from bpetok._timing import stage
+from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
+from bpetok.patterns import check_pattern
+from bpetok.progress import Progress, Report, reporting
+from bpetok.sources import Chunk, Piece, StrPath
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MAX_COUNT = (1 << 63) - 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Words:
+    """Unique words with their counts, packed into arrays.
+
+    Attributes
+    ----------
+    ids : int32 array, shape (total bytes of the words,)
+        The bytes of all words, one after another.
+    offsets : int64 array, shape (n_words + 1,)
+        Word i is ``ids[offsets[i]:offsets[i + 1]]``.
+    counts : int64 array, shape (n_words,)
+        How often each word occurs; at least 1.
+    pattern : str
+        Name of the pattern that split the text.
+    special_tokens : tuple of str
+        The texts that were boundaries and were not counted.
+    """
+
+    ids: Int32
+    offsets: Int64
+    counts: Int64
+    pattern: str = "gpt2"
+    special_tokens: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for array in (self.ids, self.offsets, self.counts):
+            array.flags.writeable = False
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: Mapping[bytes, int] | Iterable[tuple[bytes, int]],
+        *,
+        pattern: str = "gpt2",
+        special_tokens: Iterable[str] = (),
+    ) -> Words:
+        """Pack words that were counted elsewhere.
+
+        A word that comes several times has the sum of its counts; empty words and counts of 0 are
+        left out, since nothing can be learned from them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a word is not bytes, or a count is not an int, is negative, or the sum of all counts
+            exceeds 2**63 - 1.
+        """
+        summed: dict[bytes, int] = {}
+        total = 0
+        items = counts.items() if isinstance(counts, Mapping) else counts
+        for item in items:
+            word, count = _checked_item(item)
+            total += count
+            if word and count:
+                summed[word] = summed.get(word, 0) + count
+        if total > MAX_COUNT:
+            raise ValueError(f"the counts must sum to at most 2**63 - 1, got {total}: scale them down")
+        lengths = np.fromiter(map(len, summed), np.int64, len(summed))
+        return cls(
+            np.frombuffer(b"".join(summed), np.uint8).astype(np.int32),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            np.fromiter(summed.values(), np.int64, len(summed)),
+            check_pattern(pattern),
+            check_special_tokens(special_tokens),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of unique words."""
+        return len(self.counts)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        """Yield (word, count) for each word; the order depends on the words alone."""
+        data = self.ids.astype(np.uint8).tobytes()
+        ends = self.offsets[1:].tolist()
+        start = 0
+        for end, count in zip(ends, self.counts.tolist(), strict=True):
+            yield data[start:end], count
+            start = end
+
+    def to_dict(self) -> dict[bytes, int]:
+        """Return the words as a dict of counts."""
+        return dict(self)
+
+    @property
+    def total(self) -> int:
+        """The number of words counted, repetitions included."""
+        return int(self.counts.sum())
+
+    @property
+    def n_bytes(self) -> int:
+        """The number of bytes of text counted, special tokens excluded."""
+        return int((self.counts * np.diff(self.offsets)).sum())
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two have the same counts, pattern and special tokens."""
+        if not isinstance(other, Words):
+            return NotImplemented
+        return (
+            self.pattern == other.pattern
+            and self.special_tokens == other.special_tokens
+            and self.to_dict() == other.to_dict()
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # holds large arrays: not meant as a key
+
+    def __repr__(self) -> str:
+        return f"Words({len(self):,} unique of {self.total:,}, pattern={self.pattern!r})"
+
+
+def _checked_item(item: object) -> tuple[bytes, int]:
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise TypeError(f"words must be a Words, a mapping or pairs (bytes, count), got {item!r}")
+    word, count = item
+    if not isinstance(word, bytes):
+        raise TypeError(f"a word must be bytes, got {word!r}: encode it with .encode()")
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"the count of {word!r} must be an int, got {count!r}")
+    if not 0 <= count <= MAX_COUNT:
+        raise ValueError(f"the count of {word!r} must be in 0..2**63 - 1, got {count}")
+    return word, int(count)
+
+
+def count_words(
+    files: StrPath | Iterable[StrPath],
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    progress: Progress = False,
+) -> Words:
+    """Count the words of text files.
+
+    Parameters
+    ----------
+    files : path, glob pattern, or iterable of them
+        UTF-8 text files; each is one text. A file named twice counts twice.
+    pattern : str
+        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression.
+    special_tokens : iterable of str
+        Texts that stand between words: boundaries which are not counted.
+    n_threads : int, optional
+        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
+        this process may use. The result does not depend on it.
+    errors : {"strict", "replace"}
+        What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    progress : bool or callable
+        True shows a bar; a callable is called with ("count", bytes done, bytes in all).
+
+    Returns
+    -------
+    Words
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If a path cannot be read as a file, before anything is counted.
+    ValueError
+        If a file is not UTF-8 (the message has the file and the offset), or an option is out of
+        its range.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    paths = sources.resolve_files(files)
+    pieces = sources.file_pieces(paths, options.specials)
+    with reporting(progress) as report:
+        return count_pieces(pieces, options, report, sources.total_size(paths))
+
+
+def count_words_from_iterator(
+    texts: Iterable[str | bytes],
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    progress: Progress = False,
+) -> Words:
+    """Count the words of texts as they come; they are never all in memory.
+
+    The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
+    parameters see `count_words`.
+
+    Raises
+    ------
+    TypeError
+        If a text is neither str nor bytes.
+    ValueError
+        If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    pieces = sources.text_pieces(texts, options.specials)
+    with reporting(progress) as report:
+        return count_pieces(pieces, options, report, None)
+
+
+class CountOptions(NamedTuple):
+    """The checked options of counting."""
+
+    pattern: str
+    special_tokens: tuple[str, ...]
+    specials: SpecialTokens
+    n_threads: int
+    errors: str
+
+
+def check_count_options(
+    pattern: str, special_tokens: Iterable[str], n_threads: int | None, errors: str
+) -> CountOptions:
+    """Check the options of counting."""
+    tokens = check_special_tokens(special_tokens)
+    return CountOptions(
+        check_pattern(pattern),
+        tokens,
+        SpecialTokens([token.encode() for token in tokens]),
+        resolve_threads(n_threads),
+        check_errors(errors),
+    )
+
+
+def count_pieces(
+    pieces: Iterable[Piece],
+    options: CountOptions,
+    report: Report,
+    total: int | None,
+    chunk_size: int = sources.CHUNK_SIZE,
+) -> Words:
+    """Count the words of pieces of text: each thread into a table of its own, then combined.
+
+    The caller's thread reads, so that an iterator is not asked from several threads. A
+    KeyboardInterrupt waits only for the chunks that are being counted.
+    """
+    tables = [WordTable(options.specials) for _ in range(options.n_threads)]
+    idle: SimpleQueue[WordTable] = SimpleQueue()
+    for table in tables:
+        idle.put(table)
+
+    def count(chunk: Chunk) -> int:
+        table = idle.get()
+        with stage("count"):
+            _count_chunk(table, chunk, options.errors)
+        idle.put(table)
+        return len(chunk.data)
+
+    done = 0
+    for n_bytes in _map(count, _timed(sources.chunks(pieces, chunk_size)), options.n_threads):
+        done += n_bytes
+        report("count", done, total)
+    with stage("combine"):
+        combination = Combination(tables)
+        _exhaust(_map(combination.combine, range(N_PARTITIONS), options.n_threads))
+        combination.allocate()
+        _exhaust(_map(combination.write, range(N_PARTITIONS), options.n_threads))
+    return Words(
+        combination.ids,
+        combination.offsets,
+        combination.counts,
+        options.pattern,
+        options.special_tokens,
+    )
+
+
+def _count_chunk(table: WordTable, chunk: Chunk, errors: str) -> None:
+    invalid = table.count(chunk.data, chunk.ends)
+    if invalid < 0:
+        return
+    if errors == "strict":
+        number = int(np.searchsorted(chunk.ends, invalid, side="right"))
+        piece = chunk.pieces[number]
+        start = int(chunk.ends[number]) - len(piece.data)
+        raise ValueError(
+            f"{piece.origin} is not UTF-8: byte {piece.offset + invalid - start} "
+            f"(0x{piece.data[invalid - start]:02x}); errors='replace' would count U+FFFD there"
+        )
+    for piece in chunk.pieces:
+        data = bytes(piece.data).decode(errors="replace").encode()
+        table.count(data, np.array([len(data)]))
+
+
+def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield the same, timing what it takes to get them as the stage "read"."""
+    while True:
+        with stage("read"):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _map(
+    function: Callable[[Item], Result], items: Iterable[Item], n_threads: int
+) -> Iterator[Result]:
+    """Yield function(item) for each item, in order, from some threads; take few items ahead."""
+    if n_threads == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > n_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _exhaust(results: Iterator[object]) -> None:
+    for _ in results:
+        pass
