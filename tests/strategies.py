@@ -1,0 +1,26 @@
+"""Text and merges to test with."""
+
+from hypothesis import strategies as st
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+TEXT = """The quick brown fox jumps over the lazy dog. It's the dog's day, isn't it? We'll see.
+    for i in range(100):\n\t\tprint(i, "the", 'quick')\n\n\n   the   end   of   the   day
+Größe straße été où naïve; Привет, мир! Привет; 你好，世界。你好 世界;
+こんにちは世界; 안녕하세요 세계
+नमस्ते दुनिया नमस्ते; مرحبا بالعالم; ١٢٣ ½ Ⅷ x² 1234567890 12 34;
+👩🏽‍💻👩🏽‍💻 🎉🎉 ————— ..... ===== -----
+"""
+# Letters, numbers, spaces and others of one to four bytes, with what joins and modifies them.
+CHARACTERS = sorted({*TEXT, *"\u00a0\u3000\u2028\u200d\ufeff\0\x1f\x7f’‘éẞǆ٣𝟗𐍈𐞁🇩🇪"})
+texts = st.text(st.sampled_from(CHARACTERS), max_size=60)
+
+
+@st.composite
+def merge_lists(draw, max_size=12):
+    """Any merges that could be learned from text of the letters a, b, c."""
+    merges = []
+    for i in range(draw(st.integers(0, max_size))):
+        ids = st.sampled_from([*b"abc", *range(256, 256 + i)])
+        pair = draw(st.tuples(ids, ids).filter(lambda pair: pair not in merges))
+        merges.append(pair)
+    return merges

@@ -1,0 +1,212 @@
+"""The compiled encoder and decoder against a plain one, tokenizers and tiktoken."""
+
+import os
+import threading
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from bpetok._encode import Decoder, Encoder
+from bpetok._scan import split_words
+from strategies import GPT2, TEXT, merge_lists, texts
+
+
+def encoder(merges):
+    return Encoder(array("i", [token_id for pair in merges for token_id in pair]))
+
+
+def count(words):
+    return {word: words.count(word) for word in dict.fromkeys(words)}
+
+
+@pytest.fixture(scope="module")
+def merges():
+    """200 merges learned from TEXT, no two of the same bytes."""
+    merges, _ = reference.learn_merges(count(split_words(TEXT.encode())), 200)
+    assert len(set(reference.token_bytes(merges))) == 456
+    return merges
+
+
+@given(merge_lists(30), st.lists(st.text("abc", min_size=1, max_size=90), max_size=5))
+def test_words_get_the_ids_of_plain_bpe(merges, words):
+    """Short and long words alike, whatever the merges, ties and overlaps in them."""
+    words = [word.encode() for word in words]
+    expected = [token_id for word in words for token_id in reference.encode_word(word, merges)]
+    assert encoder(merges).encode_words(words) == expected
+
+
+@pytest.mark.parametrize("unit", ["a", "ab", "aab", "aabaa", "aaaaaab"])
+def test_runs_merge_from_the_left(unit):
+    """Overlapping places of one pair are the hard case: on both sides of each bound."""
+    merges, _ = reference.learn_merges({(unit * 40).encode(): 1}, 12)
+    compiled = encoder(merges)
+    for n in range(1, 140):
+        word = (unit * n)[:n].encode()
+        expected = reference.encode_word(word, merges)
+        assert compiled.encode_words([word]) == expected, n
+        assert compiled.encode(word) == expected, n
+
+
+@given(texts=st.lists(texts, max_size=4))
+def test_text_is_encoded_word_by_word(merges, texts):
+    """What a word becomes depends on nothing before it, be it in the cache or not."""
+    compiled = encoder(merges)
+    for text in texts * 2:
+        words = split_words(text.encode())
+        expected = [token_id for word in words for token_id in reference.encode_word(word, merges)]
+        assert compiled.encode(text) == expected
+        assert compiled.encode(text.encode()) == expected
+
+
+def test_the_cache_holds_words_of_every_length_and_number_of_ids(merges):
+    """Words that fall apart into more ids than an entry holds, and words that push others out."""
+    compiled = encoder(merges)
+    words = ["qzxjkvwpybgfmuc"[:n] for n in range(1, 16)]
+    words += ["the" * n for n in range(1, 8)]
+    expected = [reference.encode_word(word.encode(), merges) for word in words]
+    for _ in range(3):
+        assert [compiled.encode(word) for word in words] == expected
+        assert [compiled.encode(word) for word in words] == expected
+        for n in range(3000):
+            compiled.encode(f" {n:x}y{n:x}y")
+
+
+def test_many_different_words_push_each_other_out_of_the_cache(merges):
+    """More words than the cache has room for, twice: the ids do not change."""
+    compiled = encoder(merges)
+    text = "".join(
+        f" q{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}"
+        f"{chr(97 + n // 17576)}"
+        for n in range(300_000)
+    )
+    assert (
+        compiled.encode(text)
+        == compiled.encode(text)
+        == compiled.encode_words(split_words(text.encode()))
+    )
+
+
+@pytest.fixture(scope="module")
+def their_tokenizer(merges):
+    """The same vocabulary in Hugging Face tokenizers."""
+    tokenizers = pytest.importorskip("tokenizers")
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    characters = {byte: chr(byte) for byte in printable}
+    characters |= {byte: chr(256 + i) for i, byte in enumerate(others)}
+    tokens = [
+        "".join(characters[byte] for byte in token) for token in reference.token_bytes(merges)
+    ]
+    model = tokenizers.models.BPE(
+        vocab={token: i for i, token in enumerate(tokens)},
+        merges=[(tokens[left], tokens[right]) for left, right in merges],
+    )
+    theirs = tokenizers.Tokenizer(model)
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Split(tokenizers.Regex(GPT2), "isolated"),
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    return theirs
+
+
+@given(text=texts)
+def test_ids_are_those_of_tokenizers(merges, their_tokenizer, text):
+    """Hugging Face's BPE with the same merges gives the same ids."""
+    assert encoder(merges).encode(text) == their_tokenizer.encode(text).ids
+
+
+@given(text=texts)
+def test_ids_are_those_of_tiktoken(merges, text):
+    """tiktoken with the same tokens gives the same ids."""
+    tiktoken = pytest.importorskip("tiktoken")
+    ranks = {token: i for i, token in enumerate(reference.token_bytes(merges))}
+    theirs = tiktoken.Encoding("x", pat_str=GPT2, mergeable_ranks=ranks, special_tokens={})
+    assert encoder(merges).encode(text) == theirs.encode_ordinary(text)
+
+
+def test_long_words_take_linear_time(merges):
+    """A word of 1 MB: with the quadratic method, this test would run for hours."""
+    merges = [pair for pair in merges[:50] if max(pair) < 256]
+    n = 256 + len(merges)
+    merges += [(97, 97), (n, n)]
+    compiled = encoder(merges)
+    decoder = Decoder(reference.token_bytes(merges))
+    for text in ("a" * 1_000_000, " " * 1_000_000, "thequickbrown" * 77_000, "你好世界" * 83_000):
+        assert decoder.decode(compiled.encode(text)) == text.encode()
+    assert len(compiled.encode("a" * 1_000_001)) == 250_001
+
+
+def test_threads_share_an_encoder(merges):
+    """Each borrows a cache of its own; all get the same ids."""
+    compiled = encoder(merges)
+    text = TEXT * 50
+    expected = compiled.encode(text)
+    wrong = []
+
+    def work():
+        for _ in range(20):
+            if compiled.encode(text) != expected or compiled.encode("the day") != expected_short:
+                wrong.append(1)
+
+    expected_short = compiled.encode("the day")
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_child_encodes(merges):
+    """An encoder that was used before works in the child."""
+    compiled = encoder(merges)
+    expected = compiled.encode(TEXT)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if compiled.encode(TEXT) == expected else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_lone_surrogate_leaves_the_encoder_usable(merges):
+    """The error is Python's own; nothing of the text is kept."""
+    compiled = encoder(merges)
+    with pytest.raises(UnicodeEncodeError):
+        compiled.encode("é\ud800")
+    assert compiled.encode("a") == [97]
+    with pytest.raises(TypeError):
+        compiled.encode(None)
+    with pytest.raises(TypeError):
+        compiled.encode_words([b"a", "b"])
+    assert compiled.encode_words([b"a"]) == [97]
+
+
+@given(st.lists(st.integers(0, 258)))
+def test_decoding_joins_the_bytes_of_the_ids(ids):
+    """Of a list or any other iterable, empty tokens included."""
+    tokens = [*(bytes([byte]) for byte in range(256)), b"abc", b"", b"xy" * 100]
+    expected = b"".join(tokens[token_id] for token_id in ids)
+    decoder = Decoder(tokens)
+    assert (
+        decoder.decode(ids) == decoder.decode(iter(ids)) == decoder.decode(tuple(ids)) == expected
+    )
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 2**31, 2**32, -(2**32), 2**63, 10**30])
+def test_an_id_outside_the_vocabulary_is_refused(wrong):
+    """The message has the bound, the id and its index."""
+    with pytest.raises(ValueError, match=f"ids must be from 0 to 2, got {wrong} at index 1"):
+        Decoder([b"a", b"b", b"c"]).decode([0, wrong])
+
+
+@pytest.mark.parametrize("wrong", [1.0, "1", None, b"1"])
+def test_an_id_that_is_no_integer_is_refused(wrong):
+    """Floats too: an id that was computed with is a mistake."""
+    with pytest.raises(TypeError, match=r"ids must be integers, got .* at index 0"):
+        Decoder([b"a", b"b"]).decode([wrong])

@@ -1,0 +1,122 @@
+"""Merges to token bytes, and what a list of merges must not be."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import reference
+from bpetok.vocab import (
+    build_token_bytes,
+    build_vocab,
+    check_merge_counts,
+    check_merges,
+    check_special_tokens,
+    encode_utf8,
+)
+from strategies import merge_lists
+
+A, B, C = b"abc"
+
+
+@given(merge_lists())
+def test_token_bytes_are_those_of_the_reference(merges):
+    """Each id has the bytes of its two parts, one after the other."""
+    assert build_token_bytes(check_merges(merges)) == reference.token_bytes(merges)
+
+
+def test_pairs_may_come_as_lists_tuples_and_arrays():
+    """Merges from Python, from a JSON file and from the trainer are one and the same."""
+    expected = [A, B, 256, C]
+    for merges in (
+        [(A, B), (256, C)],
+        [[A, B], [256, C]],
+        ((np.int32(A), np.int64(B)), (256, C)),
+        np.array([[A, B], [256, C]], dtype=np.int32),
+        np.array([[A, B], [256, C]], dtype=np.uint64),
+    ):
+        assert check_merges(merges).tolist() == expected
+    assert check_merges([]).tolist() == []
+    assert check_merges(np.empty((0, 2), dtype=np.int32)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ([(A, B), (257, C)], r"merges\[1\] must join ids from 0 to 256, .* got \(257, 99\)"),
+        ([(A, 256)], r"merges\[0\] must join ids from 0 to 255"),
+        ([(-1, A)], r"merges\[0\] must join ids from 0 to 255"),
+        ([(A, B), (A, B)], r"merges\[1\] joins \(97, 98\), which an earlier merge"),
+        ([(A, 10**12)], r"got \(97, 1000000000000\)"),
+        ([(A, B, C)], r"merges\[0\] must be a pair of ids, got \(97, 98, 99\)"),
+        ([A], r"merges\[0\] must be a pair of ids, got 97"),
+        ([None], r"merges\[0\] must be a pair"),
+        (np.array([A, B]), r"merges\[0\] must be a pair"),
+    ],
+)
+def test_a_damaged_list_is_refused(merges, message):
+    """The message names the merge, what was given and what is possible."""
+    with pytest.raises(ValueError, match=message):
+        check_merges(merges)
+
+
+@pytest.mark.parametrize(
+    "merges",
+    ["ab", b"abcd", None, 3, [(A, "b")], [(A, 1.0)], [(True, A)]],
+)
+def test_ids_that_are_no_integers_are_refused(merges):
+    """Also floats and bools, which would pass as numbers elsewhere."""
+    with pytest.raises(TypeError):
+        check_merges(merges)
+
+
+def test_merges_that_double_are_refused_before_they_fill_memory():
+    """60 merges could make a token of 2**60 bytes."""
+    merges = [(0, 0)] + [(256 + i, 256 + i) for i in range(59)]
+    with pytest.raises(ValueError, match=r"makes a token of .* bytes"):
+        check_merges(merges)
+
+
+def test_two_merges_may_spell_the_same_bytes():
+    """Each has its own id; the vocabulary, by bytes, has the first."""
+    tokens = build_token_bytes(check_merges([(A, B), (B, C), (A, 257), (256, C)]))
+    assert tokens[256:] == [b"ab", b"bc", b"abc", b"abc"]
+    assert build_vocab(tokens)[b"abc"] == 258
+    assert len(build_vocab(tokens)) == 259
+
+
+def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
+    """Anything else is refused with the place."""
+    assert check_merge_counts([3, 2**63 - 1], 2).tolist() == [3, 2**63 - 1]
+    assert check_merge_counts(np.array([3, 2]), 2).tolist() == [3, 2]
+    with pytest.raises(ValueError, match="one count for each of 2 merges, got 1"):
+        check_merge_counts([3], 2)
+    with pytest.raises(ValueError, match=r"merge_counts\[1\] must be from 0"):
+        check_merge_counts([3, 2**63], 2)
+    with pytest.raises(ValueError, match=r"merge_counts\[0\] must be from 0"):
+        check_merge_counts([-1, 2], 2)
+    with pytest.raises(TypeError, match=r"merge_counts\[0\] must be integers"):
+        check_merge_counts([0.5, 2], 2)
+
+
+def test_special_tokens_are_different_strings_with_a_utf8_form():
+    """A str in place of a list is refused too: its letters would become special tokens."""
+    assert check_special_tokens(["<a>", "é"]) == ("<a>", "é")
+    with pytest.raises(TypeError, match=r"write \['<a>'\]"):
+        check_special_tokens("<a>")
+    with pytest.raises(TypeError, match="must be str, got b'<a>' at index 1"):
+        check_special_tokens(["x", b"<a>"])
+    with pytest.raises(ValueError, match="must not be empty, got '' at index 1"):
+        check_special_tokens(["x", ""])
+    with pytest.raises(ValueError, match="got 'x' twice"):
+        check_special_tokens(["x", "y", "x"])
+    with pytest.raises(ValueError, match=r"special_tokens\[0\] has a lone surrogate"):
+        check_special_tokens(["\udcff"])
+
+
+def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do():
+    """The remedy in the message works."""
+    text = "ab\ud800c"
+    with pytest.raises(ValueError, match=r"text has a lone surrogate, '\\ud800', at index 2"):
+        encode_utf8(text, "text")
+    repaired = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert encode_utf8(repaired, "text") == "ab\N{REPLACEMENT CHARACTER}c".encode()
