@@ -1,0 +1,1 @@
+"""bpetok beside the other trainers and encoders of the package index; see README.md."""

@@ -1,0 +1,207 @@
+"""``python -m benchmarks``: arguments, and what each command does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import commands, encoding
+from benchmarks.corpus import Corpus, open_corpus, sample_files
+from benchmarks.environments import InstallError, default_cache
+from benchmarks.measure import JobError
+from benchmarks.patterns import PATTERNS
+from benchmarks.records import RunFolder
+from benchmarks.report import write_report
+from benchmarks.roster import ENCODERS, TRAINERS, Ready, chosen, install
+from benchmarks.tasks import Settings
+
+INTERRUPTED = 130
+COMMANDS = {
+    "train": "compare what trainers learn, then their time and memory",
+    "encode": "compare the ids of encoders that load one vocabulary, then their time and memory",
+    "stages": "seconds for each stage of bpetok",
+    "scaling": "time and memory as the corpus and the threads grow",
+    "all": "train, scaling, stages and encode, into one report",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    top = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    kinds = top.add_subparsers(dest="command", required=True)
+    for name, summary in COMMANDS.items():
+        _add_run_options(kinds.add_parser(name, help=summary, description=summary), name)
+    report = kinds.add_parser(
+        "report", help="write report.md and the plots again from a run's records"
+    )
+    report.add_argument("output", type=Path, metavar="DIR")
+    return top
+
+
+def _add_run_options(sub: argparse.ArgumentParser, name: str) -> None:
+    sub.add_argument(
+        "--corpus",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="UTF-8 text (default: bpetok's sample)",
+    )
+    sub.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="records and report; a run here resumes",
+    )
+    sub.add_argument(
+        "--vocab-size",
+        type=int,
+        default=32_000,
+        metavar="N",
+        help="bytes, merges and special tokens",
+    )
+    sub.add_argument(
+        "--contenders",
+        default="bpetok" if name == "stages" else "all",
+        help="all, or names with commas",
+    )
+    sub.add_argument(
+        "--threads",
+        type=_threads,
+        default=[1, 2],
+        metavar="N,N",
+        help="numbers of threads (default 1,2)",
+    )
+    sub.add_argument(
+        "--repeats", type=int, default=3, metavar="N", help="measurements of each (default 3)"
+    )
+    sub.add_argument(
+        "--pattern", choices=list(PATTERNS), default="gpt2", help="split pattern (default gpt2)"
+    )
+    sub.add_argument(
+        "--special-token",
+        action="append",
+        metavar="TOKEN",
+        help="repeatable (default <|endoftext|>)",
+    )
+    sub.add_argument(
+        "--reference",
+        default="bpetok",
+        metavar="NAME",
+        help="whose merges the others are compared with",
+    )
+    sub.add_argument(
+        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="for one process"
+    )
+    sub.add_argument(
+        "--cache",
+        type=Path,
+        default=default_cache(),
+        metavar="DIR",
+        help=f"environments (default {default_cache()})",
+    )
+
+
+def _threads(text: str) -> list[int]:
+    numbers = sorted({int(part) for part in text.split(",")})
+    if numbers[0] < 1:
+        raise argparse.ArgumentTypeError(f"threads must be at least 1, got {text!r}")
+    return numbers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "report":
+            if not (options.output / "records.jsonl").exists():
+                raise ValueError(
+                    f"{options.output} holds no records.jsonl: give the --output of a run"
+                )
+        else:
+            measure(options)
+    except KeyboardInterrupt:
+        print(
+            f"interrupted: the same command goes on from what {options.output} holds",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except (ValueError, OSError, InstallError, JobError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(write_report(options.output))
+    return 0
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Install the contenders and run the command's measurements."""
+    command = options.command
+    if options.repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {options.repeats}")
+    folder = RunFolder(options.output)
+    settings = _settings(options)
+    trains = [] if command == "encode" else _install(options, folder, TRAINERS, "train")
+    if command in ("train", "all"):
+        commands.run_train(trains, folder, settings, options.reference)
+    if command in ("scaling", "all"):
+        commands.run_scaling(trains, folder, settings)
+    if command in ("stages", "all"):
+        commands.run_stages(trains, folder, settings)
+    if command in ("encode", "all"):
+        encoders = _install(options, folder, ENCODERS, "encode")
+        vocabulary = encoding.train_vocabulary(_ready("tokenizers", options.cache), settings)
+        encoding.run_encode(encoders, folder, settings, vocabulary)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    least = 256 + len(options.special_token or [""])
+    if options.vocab_size < least:
+        raise ValueError(
+            f"vocab_size must be at least 256 + special tokens = {least}, got {options.vocab_size}"
+        )
+    return Settings(
+        corpus=_corpus(options),
+        vocab_size=options.vocab_size,
+        pattern=options.pattern,
+        threads=options.threads,
+        repeats=options.repeats,
+        timeout=options.timeout,
+        cache=options.cache.resolve(),
+    )
+
+
+def _corpus(options: argparse.Namespace) -> Corpus:
+    special_tokens = options.special_token or ["<|endoftext|>"]
+    return open_corpus(
+        options.corpus or sample_files(_ready("bpetok", options.cache).python), special_tokens
+    )
+
+
+def _ready(name: str, cache: Path) -> Ready:
+    """Install one contender that the command can't do without."""
+    ready, missing = install([name], cache.resolve(), _tell)
+    if missing:
+        raise InstallError(f"{name} is needed and can't be installed: {missing[name]}")
+    return ready[0]
+
+
+def _install(
+    options: argparse.Namespace, folder: RunFolder, known: Sequence[str], kind: str
+) -> list[Ready]:
+    """Install the contenders asked for; record the ones that can't be."""
+    names = chosen(
+        options.contenders,
+        known if options.command != "all" else list(dict.fromkeys((*TRAINERS, *ENCODERS))),
+    )
+    ready, missing = install(
+        [name for name in names if name in known], options.cache.resolve(), _tell
+    )
+    for name, reason in missing.items():
+        folder.add({"kind": f"install {kind}", "contender": name, "error": reason})
+    return ready
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,31 @@
+"""gigatoken."""
+
+from benchmarks.interface import EncodeJob, Encoder, Output
+
+label = "gigatoken"
+requirements: tuple[str, ...] = ("gigatoken==0.10.0",)
+outputs: tuple[Output, ...] = ("list", "array")
+encode_settings = (
+    "array: encode_batch (an Awkward array); list: encode_batch_list; parallel=False on one "
+    "thread, else RAYON_NUM_THREADS"
+)
+
+
+def load(job: EncodeJob) -> Encoder:
+    """Load tokenizer.json."""
+    import gigatoken
+    import numpy
+
+    tokenizer = gigatoken.Tokenizer(job.tokenizer_json)
+    parallel = job.n_threads > 1
+
+    def batch(texts: list[str]) -> object:
+        encode = tokenizer.encode_batch if job.output == "array" else tokenizer.encode_batch_list
+        return encode(texts, parallel=parallel)
+
+    return Encoder(
+        batch=batch,
+        one=tokenizer.encode,
+        ids=lambda encoded: (numpy.asarray(row).tolist() for row in encoded),
+        decode=tokenizer.decode,
+    )

@@ -1,0 +1,200 @@
+"""The ``encode`` command: one vocabulary for all, ids compared before time is."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.byte_level import to_text
+from benchmarks.interface import EncodeJob, Output
+from benchmarks.measure import run_job
+from benchmarks.merges import read_merges
+from benchmarks.patterns import PATTERNS
+from benchmarks.records import Record, RunFolder, key
+from benchmarks.roster import Ready
+from benchmarks.tasks import Settings, Task, about, execute, identity, in_turns, train_task
+
+REFERENCES = ("tokenizers", "tiktoken")
+"""Whose ids are taken as right, the first that is there."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The same vocabulary in two formats."""
+
+    tokenizer_json: Path
+    tiktoken_ranks: Path
+    special_tokens: dict[str, int]
+
+
+def train_vocabulary(trainer: Ready, settings: Settings) -> Vocabulary:
+    """Train the vocabulary that all encoders load, with Hugging Face's trainer."""
+    task = train_task("vocabulary", trainer, settings, max(settings.threads), "")
+    name = f"{settings.corpus.digest}-{settings.vocab_size}-{settings.pattern}"
+    folder = settings.cache / "vocabularies" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    learned = folder / "learned.txt"
+    if not learned.exists():
+        part = folder / "learned.part"
+        spec = task.spec | {"learned_file": str(part.resolve())}
+        run_job(trainer.python, spec, max(settings.threads), None, settings.timeout)
+        part.replace(learned)
+    merges = [(left, right) for left, right in read_merges(learned)]
+    return write_vocabulary(merges, settings, folder)
+
+
+def write_vocabulary(
+    merges: Sequence[tuple[bytes, bytes]], settings: Settings, folder: Path
+) -> Vocabulary:
+    """Write tokenizer.json and tiktoken ranks; a token made twice keeps its first merge in both."""
+    ids = {bytes([byte]): byte for byte in range(256)}
+    kept = []
+    for left, right in merges:
+        if left + right not in ids:
+            ids[left + right] = len(ids)
+            kept.append([to_text(left), to_text(right)])
+    special = {token: len(ids) + i for i, token in enumerate(settings.corpus.special_tokens)}
+    ranks = folder / "vocabulary.tiktoken"
+    ranks.write_bytes(
+        b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ids.items())
+    )
+    document = folder / "tokenizer.json"
+    spelled = {to_text(token): rank for token, rank in ids.items()} | special
+    document.write_text(json.dumps(tokenizer_document(spelled, kept, special, settings.pattern)))
+    return Vocabulary(document, ranks, special)
+
+
+def tokenizer_document(
+    vocab: dict[str, int], merges: list[list[str]], special: dict[str, int], pattern: str
+) -> dict[str, Any]:
+    """Lay out a tokenizer.json: GPT-2's layout for its own pattern, the usual one for others."""
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": pattern == "gpt2",
+    }
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": PATTERNS[pattern]},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    flags = {
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+    }
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": rank, "content": token} | flags for token, rank in special.items()],
+        "normalizer": None,
+        "pre_tokenizer": (
+            byte_level
+            if pattern == "gpt2"
+            else {"type": "Sequence", "pretokenizers": [split, byte_level]}
+        ),
+        "post_processor": None,
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": True,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": vocab,
+            "merges": merges,
+        },
+    }
+
+
+def run_encode(
+    ready: Sequence[Ready], folder: RunFolder, settings: Settings, vocabulary: Vocabulary
+) -> None:
+    """Compare the ids of all, then measure in turns those that gave some."""
+    able = _check_ids(ready, folder, settings, vocabulary)
+    tasks = [
+        _task("encode", contender, settings, threads, output, vocabulary)
+        for threads in settings.threads
+        for contender, output in able
+    ]
+    execute(in_turns(tasks, settings.repeats), folder, settings, "encode")
+
+
+def _task(
+    kind: str,
+    contender: Ready,
+    settings: Settings,
+    threads: int,
+    output: Output,
+    vocabulary: Vocabulary,
+) -> Task:
+    job = EncodeJob(
+        tokenizer_json=str(vocabulary.tokenizer_json.resolve()),
+        tiktoken_ranks=str(vocabulary.tiktoken_ranks.resolve()),
+        special_tokens=vocabulary.special_tokens,
+        pattern=settings.pattern,
+        pattern_text=PATTERNS[settings.pattern],
+        n_threads=threads,
+        output=output,
+    )
+    files = [str(file.resolve()) for file in settings.corpus.files]
+    spec = {
+        "action": "encode",
+        "contender": contender.name,
+        "job": asdict(job),
+        "files": files,
+        "learned_file": "",
+    }
+    who = identity(kind, contender, settings, threads) | {"output": output}
+    return Task(contender, spec, who, about(settings.corpus, contender) | {"label": contender.name})
+
+
+def _check_ids(
+    ready: Sequence[Ready], folder: RunFolder, settings: Settings, vocabulary: Vocabulary
+) -> list[tuple[Ready, Output]]:
+    """Let each contender encode once in each of its outputs, and compare the ids text by text."""
+    tasks = []
+    for contender in ready:
+        for output in contender.module.outputs:
+            most = max(settings.threads)
+            task = _task("check ids", contender, settings, most, output, vocabulary)
+            task.spec["learned_file"] = str(folder.learned_file(task.identity).resolve())
+            tasks.append(task)
+    execute(tasks, folder, settings, "ids of each")
+    tasks = [task for task in tasks if key(task.identity) in folder.done]
+    rows = [Path(task.spec["learned_file"]).read_text().splitlines() for task in tasks]
+    by_name = {task.contender.name: each for task, each in zip(tasks, rows, strict=True)}
+    reference = next((name for name in (*REFERENCES, *by_name) if name in by_name), "")
+    for task, each in zip(tasks, rows, strict=True):
+        found = compare_ids(by_name[reference], each) | {"reference": reference}
+        folder.add(task.identity | {"kind": "ids"} | found)
+    return [(task.contender, task.identity["output"]) for task in tasks]
+
+
+def compare_ids(expected: Sequence[str], got: Sequence[str]) -> Record:
+    """Compare two lists of (number of ids, checksum), one a text."""
+    wrong = [i for i, rows in enumerate(zip(expected, got, strict=False)) if rows[0] != rows[1]]
+    equal = not wrong and len(expected) == len(got)
+    return {
+        "equal": equal,
+        "n_texts": len(expected),
+        "n_wrong": len(wrong),
+        "index": wrong[0] if wrong else None,
+    }

@@ -1,0 +1,85 @@
+"""The contenders by name, and their environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environments import InstallError, prepare
+from benchmarks.measure import JobError, run_job
+
+TRAINERS = (
+    "bpetok",
+    "tokenizers",
+    "gigabpe",
+    "rustbpe",
+    "ffbpe",
+    "fast_bpe_rs",
+    "bpeasy",
+    "minibperust",
+    "sentencepiece",
+)
+ENCODERS = (
+    "bpetok",
+    "tokenizers",
+    "tiktoken",
+    "gigatoken",
+    "fastokens",
+    "snaptokens",
+    "splintr",
+    "tuetoken",
+)
+PROBE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A contender that is installed: its module (see ``interface.py``), interpreter and version."""
+
+    name: str
+    module: Any
+    python: Path
+    fingerprint: str
+    version: str
+
+
+def chosen(asked: str, known: Sequence[str]) -> list[str]:
+    """Turn ``all`` or a list of names with commas into names; ``-`` and ``_`` are the same.
+
+    Raises
+    ------
+    ValueError
+        Where a name isn't known.
+    """
+    if asked == "all":
+        return list(known)
+    names = [name.strip().replace("-", "_") for name in asked.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"contender must be one of {', '.join(known)}, got {name!r}")
+    return list(dict.fromkeys(names))
+
+
+def install(
+    names: Sequence[str], cache: Path, tell: Callable[[str], None]
+) -> tuple[list[Ready], dict[str, str]]:
+    """Make the environments; what doesn't install is given with its reason."""
+    ready: list[Ready] = []
+    missing: dict[str, str] = {}
+    for name in names:
+        tell(f"environment of {name}")
+        module: Any = import_module(f"benchmarks.contenders.{name}")
+        try:
+            environment = prepare(name, module.requirements, cache)
+            spec = {"action": "probe", "contender": name}
+            answer = run_job(environment.python, spec, 1, None, PROBE_SECONDS).answer
+        except (InstallError, JobError) as error:
+            missing[name] = str(error)
+            continue
+        ready.append(
+            Ready(name, module, environment.python, environment.fingerprint, answer["version"])
+        )
+    return ready, missing

@@ -1,0 +1,180 @@
+"""One job in a process of its own: ``python -I worker.py JOB RESULT``.
+
+Runs with the contender's interpreter, so only the standard library may be imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import resource
+import sys
+import time
+import zlib
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.interface import Encoder
+
+SHORT_TEXT_LENGTHS = range(20, 51)
+MAX_SHORT_TEXTS = 20_000
+
+
+def main(job_file: str, result_file: str) -> None:
+    """Do the job and write the result."""
+    spec = json.loads(Path(job_file).read_bytes())
+    _register_package()
+    contender = importlib.import_module(f"benchmarks.contenders.{spec['contender']}")
+    actions: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
+        "probe": probe,
+        "train": train,
+        "stages": stages,
+        "encode": encode,
+    }
+    result = actions[spec["action"]](contender, spec)
+    result["peak_bytes"] = peak_bytes()
+    Path(result_file).write_text(json.dumps(result))
+
+
+def _register_package() -> None:
+    """Make ``benchmarks`` importable without the checkout on ``sys.path``.
+
+    bpetok's sources in it would hide the bpetok that is installed.
+    """
+    folder = Path(__file__).resolve().parent
+    spec = importlib.util.spec_from_file_location(
+        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} is not a package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["benchmarks"] = package
+    spec.loader.exec_module(package)
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process since it began.
+
+    On Linux not ``ru_maxrss``: at the start of a child that one takes over the parent's peak.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) * 1024
+
+
+def probe(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Give the version of what is installed, and load nothing else."""
+    distribution = (
+        contender.requirements[0].partition("==")[0] if contender.requirements else "bpetok"
+    )
+    return {"version": importlib.metadata.version(distribution), "python": sys.version.split()[0]}
+
+
+def read_texts(files: list[str], special_tokens: list[str]) -> list[str]:
+    """Read files and cut them into the texts between the special tokens, empty ones left out."""
+    texts = [Path(file).read_bytes().decode() for file in files]
+    for token in special_tokens:
+        texts = [part for text in texts for part in text.split(token)]
+    return [text for text in texts if text]
+
+
+def _train_job(contender: Any, spec: dict[str, Any]) -> Any:
+    from benchmarks.interface import TrainJob
+
+    job = dict(spec["job"])
+    if contender.takes == "texts":
+        job["texts"] = read_texts(job["files"], job["special_tokens"])
+        job["files"] = []
+    return TrainJob(**job)
+
+
+def train(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Train once; what was learned is written only where it's asked for."""
+    job = _train_job(contender, spec)
+    started = time.perf_counter()
+    learned = contender.train(job)
+    result: dict[str, Any] = {"call_seconds": time.perf_counter() - started}
+    if spec["learned_file"]:
+        rows = [" ".join(part.hex() for part in merge) for merge in learned()]
+        Path(spec["learned_file"]).write_text("\n".join(rows))
+        result["n_merges"] = len(rows)
+    return result
+
+
+def stages(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Train once and give seconds by stage."""
+    job = _train_job(contender, spec)
+    started = time.perf_counter()
+    seconds = contender.stages(job)
+    return {"call_seconds": time.perf_counter() - started, "stages": seconds}
+
+
+def encode(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Load, encode all texts twice, then short texts one by one, then decode.
+
+    A first batch of one space belongs to loading: libraries import and allocate what's left then.
+    """
+    from benchmarks.interface import EncodeJob
+
+    job = EncodeJob(**spec["job"])
+    texts = read_texts(spec["files"], list(job.special_tokens))
+    started = time.perf_counter()
+    encoder = contender.load(job)
+    encoder.batch([" "])
+    load_seconds = time.perf_counter() - started
+    first_seconds, encoded = _timed(lambda: encoder.batch(texts))
+    if spec["learned_file"]:
+        write_ids(encoder.ids(encoded), Path(spec["learned_file"]))
+    second_seconds, encoded = _timed(lambda: encoder.batch(texts))
+    ids = [list(map(int, row)) for row in encoder.ids(encoded)]
+    del encoded
+    decode_seconds, _ = _timed(lambda: [encoder.decode(row) for row in ids])
+    return {
+        "call_seconds": first_seconds,
+        "load_seconds": load_seconds,
+        "second_seconds": second_seconds,
+        "short_seconds": short_seconds(encoder, texts),
+        "decode_seconds": decode_seconds,
+        "n_ids": sum(map(len, ids)),
+        "n_bytes": sum(len(text.encode()) for text in texts),
+    }
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    value = call()
+    return time.perf_counter() - started, value
+
+
+def short_seconds(encoder: Encoder, texts: list[str]) -> float:
+    """Median over five rounds of the mean seconds a call, on pieces of 20 to 50 characters."""
+    pieces: list[str] = []
+    for text in texts:
+        for start in range(0, len(text) - SHORT_TEXT_LENGTHS[-1], 1_000):
+            pieces.append(
+                text[start : start + SHORT_TEXT_LENGTHS[len(pieces) % len(SHORT_TEXT_LENGTHS)]]
+            )
+        if len(pieces) >= MAX_SHORT_TEXTS:
+            break
+    rounds = sorted(_timed(lambda: [encoder.one(piece) for piece in pieces])[0] for _ in range(5))
+    return rounds[2] / max(len(pieces), 1)
+
+
+def write_ids(rows: Any, file: Path) -> None:
+    """Write number of ids and a checksum for each text, one line a text."""
+    with file.open("w") as lines:
+        for row in rows:
+            lines.write(
+                f"{len(row)} {zlib.crc32(array('I', [int(i) for i in row]).tobytes()):08x}\n"
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
