@@ -547,21 +547,6 @@ cdef class Encoder:
                 failure = work.append_text(&self.ranks, data, n)
         return self.take_ids(work, failure)
 
-    def encode_words(self, words):
-        """Return the ids of words (bytes, none empty): for a pattern that has no scanner."""
-        cdef Workspace work = self.borrow()
-        cdef int failure = 0
-        cdef bytes word
-        cdef Py_ssize_t n
-        for word in words:
-            n = len(word)
-            failure = -2 if n > LONGEST_WORD else work.reserve(n)
-            if failure == 0:
-                failure = work.append_word(&self.ranks, word, n)
-            if failure:
-                break
-        return self.take_ids(work, failure)
-
 
 cdef class Decoder:
     """Ids to bytes.

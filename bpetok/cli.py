@@ -95,7 +95,7 @@ def _build_parser() -> Parser:
     train.add_argument(
         "--pattern",
         default="gpt2",
-        help="what splits text into words: a name or a regular expression (default: %(default)s)",
+        help="what splits text into words: the name of a pattern (default: %(default)s)",
     )
     train.add_argument(
         "--min-frequency",

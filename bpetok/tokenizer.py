@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from bpetok._encode import Decoder, Encoder
 from bpetok._files import read_bounded, write_whole
+from bpetok._options import check_special_tokens
 from bpetok._scan import check_utf8
 from bpetok._special import SpecialTokens
+from bpetok.patterns import check_pattern
 from bpetok.vocab import (
     N_BYTES,
     build_token_bytes,
     build_vocab,
     check_merge_counts,
     check_merges,
-    check_special_tokens,
     encode_utf8,
     shorten,
 )
@@ -46,8 +47,8 @@ class Tokenizer:
     merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
         The ids that each merge joins, in learning order.
     pattern : str
-        What splits text into words: the name of a built-in pattern, or a regular expression for the
-        `regex` module.
+        What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or
+        its expression.
     special_tokens : iterable of str
         All different, none empty.
     merge_counts : sequence of int or integer array, shape (n_merges,), optional
@@ -69,7 +70,6 @@ class Tokenizer:
         "_pattern",
         "_special_ids",
         "_special_tokens",
-        "_splitter",
         "_token_bytes",
         "_vocab",
     )
@@ -86,8 +86,7 @@ class Tokenizer:
         n_merges = len(pairs) // 2
         special = check_special_tokens(special_tokens)
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
-        self._splitter = _build_splitter(pattern)
-        self._pattern = pattern
+        self._pattern = check_pattern(pattern)
         # bytes, so that the arrays made of them can't be written to
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
@@ -154,7 +153,7 @@ class Tokenizer:
 
     @property
     def pattern(self) -> str:
-        """What splits text into words."""
+        """The name of the pattern that splits text into words."""
         return self._pattern
 
     @property
@@ -202,12 +201,12 @@ class Tokenizer:
         ValueError
             If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
         """
-        if self._splitter is None and isinstance(text, str):
+        if isinstance(text, str):
             try:
                 return self._encoder.encode(text)
             except UnicodeEncodeError:
-                pass  # to_utf8 says it better
-        return self._encode_utf8(_to_utf8(text))
+                pass  # _to_utf8 says it better
+        return self._encoder.encode(_to_utf8(text))
 
     def encode(
         self,
@@ -245,21 +244,15 @@ class Tokenizer:
         self._refuse_disallowed(data, allowed, disallowed_special)
         spans = allowed.spans(data) if allowed.tokens else []
         if not spans:
-            return self._encode_utf8(data)
+            return self._encoder.encode(data)
         ids: list[int] = []
         at = 0
         for start, end in spans:
-            ids += self._encode_utf8(data[at:start])
+            ids += self._encoder.encode(data[at:start])
             ids.append(self._special_ids[data[start:end]])
             at = end
-        ids += self._encode_utf8(data[at:])
+        ids += self._encoder.encode(data[at:])
         return ids
-
-    def _encode_utf8(self, data: bytes) -> list[int]:
-        # Requires: valid UTF-8.
-        if self._splitter is None:
-            return self._encoder.encode(data)
-        return self._encoder.encode_words(self._splitter(data.decode()))
 
     def _allowed(self, allowed_special: Literal["all"] | Collection[str]) -> SpecialTokens:
         if isinstance(allowed_special, str):
@@ -407,34 +400,6 @@ def _restore(
     )
 
 
-def _build_splitter(pattern: str) -> Callable[[str], Iterator[bytes]] | None:
-    # What splits text into words; None: the compiled scanner.
-    if pattern == "gpt2":
-        return None
-    import regex
-
-    try:
-        find_words = regex.compile(pattern).finditer
-    except regex.error as error:
-        raise ValueError(
-            f"pattern must be 'gpt2' or a regular expression, got {pattern!r}: {error}"
-        ) from None
-
-    def split(text: str) -> Iterator[bytes]:
-        at = 0
-        for match in find_words(text):
-            start, end = match.span()
-            if at < start:  # what the pattern leaves out is a word too, or decoding would lose it
-                yield text[at:start].encode()
-            if start < end:
-                yield text[start:end].encode()
-            at = end
-        if at < len(text):
-            yield text[at:].encode()
-
-    return split
-
-
 def _to_utf8(text: str | bytes) -> bytes:
     if isinstance(text, str):
         return encode_utf8(text, "text")
@@ -474,7 +439,8 @@ def _parse(data: bytes) -> dict[str, Any]:
         expected = N_BYTES + len(content["merges"]) + i
         if token_id != expected:
             raise ValueError(
-                f"special_tokens: the id of {token!r} must be {expected}, got {shorten(token_id)}"
+                f"special_tokens: the id of {shorten(token)} must be {expected}, after bytes and "
+                f"merges, got {shorten(token_id)}"
             )
     return {
         "merges": content["merges"],

@@ -100,35 +100,6 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
     return counts
 
 
-def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
-    """Return the special tokens, in order.
-
-    Raises
-    ------
-    TypeError
-        If one is not a str, or if `special_tokens` is itself a str.
-    ValueError
-        If one is empty, stands twice, or has no UTF-8 form.
-    """
-    if isinstance(special_tokens, (str, bytes)):
-        raise TypeError(
-            f"special_tokens must be a list of str, got {special_tokens!r}; "
-            f"write [{special_tokens!r}]"
-        )
-    tokens = tuple(special_tokens)
-    seen = set()
-    for i, token in enumerate(tokens):
-        if not isinstance(token, str):
-            raise TypeError(f"special_tokens must be str, got {shorten(token)} at index {i}")
-        if not token:
-            raise ValueError(f"special_tokens must not be empty, got '' at index {i}")
-        if token in seen:
-            raise ValueError(f"special_tokens must be different, got {token!r} twice")
-        seen.add(token)
-        encode_utf8(token, f"special_tokens[{i}]")
-    return tokens
-
-
 def encode_utf8(text: str, name: str) -> bytes:
     """Return the UTF-8 form of `text`.
 

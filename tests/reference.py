@@ -1,6 +1,7 @@
 """Byte-level BPE in its plainest form: the oracle of the tests. No NumPy, no cleverness."""
 
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -69,3 +70,15 @@ def token_bytes(merges: list[Pair]) -> list[bytes]:
     for left, right in merges:
         tokens.append(tokens[left] + tokens[right])
     return tokens
+
+
+def assigned_in_unicode_16(character: str) -> bool:
+    """Tell whether Unicode 16.0, which the scanner is frozen at, has the character.
+
+    Other versions, such as the one of the `regex` module, may class later ones differently.
+    """
+    if sys.version_info >= (3, 14):
+        import unicodedata
+    else:
+        import unicodedata2 as unicodedata
+    return unicodedata.category(character) != "Cn"

@@ -10,7 +10,6 @@ from bpetok.vocab import (
     build_vocab,
     check_merge_counts,
     check_merges,
-    check_special_tokens,
     encode_utf8,
 )
 from strategies import merge_lists
@@ -96,21 +95,6 @@ def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
         check_merge_counts([-1, 2], 2)
     with pytest.raises(TypeError, match=r"merge_counts\[0\] must be integers"):
         check_merge_counts([0.5, 2], 2)
-
-
-def test_special_tokens_are_different_strings_with_a_utf8_form():
-    """A str in place of a list is refused too: its letters would become special tokens."""
-    assert check_special_tokens(["<a>", "é"]) == ("<a>", "é")
-    with pytest.raises(TypeError, match=r"write \['<a>'\]"):
-        check_special_tokens("<a>")
-    with pytest.raises(TypeError, match="must be str, got b'<a>' at index 1"):
-        check_special_tokens(["x", b"<a>"])
-    with pytest.raises(ValueError, match="must not be empty, got '' at index 1"):
-        check_special_tokens(["x", ""])
-    with pytest.raises(ValueError, match="got 'x' twice"):
-        check_special_tokens(["x", "y", "x"])
-    with pytest.raises(ValueError, match=r"special_tokens\[0\] has a lone surrogate"):
-        check_special_tokens(["\udcff"])
 
 
 def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do():

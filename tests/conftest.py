@@ -1,0 +1,17 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import bpetok
+
+# A shared machine can be slow for a moment; what takes long is seen in pytest --durations.
+settings.register_profile("bpetok", deadline=None)
+settings.load_profile("bpetok")
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """Environment variables for a process that is to import the bpetok under test."""
+    return os.environ | {"PYTHONPATH": str(Path(bpetok.__file__).parents[1])}
