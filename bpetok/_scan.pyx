@@ -305,45 +305,53 @@ def split_words(bytes text not None):
             words.append(text[bounds[i] - data : bounds[i + 1] - data])
 
 
-cdef inline int character_flags(const uint8_t* c) noexcept nogil:
-    # Flags of the character that begins at c.
-    if c[0] < 0x80:
-        return unicode_flags[unicode_block[c[0] >> 6] * 64 + (c[0] & 0x3F)]
-    if c[0] < 0xE0:
-        return unicode_flags[unicode_block[c[0] & 0x1F] * 64 + (c[1] & 0x3F)]
-    if c[0] < 0xF0:
-        return unicode_flags[
-            unicode_block[(c[0] & 0x0F) << 6 | (c[1] & 0x3F)] * 64 + (c[2] & 0x3F)
-        ]
-    return unicode_flags[
-        unicode_block[(c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)] * 64
-        + (c[3] & 0x3F)
-    ]
+cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:
+    # Flags of the character in c[:n]; -1 if that is not one whole character.
+    cdef int block
+    if find_invalid_utf8(c, n) >= 0:
+        return -1
+    if n == 1:
+        block = c[0] >> 6
+    elif n == 2:
+        block = c[0] & 0x1F
+    elif n == 3:
+        block = (c[0] & 0x0F) << 6 | (c[1] & 0x3F)
+    elif n == 4:
+        block = (c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)
+    else:
+        return -1
+    return unicode_flags[unicode_block[block] * 64 + (c[n - 1] & 0x3F)]
 
 
 def last_word_end(const uint8_t[::1] text not None, Py_ssize_t start, Py_ssize_t end):
-    """Return the greatest c in start < c <= end at which a word of every pattern ends, or -1.
+    """Return the greatest c in start < c < end at which a word of every pattern ends, or -1.
 
     That is where white space or a character of no class, but no apostrophe, follows a letter or a
     number: words of all built-in patterns run from a letter over such a character nowhere.
 
-    Requires: `text` is UTF-8 up to and including the character at `end`, which is within `text`;
-    a character begins at `start`.
+    Requires: 0 <= start <= end <= len(text); a character begins at `start`. Where the text is not
+    UTF-8, neither side of c is a part of what is not.
     """
     cdef const uint8_t* data
     cdef Py_ssize_t at = end
     cdef int flags
+    cdef Py_ssize_t cut = -1
     cdef bint next_ends = False
-    if not 0 <= start <= end < text.shape[0]:
-        raise IndexError(f"0 <= {start} <= {end} < {text.shape[0]} must hold")
+    if not 0 <= start <= end <= text.shape[0]:
+        raise IndexError(f"0 <= {start} <= {end} <= {text.shape[0]} must hold")
+    if start == end:
+        return -1
     data = &text[0]
     with nogil:
-        while at >= start:
-            if data[at] & 0xC0 != 0x80:
-                flags = character_flags(data + at)
-                if next_ends and flags & (LETTER | NUMBER):
-                    break
-                end = at  # where the following character begins
-                next_ends = (flags == 0 or flags & SPACE) and data[at] != c"'"
+        while at > start:
             at -= 1
-    return end if at >= start else -1
+            if data[at] & 0xC0 == 0x80:
+                continue
+            # The bytes up to the character behind: one character, or not UTF-8.
+            flags = character_flags(data + at, end - at)
+            if next_ends and flags > 0 and (flags & (LETTER | NUMBER)) != 0:
+                cut = end
+                break
+            next_ends = (flags == 0 or (flags > 0 and (flags & SPACE) != 0)) and data[at] != c"'"
+            end = at
+    return cut

@@ -174,7 +174,7 @@ def _train(options: argparse.Namespace) -> None:
         n_merges = tokenizer.vocab_size - 256 - n_special
         print(
             f"Trained in {seconds:.1f} s: {tokenizer.vocab_size} ids = 256 bytes "
-            f"+ {n_merges} merges + {n_special} special tokens.\n"
+            f"+ {n_merges} merges + {n_special} special token{'' if n_special == 1 else 's'}.\n"
             f"Saved to {options.output}. Next:\n"
             f'  echo "Hello world" | bpetok encode --tokenizer {shlex.quote(options.output)}',
             file=sys.stderr,
@@ -182,6 +182,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _encode(options: argparse.Namespace) -> None:
+    from bpetok.tokenizer import SpecialTokenError
+
     tokenizer = _load(options.tokenizer)
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
@@ -190,9 +192,13 @@ def _encode(options: argparse.Namespace) -> None:
             ids = tokenizer.encode(
                 file.read(), allowed_special=allowed, disallowed_special=disallowed
             )
+        except SpecialTokenError as error:
+            raise CommandError(
+                f"{name}: holds the special token {error.token!r} at index {error.index}; give it "
+                "its own id with --special ids, or encode it as ordinary text with --special text"
+            ) from None
         except ValueError as error:
-            hint = "; or use --special" if "special token" in str(error) else ""
-            raise CommandError(f"{name}: {error}{hint}") from None
+            raise CommandError(f"{name}: {error}") from None
         for start in range(0, len(ids), IDS_AT_ONCE):
             separator = " " if start else ""
             sys.stdout.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))

@@ -36,6 +36,22 @@ MAX_FILE_BYTES = 1 << 28  # a million merges with their counts take some 30 MB
 _ALLOWED_NONE = SpecialTokens(())
 
 
+class SpecialTokenError(ValueError):
+    """A text holds a special token that is not allowed: `token`, at `index` in characters."""
+
+    def __init__(self, token: str, index: int) -> None:
+        super().__init__(token, index)
+        self.token = token
+        self.index = index
+
+    def __str__(self) -> str:
+        return (
+            f"text holds the special token {self.token!r} at index {self.index}. To give it its "
+            f"own id, pass allowed_special={{{self.token!r}}} or 'all'; to encode it as ordinary "
+            "text, pass disallowed_special=() or call encode_ordinary"
+        )
+
+
 class Tokenizer:
     """A byte-level BPE tokenizer, immutable. Threads and forked processes may share it.
 
@@ -233,8 +249,10 @@ class Tokenizer:
 
         Raises
         ------
+        SpecialTokenError
+            If the text holds what is disallowed. It is a ValueError.
         ValueError
-            If the text holds what is disallowed, has a lone surrogate or is not UTF-8; the message
+            If the text has a lone surrogate or is not UTF-8; the message
             says where.
         """
         if not self._special_ids and disallowed_special == "all":
@@ -299,11 +317,7 @@ class Tokenizer:
         if spans:
             start, end = spans[0]
             token = data[start:end].decode()
-            raise ValueError(
-                f"text holds the special token {token!r} at index {len(data[:start].decode())}. "
-                f"To give it its own id, pass allowed_special={{{token!r}}} or 'all'; to encode it "
-                "as ordinary text, pass disallowed_special=() or call encode_ordinary"
-            )
+            raise SpecialTokenError(token, len(data[:start].decode()))
 
     # ---- ids to text ----
 

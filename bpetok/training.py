@@ -77,9 +77,8 @@ def train(
     paths = sources.resolve_files(files)
     pieces = sources.file_pieces(paths, options.specials)
     with reporting(progress) as report:
-        return _train(
-            pieces, sources.total_size(paths), options, n_merges, min_frequency, report
-        )
+        words = _count(pieces, sources.total_size(paths), options, report)
+        return _learn(words, options, n_merges, min_frequency, report)
 
 
 def train_from_iterator(
@@ -109,7 +108,8 @@ def train_from_iterator(
     check_min_frequency(min_frequency)
     pieces = sources.text_pieces(texts, options.specials)
     with reporting(progress) as report:
-        return _train(pieces, None, options, n_merges, min_frequency, report)
+        words = _count(pieces, None, options, report)
+        return _learn(words, options, n_merges, min_frequency, report)
 
 
 def train_from_words(
@@ -154,21 +154,16 @@ def train_from_words(
         return _learn(words, options, n_merges, min_frequency, report)
 
 
-def _train(
-    pieces: Iterable[Piece],
-    total: int | None,
-    options: CountOptions,
-    n_merges: int,
-    min_frequency: int,
-    report: Report,
-) -> Tokenizer:
-    """Count and learn; the kernels load meanwhile, since counting leaves Python to others."""
+def _count(
+    pieces: Iterable[Piece], total: int | None, options: CountOptions, report: Report
+) -> Words:
+    """Count words while the kernels load, since counting leaves Python to others."""
     large = options.n_threads > 1 and total is not None and total >= LARGE_CORPUS
     loading = threading.Thread(target=load_kernels, args=(large,), daemon=True)
     loading.start()
     words = count_pieces(pieces, options, report, total)
     loading.join()
-    return _learn(words, options, n_merges, min_frequency, report)
+    return words
 
 
 def _learn(
@@ -188,7 +183,7 @@ def _learn(
             f"vocab_size is {256 + len(merges.counts) + len(options.special_tokens)}: after "
             f"{len(merges.counts)} of {n_merges} merges no pair stood min_frequency="
             f"{min_frequency} times any more",
-            stacklevel=4,
+            stacklevel=3,
         )
     return Tokenizer(
         merges=merges.pairs,

@@ -1,0 +1,104 @@
+"""Merges are those of the naive learner, for any threads, batches and thresholds."""
+
+import random
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bpetok import Words
+from bpetok.merges import Tuning, learn_merges
+
+# Few letters force ties and overlaps; multi-byte text has its own structure.
+WORDS = st.dictionaries(
+    st.one_of(
+        st.text("abc", min_size=1, max_size=12).map(str.encode),
+        st.integers(1, 20).map(lambda n: b"a" * n),
+        st.text("ab\u00e9\u4e2d\u6587\U0001f642", min_size=1, max_size=8).map(str.encode),
+    ),
+    st.integers(1, 9),
+    min_size=1,
+    max_size=25,
+)
+TUNINGS = st.builds(
+    Tuning,
+    parallel_slots=st.sampled_from([0, 20, 10_000]),
+    parallel_places=st.sampled_from([0, 5, 10_000]),
+    batch_merges=st.sampled_from([1, 2, 256]),
+    batch_postings=st.sampled_from([1, 10, 1 << 20]),
+    room=st.sampled_from([0, 100]),
+    theta=st.sampled_from([None, 1, 2, 10, 1000]),
+)
+
+
+def check(
+    counts: dict[bytes, int],
+    n_merges: int,
+    min_frequency: int = 1,
+    n_threads: int = 1,
+    tuning: Tuning = Tuning(),
+) -> None:
+    pairs, merge_counts = reference.learn_merges(counts, n_merges, min_frequency)
+    merges = learn_merges(
+        Words.from_counts(counts),
+        n_merges,
+        min_frequency=min_frequency,
+        n_threads=n_threads,
+        tuning=tuning,
+    )
+    assert [tuple(pair) for pair in merges.pairs.tolist()] == pairs
+    assert merges.counts.tolist() == merge_counts
+
+
+@settings(max_examples=300)
+@given(WORDS, st.sampled_from([1, 5, 60]), st.integers(1, 4), st.integers(1, 3), TUNINGS)
+@example({b"aaaa": 1, b"aaaaa": 1, b"aaa": 2}, 60, 1, 2, Tuning(0, 0, room=0))
+@example({b"abab": 1, b"baba": 1, b"abcabc": 1}, 60, 1, 3, Tuning(0, 0, room=0, theta=3))
+def test_merges_equal_the_naive_ones(
+    counts: dict[bytes, int], n_merges: int, min_frequency: int, n_threads: int, tuning: Tuning
+) -> None:
+    """Whole merge lists with their counts."""
+    check(counts, n_merges, min_frequency, n_threads, tuning)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("theta", [None, 1, 40])
+def test_thousands_of_merges_equal_the_naive_ones(n_threads: int, theta: int | None) -> None:
+    """A corpus with a word distribution like that of text, merged until nothing is left."""
+    rng = random.Random(7)
+    syllables = ["".join(rng.choices("abcdehilnorst\u00e9", k=rng.randint(1, 3))) for _ in range(60)]
+    counts = {
+        " ".join("".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(1)).encode(): max(
+            1, 2000 // (rank + 1)
+        )
+        for rank in range(700)
+    }
+    check(counts, 1500, 1, n_threads, Tuning(parallel_slots=0, parallel_places=50, theta=theta))
+
+
+def test_counts_do_not_wrap_around() -> None:
+    """Counts near 2**62 add up as Python's integers do."""
+    check({b"ab": 1 << 61, b"abc": 1 << 61, b"xy": 1 << 60}, 5)
+
+
+def test_one_byte_words_have_no_pairs() -> None:
+    """Nothing can be learned from them, and nothing is."""
+    check({b"a": 5, b"b": 3}, 5)
+
+
+def test_a_long_word_costs_no_more_than_short_ones() -> None:
+    """One word of a million bytes: each merge is O(1) at each place."""
+    word = bytes(np.random.default_rng(0).integers(97, 101, 1_000_000).astype(np.uint8))
+    one = learn_merges(Words.from_counts({word: 1}), 300)
+    assert len(one.counts) == 300
+    assert one.counts[0] > 60_000
+
+
+def test_progress_ascends_to_the_number_of_merges() -> None:
+    """It is called after each round."""
+    calls: list[int] = []
+    learn_merges(Words.from_counts({b"abcdefgh": 3, b"abab": 1}), 6, progress=calls.append)
+    assert calls == sorted(set(calls))
+    assert calls[-1] == 6

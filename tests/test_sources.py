@@ -1,0 +1,114 @@
+"""Files and iterables are cut into chunks without changing a word."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpetok import sources
+from bpetok._special import SpecialTokens
+
+
+def test_globs_are_expanded_and_sorted(tmp_path: Path) -> None:
+    """A pattern gives its files in order; a path that exists is taken as it is written."""
+    for name in ("b.txt", "a.txt", "[x].txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "folder.txt").mkdir()
+    found = sources.resolve_files(str(tmp_path / "*.txt"))
+    assert [Path(path).name for path in found] == ["[x].txt", "a.txt", "b.txt"]
+    assert sources.resolve_files(tmp_path / "[x].txt") == [str(tmp_path / "[x].txt")]
+
+
+def test_globs_go_into_folders(tmp_path: Path) -> None:
+    """** stands for any number of folders."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.txt").write_text("x")
+    found = sources.resolve_files([str(tmp_path / "**" / "*.txt")])
+    assert found == [str(tmp_path / "a" / "b" / "c.txt")]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("missing.txt", FileNotFoundError, "no such file"),
+        ("missing*.txt", FileNotFoundError, "no file matches"),
+        ("", IsADirectoryError, "name its files"),
+    ],
+)
+def test_a_path_that_is_no_file_is_refused(
+    tmp_path: Path, name: str, error: type[Exception], message: str
+) -> None:
+    """The message names the path and says what to do."""
+    with pytest.raises(error, match=message):
+        sources.resolve_files([tmp_path / name])
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    """Before anything is read."""
+    (tmp_path / "secret.txt").touch(mode=0o000)
+    with pytest.raises(PermissionError, match=r"secret\.txt"):
+        sources.resolve_files([tmp_path / "secret.txt"])
+
+
+def test_no_files_at_all_are_refused() -> None:
+    """An empty list is a mistake, not an empty corpus."""
+    with pytest.raises(ValueError, match="at least one file"):
+        sources.resolve_files([])
+    with pytest.raises(TypeError, match="must be a str or a path, got 1"):
+        sources.resolve_files([1])  # type: ignore[list-item]  # the mistake tested
+
+
+def test_sample_files_are_many_and_utf8() -> None:
+    """The standard library is there on every machine: megabytes of it."""
+    paths = sources.sample_files()
+    assert sum(os.path.getsize(path) for path in paths) > 2_000_000
+    for path in paths:
+        Path(path).read_text(encoding="utf-8")
+
+
+@given(
+    st.text("ab <>|\n\u00e9\u4e2d\u3002", max_size=60),
+    st.lists(st.sampled_from(["<|a|>", "|>", "a b", "<", "\u4e2d"]), unique=True),
+    st.integers(1, 20),
+)
+def test_pieces_are_the_text(text: str, special_tokens: list[str], chunk_size: int) -> None:
+    """Pieces follow one another without a gap, and their offsets say where they lie."""
+    specials = SpecialTokens([token.encode() for token in special_tokens])
+    pieces = list(sources.text_pieces([text], specials, chunk_size))
+    assert b"".join(piece.data for piece in pieces) == text.encode()
+    at = 0
+    for piece in pieces:
+        assert piece.offset == at
+        at += len(piece.data)
+
+
+def test_a_cut_is_found_between_special_tokens() -> None:
+    """A text of nothing but special tokens is cut where one begins."""
+    text = b"<|a|>" * 100
+    cut = sources.find_cut(text, SpecialTokens([b"<|a|>"]))
+    assert cut > 400
+    assert cut % 5 == 0
+
+
+def test_a_long_word_is_read_in_few_steps() -> None:
+    """A text without a cut is read in doubling steps: n bytes cost O(n), not O(n ** 2)."""
+    text = b"a" * (1 << 20)
+    (piece,) = sources.text_pieces([text], SpecialTokens([]), 16)
+    assert piece.data == text
+
+
+@given(st.lists(st.binary(max_size=10)), st.integers(1, 20))
+def test_chunks_hold_all_pieces(datas: list[bytes], chunk_size: int) -> None:
+    """Chunks keep the order, and `ends` says where each piece ends."""
+    pieces = [sources.Piece("x", 0, data) for data in datas]
+    chunks = list(sources.chunks(pieces, chunk_size))
+    assert [piece for chunk in chunks for piece in chunk.pieces] == pieces
+    for chunk in chunks:
+        ends = [0, *chunk.ends.tolist()]
+        assert [bytes(chunk.data[a:b]) for a, b in zip(ends, ends[1:])] == [
+            piece.data for piece in chunk.pieces
+        ]
+        assert len(chunk.pieces) == 1 or len(chunk.data) <= chunk_size

@@ -1,0 +1,13 @@
+"""The generated character classes are those of Unicode 16.0."""
+
+from pathlib import Path
+
+import bpetok
+from bpetok import _unicode
+
+
+def test_header_is_what_the_generator_prints() -> None:
+    """Nobody edited _unicode.h by hand, and it is of Unicode 16.0."""
+    header = Path(bpetok.__file__).with_name("_unicode.h").read_text()
+    assert header == _unicode.generate()
+    assert "Unicode 16.0.0" in header

@@ -1,0 +1,209 @@
+"""Words are counted exactly, however the text is cut and shared."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import Words, sources
+from bpetok.patterns import GPT2
+from bpetok.words import check_count_options, count_pieces
+
+PATTERN = regex.compile(GPT2)
+CHARACTERS = "aastl ' \n1!\u00e9\u4e2d\u3002\u3000<|>"
+SPECIAL_TOKENS = ["<|a|>", "<|", "a ", "\u4e2d"]
+
+
+def naive_counts(texts: list[str], special_tokens: list[str]) -> dict[bytes, int]:
+    """Count words with `regex` alone."""
+    longest_first = sorted(special_tokens, key=len, reverse=True)
+    special = regex.compile("|".join(map(regex.escape, longest_first)) or "(?!)")
+    counts: Counter[bytes] = Counter()
+    for text in texts:
+        for part in special.splititer(text):
+            counts.update(word.encode() for word in PATTERN.findall(part))
+    return dict(counts)
+
+
+@given(
+    st.lists(st.text(CHARACTERS, max_size=80), max_size=4),
+    st.lists(st.sampled_from(SPECIAL_TOKENS), unique=True),
+    st.integers(1, 3),
+    st.sampled_from([1, 7, 30, 1 << 20]),
+)
+def test_counts_equal_those_of_regex(
+    texts: list[str], special_tokens: list[str], n_threads: int, chunk_size: int
+) -> None:
+    """Any number of threads, any chunk size, overlapping special tokens."""
+    options = check_count_options("gpt2", special_tokens, n_threads, "strict")
+    pieces = sources.text_pieces(texts, options.specials, chunk_size)
+    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    assert words.to_dict() == naive_counts(texts, special_tokens)
+
+
+def letters(number: int) -> str:
+    """Return a different word for each number."""
+    return "".join(chr(97 + number // 26**i % 26) for i in range(5))
+
+
+def test_the_order_of_words_depends_on_the_words_alone() -> None:
+    """Threads, chunks and the order of texts leave the arrays as they are."""
+    texts = [f"{letters(i)} {letters(i * 31)}n {'long' * (i % 30)}" for i in range(5000)]
+    one = bpetok.count_words_from_iterator(texts, n_threads=1)
+    three = bpetok.count_words_from_iterator(reversed(texts), n_threads=3)
+    assert len(one) > 6000
+    np.testing.assert_array_equal(one.ids, three.ids)
+    np.testing.assert_array_equal(one.offsets, three.offsets)
+    np.testing.assert_array_equal(one.counts, three.counts)
+
+
+def test_many_long_words_are_counted() -> None:
+    """Words of 15 to 100 bytes, in tables that grow several times."""
+    texts = [letters(i) * 3 + "x" * (i % 86) for i in range(9000)]
+    words = bpetok.count_words_from_iterator(texts * 2, n_threads=2)
+    assert words.to_dict() == {word: 2 * n for word, n in naive_counts(texts, []).items()}
+
+
+def test_files_and_iterators_give_the_same_counts(tmp_path: Path) -> None:
+    """One file, many files, str, bytes and generators; special tokens are not counted."""
+    texts = [f"text {i}, it's {i % 7} \u4e2d\u6587\n" for i in range(300)]
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i:03}.txt").write_bytes(text.encode())
+    (tmp_path / "all").write_bytes("<|end|>".join(texts).encode())
+    expected = naive_counts(texts, [])
+    special = {"special_tokens": ["<|end|>"]}
+    for words in (
+        bpetok.count_words(str(tmp_path / "*.txt")),
+        bpetok.count_words(tmp_path / "all", special_tokens=["<|end|>"]),
+        bpetok.count_words_from_iterator(texts),
+        bpetok.count_words_from_iterator((text.encode() for text in texts), n_threads=1),
+        bpetok.count_words_from_iterator(["<|end|>".join(texts)], **special),  # type: ignore[arg-type]  # mypy can't tell the keys
+    ):
+        assert words.to_dict() == expected
+        assert words.total == sum(expected.values())
+        assert words.n_bytes == sum(len(text.encode()) for text in texts)
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_offset(tmp_path: Path) -> None:
+    """Also behind the first chunk, and in the middle of several files."""
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"word " * 500_000 + b"caf\xe9 " + b"word " * 10)
+    (tmp_path / "good.txt").write_bytes(b"good")
+    with pytest.raises(ValueError, match=r"latin1\.txt is not UTF-8: byte 2500003 \(0xe9\)"):
+        bpetok.count_words([tmp_path / "good.txt", path])
+    small = tmp_path / "small.txt"
+    small.write_bytes("ok \u00e9".encode()[:-1])
+    with pytest.raises(ValueError, match=r"small\.txt is not UTF-8: byte 3 \(0xc3\)"):
+        bpetok.count_words([tmp_path / "good.txt", small, tmp_path / "good.txt"])
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3), st.sampled_from([1, 8, 1 << 20]))
+def test_replaced_bytes_are_counted_as_python_replaces_them(
+    datas: list[bytes], chunk_size: int
+) -> None:
+    """errors="replace" counts the text that bytes.decode gives."""
+    options = check_count_options("gpt2", [], 1, "replace")
+    pieces = sources.text_pieces(datas, options.specials, chunk_size)
+    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    assert words.to_dict() == naive_counts([data.decode(errors="replace") for data in datas], [])
+
+
+def test_progress_is_told_bytes_done_of_all(tmp_path: Path) -> None:
+    """The callback sees the phase, an ascending count and the size of all files."""
+    (tmp_path / "a.txt").write_bytes(b"some words " * 300_000)
+    calls: list[tuple[str, int, int | None]] = []
+    bpetok.count_words(tmp_path / "a.txt", progress=lambda *call: calls.append(call))
+    assert len(calls) > 2
+    assert calls == sorted(calls)
+    assert calls[-1] == ("count", 3_300_000, 3_300_000)
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ("one text", TypeError, "wrap it in a list"),
+        (["ok", "bad \ud800"], ValueError, "text 1 has a lone surrogate at character 4"),
+        (["ok", 3], TypeError, "text 1 must be a str or bytes, got int"),
+        ([b"\xff"], ValueError, "text 0 is not UTF-8: byte 0"),
+    ],
+)
+def test_bad_texts_are_refused(texts: object, error: type[Exception], message: str) -> None:
+    """The message says which text it was."""
+    with pytest.raises(error, match=message):
+        bpetok.count_words_from_iterator(texts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"pattern": "gpt9"}, ValueError, "pattern must be one of 'gpt2', got 'gpt9'"),
+        ({"special_tokens": "<|end|>"}, TypeError, "wrap it in a list"),
+        ({"special_tokens": [b"<|end|>"]}, TypeError, "must be a str"),
+        ({"special_tokens": [""]}, ValueError, "must not be empty"),
+        ({"special_tokens": ["a", "b", "a"]}, ValueError, "'a'"),
+        ({"special_tokens": ["\ud800"]}, ValueError, "surrogate"),
+        ({"n_threads": 0}, ValueError, "n_threads must be in 1..1024, got 0"),
+        ({"n_threads": 1.5}, TypeError, "n_threads must be an int"),
+        ({"errors": "ignore"}, ValueError, "errors must be 'strict' or 'replace'"),
+        ({"progress": "yes"}, TypeError, "progress must be True, False or a callable"),
+    ],
+)
+def test_bad_options_are_refused_before_any_text_is_taken(
+    options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    """The message has the parameter, the value and the bound."""
+
+    def texts() -> object:
+        raise AssertionError("a text was taken")
+        yield ""
+
+    with pytest.raises(error, match=message):
+        bpetok.count_words_from_iterator(texts(), **options)  # type: ignore[arg-type]  # the mistakes tested
+
+
+def test_the_number_of_threads_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPETOK_NUM_THREADS holds where n_threads is not given, and is checked."""
+    monkeypatch.setenv("BPETOK_NUM_THREADS", "3")
+    assert check_count_options("gpt2", [], None, "strict").n_threads == 3
+    assert check_count_options("gpt2", [], 2, "strict").n_threads == 2
+    monkeypatch.setenv("BPETOK_NUM_THREADS", "many")
+    with pytest.raises(ValueError, match="BPETOK_NUM_THREADS must be in 1..1024, got 'many'"):
+        check_count_options("gpt2", [], None, "strict")
+
+
+def test_words_are_packed_from_counts() -> None:
+    """Repeated words add up; empty ones and counts of 0 are left out."""
+    words = Words.from_counts([(b"ab", 1), (b"c", 2), (b"ab", 4), (b"", 3), (b"d", 0)])
+    assert words.to_dict() == {b"ab": 5, b"c": 2}
+    assert words.ids.dtype == np.int32
+    assert words.offsets.dtype == words.counts.dtype == np.int64
+    assert words == Words.from_counts({b"c": 2, b"ab": 5})
+    assert words != Words.from_counts({b"c": 2})
+    assert repr(words) == "Words(2 unique of 7, pattern='gpt2')"
+    with pytest.raises(ValueError, match="read-only"):
+        words.counts[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "error", "message"),
+    [
+        ([("ab", 1)], TypeError, "a word must be bytes"),
+        ([(b"ab", 1.0)], TypeError, "must be an int"),
+        ([(b"ab", True)], TypeError, "must be an int"),
+        ([(b"ab", -1)], ValueError, r"must be in 0..2\*\*63 - 1, got -1"),
+        ([(b"ab", 1 << 63)], ValueError, r"must be in 0..2\*\*63 - 1"),
+        ([(b"ab", 1 << 62), (b"c", 1 << 62)], ValueError, r"sum to at most 2\*\*63 - 1"),
+        ([b"ab"], TypeError, "pairs"),
+    ],
+)
+def test_bad_counts_are_refused(
+    counts: object, error: type[Exception], message: str
+) -> None:
+    """Nothing wraps around, nothing is rounded."""
+    with pytest.raises(error, match=message):
+        Words.from_counts(counts)  # type: ignore[arg-type]  # the mistakes tested
