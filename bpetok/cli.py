@@ -55,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader, such as `head`, has had enough. Python would complain once more on its way
-        # out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, such as `head`, has had enough.
+        _drop_output()
         return 141
     except OSError as error:
+        _drop_output()
         return _fail(_describe(error), 1)
     return 0
 
@@ -249,6 +249,8 @@ def _inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
 def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__
 
 
@@ -261,6 +263,11 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     print(f"bpetok: warning: {message}", file=sys.stderr)
+
+
+def _drop_output() -> None:
+    # What is still in the buffer can't be written; Python would try again on its way out.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: object, status: int) -> int:
