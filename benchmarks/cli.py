@@ -102,6 +102,21 @@ def _add_run_options(sub: argparse.ArgumentParser, name: str) -> None:
         metavar="DIR",
         help=f"environments (default {default_cache()})",
     )
+    sub.add_argument(
+        "--python",
+        type=_interpreter,
+        action="append",
+        default=[],
+        metavar="NAME=INTERPRETER",
+        help="where a contender is installed already",
+    )
+
+
+def _interpreter(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if name not in (*TRAINERS, *ENCODERS) or not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"must be NAME=INTERPRETER, got {text!r}")
+    return name, Path(path).absolute()
 
 
 def _threads(text: str) -> list[int]:
@@ -140,8 +155,8 @@ def measure(options: argparse.Namespace) -> None:
     command = options.command
     if options.repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {options.repeats}")
-    folder = RunFolder(options.output)
     settings = _settings(options)
+    folder = RunFolder(options.output)
     trains = [] if command == "encode" else _install(options, folder, TRAINERS, "train")
     if command in ("train", "all"):
         commands.run_train(trains, folder, settings, options.reference)
@@ -151,7 +166,7 @@ def measure(options: argparse.Namespace) -> None:
         commands.run_stages(trains, folder, settings)
     if command in ("encode", "all"):
         encoders = _install(options, folder, ENCODERS, "encode")
-        vocabulary = encoding.train_vocabulary(_ready("tokenizers", options.cache), settings)
+        vocabulary = encoding.train_vocabulary(_ready("tokenizers", options), settings)
         encoding.run_encode(encoders, folder, settings, vocabulary)
 
 
@@ -175,13 +190,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _corpus(options: argparse.Namespace) -> Corpus:
     special_tokens = options.special_token or ["<|endoftext|>"]
     return open_corpus(
-        options.corpus or sample_files(_ready("bpetok", options.cache).python), special_tokens
+        options.corpus or sample_files(_ready("bpetok", options).python), special_tokens
     )
 
 
-def _ready(name: str, cache: Path) -> Ready:
+def _ready(name: str, options: argparse.Namespace) -> Ready:
     """Install one contender that the command can't do without."""
-    ready, missing = install([name], cache.resolve(), _tell)
+    ready, missing = install([name], options.cache.resolve(), dict(options.python), _tell)
     if missing:
         raise InstallError(f"{name} is needed and can't be installed: {missing[name]}")
     return ready[0]
@@ -191,15 +206,16 @@ def _install(
     options: argparse.Namespace, folder: RunFolder, known: Sequence[str], kind: str
 ) -> list[Ready]:
     """Install the contenders asked for; record the ones that can't be."""
-    names = chosen(
-        options.contenders,
-        known if options.command != "all" else list(dict.fromkeys((*TRAINERS, *ENCODERS))),
-    )
-    ready, missing = install(
-        [name for name in names if name in known], options.cache.resolve(), _tell
-    )
-    for name, reason in missing.items():
-        folder.add({"kind": f"install {kind}", "contender": name, "error": reason})
+    all_names = list(dict.fromkeys((*TRAINERS, *ENCODERS)))
+    names = chosen(options.contenders, all_names if options.command == "all" else known)
+    names = [name for name in names if name in known]
+    ready, missing = install(names, options.cache.resolve(), dict(options.python), _tell)
+    failed_before = {r["contender"] for r in folder.records if r["kind"] == f"install {kind}"}
+    for name in names:
+        if name in missing:
+            folder.add({"kind": f"install {kind}", "contender": name, "error": missing[name]})
+        elif name in failed_before:
+            folder.add({"kind": f"install {kind}", "contender": name})
     return ready
 
 

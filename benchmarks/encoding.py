@@ -24,10 +24,11 @@ REFERENCES = ("tokenizers", "tiktoken")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The same vocabulary in two formats."""
+    """The same vocabulary in three formats."""
 
     tokenizer_json: Path
     tiktoken_ranks: Path
+    merges: Path
     special_tokens: dict[str, int]
 
 
@@ -56,7 +57,7 @@ def write_vocabulary(
     for left, right in merges:
         if left + right not in ids:
             ids[left + right] = len(ids)
-            kept.append([to_text(left), to_text(right)])
+            kept.append((left, right))
     special = {token: len(ids) + i for i, token in enumerate(settings.corpus.special_tokens)}
     ranks = folder / "vocabulary.tiktoken"
     ranks.write_bytes(
@@ -64,8 +65,13 @@ def write_vocabulary(
     )
     document = folder / "tokenizer.json"
     spelled = {to_text(token): rank for token, rank in ids.items()} | special
-    document.write_text(json.dumps(tokenizer_document(spelled, kept, special, settings.pattern)))
-    return Vocabulary(document, ranks, special)
+    spelled_merges = [[to_text(left), to_text(right)] for left, right in kept]
+    document.write_text(
+        json.dumps(tokenizer_document(spelled, spelled_merges, special, settings.pattern))
+    )
+    pairs = folder / "merges.json"
+    pairs.write_text(json.dumps([(ids[left], ids[right]) for left, right in kept]))
+    return Vocabulary(document, ranks, pairs, special)
 
 
 def tokenizer_document(
@@ -148,6 +154,7 @@ def _task(
     job = EncodeJob(
         tokenizer_json=str(vocabulary.tokenizer_json.resolve()),
         tiktoken_ranks=str(vocabulary.tiktoken_ranks.resolve()),
+        merges=str(vocabulary.merges.resolve()),
         special_tokens=vocabulary.special_tokens,
         pattern=settings.pattern,
         pattern_text=PATTERNS[settings.pattern],

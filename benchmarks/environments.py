@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-BUILD_FILES = ("bpetok", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
-"""What bpetok is built from."""
+BUILD_FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+SOURCE_SUFFIXES = (".py", ".pyx", ".pxd", ".pyi", ".h", ".typed")
+"""What bpetok is built from: these files, and those in its folder with these endings."""
 
 
 class InstallError(Exception):
@@ -78,12 +79,10 @@ def checkout_fingerprint() -> str:
 
 
 def source_files() -> list[str]:
-    """List the files bpetok is built from: those git tracks, or would, not what a build leaves."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *BUILD_FILES]
-    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        raise InstallError(f"git can't list the files of {CHECKOUT.name}: {listed.stderr.strip()}")
-    return sorted(name for name in set(listed.stdout.splitlines()) if (CHECKOUT / name).is_file())
+    """List the files bpetok is built from, not what a build leaves; any copy will do."""
+    found = [CHECKOUT / name for name in BUILD_FILES]
+    found += [f for f in (CHECKOUT / "bpetok").rglob("*") if f.suffix in SOURCE_SUFFIXES]
+    return sorted(str(file.relative_to(CHECKOUT)) for file in found if file.is_file())
 
 
 def _install_checkout(python: Path) -> None:
@@ -93,8 +92,7 @@ def _install_checkout(python: Path) -> None:
             target = Path(folder) / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, target)
-        _pip(python, ["--force-reinstall", "--no-deps", folder])
-        _pip(python, [folder])
+        _pip(python, [folder])  # pip installs a folder again, whatever its version
 
 
 def _pip(python: Path, arguments: Sequence[str]) -> None:
@@ -111,6 +109,9 @@ def _run(command: Sequence[str]) -> None:
 
 def failure_reason(output: str) -> str:
     """Take the line that says most from a failed program's output: the last error, or line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
+    lines = [
+        line.strip(" >\u2502\u2570\u2500\u00d7") for line in output.splitlines()
+    ]  # pip's frame
+    lines = [line for line in lines if line and not line.startswith(("note:", "hint:", "[end"))]
+    errors = [line for line in lines if "error" in line.lower() and not line.endswith(":")]
     return (errors or lines or ["no output"])[-1][:300]

@@ -56,13 +56,15 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class EncodeJob:
-    """One vocabulary to load, with the same ids in both files.
+    """One vocabulary to load, with the same ids in all files.
 
-    Bytes are 0-255, then come the merges, then the special tokens.
+    Bytes are 0-255, then come the merges, then the special tokens. ``merges`` is a JSON list of
+    (left id, right id), for a library that reads neither of the usual formats.
     """
 
     tokenizer_json: str
     tiktoken_ranks: str
+    merges: str
     special_tokens: dict[str, int]
     pattern: str
     pattern_text: str

@@ -40,6 +40,7 @@ class RunFolder:
         self.file = folder / "records.jsonl"
         self.learned = folder / "learned"
         self.learned.mkdir(parents=True, exist_ok=True)
+        _end_last_line(self.file)
         self.records = list(_read(self.file)) if self.file.exists() else []
         self.done = {key(record) for record in self.records if "error" not in record}
 
@@ -69,8 +70,15 @@ def key(record: Mapping[str, Any]) -> str:
     return json.dumps([record.get(field) for field in KEY_FIELDS])
 
 
+def _end_last_line(file: Path) -> None:
+    """End a line that a crash has cut short, so that the next record isn't joined to it."""
+    if file.exists() and not file.read_bytes().endswith(b"\n"):
+        with file.open("a") as lines:
+            lines.write("\n")
+
+
 def _read(file: Path) -> Iterable[Record]:
-    """Read records; a last line cut short by a crash is left out."""
+    """Read records; a line cut short by a crash is left out."""
     for line in file.read_text().splitlines():
         try:
             yield json.loads(line)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import InstallError, prepare
+from benchmarks.environments import Environment, InstallError, prepare
 from benchmarks.measure import JobError, run_job
 
 TRAINERS = (
@@ -64,22 +64,37 @@ def chosen(asked: str, known: Sequence[str]) -> list[str]:
 
 
 def install(
-    names: Sequence[str], cache: Path, tell: Callable[[str], None]
+    names: Sequence[str], cache: Path, pythons: Mapping[str, Path], tell: Callable[[str], None]
 ) -> tuple[list[Ready], dict[str, str]]:
-    """Make the environments; what doesn't install is given with its reason."""
+    """Make the environments; what doesn't install is given with its reason.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The contenders.
+    cache : Path
+        Where environments are kept.
+    pythons : mapping of str to Path
+        Interpreters of contenders that are installed already.
+    tell : callable
+        Called with a line for the user.
+    """
     ready: list[Ready] = []
     missing: dict[str, str] = {}
     for name in names:
         tell(f"environment of {name}")
-        module: Any = import_module(f"benchmarks.contenders.{name}")
         try:
-            environment = prepare(name, module.requirements, cache)
-            spec = {"action": "probe", "contender": name}
-            answer = run_job(environment.python, spec, 1, None, PROBE_SECONDS).answer
+            ready.append(_install_one(name, cache, pythons.get(name)))
         except (InstallError, JobError) as error:
+            tell(f"{name} can't be installed: {error}")
             missing[name] = str(error)
-            continue
-        ready.append(
-            Ready(name, module, environment.python, environment.fingerprint, answer["version"])
-        )
     return ready, missing
+
+
+def _install_one(name: str, cache: Path, python: Path | None) -> Ready:
+    module: Any = import_module(f"benchmarks.contenders.{name}")
+    made = prepare(name, module.requirements, cache) if python is None else Environment(python, "")
+    spec = {"action": "probe", "contender": name}
+    found = run_job(made.python, spec, 1, None, PROBE_SECONDS).answer
+    fingerprint = made.fingerprint or found["fingerprint"]
+    return Ready(name, module, made.python, fingerprint, found["version"])

@@ -107,13 +107,12 @@ def groups(records: Sequence[Record], kind: str) -> list[Group]:
 
 def failures(records: Sequence[Record]) -> dict[str, str]:
     """Give the reason for each contender that failed somewhere."""
-    broken = [record for record in records if "error" in record]
-    return {
-        " ".join([record["contender"], f"({record['kind']})", record.get("output") or ""]): record[
-            "error"
-        ]
-        for record in broken
-    }
+    reasons = {}
+    for record in records:
+        if "error" in record:
+            what = " ".join([record["kind"], record.get("output") or ""]).strip()
+            reasons[f"{record['contender']} ({what})"] = record["error"]
+    return reasons
 
 
 def base_of(rows: Sequence[Group], threads: int) -> Group:

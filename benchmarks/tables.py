@@ -68,7 +68,10 @@ def mark(row: Record) -> str:
     """Say in a word or two whether a trainer's work is the same."""
     if row["other_work"]:
         return "other work"
-    return "equal" if row["equal"] else f"differ: {row['difference']}"
+    if row["equal"]:
+        return "equal"
+    kinds = dict.fromkeys([row["difference"], row.get("nearest_difference", row["difference"])])
+    return "differ: " + ", ".join(kinds)
 
 
 def trained(records: Sequence[Record]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -133,6 +134,7 @@ def execute(tasks: Sequence[Task], folder: RunFolder, settings: Settings, title:
                 record = _record(task, _measure(task, settings))
             except JobError as error:
                 failed.add(again)
+                bar.write(f"{task.contender.name} failed: {error}", file=sys.stderr)
                 record = task.identity | task.extra | {"error": str(error)}
             folder.add(record)
 

@@ -70,11 +70,15 @@ def peak_bytes() -> int:
 
 
 def probe(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """Give the version of what is installed, and load nothing else."""
+    """Give the version and a checksum of what is installed, and load nothing else."""
     distribution = (
         contender.requirements[0].partition("==")[0] if contender.requirements else "bpetok"
     )
-    return {"version": importlib.metadata.version(distribution), "python": sys.version.split()[0]}
+    record = importlib.metadata.distribution(distribution).read_text("RECORD") or ""
+    return {
+        "version": importlib.metadata.version(distribution),
+        "fingerprint": f"{zlib.crc32(record.encode()):08x}",
+    }
 
 
 def read_texts(files: list[str], special_tokens: list[str]) -> list[str]:

@@ -1,6 +1,9 @@
 """bpetok itself, installed from this checkout."""
 
-from benchmarks.interface import Cuts, Learned, Takes, Ties, TrainJob
+import json
+from pathlib import Path
+
+from benchmarks.interface import Cuts, EncodeJob, Encoder, Learned, Output, Takes, Ties, TrainJob
 
 label = "bpetok (files)"
 requirements: tuple[str, ...] = ()
@@ -12,6 +15,8 @@ train_settings = (
     "train(files, special_tokens=...): files are read, split at special tokens and counted natively"
 )
 other_work = ""
+outputs: tuple[Output, ...] = ("list",)
+encode_settings = "encode_ordinary for each text, from the merges: one thread, whatever is allowed"
 
 
 def train(job: TrainJob) -> Learned:
@@ -36,3 +41,20 @@ def stages(job: TrainJob) -> dict[str, float]:
     with collect() as seconds:
         train(job)
     return dict(seconds)
+
+
+def load(job: EncodeJob) -> Encoder:
+    """Make a tokenizer of the merges."""
+    import bpetok
+
+    tokenizer = bpetok.Tokenizer(
+        merges=json.loads(Path(job.merges).read_bytes()),
+        pattern=job.pattern,
+        special_tokens=list(job.special_tokens),
+    )
+    return Encoder(
+        batch=lambda texts: [tokenizer.encode_ordinary(text) for text in texts],
+        one=tokenizer.encode_ordinary,
+        ids=lambda encoded: encoded,
+        decode=tokenizer.decode_bytes,
+    )
