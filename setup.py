@@ -1,6 +1,6 @@
 """Builds the extension modules; everything else stands in pyproject.toml.
 
-``BPETOK_DEBUG=1`` at build time turns Cython's checks of bounds, None and division on and most of
+``BPETOK_DEBUG=1`` at build time turns Cython's checks of bounds and division on and most of
 the optimiser off. Both kinds of build share their place in the source tree, so going from one to
 the other there takes ``python setup.py build_ext --inplace --force``.
 """
@@ -24,7 +24,6 @@ DIRECTIVES = {
     "wraparound": False,
     "cdivision": not DEBUG,
     "initializedcheck": DEBUG,
-    "nonecheck": DEBUG,
 }
 
 # No -march=native: a wheel must run on any machine of its platform.
