@@ -110,13 +110,16 @@ class Events(NamedTuple):
 
 
 class PairCounts(NamedTuple):
-    """Counts of all adjacent pairs of each shard, in hash tables."""
+    """All adjacent pairs of each shard, in hash tables of entries of three numbers.
 
-    key: Int64  # left << 32 | right, or NOTHING
-    weight: Int64
-    places: Int64
-    table_start: Int64
-    size: Int64  # by shard
+    They are the pair as left << 32 | right, or NOTHING; its weight, the sum of the counts of the
+    words where it stands; and in how many places. While postings are written the last is where the
+    next one goes, or NOTHING.
+    """
+
+    entries: Int64
+    table_start: Int64  # in entries
+    size: Int64  # entries in use, by shard
 
 
 def jit(kernel: Kernel, parallel: bool = False) -> Kernel:
@@ -297,15 +300,25 @@ def select_batch(
 
 
 @jit
+def find_entry(entries: Int64, left: int, right: int) -> int:
+    """Return where the entry of a pair begins, or the empty one for it."""
+    mask = len(entries) // 3 - 1
+    key = np.int64(left) << 32 | right
+    slot = hash_pair(left, right) & mask
+    while entries[3 * slot] != key and entries[3 * slot] != NOTHING:
+        slot = (slot + 1) & mask
+    return 3 * slot
+
+
+@jit
 def count_pairs_shard(
-    symbols: Int32, word_counts: Int64, token_len: Int32, key: Int64, weight: Int64, places: Int64
+    symbols: Int32, word_counts: Int64, token_len: Int32, entries: Int64
 ) -> int:
-    """Count all adjacent pairs in a hash table; return their number.
+    """Count all adjacent pairs and return how many there are.
 
     It stops early, with the table 5/8 full, where the table is too small. Requires: an empty table.
     """
-    mask = len(key) - 1
-    most = len(key) // 8 * 5
+    most = len(entries) // 3 // 8 * 5
     size = 0
     word = 0
     at = 1
@@ -317,49 +330,37 @@ def count_pairs_shard(
             continue
         at += token_len[left]
         right = symbols[at]
-        if right == NOTHING:
-            continue
-        wanted = np.int64(left) << 32 | right
-        slot = hash_pair(left, right) & mask
-        while key[slot] != NOTHING and key[slot] != wanted:
-            slot = (slot + 1) & mask
-        if key[slot] == NOTHING:
-            key[slot] = wanted
-            size += 1
-        weight[slot] += word_counts[word]
-        places[slot] += 1
+        if right != NOTHING:
+            entry = find_entry(entries, left, right)
+            if entries[entry] == NOTHING:
+                entries[entry] = np.int64(left) << 32 | right
+                size += 1
+            entries[entry + 1] += word_counts[word]
+            entries[entry + 2] += 1
     return size
 
 
 def count_pairs(corpus: Corpus, counts: PairCounts) -> None:
     """Count the adjacent pairs of each shard."""
     for s in prange(len(counts.size)):
-        table = slice(counts.table_start[s], counts.table_start[s + 1])
         counts.size[s] = count_pairs_shard(
             corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
             corpus.word_counts[corpus.word_start[s] : corpus.word_start[s + 1]],
             corpus.token_len,
-            counts.key[table],
-            counts.weight[table],
-            counts.places[table],
+            counts.entries[counts.table_start[s] : counts.table_start[s + 1]],
         )
 
 
 @jit
-def gather_counts(counts: PairCounts, keys: Int64, weight: Int64, places: Int64) -> None:
-    """Look keys up in the table of each shard: weight and places by [shard * len(keys) + i]."""
+def find_entries(counts: PairCounts, keys: Int64, found: Int64) -> None:
+    """Look keys up in the table of each shard; where they are, or not, by [shard * n_keys + key]."""
     n = len(keys)
     for s in range(len(counts.size)):
         start = counts.table_start[s]
-        mask = counts.table_start[s + 1] - start - 1
+        entries = counts.entries[start : counts.table_start[s + 1]]
         for i in range(n):
-            slot = hash_pair(keys[i] >> 32, keys[i] & WORD_MASK) & mask
-            while counts.key[start + slot] != NOTHING:
-                if counts.key[start + slot] == keys[i]:
-                    weight[s * n + i] = counts.weight[start + slot]
-                    places[s * n + i] = counts.places[start + slot]
-                    break
-                slot = (slot + 1) & mask
+            entry = find_entry(entries, keys[i] >> 32, keys[i] & WORD_MASK)
+            found[s * n + i] = NOTHING if entries[entry] == NOTHING else start + entry
 
 
 @jit
@@ -371,36 +372,36 @@ def add_pairs(pairs: Pairs, heap: Heap, keys: Int64, count: Int64) -> None:
 
 @jit
 def post_pairs_shard(
-    corpus: Corpus, pairs: Pairs, index: Index, s: int
+    symbols: Int32, token_len: Int32, entries: Int64, postings: Int64
 ) -> None:
-    """Write the postings of all pairs that are counted. Requires: their runs are empty."""
-    n_shards = len(index.used)
-    slot_start = corpus.slot_start[s]
-    n_slots = corpus.slot_start[s + 1] - slot_start
-    posting_start = index.posting_start[s]
+    """Write the postings of the pairs whose entries say where."""
     word = 0
     at = 1
-    while at < n_slots:
-        left = corpus.symbols[slot_start + at]
+    while at < len(symbols):
+        left = symbols[at]
         if left == NOTHING:
             word += 1
             at += 1
             continue
-        right = corpus.symbols[slot_start + at + corpus.token_len[left]]
+        right = symbols[at + token_len[left]]
         if right != NOTHING:
-            pair = pairs.table[find_slot(pairs, left, right)]
-            if pair != NOTHING:
-                run = pair * n_shards + s
-                to = posting_start + index.run_start[run] + index.run_len[run]
-                index.postings[to] = np.int64(at) << WORD_BITS | word
-                index.run_len[run] += 1
-        at += corpus.token_len[left]
+            entry = find_entry(entries, left, right)
+            to = entries[entry + 2]
+            if to != NOTHING:
+                postings[to] = np.int64(at) << WORD_BITS | word
+                entries[entry + 2] = to + 1
+        at += token_len[left]
 
 
-def post_pairs(corpus: Corpus, pairs: Pairs, index: Index) -> None:
-    """Write the postings of all pairs that are counted, in each shard."""
-    for s in prange(len(index.used)):
-        post_pairs_shard(corpus, pairs, index, s)
+def post_pairs(corpus: Corpus, counts: PairCounts, index: Index) -> None:
+    """Write the postings of the pairs whose entries say where, in each shard."""
+    for s in prange(len(counts.size)):
+        post_pairs_shard(
+            corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
+            corpus.token_len,
+            counts.entries[counts.table_start[s] : counts.table_start[s + 1]],
+            index.postings[index.posting_start[s] : index.posting_start[s + 1]],
+        )
 
 
 @jit
