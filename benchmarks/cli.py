@@ -157,6 +157,7 @@ def measure(options: argparse.Namespace) -> None:
         raise ValueError(f"repeats must be at least 1, got {options.repeats}")
     settings = _settings(options)
     folder = RunFolder(options.output)
+    check_same_request(folder, settings)
     trains = [] if command == "encode" else _install(options, folder, TRAINERS, "train")
     if command in ("train", "all"):
         commands.run_train(trains, folder, settings, options.reference)
@@ -168,6 +169,24 @@ def measure(options: argparse.Namespace) -> None:
         encoders = _install(options, folder, ENCODERS, "encode")
         vocabulary = encoding.train_vocabulary(_ready("tokenizers", options), settings)
         encoding.run_encode(encoders, folder, settings, vocabulary)
+
+
+def check_same_request(folder: RunFolder, settings: Settings) -> None:
+    """Refuse to put two corpora, vocabularies or patterns into one report."""
+    asked: dict[str, object] = {
+        "corpus": settings.corpus.digest,
+        "special_tokens": list(settings.corpus.special_tokens),
+        "vocab_size": settings.vocab_size,
+        "pattern": settings.pattern,
+    }
+    for record in folder.records:
+        if record["kind"] in ("check", "check ids", "stages"):
+            other = [name for name, value in asked.items() if record[name] != value]
+            if other:
+                raise ValueError(
+                    f"{folder.folder} holds a run with another {', '.join(other)}: "
+                    "give another --output"
+                )
 
 
 def _settings(options: argparse.Namespace) -> Settings:

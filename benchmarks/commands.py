@@ -108,7 +108,7 @@ def _compare_all(
         record = comparison(by_name, contender.name, first, words) | {
             "n_merges": len(mine),
             "other_work": contender.module.other_work,
-            "same_with_all_threads": all(first_difference(mine, each) is None for each in lists),
+            "same_in_every_run": all(first_difference(mine, each) is None for each in lists),
         }
         folder.add(identity("comparison", contender, settings, settings.threads[0]) | record)
 

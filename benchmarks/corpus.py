@@ -80,10 +80,12 @@ def prefixes(corpus: Corpus, sizes: Sequence[int], folder: Path) -> list[Corpus]
 
     A cut is at the end of a text if there is one in the last tenth, else at a line end.
     """
-    data = b"".join(file.read_bytes() for file in corpus.files)
+    between = corpus.special_tokens[0].encode()  # files stay texts of their own
+    data = between.join(file.read_bytes() for file in corpus.files)
     cuts = []
     for size in sizes:
-        end = len(data) if size >= len(data) else _cut_place(data, size, corpus.special_tokens)
+        whole = size >= corpus.n_bytes
+        end = len(data) if whole else _cut_place(data, size, corpus.special_tokens)
         file = folder / "prefixes" / f"{corpus.digest}-{end}.txt"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

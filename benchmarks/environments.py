@@ -102,7 +102,9 @@ def _pip(python: Path, arguments: Sequence[str]) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What PYTHONPATH names would pass for installed.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean)
     if done.returncode:
         raise InstallError(failure_reason(done.stderr or done.stdout))
 

@@ -42,6 +42,8 @@ COLOURS = (
 )
 """Distinct for the colour-blind too (Paul Tol's)."""
 MARKS = "osD^vP*Xdh"
+BESIDE = "load"
+"""The stage that runs beside the others."""
 
 
 def write_plots(records: Sequence[Record], folder: Path) -> list[str]:
@@ -195,24 +197,45 @@ def _plain_ticks(axis: Axis) -> None:
 
 
 def stages(rows: Sequence[Group]) -> Figure | None:
-    """Draw the stages of each run as one bar, in the order in which they run."""
+    """Draw the stages as one bar a number of threads, cold and cached kernels apart.
+
+    Loading kernels runs beside the other stages, so it has a bar of its own.
+    """
     if not rows:
         return None
     names = list(dict.fromkeys(name for row in rows for name in row.stage_names()))
-    figure, (axes,) = _figure(9, 1.8 + 0.5 * len(rows))
+    titles = list(dict.fromkeys(row.name for row in rows))
+    figure, panels = _figure(12, 2.2 + 0.6 * len(rows) / len(titles), len(titles))
+    for axes, title in zip(panels, titles, strict=True):
+        mine = [row for row in rows if row.name == title]
+        _draw_stages(axes, mine, names)
+        axes.set(title=title, xlabel="seconds, summed over threads: median")
+    figure.suptitle(_title(rows), fontsize=11)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
+    return figure
+
+
+def _draw_stages(axes: Axes, rows: Sequence[Group], names: Sequence[str]) -> None:
     left = [0.0] * len(rows)
+    places = list(range(len(rows)))
     for i, name in enumerate(names):
         widths = [row.stage(name) for row in rows]
+        colour = COLOURS[i % len(COLOURS)]
+        if name == BESIDE:
+            below = [place - 0.3 for place in places]
+            axes.barh(below, widths, 0.15, color=colour, label=f"{name} (beside)")
+            continue
         axes.barh(
-            range(len(rows)), widths, 0.7, left=left, color=COLOURS[i % len(COLOURS)], label=name
+            [place + 0.1 for place in places], widths, 0.6, left=left, color=colour, label=name
         )
         left = [start + width for start, width in zip(left, widths, strict=True)]
-    axes.set_yticks(range(len(rows)), [f"{row.name}, {_threads(row.threads)}" for row in rows])
+    whole = [row.median("wall_seconds") for row in rows]
+    low, high = ([place + side for place in places] for side in (-0.4, 0.42))
+    axes.vlines(whole, low, high, colors="black", linewidth=2, label="whole process")
+    axes.set_yticks(places, [_threads(row.threads) for row in rows])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("seconds, summed over threads (median)")
-    axes.set_title(_title(rows), fontsize=11, loc="left")
-    figure.legend(loc="outside lower center", ncols=5, frameon=False)
-    return figure
 
 
 def encoding(rows: Sequence[Group]) -> Figure | None:

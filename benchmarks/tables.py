@@ -59,8 +59,8 @@ def said(row: Record) -> str:
     if "nearest" in row:
         place = f"from {row['nearest']} only from merge {row['nearest_index']:,} on"
         notes.append(f"{place}: {row['nearest_difference']}: {row['nearest_why']}")
-    if not row["same_with_all_threads"]:
-        notes.append("**not the same with every number of threads**")
+    if not row["same_in_every_run"]:
+        notes.append("**not the same in every run**")
     return "; ".join(notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -204,6 +205,13 @@ def test_a_prefix_ends_with_a_text(tmp_path):
     assert whole.digest == opened.digest
 
 
+def test_files_stay_texts_of_their_own_in_a_prefix(opened, tmp_path):
+    """Growing the corpus mustn't make one long text of many files."""
+    (whole,) = corpus.prefixes(opened, [opened.n_bytes], tmp_path)
+    texts = read_texts([str(file) for file in whole.files], [EOT])
+    assert texts == read_texts([str(file) for file in opened.files], [EOT])
+
+
 def test_text_that_is_not_utf8_is_refused(tmp_path):
     """Contenders that take str couldn't do the same work."""
     file = tmp_path / "latin.txt"
@@ -404,6 +412,16 @@ def test_medians_spread_and_exponents():
     sizes = [1, 2, 4, 8]
     assert summary.exponent(sizes, [3 * size**0.5 for size in sizes]) == pytest.approx(0.5)
     assert summary.exponent([1, 2], [1, 2]) is None
+
+
+def test_a_report_holds_one_request(two_tasks, tmp_path):
+    """Another vocabulary size is another run."""
+    settings, planned = two_tasks
+    folder = records.RunFolder(tmp_path / "run")
+    folder.add(planned[0].identity | {"kind": "check"})
+    cli.check_same_request(folder, settings)
+    with pytest.raises(ValueError, match="another vocab_size: give another --output"):
+        cli.check_same_request(folder, dataclasses.replace(settings, vocab_size=301))
 
 
 # ---- encoders' vocabulary ----
