@@ -6,7 +6,7 @@ in an array of all shards, shard s owns [start[s], start[s + 1]).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -49,8 +49,8 @@ class Pairs(NamedTuple):
 
     left: Int32
     right: Int32
-    count: Int64
-    table: Int32  # open addressing: number of a pair, or NOTHING
+    counts: Int64
+    table: Int64  # open addressing: left << 32 | right and the pair's number, or NOTHING twice
     size: Int64  # [1]: how many pairs there are
 
 
@@ -70,7 +70,7 @@ class Index(NamedTuple):
 class Heap(NamedTuple):
     """The pairs by (count descending, pair ascending); a count may be higher than by now."""
 
-    count: Int64
+    counts: Int64
     pair: Int32
     size: Int64  # [1]
 
@@ -79,7 +79,7 @@ class Batch(NamedTuple):
     """Merges of one round: merge m makes id first_id + m of pairs[m]."""
 
     pair: Int32
-    count: Int64  # when it was chosen
+    counts: Int64  # when they were chosen
     left_round: Int32  # by id: last round with a merge that has the id on its left ...
     right_round: Int32  # ... on its right
 
@@ -122,13 +122,28 @@ class PairCounts(NamedTuple):
     size: Int64  # entries in use, by shard
 
 
-def jit(kernel: Kernel, parallel: bool = False) -> Kernel:
-    """Compile a kernel, cached on disk where any cache folder is writable."""
-    options = {"nogil": True, "parallel": parallel}
+def jit(function: Kernel, **options: bool) -> Kernel:
+    """Compile a function, cached on disk where any cache folder is writable.
+
+    Nothing is allocated in it, so arrays need not be counted as references to be freed: without
+    that code (_nrt) it compiles in 3/4 of the time.
+    """
+    options = {"nogil": True, "_nrt": False, **options}
     try:
-        return numba.njit(cache=True, **options)(kernel)
+        compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to cache in: compile anew in each process
-        return numba.njit(**options)(kernel)
+        compiled = numba.njit(**options)(function)
+    return cast("Kernel", compiled)
+
+
+def inner(function: Kernel) -> Kernel:
+    """Compile a function that only kernels call: Python needs no way into it."""
+    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def jit_parallel(function: Kernel) -> Kernel:
+    """Compile a function whose prange loop runs on several threads."""
+    return jit(function, parallel=True)
 
 
 if numba.config.DISABLE_JIT:
@@ -147,9 +162,9 @@ else:
             address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
             flag = ir.IntType(32)
             function = builder.module.declare_intrinsic(
-                "llvm.prefetch", [address.type], ir.FunctionType(
-                    ir.VoidType(), [address.type, flag, flag, flag]
-                )
+                "llvm.prefetch",
+                [address.type],
+                ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag]),
             )
             builder.call(function, [address, flag(0), flag(3), flag(1)])
             return context.get_dummy_value()
@@ -157,34 +172,43 @@ else:
         return numba.types.void(array, numba.types.int64), generate
 
 
-@jit
+@inner
 def hash_pair(left: int, right: int) -> int:
     """Mix two ids; the factors are small enough for ids below 2**31 not to overflow."""
-    mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
-    return mixed ^ (mixed >> 15)
+    mixed: Any = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
+    mixed ^= mixed >> 15
+    hashed: int = mixed
+    return hashed
 
 
-@jit
-def find_slot(pairs: Pairs, left: int, right: int) -> int:
-    """Return the slot of ``pairs.table`` that holds the pair, or the empty one for it."""
-    mask = len(pairs.table) - 1
+@inner
+def find_slot(table: Int64, left: int, right: int) -> int:
+    """Return where ``pairs.table`` has the pair, or the empty slot for it."""
+    mask = len(table) // 2 - 1
+    key = np.int64(left) << 32 | right
     slot = hash_pair(left, right) & mask
-    while True:
-        pair = pairs.table[slot]
-        if pair == NOTHING or (pairs.left[pair] == left and pairs.right[pair] == right):
-            return slot
+    while table[2 * slot] != key and table[2 * slot] != NOTHING:
         slot = (slot + 1) & mask
+    return 2 * slot
 
 
-@jit
+@inner
+def enter_pair(pairs: Pairs, pair: int) -> None:
+    """Enter a pair into the table. Requires: it is not there, and there is room."""
+    slot = find_slot(pairs.table, pairs.left[pair], pairs.right[pair])
+    pairs.table[slot] = np.int64(pairs.left[pair]) << 32 | pairs.right[pair]
+    pairs.table[slot + 1] = pair
+
+
+@inner
 def add_pair(pairs: Pairs, left: int, right: int, count: int) -> int:
     """Add a pair that is not there yet and return its number. Requires: there is room."""
-    pair = pairs.size[0]
+    pair: int = pairs.size[0]
     pairs.left[pair] = left
     pairs.right[pair] = right
-    pairs.count[pair] = count
-    pairs.table[find_slot(pairs, left, right)] = pair
+    pairs.counts[pair] = count
     pairs.size[0] = pair + 1
+    enter_pair(pairs, pair)
     return pair
 
 
@@ -192,37 +216,41 @@ def add_pair(pairs: Pairs, left: int, right: int, count: int) -> int:
 def rehash_pairs(pairs: Pairs) -> None:
     """Enter all pairs into ``pairs.table``, which is empty."""
     for pair in range(pairs.size[0]):
-        pairs.table[find_slot(pairs, pairs.left[pair], pairs.right[pair])] = pair
+        enter_pair(pairs, pair)
 
 
-@jit
+@inner
 def ranks_before(pairs: Pairs, count_a: int, a: int, count_b: int, b: int) -> bool:
     """Tell whether pair a, standing count_a times, is to be merged before pair b."""
+    left_a: int = pairs.left[a]
+    left_b: int = pairs.left[b]
+    right_a: int = pairs.right[a]
+    right_b: int = pairs.right[b]
     if count_a != count_b:
         return count_a > count_b
-    if pairs.left[a] != pairs.left[b]:
-        return pairs.left[a] < pairs.left[b]
-    return pairs.right[a] < pairs.right[b]
+    if left_a != left_b:
+        return left_a < left_b
+    return right_a < right_b
 
 
-@jit
+@inner
 def push(heap: Heap, pairs: Pairs, pair: int) -> None:
     """Put a pair on the heap with its present count. Requires: there is room."""
     at = heap.size[0]
     heap.size[0] = at + 1
-    count = pairs.count[pair]
+    count = pairs.counts[pair]
     while at > 0:
         parent = (at - 1) >> 1
-        if not ranks_before(pairs, count, pair, heap.count[parent], heap.pair[parent]):
+        if not ranks_before(pairs, count, pair, heap.counts[parent], heap.pair[parent]):
             break
-        heap.count[at] = heap.count[parent]
+        heap.counts[at] = heap.counts[parent]
         heap.pair[at] = heap.pair[parent]
         at = parent
-    heap.count[at] = count
+    heap.counts[at] = count
     heap.pair[at] = pair
 
 
-@jit
+@inner
 def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
     """Put (count, pair) in place of the first entry of the heap."""
     size = heap.size[0]
@@ -233,25 +261,25 @@ def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
             break
         other = child + 1
         if other < size and ranks_before(
-            pairs, heap.count[other], heap.pair[other], heap.count[child], heap.pair[child]
+            pairs, heap.counts[other], heap.pair[other], heap.counts[child], heap.pair[child]
         ):
             child = other
-        if not ranks_before(pairs, heap.count[child], heap.pair[child], count, pair):
+        if not ranks_before(pairs, heap.counts[child], heap.pair[child], count, pair):
             break
-        heap.count[at] = heap.count[child]
+        heap.counts[at] = heap.counts[child]
         heap.pair[at] = heap.pair[child]
         at = child
-    heap.count[at] = count
+    heap.counts[at] = count
     heap.pair[at] = pair
 
 
-@jit
+@inner
 def pop(heap: Heap, pairs: Pairs) -> None:
     """Take the first entry off the heap."""
     last = heap.size[0] - 1
     heap.size[0] = last
     if last > 0:
-        replace_top(heap, pairs, heap.count[last], heap.pair[last])
+        replace_top(heap, pairs, heap.counts[last], heap.pair[last])
 
 
 @jit
@@ -269,11 +297,11 @@ def select_batch(
     n_postings = 0
     while n < most_merges and heap.size[0] > 0:
         pair = heap.pair[0]
-        count = pairs.count[pair]
+        count = pairs.counts[pair]
         if count < floor:
             pop(heap, pairs)
             continue
-        if count != heap.count[0]:
+        if count != heap.counts[0]:
             replace_top(heap, pairs, count, pair)
             continue
         left = pairs.left[pair]
@@ -288,9 +316,9 @@ def select_batch(
         ):
             break
         pop(heap, pairs)
-        pairs.count[pair] = 0
+        pairs.counts[pair] = 0
         batch.pair[n] = pair
-        batch.count[n] = count
+        batch.counts[n] = count
         batch.left_round[left] = round_number
         batch.right_round[right] = round_number
         n += 1
@@ -299,7 +327,7 @@ def select_batch(
     return n
 
 
-@jit
+@inner
 def find_entry(entries: Int64, left: int, right: int) -> int:
     """Return where the entry of a pair begins, or the empty one for it."""
     mask = len(entries) // 3 - 1
@@ -311,13 +339,14 @@ def find_entry(entries: Int64, left: int, right: int) -> int:
 
 
 @jit
-def count_pairs_shard(
-    symbols: Int32, word_counts: Int64, token_len: Int32, entries: Int64
-) -> int:
-    """Count all adjacent pairs and return how many there are.
+def count_pairs_shard(s: int, corpus: Corpus, counts: PairCounts) -> None:
+    """Count all adjacent pairs of a shard.
 
     It stops early, with the table 5/8 full, where the table is too small. Requires: an empty table.
     """
+    symbols = corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]]
+    word_counts = corpus.word_counts[corpus.word_start[s] : corpus.word_start[s + 1]]
+    entries = counts.entries[counts.table_start[s] : counts.table_start[s + 1]]
     most = len(entries) // 3 // 8 * 5
     size = 0
     word = 0
@@ -328,7 +357,7 @@ def count_pairs_shard(
             word += 1
             at += 1
             continue
-        at += token_len[left]
+        at += corpus.token_len[left]
         right = symbols[at]
         if right != NOTHING:
             entry = find_entry(entries, left, right)
@@ -337,23 +366,12 @@ def count_pairs_shard(
                 size += 1
             entries[entry + 1] += word_counts[word]
             entries[entry + 2] += 1
-    return size
-
-
-def count_pairs(corpus: Corpus, counts: PairCounts) -> None:
-    """Count the adjacent pairs of each shard."""
-    for s in prange(len(counts.size)):
-        counts.size[s] = count_pairs_shard(
-            corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
-            corpus.word_counts[corpus.word_start[s] : corpus.word_start[s + 1]],
-            corpus.token_len,
-            counts.entries[counts.table_start[s] : counts.table_start[s + 1]],
-        )
+    counts.size[s] = size
 
 
 @jit
 def find_entries(counts: PairCounts, keys: Int64, found: Int64) -> None:
-    """Look keys up in the table of each shard; where they are, or not, by [shard * n_keys + key]."""
+    """Write where each shard's table has the keys, or NOTHING, by [shard * len(keys) + i]."""
     n = len(keys)
     for s in range(len(counts.size)):
         start = counts.table_start[s]
@@ -371,10 +389,11 @@ def add_pairs(pairs: Pairs, heap: Heap, keys: Int64, count: Int64) -> None:
 
 
 @jit
-def post_pairs_shard(
-    symbols: Int32, token_len: Int32, entries: Int64, postings: Int64
-) -> None:
+def post_pairs_shard(s: int, corpus: Corpus, counts: PairCounts, index: Index) -> None:
     """Write the postings of the pairs whose entries say where."""
+    symbols = corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]]
+    entries = counts.entries[counts.table_start[s] : counts.table_start[s + 1]]
+    postings = index.postings[index.posting_start[s] : index.posting_start[s + 1]]
     word = 0
     at = 1
     while at < len(symbols):
@@ -383,31 +402,27 @@ def post_pairs_shard(
             word += 1
             at += 1
             continue
-        right = symbols[at + token_len[left]]
+        right = symbols[at + corpus.token_len[left]]
         if right != NOTHING:
             entry = find_entry(entries, left, right)
             to = entries[entry + 2]
             if to != NOTHING:
                 postings[to] = np.int64(at) << WORD_BITS | word
                 entries[entry + 2] = to + 1
-        at += token_len[left]
-
-
-def post_pairs(corpus: Corpus, counts: PairCounts, index: Index) -> None:
-    """Write the postings of the pairs whose entries say where, in each shard."""
-    for s in prange(len(counts.size)):
-        post_pairs_shard(
-            corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
-            corpus.token_len,
-            counts.entries[counts.table_start[s] : counts.table_start[s + 1]],
-            index.postings[index.posting_start[s] : index.posting_start[s + 1]],
-        )
+        at += corpus.token_len[left]
 
 
 @jit
 def apply_shard(
-    corpus: Corpus, pairs: Pairs, index: Index, batch: Batch, rows: Rows, events: Events, s: int,
-    first_id: int, n_merges: int
+    s: int,
+    corpus: Corpus,
+    pairs: Pairs,
+    index: Index,
+    batch: Batch,
+    rows: Rows,
+    events: Events,
+    first_id: int,
+    n_merges: int,
 ) -> None:
     """Apply the merges of a round in one shard; leave its rows and events.
 
@@ -475,19 +490,16 @@ def apply_shard(
     events.size[s] = event - events.event_start[s]
 
 
-def apply(
-    corpus: Corpus, pairs: Pairs, index: Index, batch: Batch, rows: Rows, events: Events,
-    first_id: int, n_merges: int
-) -> None:
-    """Apply the merges of a round in each shard."""
-    for s in prange(len(index.used)):
-        apply_shard(corpus, pairs, index, batch, rows, events, s, first_id, n_merges)
-
-
 @jit
 def reduce_rows(
-    pairs: Pairs, index: Index, batch: Batch, rows: Rows, heap: Heap, first_id: int, n_merges: int,
-    theta: int
+    pairs: Pairs,
+    index: Index,
+    batch: Batch,
+    rows: Rows,
+    heap: Heap,
+    first_id: int,
+    n_merges: int,
+    theta: int,
 ) -> None:
     """Sum the rows over the shards: take from the old pairs, number the new ones worth keeping.
 
@@ -496,6 +508,7 @@ def reduce_rows(
     """
     n_shards = len(index.used)
     vocab_size = len(rows.total) // 2
+    slot_mask = len(pairs.table) // 2 - 1
     first_pair = pairs.size[0]
     for m in range(n_merges):
         left = pairs.left[batch.pair[m]]
@@ -503,7 +516,13 @@ def reduce_rows(
         for s in range(n_shards):
             merge = s * (len(batch.pair) + 1) + m
             for r in range(rows.merge_start[merge], rows.merge_start[merge + 1]):
-                rows.total[rows.key[r]] += rows.weight[r]
+                key = rows.key[r]
+                rows.total[key] += rows.weight[r]
+                if key < vocab_size:
+                    slot = hash_pair(key, left)
+                else:
+                    slot = hash_pair(right, key - vocab_size)
+                prefetch(pairs.table, 2 * (slot & slot_mask))
         for s in range(n_shards):
             merge = s * (len(batch.pair) + 1) + m
             for r in range(rows.merge_start[merge], rows.merge_start[merge + 1]):
@@ -512,11 +531,11 @@ def reduce_rows(
                 if total > 0:  # the first row of the key
                     rows.total[key] = 0
                     if key < vocab_size:
-                        old = pairs.table[find_slot(pairs, key, left)]
+                        old = pairs.table[find_slot(pairs.table, key, left) + 1]
                     else:
-                        old = pairs.table[find_slot(pairs, right, key - vocab_size)]
+                        old = pairs.table[find_slot(pairs.table, right, key - vocab_size) + 1]
                     if old != NOTHING:
-                        pairs.count[old] -= total
+                        pairs.counts[old] -= total
                     rows.pair_of[key] = NOTHING
                     if total >= theta:
                         if key < vocab_size:
@@ -540,7 +559,7 @@ def reduce_rows(
 
 
 @jit
-def post_events_shard(index: Index, rows: Rows, events: Events, s: int) -> None:
+def post_events_shard(s: int, index: Index, rows: Rows, events: Events) -> None:
     """Write the postings of the new pairs that are kept."""
     postings = index.postings[index.posting_start[s] : index.posting_start[s + 1]]
     start = events.event_start[s]
@@ -550,12 +569,6 @@ def post_events_shard(index: Index, rows: Rows, events: Events, s: int) -> None:
         if to != NOTHING:
             postings[to] = events.posting[event]
             rows.places[r] = to + 1
-
-
-def post_events(index: Index, rows: Rows, events: Events) -> None:
-    """Write the postings of the new pairs that are kept, in each shard."""
-    for s in prange(len(index.used)):
-        post_events_shard(index, rows, events, s)
 
 
 @jit
@@ -574,7 +587,7 @@ def compact(corpus: Corpus, pairs: Pairs, index: Index, theta: int) -> None:
             begin = start + index.run_start[run]
             end = begin + index.run_len[run]
             index.run_start[run] = to
-            if pairs.count[pair] >= theta:
+            if pairs.counts[pair] >= theta:
                 left_len = corpus.token_len[pairs.left[pair]]
                 for i in range(begin, end):
                     p = slot_start + (index.postings[i] >> WORD_BITS)
@@ -588,11 +601,38 @@ def compact(corpus: Corpus, pairs: Pairs, index: Index, theta: int) -> None:
         index.used[s] = to
 
 
-count_pairs_serial = jit(count_pairs)
-count_pairs_parallel = jit(count_pairs, parallel=True)
-post_pairs_serial = jit(post_pairs)
-post_pairs_parallel = jit(post_pairs, parallel=True)
-apply_serial = jit(apply)
-apply_parallel = jit(apply, parallel=True)
-post_events_serial = jit(post_events)
-post_events_parallel = jit(post_events, parallel=True)
+@jit_parallel
+def count_pairs(corpus: Corpus, counts: PairCounts) -> None:
+    """Call count_pairs_shard for each shard."""
+    for s in prange(len(counts.size)):
+        count_pairs_shard(s, corpus, counts)
+
+
+@jit_parallel
+def post_pairs(corpus: Corpus, counts: PairCounts, index: Index) -> None:
+    """Call post_pairs_shard for each shard."""
+    for s in prange(len(counts.size)):
+        post_pairs_shard(s, corpus, counts, index)
+
+
+@jit_parallel
+def apply(
+    corpus: Corpus,
+    pairs: Pairs,
+    index: Index,
+    batch: Batch,
+    rows: Rows,
+    events: Events,
+    first_id: int,
+    n_merges: int,
+) -> None:
+    """Call apply_shard for each shard."""
+    for s in prange(len(index.used)):
+        apply_shard(s, corpus, pairs, index, batch, rows, events, first_id, n_merges)
+
+
+@jit_parallel
+def post_events(index: Index, rows: Rows, events: Events) -> None:
+    """Call post_events_shard for each shard."""
+    for s in prange(len(index.used)):
+        post_events_shard(s, index, rows, events)

@@ -27,13 +27,15 @@ def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
             f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
         )
     tokens = tuple(special_tokens)
+    seen = set()
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"a special token must be a str, got {token!r}")
         if not token:
             raise ValueError("a special token must not be empty")
-        if tokens.count(token) > 1:
+        if token in seen:
             raise ValueError(f"special tokens must differ, but {token!r} comes twice")
+        seen.add(token)
         try:
             token.encode()
         except UnicodeEncodeError as error:

@@ -26,9 +26,8 @@ FLAGS_OF_CATEGORY = {
 }
 
 # The White_Space property (PropList.txt), which is what \s means in regex, tiktoken and tokenizers.
-WHITE_SPACE = frozenset(
-    [*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
-    + [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
+WHITE_SPACE = frozenset(map(ord, "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000")).union(
+    range(0x2000, 0x200B)
 )
 
 N_CODE_POINTS = 0x110000

@@ -99,10 +99,10 @@ def load_kernels(parallel: bool) -> None:
     from bpetok.words import Words
 
     toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-    tuning = Tuning(parallel_slots=0, parallel_places=0, room=0)
     with stage("load"):
-        for n_threads in (1, 2) if parallel else (1,):
-            learn_merges(toy, 5, n_threads=n_threads, tuning=tuning)
+        learn_merges(toy, 5)
+        if parallel:
+            learn_merges(toy, 5, n_threads=2, tuning=Tuning(0, 0, room=0))
 
 
 def learn_merges(
@@ -208,7 +208,7 @@ class _Learner:
         most = self.tuning.batch_merges
         self.batch = k.Batch(
             pair=np.empty(most, np.int32),
-            count=np.empty(most, np.int64),
+            counts=np.empty(most, np.int64),
             left_round=np.zeros(v, np.int32),
             right_round=np.zeros(v, np.int32),
         )
@@ -241,7 +241,7 @@ class _Learner:
         learned = slice(self.n_learned, self.n_learned + n)
         self.learned_pairs[learned, 0] = self.pairs.left[pairs]
         self.learned_pairs[learned, 1] = self.pairs.right[pairs]
-        self.learned_counts[learned] = self.batch.count[:n]
+        self.learned_counts[learned] = self.batch.counts[:n]
         first_id = N_BYTES + self.n_learned
         lengths = self.corpus.token_len
         lengths[first_id : first_id + n] = (
@@ -274,8 +274,16 @@ class _Learner:
         self._reserve_events(2 * int(visits.max()))
         with stage("apply"):
             self._run(
-                "apply", n_postings,
-                self.corpus, self.pairs, self.index, self.batch, self.rows, self.events, first_id, n,
+                "apply",
+                n_postings,
+                self.corpus,
+                self.pairs,
+                self.index,
+                self.batch,
+                self.rows,
+                self.events,
+                first_id,
+                n,
             )
         with stage("reduce"):
             merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
@@ -290,10 +298,12 @@ class _Learner:
     def _run(self, name: str, n_postings: int, *args: object) -> None:
         """Call a kernel on all shards, in parallel where that pays."""
         if self.n_shards == 1 or n_postings < self.tuning.parallel_places or _is_forked_child:
-            getattr(self.kernels, f"{name}_serial")(*args)
+            on_shard = getattr(self.kernels, f"{name}_shard")
+            for s in range(self.n_shards):
+                on_shard(s, *args)
         else:
             with _parallel_lock:
-                getattr(self.kernels, f"{name}_parallel")(*args)
+                getattr(self.kernels, name)(*args)
 
     def _first_theta(self, best_count: int) -> int:
         """Return a threshold that most likely serves to the last merge.
@@ -381,12 +391,12 @@ class _Learner:
         self.pairs = k.Pairs(
             left=np.empty(capacity, np.int32),
             right=np.empty(capacity, np.int32),
-            count=np.empty(capacity, np.int64),
+            counts=np.empty(capacity, np.int64),
             table=_empty_table(capacity),
             size=np.zeros(1, np.int64),
         )
         self.heap = k.Heap(
-            count=np.empty(capacity, np.int64),
+            counts=np.empty(capacity, np.int64),
             pair=np.empty(capacity, np.int32),
             size=np.zeros(1, np.int64),
         )
@@ -411,7 +421,9 @@ class _Learner:
             return
         start = np.arange(n + 1, dtype=np.int64) * (n_events + n_events // 4)
         self.events = self.events._replace(
-            row=np.empty(start[-1], np.int32), posting=np.empty(start[-1], np.int64), event_start=start
+            row=np.empty(start[-1], np.int32),
+            posting=np.empty(start[-1], np.int64),
+            event_start=start,
         )
         self.rows = self.rows._replace(
             key=np.empty(start[-1], np.int32),
@@ -429,12 +441,12 @@ class _Learner:
         self.pairs = self.pairs._replace(
             left=_grown(self.pairs.left, capacity),
             right=_grown(self.pairs.right, capacity),
-            count=_grown(self.pairs.count, capacity),
+            counts=_grown(self.pairs.counts, capacity),
             table=_empty_table(capacity),
         )
         self.kernels.rehash_pairs(self.pairs)
         self.heap = self.heap._replace(
-            count=_grown(self.heap.count, capacity), pair=_grown(self.heap.pair, capacity)
+            counts=_grown(self.heap.counts, capacity), pair=_grown(self.heap.pair, capacity)
         )
         self.index = self.index._replace(
             run_start=_grown(self.index.run_start, capacity * self.n_shards),
@@ -463,9 +475,9 @@ def _starts(sizes: Int64) -> Int64:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-def _empty_table(n_pairs: int) -> Int32:
+def _empty_table(n_pairs: int) -> Int64:
     """Return an empty hash table, at most half full with so many pairs."""
-    return np.full(1 << (2 * n_pairs).bit_length(), -1, np.int32)
+    return np.full(2 << (2 * n_pairs).bit_length(), -1, np.int64)
 
 
 def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -4,8 +4,8 @@ Each is scanned by a compiled scanner of its own, which gives the words that the
 """
 
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""GPT-2, r50k and p50k: tiktoken's form (openai_public.py) of the pattern in openai/gpt-2,
-encoder.py: ``'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``"""
+"""GPT-2, r50k and p50k: tiktoken's form (openai_public.py) of the pattern in openai/gpt-2's
+encoder.py, which spells the contractions out: ``'s|'t|'re|'ve|'m|'ll|'d| ...``."""
 
 PATTERNS = {"gpt2": GPT2}
 

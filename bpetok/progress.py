@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-Report = Callable[[str, int, "int | None"], object]
+Report: TypeAlias = Callable[[str, int, int | None], object]
 """Called as report(phase, done, total); total is None where nobody knows it beforehand."""
-Progress = Union[bool, Report]
+Progress: TypeAlias = bool | Report
 
 
 @contextmanager
@@ -46,7 +46,7 @@ class _Bars:
 
     def __init__(self) -> None:
         self.phase = ""
-        self.bar: tqdm[None] | None = None
+        self.bar: tqdm[Any] | None = None
 
     def report(self, phase: str, done: int, total: int | None) -> None:
         if self.bar is None or phase != self.phase:
@@ -60,7 +60,7 @@ class _Bars:
             self.bar.close()
 
 
-def _new_bar(phase: str, total: int | None) -> tqdm[None]:
+def _new_bar(phase: str, total: int | None) -> tqdm[Any]:
     from tqdm.auto import tqdm
 
     if phase == "count":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from bpetok._scan import last_word_end
 from bpetok._special import SpecialTokens
 
-StrPath = Union[str, "os.PathLike[str]"]
-Buffer = Union[bytes, memoryview]
+StrPath: TypeAlias = str | os.PathLike[str]
+Buffer: TypeAlias = bytes | memoryview
 
 CHUNK_SIZE = 1 << 20
 """Bytes that a thread counts at a time: enough to make Python's part small, few enough for the
@@ -66,11 +66,13 @@ def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
         if not isinstance(file, str | os.PathLike):
             raise TypeError(f"a file must be a str or a path, got {file!r}")
         path = os.fspath(file)
-        if os.path.exists(path) or not glob.has_magic(path):
+        if Path(path).exists() or not glob.has_magic(path):
             _check_file(path)
             paths.append(path)
             continue
-        matches = sorted(m for m in glob.glob(path, recursive=True) if not os.path.isdir(m))
+        # Not Path.glob: that one takes no absolute pattern.
+        found = glob.glob(path, recursive=True)  # noqa: PTH207
+        matches = sorted(match for match in found if not Path(match).is_dir())
         if not matches:
             raise FileNotFoundError(f"no file matches the pattern {path!r}")
         for match in matches:
@@ -83,11 +85,11 @@ def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
 
 def _check_file(path: str) -> None:
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except FileNotFoundError:
         raise FileNotFoundError(f"no such file: {path!r}") from None
     if S_ISDIR(mode):
-        pattern = os.path.join(path, "**", "*.txt")
+        pattern = str(Path(path, "**", "*.txt"))
         raise IsADirectoryError(f"{path!r} is a folder: name its files, for example {pattern!r}")
     if not os.access(path, os.R_OK):
         raise PermissionError(f"no permission to read {path!r}")
@@ -95,7 +97,7 @@ def _check_file(path: str) -> None:
 
 def total_size(paths: Iterable[str]) -> int | None:
     """Return the bytes of the files together, None if one is no regular file."""
-    states = [os.stat(path) for path in paths]
+    states = [Path(path).stat() for path in paths]
     if not all(S_ISREG(state.st_mode) for state in states):
         return None
     return sum(state.st_size for state in states)
@@ -115,9 +117,9 @@ def sample_files() -> list[str]:
 def file_pieces(
     paths: Iterable[str], special_tokens: SpecialTokens, chunk_size: int = CHUNK_SIZE
 ) -> Iterator[Piece]:
-    """Read files piece by piece; no piece is much larger than `chunk_size`, but for a longer word."""
+    """Read files piece by piece, of little more than `chunk_size` bytes but for a longer word."""
     for path in paths:
-        with open(path, "rb", buffering=0) as file:
+        with Path(path).open("rb", buffering=0) as file:
             for offset, data in _cut(file.read, special_tokens, chunk_size):
                 yield Piece(path, offset, data)
 

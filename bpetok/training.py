@@ -1,9 +1,9 @@
 """The pipeline: text -> words -> merges -> Tokenizer.
 
-    sources   files, iterables  -> chunks of bytes
-    words     chunks            -> Words, unique words with counts
-    merges    Words             -> merges, in learning order
-    tokenizer merges            -> Tokenizer
+sources   files, iterables  -> chunks of bytes
+words     chunks            -> Words, unique words with counts
+merges    Words             -> merges, in learning order
+tokenizer merges            -> Tokenizer
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Words:
             if word and count:
                 summed[word] = summed.get(word, 0) + count
         if total > MAX_COUNT:
-            raise ValueError(f"the counts must sum to at most 2**63 - 1, got {total}: scale them down")
+            raise ValueError(f"the counts must sum to at most 2**63 - 1, got {total}; scale them")
         lengths = np.fromiter(map(len, summed), np.int64, len(summed))
         return cls(
             np.frombuffer(b"".join(summed), np.uint8).astype(np.int32),

@@ -14,7 +14,9 @@ from reference import assigned_in_unicode_16
 PATTERN = regex.compile(GPT2)
 
 # One or more characters of each class and length in UTF-8, and all that contractions are made of.
-CHARACTERS = "astmdrevlTL '\t\n\r019!-\x00\x1c\x7féßжñ٣½中あ한\u0301\u2019\u00a0\u0085\u2003\u3000𝔸𝟘🙂"
+CHARACTERS = (
+    "astmdrevlTL '\t\n\r019!-\x00\x1c\x7féßжñ٣½中あ한\u0301\u2019\u00a0\u0085\u2003\u3000𝔸𝟘🙂"
+)
 
 
 @pytest.fixture(params=_scan.instruction_sets(), autouse=True)
@@ -93,8 +95,27 @@ def test_utf8_is_checked_as_python_does(data: bytes) -> None:
     assert _scan.check_utf8(data) == expected
 
 
-@given(st.lists(st.sampled_from([b"\xe0", b"\x80", b"\xa0", b"\xed", b"\xf0", b"\x90", b"\xf4",
-                                 b"\x8f", b"\xc2", b"\xbf", b"a" * 9, "é".encode(), b"\xff"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"\xe0",
+                b"\x80",
+                b"\xa0",
+                b"\xed",
+                b"\xf0",
+                b"\x90",
+                b"\xf4",
+                b"\x8f",
+                b"\xc2",
+                b"\xbf",
+                b"a" * 9,
+                "é".encode(),
+                b"\xff",
+            ]
+        )
+    )
+)
 def test_nearly_valid_utf8_is_checked_as_python_does(parts: list[bytes]) -> None:
     """Overlong forms, surrogates, code points too large, and truncated characters."""
     test_utf8_is_checked_as_python_does.hypothesis.inner_test(b"".join(parts))  # type: ignore[attr-defined]  # set by given

@@ -1,6 +1,7 @@
 """Files and iterables are cut into chunks without changing a word."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_no_files_at_all_are_refused() -> None:
 def test_sample_files_are_many_and_utf8() -> None:
     """The standard library is there on every machine: megabytes of it."""
     paths = sources.sample_files()
-    assert sum(os.path.getsize(path) for path in paths) > 2_000_000
+    assert sum(Path(path).stat().st_size for path in paths) > 2_000_000
     for path in paths:
         Path(path).read_text(encoding="utf-8")
 
@@ -108,7 +109,6 @@ def test_chunks_hold_all_pieces(datas: list[bytes], chunk_size: int) -> None:
     assert [piece for chunk in chunks for piece in chunk.pieces] == pieces
     for chunk in chunks:
         ends = [0, *chunk.ends.tolist()]
-        assert [bytes(chunk.data[a:b]) for a, b in zip(ends, ends[1:])] == [
-            piece.data for piece in chunk.pieces
-        ]
+        parts = [bytes(chunk.data[start:end]) for start, end in pairwise(ends)]
+        assert parts == [piece.data for piece in chunk.pieces]
         assert len(chunk.pieces) == 1 or len(chunk.data) <= chunk_size

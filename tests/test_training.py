@@ -10,16 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-import reference
 import rustbpe
 
 import bpetok
+import reference
 from bpetok import Words, sources
 from bpetok.patterns import GPT2
 
 TEXTS = [
     "low lower lowest newer wider, it's the newest of the lowest. " * 3,
-    "\u4e2d\u6587\u6c49\u5b57\uff0c\u4e2d\u6587\u3002 na\u00efve caf\u00e9 1234 12 \U0001f642\U0001f642\n\n    def f(x):\n        return x\n" * 2,
+    2 * "\u4e2d\u6587\u6c49\u5b57\uff0c\u4e2d\u6587\u3002 na\u00efve caf\u00e9 1234"
+    " 12 \U0001f642\U0001f642\n\n    def f(x):\n        return x\n",
 ]
 
 
@@ -59,7 +60,7 @@ def test_merges_equal_those_of_rustbpe() -> None:
 
 
 def test_min_frequency_stops_before_a_rarer_pair() -> None:
-    """The merges are the first ones of those without it, with a warning of the smaller vocabulary."""
+    """The merges are the first ones of those without it, and a warning says how many."""
     every = bpetok.train_from_iterator(TEXTS, vocab_size=330)
     with pytest.warns(UserWarning, match="min_frequency=4"):
         some = bpetok.train_from_iterator(TEXTS, vocab_size=330, min_frequency=4)
@@ -88,8 +89,11 @@ def test_no_merges_at_all() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"vocab_size": 257, "special_tokens": ["a", "b"]}, ValueError,
-         r"at least 256 \+ len\(special_tokens\) = 258, got 257"),
+        (
+            {"vocab_size": 257, "special_tokens": ["a", "b"]},
+            ValueError,
+            r"at least 256 \+ len\(special_tokens\) = 258, got 257",
+        ),
         ({"vocab_size": -1}, ValueError, "= 256, got -1"),
         ({"vocab_size": 1 << 31}, ValueError, "got 2147483648"),
         ({"vocab_size": 300.0}, TypeError, "vocab_size must be an int, got 300.0"),
@@ -131,9 +135,7 @@ def test_progress_tells_both_phases(tmp_path: Path) -> None:
     """Bytes while counting, merges while learning, each up to its total."""
     (tmp_path / "corpus.txt").write_bytes("".join(TEXTS).encode())
     calls: list[tuple[str, int, int | None]] = []
-    bpetok.train(
-        tmp_path / "corpus.txt", vocab_size=300, progress=lambda *call: calls.append(call)
-    )
+    bpetok.train(tmp_path / "corpus.txt", vocab_size=300, progress=lambda *call: calls.append(call))
     size = (tmp_path / "corpus.txt").stat().st_size
     assert [phase for phase, _, _ in calls] == sorted(phase for phase, _, _ in calls)
     assert ("count", size, size) in calls

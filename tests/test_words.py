@@ -147,7 +147,7 @@ def test_bad_texts_are_refused(texts: object, error: type[Exception], message: s
         ({"special_tokens": [""]}, ValueError, "must not be empty"),
         ({"special_tokens": ["a", "b", "a"]}, ValueError, "'a'"),
         ({"special_tokens": ["\ud800"]}, ValueError, "surrogate"),
-        ({"n_threads": 0}, ValueError, "n_threads must be in 1..1024, got 0"),
+        ({"n_threads": 0}, ValueError, r"n_threads must be in 1\.\.1024, got 0"),
         ({"n_threads": 1.5}, TypeError, "n_threads must be an int"),
         ({"errors": "ignore"}, ValueError, "errors must be 'strict' or 'replace'"),
         ({"progress": "yes"}, TypeError, "progress must be True, False or a callable"),
@@ -172,7 +172,7 @@ def test_the_number_of_threads_comes_from_the_environment(monkeypatch: pytest.Mo
     assert check_count_options("gpt2", [], None, "strict").n_threads == 3
     assert check_count_options("gpt2", [], 2, "strict").n_threads == 2
     monkeypatch.setenv("BPETOK_NUM_THREADS", "many")
-    with pytest.raises(ValueError, match="BPETOK_NUM_THREADS must be in 1..1024, got 'many'"):
+    with pytest.raises(ValueError, match=r"must be in 1\.\.1024, got 'many'"):
         check_count_options("gpt2", [], None, "strict")
 
 
@@ -201,9 +201,7 @@ def test_words_are_packed_from_counts() -> None:
         ([b"ab"], TypeError, "pairs"),
     ],
 )
-def test_bad_counts_are_refused(
-    counts: object, error: type[Exception], message: str
-) -> None:
+def test_bad_counts_are_refused(counts: object, error: type[Exception], message: str) -> None:
     """Nothing wraps around, nothing is rounded."""
     with pytest.raises(error, match=message):
         Words.from_counts(counts)  # type: ignore[arg-type]  # the mistakes tested
