@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import commands, encoding
 from benchmarks.corpus import Corpus, open_corpus, sample_files
@@ -32,84 +33,16 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     kinds = top.add_subparsers(dest="command", required=True)
     for name, summary in COMMANDS.items():
-        _add_run_options(kinds.add_parser(name, help=summary, description=summary), name)
+        sub = kinds.add_parser(name, help=summary, description=summary)
+        for flag, details in OPTIONS.items():
+            sub.add_argument(flag, **details)
+        if name == "stages":
+            sub.set_defaults(contenders="bpetok")
     report = kinds.add_parser(
         "report", help="write report.md and the plots again from a run's records"
     )
     report.add_argument("output", type=Path, metavar="DIR")
     return top
-
-
-def _add_run_options(sub: argparse.ArgumentParser, name: str) -> None:
-    sub.add_argument(
-        "--corpus",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        help="UTF-8 text (default: bpetok's sample)",
-    )
-    sub.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="records and report; a run here resumes",
-    )
-    sub.add_argument(
-        "--vocab-size",
-        type=int,
-        default=32_000,
-        metavar="N",
-        help="bytes, merges and special tokens",
-    )
-    sub.add_argument(
-        "--contenders",
-        default="bpetok" if name == "stages" else "all",
-        help="all, or names with commas",
-    )
-    sub.add_argument(
-        "--threads",
-        type=_threads,
-        default=[1, 2],
-        metavar="N,N",
-        help="numbers of threads (default 1,2)",
-    )
-    sub.add_argument(
-        "--repeats", type=int, default=3, metavar="N", help="measurements of each (default 3)"
-    )
-    sub.add_argument(
-        "--pattern", choices=list(PATTERNS), default="gpt2", help="split pattern (default gpt2)"
-    )
-    sub.add_argument(
-        "--special-token",
-        action="append",
-        metavar="TOKEN",
-        help="repeatable (default <|endoftext|>)",
-    )
-    sub.add_argument(
-        "--reference",
-        default="bpetok",
-        metavar="NAME",
-        help="whose merges the others are compared with",
-    )
-    sub.add_argument(
-        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="for one process"
-    )
-    sub.add_argument(
-        "--cache",
-        type=Path,
-        default=default_cache(),
-        metavar="DIR",
-        help=f"environments (default {default_cache()})",
-    )
-    sub.add_argument(
-        "--python",
-        type=_interpreter,
-        action="append",
-        default=[],
-        metavar="NAME=INTERPRETER",
-        help="where a contender is installed already",
-    )
 
 
 def _interpreter(text: str) -> tuple[str, Path]:
@@ -124,6 +57,76 @@ def _threads(text: str) -> list[int]:
     if numbers[0] < 1:
         raise argparse.ArgumentTypeError(f"threads must be at least 1, got {text!r}")
     return numbers
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--corpus": {
+        "type": Path,
+        "nargs": "+",
+        "metavar": "FILE",
+        "help": "UTF-8 text (default: bpetok's sample)",
+    },
+    "--output": {
+        "type": Path,
+        "required": True,
+        "metavar": "DIR",
+        "help": "records and report; a run that is there goes on",
+    },
+    "--vocab-size": {
+        "type": int,
+        "default": 32_000,
+        "metavar": "N",
+        "help": "bytes, merges and special tokens (default 32000)",
+    },
+    "--contenders": {"default": "all", "metavar": "NAMES", "help": "all, or names with commas"},
+    "--threads": {
+        "type": _threads,
+        "default": [1, 2],
+        "metavar": "N,N",
+        "help": "numbers of threads (default 1,2)",
+    },
+    "--repeats": {
+        "type": int,
+        "default": 3,
+        "metavar": "N",
+        "help": "measurements of each (default 3)",
+    },
+    "--pattern": {
+        "choices": list(PATTERNS),
+        "default": "gpt2",
+        "help": "split pattern (default gpt2)",
+    },
+    "--special-token": {
+        "action": "append",
+        "metavar": "TOKEN",
+        "help": "repeatable (default <|endoftext|>)",
+    },
+    "--reference": {
+        "default": "bpetok",
+        "metavar": "NAME",
+        "help": "whose merges the others are compared with (default bpetok)",
+    },
+    "--timeout": {
+        "type": float,
+        "default": 3600.0,
+        "metavar": "SECONDS",
+        "help": "for one process (default 3600)",
+    },
+    "--cache": {
+        "type": Path,
+        "default": default_cache(),
+        "metavar": "DIR",
+        "help": f"environments (default {default_cache()})",
+    },
+    "--python": {
+        "type": _interpreter,
+        "action": "append",
+        "default": [],
+        "metavar": "NAME=INTERPRETER",
+        "help": "where a contender is installed already",
+    },
+}
+"""The options of all measuring commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -155,24 +155,28 @@ def _nearest(by_name: Mapping[str, Learned], name: str, index: int, words: Corpu
 
 
 def lazy_words(settings: Settings) -> CorpusWords:
-    """Split the corpus into words by text and by line, each when it's first asked for."""
+    """Split the corpus into words in each way that trainers do, when it's first asked for."""
     pattern = PATTERNS[settings.pattern]
     corpus = settings.corpus
 
     @cache
     def by_text() -> Words:
-        return count_words(
-            read_texts([str(file) for file in corpus.files], list(corpus.special_tokens)), pattern
-        )
+        files = [str(file) for file in corpus.files]
+        return count_words(read_texts(files, list(corpus.special_tokens)), pattern)
+
+    def plain_texts() -> list[str]:
+        return read_texts([str(file) for file in plain_files(corpus, settings.cache)], [])
+
+    @cache
+    def by_file() -> Words:
+        return count_words(plain_texts(), pattern)
 
     @cache
     def by_line() -> Words:
-        texts = read_texts([str(file) for file in plain_files(corpus, settings.cache)], [])
-        return count_words(
-            [line for text in texts for line in StringIO(text, newline="\n")], pattern
-        )
+        lines = (line for text in plain_texts() for line in StringIO(text, newline="\n"))
+        return count_words(lines, pattern)
 
-    return CorpusWords(by_text, by_line)
+    return CorpusWords({"texts": by_text, "files": by_file, "lines": by_line})
 
 
 def _able(ready: Sequence[Ready], folder: RunFolder, kind: str) -> list[Ready]:

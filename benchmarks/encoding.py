@@ -78,56 +78,35 @@ def tokenizer_document(
     vocab: dict[str, int], merges: list[list[str]], special: dict[str, int], pattern: str
 ) -> dict[str, Any]:
     """Lay out a tokenizer.json: GPT-2's layout for its own pattern, the usual one for others."""
-    byte_level = {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": pattern == "gpt2",
-    }
-    split = {
-        "type": "Split",
-        "pattern": {"Regex": PATTERNS[pattern]},
-        "behavior": "Isolated",
-        "invert": False,
-    }
-    flags = {
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
-    }
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokens = [{"id": rank, "content": token, "special": True} for token, rank in special.items()]
+    empty = dict.fromkeys(("dropout", "unk_token"))
+    empty |= dict.fromkeys(("continuing_subword_prefix", "end_of_word_suffix"))
+    switches = dict.fromkeys(("fuse_unk", "byte_fallback", "ignore_merges"), False)
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": rank, "content": token} | flags for token, rank in special.items()],
+        "added_tokens": [token | flags for token in tokens],
         "normalizer": None,
-        "pre_tokenizer": (
-            byte_level
-            if pattern == "gpt2"
-            else {"type": "Sequence", "pretokenizers": [split, byte_level]}
-        ),
+        "pre_tokenizer": _pre_tokenizer(pattern),
         "post_processor": None,
-        "decoder": {
-            "type": "ByteLevel",
-            "add_prefix_space": True,
-            "trim_offsets": True,
-            "use_regex": True,
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": merges,
-        },
+        "decoder": _byte_level(use_regex=True),
+        "model": {"type": "BPE", **empty, **switches, "vocab": vocab, "merges": merges},
     }
+
+
+def _pre_tokenizer(pattern: str) -> dict[str, Any]:
+    if pattern == "gpt2":
+        return _byte_level(use_regex=True)
+    expression = {"Regex": PATTERNS[pattern]}
+    split = {"type": "Split", "pattern": expression, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [split, _byte_level(use_regex=False)]}
+
+
+def _byte_level(use_regex: bool) -> dict[str, Any]:
+    flags = {"add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+    return {"type": "ByteLevel"} | flags
 
 
 def run_encode(

@@ -19,8 +19,12 @@ Takes = Literal["files", "plain files", "texts"]
 time, before the trainer's own call.
 """
 
-Cuts = Literal["texts", "lines", "own"]
-"""What a trainer applies the pattern to: whole texts, lines alone, or words by its own rule."""
+Cuts = Literal["texts", "lines", "files", "own"]
+"""What a trainer applies the pattern to.
+
+Whole texts, lines alone, whole plain files (one text runs on into the next), or words by a rule of
+its own.
+"""
 
 Ties = Literal["raw ids", "byte order", "seen first", "unknown"]
 """Which of several equally frequent pairs comes first.

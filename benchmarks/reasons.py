@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,14 +36,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class CorpusWords:
-    """The corpus as words, cut from whole texts or from single lines; made when asked for."""
+    """The corpus as words, for each way of cutting it; made when asked for."""
 
-    by_text: Callable[[], Words]
-    by_line: Callable[[], Words]
+    by_cut: Mapping[Cuts, Callable[[], Words]]
 
     def cut(self, cuts: Cuts) -> Words:
         """Give the words of a trainer that cuts so."""
-        return self.by_line() if cuts == "lines" else self.by_text()
+        return self.by_cut[cuts]()
 
 
 def compare(first: Learned, second: Learned, words: CorpusWords) -> Difference | None:
@@ -72,7 +71,7 @@ def _reason(first: Learned, second: Learned, index: int, words: CorpusWords) -> 
     if usual == other and its_usual == its_other:
         return _tie(second.ties, pairs, merged, words.cut(second.cuts), other)
     if first.cuts != second.cuts and its_other >= its_usual:
-        where = {"texts": "whole texts", "lines": "lines cut alone"}
+        where = {"texts": "whole texts", "lines": "lines cut alone", "files": "texts joined"}
         told = f"they occur {usual:,} and {other:,} times in {where[first.cuts]}"
         return "splitting", f"{told}, {its_usual:,} and {its_other:,} in {where[second.cuts]}"
     apart = [count_pair(words.cut(second.cuts), merged, pair, overlaps=False) for pair in pairs]
@@ -168,7 +167,7 @@ RULES_SAID: dict[Ties, str] = {
 }
 
 
-def count_words(texts: Sequence[str], pattern: str) -> Counter[bytes]:
+def count_words(texts: Iterable[str], pattern: str) -> Counter[bytes]:
     """Count words with the ``regex`` module, in first-seen order."""
     import regex
 

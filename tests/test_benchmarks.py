@@ -56,7 +56,7 @@ EOT = "<|endoftext|>"
 
 def words_of(by_text, by_line=None):
     """Make the words of a corpus that is cut in one or two ways."""
-    return CorpusWords(lambda: Counter(by_text), lambda: Counter(by_line or by_text))
+    return CorpusWords({"texts": lambda: Counter(by_text), "lines": lambda: Counter(by_line)})
 
 
 def pairs(*spelled):
@@ -89,7 +89,7 @@ def test_a_learned_file_is_read_in_both_forms(tmp_path):
 def test_equal_lists_do_not_differ():
     """No words are counted where there is nothing to explain."""
     learned = Learned(pairs("a b", "ab c"), "texts", "raw ids")
-    assert compare(learned, learned, CorpusWords(None, None)) is None
+    assert compare(learned, learned, CorpusWords({})) is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_shorter_list_differs_at_its_end():
     """Fewer merges is a difference of its own."""
     first = Learned(pairs("a b", "ab c"), "texts", "raw ids")
     second = Learned(pairs("a b"), "texts", "raw ids")
-    found = compare(first, second, CorpusWords(None, None))
+    found = compare(first, second, CorpusWords({}))
     assert (found.index, found.kind) == (1, "number of merges")
 
 

@@ -5,7 +5,7 @@ from benchmarks.interface import Cuts, Learned, Takes, Ties, TrainJob
 label = "minibperust (plain files)"
 requirements: tuple[str, ...] = ("minibperust==0.1.0",)
 takes: Takes = "plain files"
-cuts: Cuts = "texts"
+cuts: Cuts = "files"
 ties: Ties = "seen first"
 compiles = False
 train_settings = (
