@@ -50,7 +50,7 @@ class Tuning(NamedTuple):
 
     parallel_slots: int = 200_000
     """Words that fill fewer slots are one shard: none of their rounds would be worth sharing."""
-    parallel_places: int = 4_000
+    parallel_places: int = 8_000
     """A round of fewer postings runs on one thread: starting the others costs more."""
     batch_merges: int = 256
     """Most merges of a round; on 100 MB of English text the mean is 23."""
@@ -132,7 +132,8 @@ def learn_merges(
             if progress is not None:
                 progress(learner.n_learned)
     n = learner.n_learned
-    return Merges(learner.learned_pairs[:n].copy(), learner.learned_counts[:n].copy())
+    learned = learner.learned
+    return Merges(np.stack([learned.left[:n], learned.right[:n]], axis=1), learned.counts[:n].copy())
 
 
 @contextmanager
@@ -143,7 +144,13 @@ def _numba_threads(n: int) -> Iterator[None]:
         return
     import numba
 
+    # Numba starts its threads now. Those of OpenMP would spin between rounds, and where another
+    # process has the core make each round ten times slower: let them sleep, as OpenMP reads once.
+    policy = os.environ.get("OMP_WAIT_POLICY")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     before = numba.get_num_threads()
+    if policy is None:
+        del os.environ["OMP_WAIT_POLICY"]
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
     try:
         yield
@@ -166,8 +173,11 @@ class _Learner:
         self.n_learned = 0
         self.n_rounds = 0
         self.vocab_size = N_BYTES + n_merges
-        self.learned_pairs = np.empty((n_merges, 2), np.int32)
-        self.learned_counts = np.empty(n_merges, np.int64)
+        self.learned = _kernels.Learned(
+            left=np.empty(n_merges, np.int32),
+            right=np.empty(n_merges, np.int32),
+            counts=np.empty(n_merges, np.int64),
+        )
         with stage("pack"):
             self._pack(words, n_threads)
         self._make_batch()
@@ -208,7 +218,7 @@ class _Learner:
         most = self.tuning.batch_merges
         self.batch = k.Batch(
             pair=np.empty(most, np.int32),
-            counts=np.empty(most, np.int64),
+            visits=np.empty(n, np.int64),
             left_round=np.zeros(v, np.int32),
             right_round=np.zeros(v, np.int32),
         )
@@ -216,6 +226,7 @@ class _Learner:
             key=np.empty(0, np.int32),
             weight=np.empty(0, np.int64),
             places=np.empty(0, np.int64),
+            old=np.empty(0, np.int64),
             row_start=np.zeros(n + 1, np.int64),
             merge_start=np.empty(n * (most + 1), np.int64),
             row_of=np.full(n * 2 * v, k.NOTHING, np.int32),
@@ -237,16 +248,7 @@ class _Learner:
                 return False
             self._build_index()
             n = self._select()
-        pairs = self.batch.pair[:n]
-        learned = slice(self.n_learned, self.n_learned + n)
-        self.learned_pairs[learned, 0] = self.pairs.left[pairs]
-        self.learned_pairs[learned, 1] = self.pairs.right[pairs]
-        self.learned_counts[learned] = self.batch.counts[:n]
         first_id = N_BYTES + self.n_learned
-        lengths = self.corpus.token_len
-        lengths[first_id : first_id + n] = (
-            lengths[self.learned_pairs[learned, 0]] + lengths[self.learned_pairs[learned, 1]]
-        )
         self.n_learned += n
         if self.n_learned < self.n_merges:  # else nobody asks for the pairs any more
             self._apply(first_id, n)
@@ -257,19 +259,25 @@ class _Learner:
             self.n_rounds += 1
             limits = (
                 self.n_rounds,
+                self.n_learned,
                 min(self.tuning.batch_merges, self.n_merges - self.n_learned),
                 self.tuning.batch_postings,
             )
-            floor = max(self.theta, self.floor)
             return self.kernels.select_batch(
-                self.heap, self.pairs, self.index, self.batch, floor, limits
+                self.heap,
+                self.pairs,
+                self.index,
+                self.batch,
+                self.learned,
+                self.corpus.token_len,
+                self.theta,
+                limits,
             )
 
     def _apply(self, first_id: int, n: int) -> None:
         """Apply the merges of the batch and post the pairs they make."""
         k = self.kernels
-        runs = self.index.run_len[: self.pairs.size[0] * self.n_shards]
-        visits = runs.reshape(-1, self.n_shards)[self.batch.pair[:n]].sum(axis=0)
+        visits = self.batch.visits
         n_postings = int(visits.sum())
         self._reserve_events(2 * int(visits.max()))
         with stage("apply"):
@@ -293,7 +301,8 @@ class _Learner:
                 self.pairs, self.index, self.batch, self.rows, self.heap, first_id, n, self.theta
             )
         with stage("scatter"):
-            self._run("post_events", n_postings, self.index, self.rows, self.events)
+            for s in range(self.n_shards):
+                k.post_events(s, self.index, self.rows, self.events)
 
     def _run(self, name: str, n_postings: int, *args: object) -> None:
         """Call a kernel on all shards, in parallel where that pays."""
@@ -328,7 +337,7 @@ class _Learner:
         n = self.n_learned
         if n < 30:
             return self.theta // 8
-        counts = self.learned_counts
+        counts = self.learned.counts
         slope = math.log(counts[n // 3] / counts[n - 1]) / math.log(3)
         ahead = min(self.n_merges / n, 32)
         return min(int(counts[n - 1] * ahead ** -(slope + 0.3)), self.theta - 1)
@@ -429,6 +438,7 @@ class _Learner:
             key=np.empty(start[-1], np.int32),
             weight=np.empty(start[-1], np.int64),
             places=np.empty(start[-1], np.int64),
+            old=np.empty(start[-1], np.int64),
             row_start=start,
         )
 
