@@ -57,12 +57,15 @@ class Pairs(NamedTuple):
 class Index(NamedTuple):
     """Where each pair stands: run_len postings from run_start, by [pair * n_shards + shard].
 
-    A run is written once, complete and in ascending order; later some postings are stale.
+    A run is written once, complete and in ascending order; later some postings are stale. New
+    runs fill a hole that a merged pair's run has left, if they fit, and else the unused end.
     """
 
     postings: Int64
     posting_start: Int64
-    used: Int64  # postings in use, by shard
+    used: Int64  # by shard: where the unused end begins
+    hole_start: Int64  # by shard: the hole that is being filled
+    hole_end: Int64
     run_start: Int64
     run_len: Int64
 
@@ -522,6 +525,18 @@ def apply_shard(
     events.size[s] = event - events.event_start[s]
 
 
+@inner
+def reserve(index: Index, s: int, n_places: int) -> int:
+    """Return where a new run of a shard begins."""
+    start: int = index.used[s]
+    if n_places <= index.hole_end[s] - index.hole_start[s]:
+        start = index.hole_start[s]
+        index.hole_start[s] += n_places
+    else:
+        index.used[s] += n_places
+    return start
+
+
 @jit
 def reduce_rows(
     pairs: Pairs,
@@ -545,6 +560,11 @@ def reduce_rows(
         left = pairs.left[batch.pair[m]]
         right = pairs.right[batch.pair[m]]
         merged = first_id + m
+        for s in range(n_shards):
+            run = batch.pair[m] * n_shards + s
+            if index.run_len[run] > index.hole_end[s] - index.hole_start[s]:
+                index.hole_start[s] = index.run_start[run]
+                index.hole_end[s] = index.run_start[run] + index.run_len[run]
         for s in range(n_shards):
             merge = s * (len(batch.pair) + 1) + m
             for r in range(rows.merge_start[merge], rows.merge_start[merge + 1]):
@@ -570,16 +590,16 @@ def reduce_rows(
                         pair = add_pair(pairs, new[0], new[1], total)
                         rows.pair_of[key] = pair
                         for t in range(n_shards):
-                            index.run_start[pair * n_shards + t] = index.used[t]
+                            index.run_start[pair * n_shards + t] = 0
                             index.run_len[pair * n_shards + t] = 0
                 n_places = rows.places[r]
                 rows.places[r] = NOTHING
                 pair = rows.pair_of[key]
                 if pair != NOTHING:
-                    rows.places[r] = index.used[s]
-                    index.run_start[pair * n_shards + s] = index.used[s]
+                    start = reserve(index, s, n_places)
+                    rows.places[r] = start
+                    index.run_start[pair * n_shards + s] = start
                     index.run_len[pair * n_shards + s] = n_places
-                    index.used[s] += n_places
     for pair in range(first_pair, pairs.size[0]):
         push(heap, pairs, pair)
 
@@ -598,36 +618,6 @@ def post_events(s: int, index: Index, rows: Rows, events: Events) -> None:
         if to != NOTHING:
             postings[to] = events.posting[event]
             rows.places[r] = to + 1
-
-
-@jit
-def compact(corpus: Corpus, pairs: Pairs, index: Index, theta: int) -> None:
-    """Move the postings that may still be needed to the front of each shard's.
-
-    The runs lie in the order of the pairs, so a posting never moves past one not yet read.
-    """
-    n_shards = len(index.used)
-    for s in range(n_shards):
-        slot_start = corpus.slot_start[s]
-        start = index.posting_start[s]
-        to = 0
-        for pair in range(pairs.size[0]):
-            run = pair * n_shards + s
-            begin = start + index.run_start[run]
-            end = begin + index.run_len[run]
-            index.run_start[run] = to
-            if pairs.counts[pair] >= theta:
-                left_len = corpus.token_len[pairs.left[pair]]
-                for i in range(begin, end):
-                    p = slot_start + (index.postings[i] >> WORD_BITS)
-                    if (
-                        corpus.symbols[p] == pairs.left[pair]
-                        and corpus.symbols[p + left_len] == pairs.right[pair]
-                    ):
-                        index.postings[start + to] = index.postings[i]
-                        to += 1
-            index.run_len[run] = to - index.run_start[run]
-        index.used[s] = to
 
 
 @jit_parallel

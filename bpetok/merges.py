@@ -62,6 +62,9 @@ class Tuning(NamedTuple):
     """The first threshold; by default estimated from the words."""
 
 
+DEFAULT_TUNING = Tuning()
+
+
 class Merges(NamedTuple):
     """Learned merges, in order.
 
@@ -112,7 +115,7 @@ def learn_merges(
     min_frequency: int = 1,
     n_threads: int = 1,
     progress: Callable[[int], object] | None = None,
-    tuning: Tuning = Tuning(),  # noqa: B008 - immutable
+    tuning: Tuning = DEFAULT_TUNING,
 ) -> Merges:
     """Learn up to `n_merges` merges; fewer where no pair stands `min_frequency` times any more.
 
@@ -126,14 +129,7 @@ def learn_merges(
     progress : callable, optional
         Called with the number of merges learned so far, after each round.
     """
-    learner = _Learner(words, n_merges, min_frequency, n_threads, tuning)
-    with _numba_threads(learner.n_shards):
-        while learner.n_learned < n_merges and learner.learn_round():
-            if progress is not None:
-                progress(learner.n_learned)
-    n = learner.n_learned
-    learned = learner.learned
-    return Merges(np.stack([learned.left[:n], learned.right[:n]], axis=1), learned.counts[:n].copy())
+    return Learner(words, n_merges, min_frequency, n_threads, tuning).learn(progress)
 
 
 @contextmanager
@@ -158,11 +154,16 @@ def _numba_threads(n: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-class _Learner:
+class Learner:
     """The state of learning: the words as slots, the pairs, their postings, and a heap."""
 
     def __init__(
-        self, words: Words, n_merges: int, min_frequency: int, n_threads: int, tuning: Tuning
+        self,
+        words: Words,
+        n_merges: int,
+        min_frequency: int,
+        n_threads: int,
+        tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         from bpetok import _kernels
 
@@ -239,6 +240,16 @@ class _Learner:
             event_start=np.zeros(n + 1, np.int64),
             size=np.zeros(n, np.int64),
         )
+
+    def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
+        """Learn to the end; `progress` is called with the number of merges after each round."""
+        with _numba_threads(self.n_shards):
+            while self.n_learned < self.n_merges and self.learn_round():
+                if progress is not None:
+                    progress(self.n_learned)
+        n = self.n_learned
+        left, right, counts = self.learned
+        return Merges(np.stack([left[:n], right[:n]], axis=1), counts[:n].copy())
 
     def learn_round(self) -> bool:
         """Learn the next merges; return whether there were any."""
@@ -419,6 +430,8 @@ class _Learner:
             postings=np.empty(n * room, np.int64),
             posting_start=np.arange(n + 1, dtype=np.int64) * room,
             used=used,
+            hole_start=np.zeros(n, np.int64),
+            hole_end=np.zeros(n, np.int64),
             run_start=run_start,
             run_len=run_len,
         )
@@ -464,13 +477,9 @@ class _Learner:
         )
 
     def _reserve_postings(self) -> None:
-        """Make room for the postings of the round's events: drop stale ones, or grow."""
-        room = int(self.index.posting_start[1])
-        if (self.index.used + self.events.size).max() <= room:
-            return
-        self.kernels.compact(self.corpus, self.pairs, self.index, self.theta)
+        """Make room for the postings of the round's events."""
         wanted = int((self.index.used + self.events.size).max())
-        if wanted <= room // 4 * 3:
+        if wanted <= self.index.posting_start[1]:
             return
         larger = np.empty(self.n_shards * 2 * wanted, np.int64)
         start = np.arange(self.n_shards + 1, dtype=np.int64) * 2 * wanted

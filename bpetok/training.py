@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from bpetok import sources
 from bpetok._options import check_min_frequency, check_vocab_size
-from bpetok.merges import learn_merges, load_kernels
+from bpetok.merges import Learner, load_kernels
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Piece, StrPath
 from bpetok.tokenizer import Tokenizer
@@ -77,8 +77,9 @@ def train(
     paths = sources.resolve_files(files)
     pieces = sources.file_pieces(paths, options.specials)
     with reporting(progress) as report:
-        words = _count(pieces, sources.total_size(paths), options, report)
-        return _learn(words, options, n_merges, min_frequency, report)
+        total = sources.total_size(paths)
+        learner = _prepare(_count(pieces, total, options, report), options, n_merges, min_frequency)
+        return _learn(learner, options, n_merges, report)
 
 
 def train_from_iterator(
@@ -108,8 +109,8 @@ def train_from_iterator(
     check_min_frequency(min_frequency)
     pieces = sources.text_pieces(texts, options.specials)
     with reporting(progress) as report:
-        words = _count(pieces, None, options, report)
-        return _learn(words, options, n_merges, min_frequency, report)
+        learner = _prepare(_count(pieces, None, options, report), options, n_merges, min_frequency)
+        return _learn(learner, options, n_merges, report)
 
 
 def train_from_words(
@@ -151,7 +152,8 @@ def train_from_words(
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     check_min_frequency(min_frequency)
     with reporting(progress) as report:
-        return _learn(words, options, n_merges, min_frequency, report)
+        learner = _prepare(words, options, n_merges, min_frequency)
+        return _learn(learner, options, n_merges, report)
 
 
 def _count(
@@ -166,23 +168,21 @@ def _count(
     return words
 
 
-def _learn(
-    words: Words, options: CountOptions, n_merges: int, min_frequency: int, report: Report
-) -> Tokenizer:
+def _prepare(words: Words, options: CountOptions, n_merges: int, min_frequency: int) -> Learner:
+    """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
-    merges = learn_merges(
-        words,
-        n_merges,
-        min_frequency=min_frequency,
-        n_threads=options.n_threads,
-        progress=lambda done: report("learn", done, n_merges),
-    )
-    if len(merges.counts) < n_merges:
+    return Learner(words, n_merges, min_frequency, options.n_threads)
+
+
+def _learn(learner: Learner, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:
+    """Learn the merges and make the tokenizer."""
+    merges = learner.learn(lambda done: report("learn", done, n_merges))
+    n_learned = len(merges.counts)
+    if n_learned < n_merges:
         warnings.warn(
-            f"vocab_size is {256 + len(merges.counts) + len(options.special_tokens)}: after "
-            f"{len(merges.counts)} of {n_merges} merges no pair stood min_frequency="
-            f"{min_frequency} times any more",
+            f"vocab_size is {256 + n_learned + len(options.special_tokens)}: after {n_learned} of "
+            f"{n_merges} merges no pair stood min_frequency={learner.floor} times any more",
             stacklevel=3,
         )
     return Tokenizer(

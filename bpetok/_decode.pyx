@@ -1,0 +1,195 @@
+"""Ids back to bytes, and where each id stands in a text. No NumPy."""
+
+from cpython.long cimport PyLong_AsLongLong
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject** string, Py_ssize_t size) except -1
+    void Py_DECREF(PyObject* value)
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* data, Py_ssize_t size) except NULL
+    char* bytes_data "PyBytes_AS_STRING"(PyObject* value)
+
+cdef enum:
+    INLINE_BYTES = 15  # of most tokens; copied 16 at a time, whatever their length
+    NO_TOKEN = 255     # an id that is not used
+    LONG_TOKEN = 254   # a token of more than INLINE_BYTES
+
+cdef struct Token:
+    uint8_t bytes[INLINE_BYTES]
+    uint8_t length
+
+ctypedef fused Integer:
+    uint8_t
+    uint16_t
+    uint32_t
+    int32_t
+    int64_t
+
+cdef struct Output:
+    # A bytes object that grows; nobody else has seen it yet.
+    PyObject* result  # NULL when it could not grow
+    char* data
+    Py_ssize_t size
+    Py_ssize_t room
+
+
+cdef int open_output(Output* out, Py_ssize_t n_ids) except -1:
+    out.size, out.room = 0, 6 * n_ids + 64
+    out.result = new_bytes(NULL, out.room)
+    out.data = bytes_data(out.result)
+    return 0
+
+
+cdef int grow_output(Output* out, Py_ssize_t n) except -1:
+    out.room = out.room + (out.room >> 1) + n
+    _PyBytes_Resize(&out.result, out.room)
+    out.data = bytes_data(out.result)
+    return 0
+
+
+cdef bytes close_output(Output* out):
+    _PyBytes_Resize(&out.result, out.size)
+    result = <bytes> out.result
+    Py_DECREF(out.result)
+    return result
+
+
+cdef class Decoder:
+    """Ids to bytes. Threads may share it.
+
+    Parameters
+    ----------
+    tokens : list of bytes or None
+        The bytes of each id, from 0; None where an id is not used.
+    """
+
+    cdef list tokens
+    cdef Token* table
+    cdef Py_ssize_t n_tokens
+
+    def __cinit__(self, list tokens not None):
+        cdef Py_ssize_t i, n
+        cdef const char* data
+        self.tokens = list(tokens)
+        self.n_tokens = len(tokens)
+        self.table = <Token*> malloc((self.n_tokens + 1) * sizeof(Token))
+        if self.table == NULL:
+            raise MemoryError
+        memset(self.table, 0, (self.n_tokens + 1) * sizeof(Token))
+        for i in range(self.n_tokens):
+            if tokens[i] is None:
+                self.table[i].length = NO_TOKEN
+                continue
+            data, n = <bytes?> tokens[i], len(<bytes> tokens[i])
+            self.table[i].length = <uint8_t> n if n <= INLINE_BYTES else LONG_TOKEN
+            memcpy(self.table[i].bytes, data, min(n, INLINE_BYTES))
+
+    def __dealloc__(self):
+        free(self.table)
+
+    def token(self, Py_ssize_t token_id):
+        """Return the bytes of an id, None if it is not used or not in 0..n - 1."""
+        return self.tokens[token_id] if 0 <= token_id < self.n_tokens else None
+
+    def decode(self, ids):
+        """Return the bytes of ids, one after another: an iterable of int, or an array of integers.
+
+        Raises
+        ------
+        TypeError
+            If one is not an integer.
+        ValueError
+            If one is not in the vocabulary.
+        """
+        if type(ids) is list:
+            return self.decode_list(ids)
+        name = getattr(getattr(ids, "dtype", None), "name", "")
+        if name and ids.ndim == 1 and ids.flags.c_contiguous and ids.dtype.isnative:
+            if name == "uint16":
+                return self.decode_array[uint16_t](ids)
+            if name == "uint32":
+                return self.decode_array[uint32_t](ids)
+            if name == "int32":
+                return self.decode_array[int32_t](ids)
+            if name == "int64":
+                return self.decode_array[int64_t](ids)
+        return self.decode_list(ids.tolist() if hasattr(ids, "tolist") else list(ids))
+
+    cdef bytes decode_list(self, ids):
+        cdef list numbers = ids
+        cdef Py_ssize_t i
+        cdef Output out
+        open_output(&out, len(numbers))
+        try:
+            for i in range(len(numbers)):
+                self.append(&out, as_int64(numbers[i], i), i)
+            return close_output(&out)
+        finally:
+            Py_XDECREF(out.result)
+
+    cdef bytes decode_array(self, const Integer[::1] ids):
+        cdef Py_ssize_t i
+        cdef Output out
+        open_output(&out, ids.shape[0])
+        try:
+            for i in range(ids.shape[0]):
+                self.append(&out, <int64_t> ids[i], i)
+            return close_output(&out)
+        finally:
+            Py_XDECREF(out.result)
+
+    cdef inline int append(self, Output* out, int64_t token_id, Py_ssize_t i) except -1:
+        cdef const Token* token
+        cdef Py_ssize_t n
+        if not 0 <= token_id < self.n_tokens:
+            self.refuse(token_id, i)
+        token = &self.table[token_id]
+        if token.length <= INLINE_BYTES:
+            if out.room - out.size < 16:
+                grow_output(out, 16)
+            memcpy(out.data + out.size, token, 16)
+            out.size += token.length
+            return 0
+        if token.length == NO_TOKEN:
+            self.refuse(token_id, i)
+        long_token = <bytes> self.tokens[token_id]
+        n = len(long_token)
+        if out.room - out.size < n:
+            grow_output(out, n)
+        memcpy(out.data + out.size, <const char*> long_token, n)
+        out.size += n
+        return 0
+
+    cdef int refuse(self, token_id, Py_ssize_t i) except -1:
+        if 0 <= token_id < self.n_tokens:
+            raise ValueError(f"ids must be in the vocabulary, which has no {token_id}, at index {i}")
+        raise ValueError(f"ids must be from 0 to {self.n_tokens - 1}, got {token_id} at index {i}")
+
+    def offsets(self, list ids not None, const uint8_t[::1] text not None):
+        """Return (start, end) in characters of each id in the UTF-8 text that it was encoded from.
+
+        A character that several ids share belongs to each of them.
+        """
+        cdef Py_ssize_t i, n, start, at = 0, n_begun = 0
+        cdef list result = []
+        for i in range(len(ids)):
+            n = len(<bytes> self.tokens[ids[i]])
+            # A token that begins inside a character begins with that character.
+            start = n_begun - (at < text.shape[0] and text[at] & 0xC0 == 0x80)
+            for at in range(at, at + n):
+                n_begun += text[at] & 0xC0 != 0x80
+            at += n > 0
+            result.append((start, n_begun))
+        return result
+
+
+cdef inline int64_t as_int64(number, Py_ssize_t i) except? -1:
+    try:
+        return PyLong_AsLongLong(number)
+    except OverflowError:
+        return OUT_OF_RANGE
+    except TypeError:
+        raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None
