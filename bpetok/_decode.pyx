@@ -1,14 +1,17 @@
 """Ids back to bytes, and where each id stands in a text. No NumPy."""
 
-from cpython.long cimport PyLong_AsLongLong
+from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from operator import index
+
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject** string, Py_ssize_t size) except -1
-    void Py_DECREF(PyObject* value)
+    void Py_XDECREF(PyObject* value)
+    long long as_long "PyLong_AsLongLong"(object number)  # -1 and an error set if it is none
     PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* data, Py_ssize_t size) except NULL
     char* bytes_data "PyBytes_AS_STRING"(PyObject* value)
 
@@ -22,7 +25,6 @@ cdef struct Token:
     uint8_t length
 
 ctypedef fused Integer:
-    uint8_t
     uint16_t
     uint32_t
     int32_t
@@ -52,9 +54,7 @@ cdef int grow_output(Output* out, Py_ssize_t n) except -1:
 
 cdef bytes close_output(Output* out):
     _PyBytes_Resize(&out.result, out.size)
-    result = <bytes> out.result
-    Py_DECREF(out.result)
-    return result
+    return <bytes> out.result
 
 
 cdef class Decoder:
@@ -121,11 +121,15 @@ cdef class Decoder:
     cdef bytes decode_list(self, ids):
         cdef list numbers = ids
         cdef Py_ssize_t i
+        cdef long long token_id
         cdef Output out
         open_output(&out, len(numbers))
         try:
             for i in range(len(numbers)):
-                self.append(&out, as_int64(numbers[i], i), i)
+                token_id = as_long(numbers[i])
+                if token_id < 0:
+                    self.refuse_number(numbers[i], i)
+                self.append(&out, token_id, i)
             return close_output(&out)
         finally:
             Py_XDECREF(out.result)
@@ -163,6 +167,14 @@ cdef class Decoder:
         out.size += n
         return 0
 
+    cdef int refuse_number(self, number, Py_ssize_t i) except -1:
+        # What as_long gave no id for; it may have set an error.
+        PyErr_Clear()
+        try:
+            self.refuse(index(number), i)
+        except TypeError:
+            raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None
+
     cdef int refuse(self, token_id, Py_ssize_t i) except -1:
         if 0 <= token_id < self.n_tokens:
             raise ValueError(f"ids must be in the vocabulary, which has no {token_id}, at index {i}")
@@ -173,23 +185,16 @@ cdef class Decoder:
 
         A character that several ids share belongs to each of them.
         """
-        cdef Py_ssize_t i, n, start, at = 0, n_begun = 0
+        cdef Py_ssize_t end, start, at = 0, n_begun = 0
         cdef list result = []
-        for i in range(len(ids)):
-            n = len(<bytes> self.tokens[ids[i]])
-            # A token that begins inside a character begins with that character.
-            start = n_begun - (at < text.shape[0] and text[at] & 0xC0 == 0x80)
-            for at in range(at, at + n):
+        for token_id in ids:
+            end = at + len(<bytes> self.tokens[token_id])
+            start = n_begun
+            if at < end and text[at] & 0xC0 == 0x80:
+                start -= 1  # it begins inside a character
+            while at < end:
                 n_begun += text[at] & 0xC0 != 0x80
-            at += n > 0
+                at += 1
             result.append((start, n_begun))
         return result
 
-
-cdef inline int64_t as_int64(number, Py_ssize_t i) except? -1:
-    try:
-        return PyLong_AsLongLong(number)
-    except OverflowError:
-        return OUT_OF_RANGE
-    except TypeError:
-        raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None

@@ -1,14 +1,38 @@
-from collections.abc import Iterable
-from typing import SupportsIndex
+from typing import Any
 
 from typing_extensions import Buffer
 
+from bpetok._special import SpecialTokens
+
 LONGEST_WORD_BYTES: int
+DISALLOWED_TOKEN: int
+
+class TextError(Exception):
+    index: int
+    kind: int
+    start: int
+    length: int
+
+class Specials:
+    def __init__(
+        self, allowed: SpecialTokens, ids: list[int], disallowed: SpecialTokens
+    ) -> None: ...
+
+class IdArray(Buffer):
+    def __len__(self) -> int: ...
 
 class Encoder:
-    def __init__(self, pairs: Buffer) -> None: ...
-    def encode(self, text: str | bytes) -> list[int]: ...
-
-class Decoder:
-    def __init__(self, tokens: list[bytes]) -> None: ...
-    def decode(self, ids: Iterable[SupportsIndex]) -> bytes: ...
+    def __init__(self, pairs: Buffer, n_ids: int, token_ids: Buffer | None = None) -> None: ...
+    def encode(self, text: str | bytes, specials: Specials) -> list[int]: ...
+    def count(self, text: str | bytes, specials: Specials) -> int: ...
+    def encode_array(self, text: str | bytes, specials: Specials, narrow: bool) -> IdArray: ...
+    # list[list[int]] as lists, else (ids, their number in each text)
+    def encode_many(
+        self,
+        texts: list[Any],
+        start: int,
+        end: int,
+        specials: Specials,
+        narrow: bool,
+        as_lists: bool,
+    ) -> Any: ...

@@ -1,32 +1,28 @@
-"""Bytes to ids and back: what a Tokenizer runs on. No Numba, no NumPy.
+"""Text to ids: what a Tokenizer runs on. No Numba, no NumPy.
 
-The GIL is released for longer texts.
+    text -> special tokens cut out -> words (`_scan`) -> a cache of words -> merges (`_ranks`) -> ids
 
-The merges of a word are made smallest id first and, among equal ones, leftmost first. That is the
-order of learning, since a merge only ever makes pairs with its own new id in them, and those are
-merged later.
-
-Three ways lead to the ids of a word, fastest first: a cache of words of up to 15 bytes
-(`Workspace`), a search for the smallest rank on the stack (`merge_short`), and lists of places by
-rank, linear in the length of the word (`merge_long`).
+Words are taken some hundreds at a time: first all are packed, hashed and their cache lines
+prefetched, then each is looked up. The GIL is released for longer texts.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.buffer cimport PyBUF_FORMAT
 from cpython.list cimport PyList_New, PyList_SET_ITEM
-from cpython.long cimport PyLong_AsLongLong
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
-from libc.stdint cimport INT32_MAX, int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._scan cimport SCAN_WORDS, Scanner, scan_begin, scan_next
+from bpetok._ranks cimport (
+    Lists, Ranks, lists_free, lists_init, merge_word, ranks_free, ranks_init
+)
+from bpetok._scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
+from bpetok._special cimport SpecialTokens
 
 import os
 
 cdef extern from "_simd.h":
-    int lowest_bit(uint64_t x) noexcept nogil
     uint64_t load64(const uint8_t* bytes) noexcept nogil
     uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
     void prefetch(const void* address) noexcept nogil
@@ -39,292 +35,336 @@ cdef extern from "Python.h":
 
 cdef enum:
     N_BYTES = 256
-    SHORT_WORD = 32        # bytes; longer words go to merge_long, which is faster from 35 on
-    CACHED_WORD = 15       # bytes; with the length they fill 128 bits
+    PACKED_WORD = 15         # bytes; with the length they fill 128 bits
+    CACHED_WORD = 256        # bytes; longer words hardly come again
     INLINE_IDS = 3
-    CACHE_BITS = 16        # of the number of cache lines, two words each
-    CACHE_LINES = 1 << CACHE_BITS
+    FIRST_LINE_BITS = 12     # a cache of 256 KiB, which grows to
+    MOST_LINE_BITS = 18      # 16 MiB: 524,288 words
+    ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
-    KEPT_ROOM = 1 << 18      # ids of output buffer that a workspace keeps between calls
+    KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
 
-# Not an id, and larger than all: where no merge applies.
-cdef int32_t NONE = INT32_MAX
+cdef enum Failure:
+    NO_MEMORY = -1
+    TOO_LONG = -2            # a word is longer than LONGEST_WORD
+    NOT_UTF8 = -3
+    DISALLOWED = -4          # a special token
+
+cdef enum Sink:
+    KEEP = 0                 # ids stay as int32
+    NARROW = 1               # ids become uint16
+    COUNT = 2                # ids are only counted
+
 cdef Py_ssize_t LONGEST_WORD = 1 << 29
-cdef uint64_t NO_PAIR = 0xFFFFFFFFFFFFFFFF
+cdef uint64_t LONG_KEY = <uint64_t>0xFF << 56
 
 LONGEST_WORD_BYTES = LONGEST_WORD
 
 
-# ---- pair of ids -> merged id -------------------------------------------------------------------
-
-cdef struct PairSlot:
-    uint64_t pair  # left << 32 | right; NO_PAIR if empty
-    int32_t id
-
-cdef struct Ranks:
-    int32_t* byte_pairs   # [left << 8 | right]
-    PairSlot* slots       # all other pairs; open addressing, at most half full
-    uint64_t mask
-    uint64_t seed         # random, so that no file of merges can make long chains
-    uint8_t* is_double    # [id - 256]: left and right are the same
-    Py_ssize_t n_merges
-
-
-cdef inline uint64_t pair_key(int32_t left, int32_t right) noexcept nogil:
-    return <uint64_t>left << 32 | <uint64_t>right
-
-
-cdef inline PairSlot* find_pair(const Ranks* ranks, uint64_t pair) noexcept nogil:
-    # The slot of the pair, or the empty one where it would stand.
-    cdef uint64_t at = multiply_fold(pair ^ ranks.seed, <uint64_t>0x9E3779B97F4A7C15) & ranks.mask
-    while ranks.slots[at].pair != pair and ranks.slots[at].pair != NO_PAIR:
-        at = (at + 1) & ranks.mask
-    return &ranks.slots[at]
-
-
-cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
-    # The id that the pair merges to, NONE if it does not. An empty slot holds NONE.
-    if (left | right) < N_BYTES:
-        return ranks.byte_pairs[left << 8 | right]
-    return find_pair(ranks, pair_key(left, right)).id
-
-
-# ---- one word -----------------------------------------------------------------------------------
-
-cdef Py_ssize_t merge_short(
-    const Ranks* ranks, const uint8_t* word, Py_ssize_t n, int32_t* ids
-) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number. Requires: 0 < n <= SHORT_WORD, room
-    # for n ids.
-    cdef int32_t pair_ranks[SHORT_WORD]
-    cdef int32_t best
-    cdef Py_ssize_t i, at
-    ids[0] = word[0]
-    for i in range(1, n):
-        ids[i] = word[i]
-        pair_ranks[i - 1] = ranks.byte_pairs[word[i - 1] << 8 | word[i]]
-    while n > 1:
-        best, at = NONE, 0
-        for i in range(n - 1):
-            if pair_ranks[i] < best:
-                best, at = pair_ranks[i], i
-        if best == NONE:
-            break
-        n -= 1
-        ids[at] = best
-        memmove(ids + at + 1, ids + at + 2, (n - at - 1) * sizeof(int32_t))
-        memmove(pair_ranks + at, pair_ranks + at + 1, (n - at - 1) * sizeof(int32_t))
-        if at > 0:
-            pair_ranks[at - 1] = merged(ranks, ids[at - 1], best)
-        if at < n - 1:
-            pair_ranks[at] = merged(ranks, best, ids[at + 1])
-    return n
-
-
-cdef struct Place:
-    # One byte of a long word; only the first of a token counts. 16 bytes, so that a merge touches
-    # one or two lines.
-    int32_t id
-    int32_t rank      # what the token and the next merge to
-    int32_t before    # first byte of the token before, -1 at the start
-    int32_t after     # first byte of the next token, n at the end
-
-cdef struct Node:
-    # A place where a pair stands or stood: one of a list for each rank.
-    int32_t at
-    int32_t below     # the node under it, -1 if none
-
-cdef struct Lists:
-    # Empty between words: every list that a word fills is emptied before the word is done.
-    int32_t* top      # [rank - 256]: index of a node, -1 if none
-    uint64_t* filled  # one bit a list
-
-cdef struct LongWord:
-    const Ranks* ranks
-    Lists lists
-    Place* places
-    Node* nodes
-    int32_t n
-    int32_t n_nodes
-
-
-cdef inline void set_rank(LongWord* w, int32_t at, int32_t rank) noexcept nogil:
-    cdef int32_t i = rank - N_BYTES
-    w.places[at].rank = rank
-    if rank == NONE:
-        return
-    w.nodes[w.n_nodes].at = at
-    w.nodes[w.n_nodes].below = w.lists.top[i]
-    w.lists.top[i] = w.n_nodes
-    w.lists.filled[i >> 6] |= <uint64_t>1 << (i & 63)
-    w.n_nodes += 1
-
-
-cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept nogil:
-    # Merge the tokens at `at` and behind it; return the place behind both.
-    cdef Place* place = &w.places[at]
-    cdef Place* gone = &w.places[place.after]
-    cdef int32_t after = gone.after
-    gone.rank = NONE  # or a node that points there would still hold good
-    place.id = new_id
-    place.after = after
-    if place.before >= 0:
-        set_rank(w, place.before, merged(w.ranks, w.places[place.before].id, new_id))
-    if after < w.n:
-        w.places[after].before = at
-        set_rank(w, at, merged(w.ranks, new_id, w.places[after].id))
-    else:
-        place.rank = NONE
-    return after
-
-
-cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
-    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale.
-    # A pair never comes back to a place, since ids only grow there, so no place stands in a list
-    # twice.
-    cdef int32_t i = rank - N_BYTES
-    cdef int32_t node = w.lists.top[i]
-    cdef int32_t at
-    w.lists.top[i] = -1
-    while node >= 0:
-        at = w.nodes[node].at
-        node = w.nodes[node].below
-        if node >= 0:
-            prefetch(&w.nodes[w.nodes[node].below if w.nodes[node].below >= 0 else node])
-            prefetch(&w.places[w.nodes[node].at])
-        if w.places[at].rank != rank:
-            continue
-        if not w.ranks.is_double[i]:
-            merge_at(w, at, rank)
-            continue
-        # Pairs of one id with itself overlap: begin at the start of their run and go to the right.
-        while w.places[at].before >= 0 and w.places[w.places[at].before].rank == rank:
-            at = w.places[at].before
-        while at < w.n and w.places[at].rank == rank:
-            at = merge_at(w, at, rank)
-
-
-cdef Py_ssize_t merge_long(
-    const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
-) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number, -1 if memory ran out. Requires: 1 < n
-    # <= LONGEST_WORD, room for n ids. A merge makes at most two nodes, so there are fewer than 3n.
-    cdef LongWord w
-    cdef Py_ssize_t i, n_ids = 0
-    cdef int32_t at
-    w.ranks, w.lists, w.n, w.n_nodes = ranks, lists, <int32_t>n, 0
-    w.places = <Place*> malloc(n * sizeof(Place))
-    w.nodes = <Node*> malloc(3 * n * sizeof(Node))
-    if w.places == NULL or w.nodes == NULL:
-        free(w.places)
-        free(w.nodes)
-        return -1
-    for at in range(w.n):
-        w.places[at].id = word[at]
-        w.places[at].before = at - 1
-        w.places[at].after = at + 1
-        set_rank(&w, at, ranks.byte_pairs[word[at] << 8 | word[at + 1]] if at + 1 < w.n else NONE)
-    # A merge fills only lists of higher rank than its own, so one sweep upwards empties all.
-    for i in range((ranks.n_merges + 63) >> 6):
-        while lists.filled[i]:
-            at = lowest_bit(lists.filled[i])
-            lists.filled[i] &= lists.filled[i] - 1
-            merge_all(&w, <int32_t>(N_BYTES + (i << 6) + at))
-    at = 0
-    while at < w.n:
-        ids[n_ids] = w.places[at].id
-        n_ids += 1
-        at = w.places[at].after
-    free(w.places)
-    free(w.nodes)
-    return n_ids
-
-
-# ---- many words, through a cache ----------------------------------------------------------------
+# ---- the cache of words -------------------------------------------------------------------------
 
 cdef struct Key:
-    # A word of up to CACHED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is
-    # no word.
+    # A word of up to PACKED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is
+    # no word. A longer word: a hash, and LONG_KEY | length << 40 | where its bytes stand in the
+    # arena.
     uint64_t low
     uint64_t high
 
 cdef struct CacheEntry:
     Key key
-    int32_t ids[INLINE_IDS]
+    int32_t ids[INLINE_IDS]  # if there are more: ids[0] says where they stand in the arena
     int32_t n_ids
 
 cdef struct CacheLine:
-    CacheEntry first   # the word that came last
-    CacheEntry second  # the one before it
+    CacheEntry entries[2]  # the word that came last, the one before it
 
-cdef struct FurtherIds:
-    # Ids that an entry has no room for: memory that is touched only where words fall apart into
-    # many.
-    int32_t ids[CACHED_WORD - INLINE_IDS]
+cdef struct Cache:
+    CacheLine* lines
+    int bits              # of the number of lines
+    Py_ssize_t n_entries  # ever put in since the cache grew
+    int32_t* arena
+    Py_ssize_t n_arena
+    Py_ssize_t arena_room
+
+
+# What of the first and of the second 8 bytes belongs to a word of n bytes: a look-up, since a branch
+# on n would be guessed wrong too often.
+cdef uint64_t[PACKED_WORD + 1] low_bytes
+cdef uint64_t[PACKED_WORD + 1] high_bytes
+for _n in range(PACKED_WORD + 1):
+    low_bytes[_n] = (1 << 8 * min(_n, 8)) - 1
+    high_bytes[_n] = (1 << 8 * max(_n - 8, 0)) - 1
 
 
 cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n, const uint8_t* end) noexcept nogil:
-    # Requires: n <= CACHED_WORD, `word` + n <= `end`, and memory is readable up to `end`.
+    # Requires: n <= PACKED_WORD, `word` + n <= `end`, and memory is readable up to `end`.
     cdef Key key
     cdef uint8_t padded[16]
     if end - word < 16:
         memset(padded, 0, 16)
         memcpy(padded, word, n)
         word = padded
-    key.low = load64(word)
-    key.high = load64(word + 8)
-    if n < 8:
-        key.low &= (<uint64_t>1 << 8 * n) - 1
-        key.high = 0
-    else:
-        key.high &= (<uint64_t>1 << 8 * (n - 8)) - 1
-    key.high |= <uint64_t>n << 56
+    key.low = load64(word) & low_bytes[n]
+    key.high = load64(word + 8) & high_bytes[n] | <uint64_t>n << 56
     return key
 
 
-cdef inline Py_ssize_t line_of(const Key* key) noexcept nogil:
-    cdef uint64_t hashed = multiply_fold(
+cdef inline Key hash_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
+    # Requires: PACKED_WORD < n <= CACHED_WORD.
+    cdef Key key
+    cdef Py_ssize_t at = 0
+    cdef uint64_t hashed = <uint64_t>n
+    while at < n:
+        if at > n - 16:
+            at = n - 16
+        hashed = multiply_fold(
+            load64(word + at) ^ <uint64_t>0x9E3779B97F4A7C15 ^ hashed,
+            load64(word + at + 8) ^ <uint64_t>0xD6E8FEB86659FD93,
+        )
+        at += 16
+    key.low = hashed
+    key.high = LONG_KEY | <uint64_t>n << 40
+    return key
+
+
+cdef inline uint64_t hash_key(const Key* key) noexcept nogil:
+    if key.high >= LONG_KEY:
+        return key.low
+    return multiply_fold(
         key.low ^ <uint64_t>0x9E3779B97F4A7C15, key.high ^ <uint64_t>0xD6E8FEB86659FD93
     )
-    return <Py_ssize_t>(hashed >> (64 - CACHE_BITS))
+
+
+cdef inline Py_ssize_t line_of(const Cache* cache, const Key* key) noexcept nogil:
+    return <Py_ssize_t>(hash_key(key) >> (64 - cache.bits))
+
+
+cdef inline bint same_word(
+    const Cache* cache, const Key* kept, const Key* key, const uint8_t* word
+) noexcept nogil:
+    # `word` has more than PACKED_WORD bytes.
+    return (
+        kept.low == key.low
+        and kept.high >> 40 == key.high >> 40
+        and memcmp(
+            &cache.arena[kept.high & <uint64_t>0xFFFFFFFF], word, <size_t>(key.high >> 40 & 0xFFFF)
+        ) == 0
+    )
+
+
+cdef int cache_init(Cache* cache) noexcept nogil:
+    cache.bits = FIRST_LINE_BITS
+    cache.lines = <CacheLine*> table_alloc((<size_t>1 << cache.bits) * sizeof(CacheLine))
+    return 0 if cache.lines != NULL else NO_MEMORY
+
+
+cdef void cache_free(Cache* cache) noexcept nogil:
+    table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
+    free(cache.arena)
+
+
+cdef inline void put_first(CacheLine* line, const CacheEntry* entry) noexcept nogil:
+    line.entries[1] = line.entries[0]
+    line.entries[0] = entry[0]
+
+
+cdef void cache_grow(Cache* cache) noexcept nogil:
+    # Twice the lines, twice over; without memory for them it stays as it is. The words of line i
+    # come to the lines 4i to 4i + 3.
+    cdef Cache grown = cache[0]
+    cdef CacheEntry* entry
+    cdef Py_ssize_t i, k
+    grown.bits = min(cache.bits + 2, MOST_LINE_BITS)
+    grown.n_entries = 0
+    cache.n_entries = 0
+    grown.lines = <CacheLine*> table_alloc((<size_t>1 << grown.bits) * sizeof(CacheLine))
+    if grown.lines == NULL:
+        return
+    for i in range(<Py_ssize_t>1 << cache.bits):
+        for k in range(1, -1, -1):
+            entry = &cache.lines[i].entries[k]
+            if entry.n_ids:
+                put_first(&grown.lines[line_of(&grown, &entry.key)], entry)
+                grown.n_entries += 1
+    table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
+    cache[0] = grown
+
+
+cdef inline void cache_tidy(Cache* cache) noexcept nogil:
+    # Between chunks of words: grow a cache that is three quarters full, empty one whose arena is
+    # full. Fresh memory costs more than a few words that push each other out.
+    if cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1) and cache.bits < MOST_LINE_BITS:
+        cache_grow(cache)
+    if cache.n_arena > ARENA_ITEMS:
+        memset(cache.lines, 0, (<size_t>1 << cache.bits) * sizeof(CacheLine))
+        cache.n_arena = 0
+
+
+cdef int32_t* arena_add(Cache* cache, Py_ssize_t n) noexcept nogil:
+    # Room for n items more; NULL if there is no memory. It moves what is there.
+    cdef int32_t* grown
+    cdef Py_ssize_t room
+    if cache.n_arena == 0:
+        cache.n_arena = 1  # no place is 0, so that the key that is searched for equals no kept one
+    if cache.n_arena + n > cache.arena_room:
+        room = 2 * cache.arena_room + n + 4096
+        grown = <int32_t*> realloc(cache.arena, room * sizeof(int32_t))
+        if grown == NULL:
+            return NULL
+        cache.arena, cache.arena_room = grown, room
+    cache.n_arena += n
+    return cache.arena + cache.n_arena - n
+
+
+cdef void cache_put(
+    Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word, const int32_t* ids,
+    Py_ssize_t n_ids
+) noexcept nogil:
+    # Keep a word in the place of the older of two; without memory for it, don't.
+    cdef CacheEntry entry
+    cdef int32_t* kept
+    cdef Py_ssize_t n_bytes
+    entry.key = key[0]
+    entry.n_ids = <int32_t>n_ids
+    if key.high >= LONG_KEY:
+        n_bytes = <Py_ssize_t>(key.high >> 40 & 0xFFFF)
+        kept = arena_add(cache, (n_bytes + 3) >> 2)
+        if kept == NULL:
+            return
+        memcpy(kept, word, n_bytes)
+        entry.key.high |= <uint64_t>(kept - cache.arena)
+    if n_ids <= INLINE_IDS:
+        memcpy(entry.ids, ids, n_ids * sizeof(int32_t))
+    else:
+        kept = arena_add(cache, n_ids)
+        if kept == NULL:
+            return
+        memcpy(kept, ids, n_ids * sizeof(int32_t))
+        entry.ids[0] = <int32_t>(kept - cache.arena)
+    put_first(&cache.lines[line], &entry)
+    cache.n_entries += 1
+
+
+# ---- what one call needs for itself -------------------------------------------------------------
+
+cdef class Specials:
+    """The special tokens of a call: those that get their ids, those that the text must not hold.
+
+    Parameters
+    ----------
+    allowed : SpecialTokens
+    ids : list of int
+        The id of each of `allowed.tokens`.
+    disallowed : SpecialTokens
+    """
+
+    cdef SpecialTokens allowed
+    cdef SpecialTokens disallowed
+    cdef int32_t* ids
+
+    def __cinit__(
+        self, SpecialTokens allowed not None, list ids not None, SpecialTokens disallowed not None
+    ):
+        cdef Py_ssize_t i
+        self.allowed, self.disallowed = allowed, disallowed
+        self.ids = <int32_t*> malloc((len(ids) + 1) * sizeof(int32_t))
+        if self.ids == NULL:
+            raise MemoryError
+        for i in range(len(ids)):
+            self.ids[i] = ids[i]
+
+    def __dealloc__(self):
+        free(self.ids)
+
+    cdef int32_t id_of(self, const uint8_t* token, Py_ssize_t n) noexcept nogil:
+        # Requires: token[:n] is one of `allowed`.
+        cdef Py_ssize_t i, begin = 0
+        for i in range(self.allowed._n):
+            if self.allowed._ends[i] - begin == n:
+                if memcmp(self.allowed._data + begin, token, n) == 0:
+                    return self.ids[i]
+            begin = self.allowed._ends[i]
+        return 0
+
+
+cdef class IdArray:
+    """Integers in memory of their own, as a buffer: uint16, uint32 or int64."""
+
+    cdef void* data
+    cdef Py_ssize_t shape[1]
+    cdef Py_ssize_t strides[1]
+    cdef char* format
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        buffer.buf = self.data
+        buffer.obj = self
+        buffer.len = self.shape[0] * self.strides[0]
+        buffer.itemsize = self.strides[0]
+        buffer.readonly = 0
+        buffer.ndim = 1
+        buffer.format = self.format if flags & PyBUF_FORMAT else NULL
+        buffer.shape = self.shape
+        buffer.strides = self.strides
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
+
+
+cdef IdArray take_memory(void** memory, Py_ssize_t n, Py_ssize_t itemsize, char* format):
+    # An array of the n items at `memory`, cut to size. Small ones are copied, so that the buffer
+    # can be used again.
+    cdef IdArray array = IdArray.__new__(IdArray)
+    cdef size_t size = max(1, n * itemsize)
+    if n <= KEPT_ROOM:
+        array.data = malloc(size)
+        if array.data == NULL:
+            raise MemoryError
+        if n:
+            memcpy(array.data, memory[0], n * itemsize)
+    else:
+        array.data = realloc(memory[0], size)
+        if array.data == NULL:
+            raise MemoryError
+        memory[0] = NULL
+    array.shape[0], array.strides[0], array.format = n, itemsize, format
+    return array
 
 
 cdef class Workspace:
-    """What one call needs for itself: a cache of words (20 MB at most), lists, room for ids.
+    """A cache of words (40 MB at most), lists, room for ids.
 
     An encoder keeps those that are not in use; a call borrows one, so threads never share any.
     """
 
-    cdef CacheLine* cache
-    cdef FurtherIds* further     # two for each line
+    cdef Cache cache
     cdef Lists lists
-    cdef int32_t* ids
+    cdef Sink sink
+    cdef int32_t* ids        # of the words of this chunk; with KEEP, of all
     cdef Py_ssize_t n_ids
     cdef Py_ssize_t room
+    cdef uint16_t* narrow
+    cdef Py_ssize_t narrow_room
+    cdef Py_ssize_t n_done   # ids that went into the sink
+    cdef Py_ssize_t wrong_at      # where a text is wrong, and
+    cdef Py_ssize_t wrong_length  # how many bytes of it
 
     def __cinit__(self, Py_ssize_t n_merges):
-        self.cache = <CacheLine*> table_alloc(CACHE_LINES * sizeof(CacheLine))
-        self.further = <FurtherIds*> table_alloc(2 * CACHE_LINES * sizeof(FurtherIds))
-        self.lists.top = <int32_t*> malloc((n_merges + 1) * sizeof(int32_t))
-        self.lists.filled = <uint64_t*> calloc((n_merges + 64) >> 6, sizeof(uint64_t))
-        if (
-            self.cache == NULL
-            or self.further == NULL
-            or self.lists.top == NULL
-            or self.lists.filled == NULL
-        ):
+        if cache_init(&self.cache) < 0 or lists_init(&self.lists, n_merges) < 0:
             raise MemoryError
-        memset(self.lists.top, 0xFF, n_merges * sizeof(int32_t))
 
     def __dealloc__(self):
-        table_free(self.cache, CACHE_LINES * sizeof(CacheLine))
-        table_free(self.further, 2 * CACHE_LINES * sizeof(FurtherIds))
-        free(self.lists.top)
-        free(self.lists.filled)
+        cache_free(&self.cache)
+        lists_free(&self.lists)
         free(self.ids)
+        free(self.narrow)
 
     cdef int reserve(self, Py_ssize_t n) noexcept nogil:
-        # Make room for n more ids; -1 if there is no memory for them.
+        # Make room for n more ids.
         cdef int32_t* grown
         cdef Py_ssize_t room
         if self.n_ids + n <= self.room:
@@ -332,109 +372,47 @@ cdef class Workspace:
         room = 2 * self.room + n + 1024
         grown = <int32_t*> realloc(self.ids, room * sizeof(int32_t))
         if grown == NULL:
-            return -1
+            return NO_MEMORY
         self.ids, self.room = grown, room
         return 0
 
-    cdef void trim(self) noexcept:
+    cdef int flush(self) noexcept nogil:
+        # Give the ids to the sink.
+        cdef Py_ssize_t i, room
+        cdef uint16_t* grown
+        cdef uint16_t* out
+        if self.sink == KEEP:
+            return 0
+        if self.sink == NARROW:
+            if self.n_done + self.n_ids > self.narrow_room:
+                room = 2 * self.narrow_room + self.n_ids + 1024
+                grown = <uint16_t*> realloc(self.narrow, room * sizeof(uint16_t))
+                if grown == NULL:
+                    return NO_MEMORY
+                self.narrow, self.narrow_room = grown, room
+            out = self.narrow + self.n_done
+            for i in range(self.n_ids):
+                out[i] = <uint16_t> self.ids[i]
+        self.n_done += self.n_ids
+        self.n_ids = 0
+        return 0
+
+    cdef void begin(self, Sink sink) noexcept nogil:
+        self.sink, self.n_ids, self.n_done = sink, 0, 0
+
+    cdef inline Py_ssize_t total(self) noexcept nogil:
+        return self.n_done + self.n_ids
+
+    cdef void trim(self) noexcept nogil:
         if self.room > KEPT_ROOM:
             free(self.ids)
             self.ids, self.room = NULL, 0
-
-    cdef int append_word(
-        self, const Ranks* ranks, const uint8_t* word, Py_ssize_t n
-    ) noexcept nogil:
-        # Append the ids of any word. Requires: room for n ids; n <= LONGEST_WORD.
-        cdef Py_ssize_t n_ids
-        if n <= SHORT_WORD:
-            n_ids = merge_short(ranks, word, n, self.ids + self.n_ids)
-        else:
-            n_ids = merge_long(ranks, self.lists, word, n, self.ids + self.n_ids)
-            if n_ids < 0:
-                return -1
-        self.n_ids += n_ids
-        return 0
-
-    cdef void append_and_cache(
-        self, const Ranks* ranks, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t line
-    ) noexcept nogil:
-        # Append the ids of a word that is not in the cache and put it there, in the place of the
-        # older of two. Requires: room for n + INLINE_IDS ids.
-        cdef CacheEntry* entry = &self.cache[line].first
-        cdef int32_t* ids = self.ids + self.n_ids
-        cdef Py_ssize_t n_ids = merge_short(ranks, word, n, ids)
-        if entry.n_ids > INLINE_IDS:
-            self.further[2 * line + 1] = self.further[2 * line]
-        self.cache[line].second = entry[0]
-        entry.key = key[0]
-        memcpy(entry.ids, ids, INLINE_IDS * sizeof(int32_t))
-        entry.n_ids = <int32_t>n_ids
-        if n_ids > INLINE_IDS:
-            memcpy(
-                self.further[2 * line].ids,
-                ids + INLINE_IDS,
-                (n_ids - INLINE_IDS) * sizeof(int32_t),
-            )
-        self.n_ids += n_ids
-
-    cdef inline void append_cached(
-        self, const CacheEntry* entry, const FurtherIds* further
-    ) noexcept nogil:
-        # Requires: room for CACHED_WORD ids.
-        cdef int32_t* ids = self.ids + self.n_ids
-        memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
-        if entry.n_ids > INLINE_IDS:
-            memcpy(ids + INLINE_IDS, further.ids, (entry.n_ids - INLINE_IDS) * sizeof(int32_t))
-        self.n_ids += entry.n_ids
-
-    cdef int append_text(
-        self, const Ranks* ranks, const uint8_t* text, Py_ssize_t n
-    ) noexcept nogil:
-        # Append the ids of the text. -1: no memory; -2: a word is longer than LONGEST_WORD.
-        # Requires: valid UTF-8.
-        cdef Scanner scanner
-        cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
-        cdef Key keys[SCAN_WORDS]
-        cdef Py_ssize_t lines[SCAN_WORDS]
-        cdef const uint8_t* end = text + n
-        cdef Py_ssize_t i, k, length
-        cdef CacheLine* line
-        cdef Key* key
-        scan_begin(&scanner, text, n)
-        while True:
-            k = scan_next(&scanner, bounds)
-            if k == 0:
-                return 0
-            if self.reserve(bounds[k] - bounds[0] + CACHED_WORD) < 0:
-                return -1
-            # All keys first: by the time that a line is looked at, it is in the processor's cache.
-            for i in range(k):
-                length = bounds[i + 1] - bounds[i]
-                lines[i] = -1
-                if length <= CACHED_WORD:
-                    keys[i] = pack_word(bounds[i], length, end)
-                    lines[i] = line_of(&keys[i])
-                    prefetch(&self.cache[lines[i]])
-            for i in range(k):
-                if lines[i] < 0:
-                    length = bounds[i + 1] - bounds[i]
-                    if length > LONGEST_WORD:
-                        return -2
-                    if self.append_word(ranks, bounds[i], length) < 0:
-                        return -1
-                    continue
-                line = &self.cache[lines[i]]
-                key = &keys[i]
-                if line.first.key.low == key.low and line.first.key.high == key.high:
-                    self.append_cached(&line.first, &self.further[2 * lines[i]])
-                elif line.second.key.low == key.low and line.second.key.high == key.high:
-                    self.append_cached(&line.second, &self.further[2 * lines[i] + 1])
-                else:
-                    length = bounds[i + 1] - bounds[i]
-                    self.append_and_cache(ranks, bounds[i], length, key, lines[i])
+        if self.narrow_room > KEPT_ROOM:
+            free(self.narrow)
+            self.narrow, self.narrow_room = NULL, 0
 
 
-# ---- the two classes that Python sees -----------------------------------------------------------
+# ---- text to ids --------------------------------------------------------------------------------
 
 cdef class Encoder:
     """Encode text with a list of merges. Threads may share it.
@@ -443,183 +421,351 @@ cdef class Encoder:
     ----------
     pairs : int32 buffer, length 2 * n_merges
         left, right of each merge, checked by `bpetok.vocab.check_merges`.
+    n_ids : int
+        One more than the largest id, special tokens included.
+    token_ids : int32 buffer, length 256 + n_merges, optional
+        The id that a user sees for each byte and each merge, if not 0, 1, 2...
     """
 
     cdef Ranks ranks
-    cdef list unused   # workspaces
-    cdef list numbers  # numbers[id] is id: int objects made once and shared by all results
+    cdef int32_t* token_ids  # NULL: as they are
+    cdef list unused         # workspaces
+    cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
 
-    def __cinit__(self, const int32_t[::1] pairs not None):
+    def __cinit__(
+        self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
+        const int32_t[::1] token_ids = None,
+    ):
         cdef Py_ssize_t n_merges = pairs.shape[0] // 2
-        cdef Py_ssize_t i, n_slots = 64
-        cdef int32_t left, right
-        cdef PairSlot* slot
-        while n_slots < 2 * n_merges:
-            n_slots *= 2
-        self.ranks.n_merges = n_merges
-        self.ranks.mask = n_slots - 1
-        self.ranks.seed = int.from_bytes(os.urandom(8), "little")
-        self.ranks.byte_pairs = <int32_t*> PyMem_Malloc(N_BYTES * N_BYTES * sizeof(int32_t))
-        self.ranks.slots = <PairSlot*> PyMem_Malloc(n_slots * sizeof(PairSlot))
-        self.ranks.is_double = <uint8_t*> PyMem_Malloc(n_merges + 1)
-        if (
-            self.ranks.byte_pairs == NULL
-            or self.ranks.slots == NULL
-            or self.ranks.is_double == NULL
-        ):
+        cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
+        cdef const int32_t* data = &pairs[0] if n_merges else NULL
+        if ranks_init(&self.ranks, data, n_merges, seed) < 0:
             raise MemoryError
-        for i in range(N_BYTES * N_BYTES):
-            self.ranks.byte_pairs[i] = NONE
-        for i in range(n_slots):
-            self.ranks.slots[i].pair = NO_PAIR
-            self.ranks.slots[i].id = NONE
-        for i in range(n_merges):
-            left, right = pairs[2 * i], pairs[2 * i + 1]
-            self.ranks.is_double[i] = left == right
-            if (left | right) < N_BYTES:
-                self.ranks.byte_pairs[left << 8 | right] = <int32_t>(N_BYTES + i)
-            else:
-                slot = find_pair(&self.ranks, pair_key(left, right))
-                slot.pair = pair_key(left, right)
-                slot.id = <int32_t>(N_BYTES + i)
-        self.numbers = list(range(N_BYTES + n_merges))
+        if token_ids is not None:
+            self.token_ids = <int32_t*> malloc(token_ids.shape[0] * sizeof(int32_t))
+            if self.token_ids == NULL:
+                raise MemoryError
+            memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
+        self.numbers = list(range(n_ids))
         self.unused = []
 
     def __dealloc__(self):
-        PyMem_Free(self.ranks.byte_pairs)
-        PyMem_Free(self.ranks.slots)
-        PyMem_Free(self.ranks.is_double)
+        ranks_free(&self.ranks)
+        free(self.token_ids)
 
-    cdef Workspace borrow(self):
+    # ---- without the GIL ----
+
+    cdef Py_ssize_t append_merged(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
+        # Append the ids of a word by merging; return their number. Requires: room for n ids.
+        cdef int32_t* ids = work.ids + work.n_ids
+        cdef Py_ssize_t i, n_ids
+        if n > LONGEST_WORD:
+            return TOO_LONG
+        n_ids = merge_word(&self.ranks, work.lists, word, n, ids)
+        if n_ids < 0:
+            return NO_MEMORY
+        if self.token_ids != NULL:
+            for i in range(n_ids):
+                ids[i] = self.token_ids[ids[i]]
+        work.n_ids += n_ids
+        return n_ids
+
+    cdef inline void append_cached(self, Workspace work, const CacheEntry* entry) noexcept nogil:
+        # Requires: room for INLINE_IDS ids more than the entry has.
+        cdef int32_t* ids = work.ids + work.n_ids
+        memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
+        if entry.n_ids > INLINE_IDS:
+            memcpy(ids, work.cache.arena + entry.ids[0], entry.n_ids * sizeof(int32_t))
+        work.n_ids += entry.n_ids
+
+    cdef int append_new(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t line
+    ) noexcept nogil:
+        # Append the ids of a word that is not in the cache and put it there.
+        cdef Py_ssize_t n_ids = self.append_merged(work, word, n)
+        if n_ids < 0:
+            return <int>n_ids
+        cache_put(&work.cache, line, key, word, work.ids + work.n_ids - n_ids, n_ids)
+        return 0
+
+    cdef int append_long(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t at
+    ) noexcept nogil:
+        # Append the ids of a word of more than PACKED_WORD bytes.
+        cdef const CacheEntry* entry = &work.cache.lines[at].entries[0]
+        if n > CACHED_WORD:
+            return <int>min(0, self.append_merged(work, word, n))
+        for _ in range(2):
+            if same_word(&work.cache, &entry.key, key, word):
+                self.append_cached(work, entry)
+                return 0
+            entry += 1
+        return self.append_new(work, word, n, key, at)
+
+    cdef int append_words(
+        self, Workspace work, const uint8_t* text, Py_ssize_t n
+    ) noexcept nogil:
+        # Append the ids of a text without special tokens. Requires: valid UTF-8.
+        cdef Scanner scanner
+        cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
+        cdef Key keys[SCAN_WORDS]
+        cdef Py_ssize_t lines[SCAN_WORDS]
+        cdef const uint8_t* end = text + n
+        cdef Py_ssize_t i, k, length
+        cdef int failure
+        cdef const CacheEntry* entry
+        cdef const Key* key
+        cdef uint64_t differs, differs_too
+        scan_begin(&scanner, text, n)
+        while True:
+            k = scan_next(&scanner, bounds)
+            if k == 0:
+                return 0
+            cache_tidy(&work.cache)
+            if work.reserve(bounds[k] - bounds[0] + INLINE_IDS) < 0:
+                return NO_MEMORY
+            # All keys first: by the time that a line is looked at, it is in the processor's cache.
+            for i in range(k):
+                length = bounds[i + 1] - bounds[i]
+                if length <= PACKED_WORD:
+                    keys[i] = pack_word(bounds[i], length, end)
+                elif length <= CACHED_WORD:
+                    keys[i] = hash_word(bounds[i], length)
+                else:
+                    keys[i].low, keys[i].high = 0, LONG_KEY
+                lines[i] = line_of(&work.cache, &keys[i])
+                prefetch(&work.cache.lines[lines[i]])
+            for i in range(k):
+                entry = &work.cache.lines[lines[i]].entries[0]
+                key = &keys[i]
+                differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high
+                differs_too = entry[1].key.low ^ key.low | entry[1].key.high ^ key.high
+                if (differs != 0) & (differs_too != 0):
+                    length = bounds[i + 1] - bounds[i]
+                    if length <= PACKED_WORD:
+                        failure = self.append_new(work, bounds[i], length, key, lines[i])
+                    else:
+                        failure = self.append_long(work, bounds[i], length, key, lines[i])
+                    if failure < 0:
+                        return failure
+                else:
+                    # Which of the two is as good as random, so it must not be a branch.
+                    self.append_cached(work, entry + (differs != 0))
+            if work.flush() < 0:
+                return NO_MEMORY
+
+    cdef int append_text(
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n, bint check
+    ) noexcept nogil:
+        # Append the ids of a text. `check`: nobody has seen yet that it is UTF-8.
+        cdef const uint8_t* at = text
+        cdef const uint8_t* end = text + n
+        cdef const uint8_t* found
+        cdef Py_ssize_t length = 0
+        cdef int failure
+        if check:
+            work.wrong_at = find_invalid_utf8(text, n)
+            if work.wrong_at >= 0:
+                return NOT_UTF8
+        found = specials.disallowed.find(text, end, &length)
+        if found != NULL:
+            work.wrong_at, work.wrong_length = found - text, length
+            return DISALLOWED
+        while True:
+            found = specials.allowed.find(at, end, &length)
+            if found != at:
+                failure = self.append_words(work, at, (end if found == NULL else found) - at)
+                if failure < 0:
+                    return failure
+            if found == NULL:
+                return 0
+            if work.reserve(1) < 0:
+                return NO_MEMORY
+            work.ids[work.n_ids] = specials.id_of(found, length)
+            work.n_ids += 1
+            if work.flush() < 0:
+                return NO_MEMORY
+            at = found + length
+
+    # ---- with the GIL ----
+
+    cdef Workspace borrow(self, Sink sink):
         # Under the GIL, so no two threads get the same. There are never more than threads that
         # encode at once.
         cdef Workspace work = self.unused.pop() if self.unused else Workspace(self.ranks.n_merges)
-        work.n_ids = 0
+        work.begin(sink)
         return work
 
-    cdef list take_ids(self, Workspace work, int failure):
-        # The ids as a list; the workspace goes back.
-        cdef Py_ssize_t i
-        cdef list ids
-        cdef object number
-        if failure == 0:
-            ids = PyList_New(work.n_ids)
-            for i in range(work.n_ids):
-                number = <object><PyObject*>self.numbers[work.ids[i]]
-                Py_INCREF(number)
-                PyList_SET_ITEM(ids, i, number)
+    cdef void give_back(self, Workspace work) noexcept:
         work.trim()
         self.unused.append(work)
-        if failure == -2:
-            raise ValueError(
-                f"text holds a word of more than {LONGEST_WORD} bytes, the most that can be encoded"
-            )
-        if failure:
-            raise MemoryError
-        return ids
 
-    def encode(self, text):
-        """Return the ids of a text, split by the GPT-2 pattern: str, or bytes that are valid UTF-8.
-
-        Raises
-        ------
-        UnicodeEncodeError
-            If `text` is a str with a lone surrogate.
-        """
+    cdef Workspace encode_one(self, text, Specials specials, Sink sink):
+        # A workspace with the ids of a text.
         cdef const uint8_t* data
         cdef Py_ssize_t n
         cdef int failure
         cdef Workspace work
-        if isinstance(text, str):
-            if PyUnicode_IS_COMPACT_ASCII(text):
-                data = <const uint8_t*> PyUnicode_AsUTF8AndSize(text, &n)
-            else:
-                # PyUnicode_AsUTF8AndSize would leave a copy with the str.
-                text = (<str> text).encode()
-                data, n = text, len(<bytes> text)
-        else:
-            data, n = <bytes?> text, len(<bytes> text)
-        work = self.borrow()
+        cdef bint check = not isinstance(text, str)
+        owner = utf8_of(text, &data, &n)
+        work = self.borrow(sink)
         if n < RELEASE_GIL_FROM:
-            failure = work.append_text(&self.ranks, data, n)
+            failure = self.append_text(work, specials, data, n, check)
         else:
             with nogil:
-                failure = work.append_text(&self.ranks, data, n)
-        return self.take_ids(work, failure)
+                failure = self.append_text(work, specials, data, n, check)
+        if failure < 0:
+            self.give_back(work)
+            raise_failure(failure, 0, work)
+        return work
 
+    cdef list as_list(self, const int32_t* ids, Py_ssize_t n):
+        cdef Py_ssize_t i
+        cdef list result = PyList_New(n)
+        cdef list numbers = self.numbers
+        cdef object number
+        for i in range(n):
+            number = <object><PyObject*>numbers[ids[i]]
+            Py_INCREF(number)
+            PyList_SET_ITEM(result, i, number)
+        return result
 
-cdef class Decoder:
-    """Ids to bytes.
-
-    Parameters
-    ----------
-    tokens : list of bytes
-        The bytes of each id, from 0.
-    """
-
-    cdef bytes data      # of all tokens, one after another
-    cdef Py_ssize_t* ends
-    cdef Py_ssize_t n_tokens
-
-    def __cinit__(self, list tokens not None):
-        cdef Py_ssize_t i, end = 0
-        self.n_tokens = len(tokens)
-        self.data = b"".join(tokens)
-        self.ends = <Py_ssize_t*> PyMem_Malloc((self.n_tokens + 1) * sizeof(Py_ssize_t))
-        if self.ends == NULL:
-            raise MemoryError
-        self.ends[0] = 0
-        for i in range(self.n_tokens):
-            end += len(<bytes?> tokens[i])
-            self.ends[i + 1] = end
-
-    def __dealloc__(self):
-        PyMem_Free(self.ends)
-
-    def decode(self, ids):
-        """Return the bytes of an iterable of ids, one after another.
+    def encode(self, text, Specials specials not None):
+        """Return the list of the ids of a text: str, or bytes in UTF-8.
 
         Raises
         ------
-        TypeError
-            If one is not an integer.
-        ValueError
-            If one is not in the vocabulary.
+        TextError
+            If the text is not UTF-8 or holds a special token that is disallowed.
         """
-        cdef list numbers = ids if type(ids) is list else list(ids)
-        cdef Py_ssize_t n = len(numbers)
-        cdef Py_ssize_t i, size = 0
-        cdef long long number
-        cdef const char* data = self.data
-        cdef int32_t* tokens = <int32_t*> PyMem_Malloc((n + 1) * sizeof(int32_t))
-        cdef char* out
-        if tokens == NULL:
-            raise MemoryError
-        try:
-            for i in range(n):
-                number = self.checked(numbers[i], i)
-                tokens[i] = <int32_t>number
-                size += self.ends[number + 1] - self.ends[number]
-            result = PyBytes_FromStringAndSize(NULL, size)
-            out = result
-            for i in range(n):
-                size = self.ends[tokens[i] + 1] - self.ends[tokens[i]]
-                memcpy(out, data + self.ends[tokens[i]], size)
-                out += size
-        finally:
-            PyMem_Free(tokens)
-        return result
+        cdef Workspace work = self.encode_one(text, specials, KEEP)
+        ids = self.as_list(work.ids, work.n_ids)
+        self.give_back(work)
+        return ids
 
-    cdef inline long long checked(self, number, Py_ssize_t i) except -1:
-        cdef long long token_id
+    def count(self, text, Specials specials not None):
+        """Return the number of ids of a text."""
+        cdef Workspace work = self.encode_one(text, specials, COUNT)
+        cdef Py_ssize_t n = work.total()
+        self.give_back(work)
+        return n
+
+    cdef IdArray take_array(self, Workspace work):
+        if work.sink == NARROW:
+            array = take_memory(<void**>&work.narrow, work.n_done, sizeof(uint16_t), b"H")
+            if work.narrow == NULL:
+                work.narrow_room = 0
+        else:
+            array = take_memory(<void**>&work.ids, work.n_ids, sizeof(int32_t), b"I")
+            if work.ids == NULL:
+                work.room = 0
+        return array
+
+    def encode_array(self, text, Specials specials not None, bint narrow):
+        """Return the ids of a text as an IdArray: uint16 if `narrow`, else uint32."""
+        cdef Workspace work = self.encode_one(text, specials, NARROW if narrow else KEEP)
+        array = self.take_array(work)
+        self.give_back(work)
+        return array
+
+    cdef int append_many(
+        self, Workspace work, Specials specials, list texts, Py_ssize_t start, IdArray counts
+    ) except -1:
+        # Append the ids of texts[start:start + len(counts)].
+        cdef Py_ssize_t i, before, n = counts.shape[0]
+        cdef int64_t* out = <int64_t*> counts.data
+        cdef const uint8_t** data = <const uint8_t**> malloc((n + 1) * sizeof(uint8_t*))
+        cdef Py_ssize_t* sizes = <Py_ssize_t*> malloc((n + 1) * sizeof(Py_ssize_t))
+        cdef uint8_t* check = <uint8_t*> malloc(n + 1)
+        cdef int failure = 0
+        cdef list owners = []
         try:
-            token_id = PyLong_AsLongLong(number)
-        except OverflowError:
-            token_id = -1
-        except TypeError:
-            raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None
-        if not 0 <= token_id < self.n_tokens:
-            raise ValueError(
-                f"ids must be from 0 to {self.n_tokens - 1}, got {number} at index {i}"
-            )
-        return token_id
+            if data == NULL or sizes == NULL or check == NULL:
+                raise MemoryError
+            for i in range(n):
+                text = texts[start + i]
+                check[i] = not isinstance(text, str)
+                try:
+                    owners.append(utf8_of(text, &data[i], &sizes[i]))
+                except (UnicodeEncodeError, TypeError):
+                    raise TextError(start + i, 0, 0, 0) from None
+            with nogil:
+                for i in range(n):
+                    before = work.total()
+                    failure = self.append_text(work, specials, data[i], sizes[i], check[i])
+                    if failure < 0:
+                        break
+                    out[i] = work.total() - before
+            if failure < 0:
+                raise_failure(failure, start + i, work)
+        finally:
+            free(data)
+            free(sizes)
+            free(check)
+        return 0
+
+    def encode_many(
+        self, list texts not None, Py_ssize_t start, Py_ssize_t end, Specials specials not None,
+        bint narrow, bint as_lists,
+    ):
+        """Return the ids of texts[start:end]: a list of lists, or (ids, their number in each text).
+
+        Raises
+        ------
+        TextError
+            As `encode`, with the index of the text.
+        """
+        cdef Workspace work
+        cdef IdArray counts = IdArray.__new__(IdArray)
+        cdef Py_ssize_t i, at = 0, n = max(0, min(end, len(texts)) - start)
+        counts.data = calloc(n + 1, sizeof(int64_t))
+        if counts.data == NULL:
+            raise MemoryError
+        counts.shape[0], counts.strides[0], counts.format = n, sizeof(int64_t), b"q"
+        work = self.borrow(NARROW if narrow and not as_lists else KEEP)
+        try:
+            self.append_many(work, specials, texts, start, counts)
+            if not as_lists:
+                return self.take_array(work), counts
+            lists = []
+            for i in range(n):
+                lists.append(self.as_list(work.ids + at, (<int64_t*> counts.data)[i]))
+                at += (<int64_t*> counts.data)[i]
+            return lists
+        finally:
+            self.give_back(work)
+
+
+cdef object utf8_of(text, const uint8_t** data, Py_ssize_t* n):
+    # Set the bytes of a str or bytes; return the object that they belong to.
+    if isinstance(text, str):
+        if PyUnicode_IS_COMPACT_ASCII(text):
+            data[0] = <const uint8_t*> PyUnicode_AsUTF8AndSize(text, n)
+            return text
+        # PyUnicode_AsUTF8AndSize would leave a copy with the str.
+        text = (<str> text).encode()
+    data[0], n[0] = <bytes?> text, len(<bytes> text)
+    return text
+
+
+class TextError(Exception):
+    """A text can't be encoded: its index, the kind of failure, and where, in bytes."""
+
+    def __init__(self, index, kind, start, length):
+        super().__init__(index, kind, start, length)
+        self.index, self.kind, self.start, self.length = index, kind, start, length
+
+
+DISALLOWED_TOKEN = DISALLOWED
+
+
+cdef int raise_failure(int failure, Py_ssize_t index, Workspace work) except -1:
+    if failure == TOO_LONG:
+        raise ValueError(
+            f"text holds a word of more than {LONGEST_WORD} bytes, the most that can be encoded"
+        )
+    if failure == NO_MEMORY:
+        raise MemoryError
+    raise TextError(index, failure, work.wrong_at, work.wrong_length)

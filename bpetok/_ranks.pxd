@@ -1,14 +1,18 @@
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
-cdef struct PairSlot:
+cdef struct LargeSlot:
     uint64_t pair  # left << 32 | right; NO_PAIR if empty
     int32_t id
 
 cdef struct Ranks:
+    # Which pair merges to which id. Pairs of bytes have a table of their own; all others stand in
+    # one with open addressing, at most half full: `slots`, or `large` if ids need more than ID_BITS.
     int32_t* byte_pairs   # [left << 8 | right]
-    PairSlot* slots       # all other pairs; open addressing, at most half full
+    uint64_t* slots       # left, right, id of ID_BITS each; NO_PAIR if empty
+    LargeSlot* large
     uint64_t mask
-    uint64_t seed         # random, so that no file of merges can make long chains
+    uint64_t multiplier   # of the hash; random, so that no file of merges can make long chains
+    int shift
     uint8_t* is_double    # [id - 256]: left and right are the same
     Py_ssize_t n_merges
 

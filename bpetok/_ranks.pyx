@@ -11,7 +11,6 @@ from libc.string cimport memset
 
 cdef extern from "_simd.h":
     int lowest_bit(uint64_t x) noexcept nogil
-    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
     void prefetch(const void* address) noexcept nogil
 
 cdef extern from "_merge.h":
@@ -22,6 +21,8 @@ cdef enum:
     N_BYTES = 256
     SHORT_WORD = 32             # bytes; the bits of the mask `alive`
     SHORT_MERGES = 1 << 26      # with five bits for a place, a rank fills 31
+    ID_BITS = 21                # three such ids fill a slot of 63 bits, so that half a million
+    ID_LIMIT = 1 << ID_BITS     # fit in 8 MB; 16 bytes a slot cost a tenth of the speed
 
 # Not an id, and larger than all: where no merge applies.
 cdef int32_t NONE = INT32_MAX
@@ -34,57 +35,85 @@ cdef inline uint64_t pair_key(int32_t left, int32_t right) noexcept nogil:
     return <uint64_t>left << 32 | <uint64_t>right
 
 
-cdef inline PairSlot* find_pair(const Ranks* ranks, uint64_t pair) noexcept nogil:
-    # The slot of the pair, or the empty one where it would stand.
-    cdef uint64_t at = multiply_fold(pair ^ ranks.seed, <uint64_t>0x9E3779B97F4A7C15) & ranks.mask
-    while ranks.slots[at].pair != pair and ranks.slots[at].pair != NO_PAIR:
+cdef inline Py_ssize_t find_pair(const Ranks* ranks, uint64_t pair) noexcept nogil:
+    # Index of the slot of the pair, or of the empty one where it would stand.
+    cdef uint64_t at = pair * ranks.multiplier >> ranks.shift
+    if ranks.large != NULL:
+        while ranks.large[at].pair != pair and ranks.large[at].pair != NO_PAIR:
+            at = (at + 1) & ranks.mask
+        return at
+    pair = (pair >> 32) << ID_BITS | (pair & (ID_LIMIT - 1))
+    while ranks.slots[at] >> ID_BITS != pair and ranks.slots[at] != NO_PAIR:
         at = (at + 1) & ranks.mask
-    return &ranks.slots[at]
+    return at
 
 
 cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
-    # The id that the pair merges to, NONE if it does not. An empty slot holds NONE.
+    # The id that the pair merges to, NONE if it does not.
+    cdef Py_ssize_t at
     if (left | right) < N_BYTES:
         return ranks.byte_pairs[left << 8 | right]
-    return find_pair(ranks, pair_key(left, right)).id
+    at = find_pair(ranks, pair_key(left, right))
+    if ranks.large != NULL:
+        return ranks.large[at].id
+    return NONE if ranks.slots[at] == NO_PAIR else <int32_t>(ranks.slots[at] & (ID_LIMIT - 1))
 
 
-# ---- one word -----------------------------------------------------------------------------------
+cdef inline void add_pair(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) noexcept nogil:
+    cdef Py_ssize_t at = find_pair(ranks, pair_key(left, right))
+    if ranks.large != NULL:
+        ranks.large[at].pair = pair_key(left, right)
+        ranks.large[at].id = new_id
+    else:
+        ranks.slots[at] = (
+            (<uint64_t>left << ID_BITS | <uint64_t>right) << ID_BITS | <uint64_t>new_id
+        )
+
 
 cdef int ranks_init(
     Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil:
     cdef Py_ssize_t i, n_slots = 64
     cdef int32_t left, right
-    cdef PairSlot* slot
+    ranks.n_merges, ranks.multiplier, ranks.shift = n_merges, seed | 1, 64 - 6
     while n_slots < 2 * n_merges:
         n_slots *= 2
-    ranks.n_merges, ranks.mask, ranks.seed = n_merges, n_slots - 1, seed
+        ranks.shift -= 1
+    ranks.mask = n_slots - 1
     ranks.byte_pairs = <int32_t*> malloc(N_BYTES * N_BYTES * sizeof(int32_t))
-    ranks.slots = <PairSlot*> malloc(n_slots * sizeof(PairSlot))
     ranks.is_double = <uint8_t*> malloc(n_merges + 1)
-    if ranks.byte_pairs == NULL or ranks.slots == NULL or ranks.is_double == NULL:
+    if n_merges + N_BYTES <= ID_LIMIT:
+        ranks.slots = <uint64_t*> malloc(n_slots * sizeof(uint64_t))
+    else:
+        ranks.large = <LargeSlot*> malloc(n_slots * sizeof(LargeSlot))
+    if (
+        ranks.byte_pairs == NULL
+        or ranks.is_double == NULL
+        or (ranks.slots == NULL and ranks.large == NULL)
+    ):
         return -1
     for i in range(N_BYTES * N_BYTES):
         ranks.byte_pairs[i] = NONE
     for i in range(n_slots):
-        ranks.slots[i].pair = NO_PAIR
-        ranks.slots[i].id = NONE
+        if ranks.large != NULL:
+            ranks.large[i].pair = NO_PAIR
+            ranks.large[i].id = NONE
+        else:
+            ranks.slots[i] = NO_PAIR
     for i in range(n_merges):
         left, right = pairs[2 * i], pairs[2 * i + 1]
         ranks.is_double[i] = left == right
         if (left | right) < N_BYTES:
             ranks.byte_pairs[left << 8 | right] = <int32_t>(N_BYTES + i)
         else:
-            slot = find_pair(ranks, pair_key(left, right))
-            slot.pair = pair_key(left, right)
-            slot.id = <int32_t>(N_BYTES + i)
+            add_pair(ranks, left, right, <int32_t>(N_BYTES + i))
     return 0
 
 
 cdef void ranks_free(Ranks* ranks) noexcept nogil:
     free(ranks.byte_pairs)
     free(ranks.slots)
+    free(ranks.large)
     free(ranks.is_double)
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
 
-from bpetok._encode import Decoder, Encoder
+from bpetok._decode import Decoder
+from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
 from bpetok._files import read_bounded, write_whole
-from bpetok._options import check_special_tokens
+from bpetok._options import check_special_tokens, resolve_threads
+from bpetok._saved import from_json, to_json
 from bpetok._scan import check_utf8
 from bpetok._special import SpecialTokens
+from bpetok._streams import DecodeStream
 from bpetok.patterns import check_pattern
 from bpetok.vocab import (
     N_BYTES,
     build_token_bytes,
     build_vocab,
+    check_ids,
     check_merge_counts,
     check_merges,
     encode_utf8,
-    shorten,
 )
 
 if TYPE_CHECKING:
@@ -29,26 +32,47 @@ if TYPE_CHECKING:
 
     from bpetok.vocab import Counts, Merges
 
-FORMAT = "bpetok tokenizer"
-FORMAT_VERSION = 1
-MAX_FILE_BYTES = 1 << 28  # a million merges with their counts take some 30 MB
+    Ids = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
-_ALLOWED_NONE = SpecialTokens(())
+Special = Literal["all"] | Collection[str]
+
+MAX_FILE_BYTES = 1 << 28  # a million merges with their counts take some 30 MB
+BATCH_SIZE = (
+    1 << 20
+)  # characters that a thread encodes at a time; more makes threads wait at the end
+
+_NONE = SpecialTokens(())
+
+
+class Batch(NamedTuple):
+    """Ids of several texts, one after another.
+
+    ids : uint16 or uint32 array
+    offsets : int64 array, shape (n_texts + 1,)
+        Text i has ids[offsets[i]:offsets[i + 1]].
+    """
+
+    ids: Ids
+    offsets: npt.NDArray[np.int64]
 
 
 class SpecialTokenError(ValueError):
-    """A text holds a special token that is not allowed: `token`, at `index` in characters."""
+    """A text holds a special token that is not allowed: `token`, at `index` in characters.
 
-    def __init__(self, token: str, index: int) -> None:
-        super().__init__(token, index)
+    `name` says which text: "text", or "texts[3]" of a batch.
+    """
+
+    def __init__(self, token: str, index: int, name: str = "text") -> None:
+        super().__init__(token, index, name)
         self.token = token
         self.index = index
+        self.name = name
 
     def __str__(self) -> str:
         return (
-            f"text holds the special token {self.token!r} at index {self.index}. To give it its "
-            f"own id, pass allowed_special={{{self.token!r}}} or 'all'; to encode it as ordinary "
-            "text, pass disallowed_special=() or call encode_ordinary"
+            f"{self.name} holds the special token {self.token!r} at index {self.index}. To give it "
+            f"its own id, pass allowed_special={{{self.token!r}}} or 'all'; to encode it as "
+            "ordinary text, pass disallowed_special=() or call encode_ordinary"
         )
 
 
@@ -56,19 +80,24 @@ class Tokenizer:
     """A byte-level BPE tokenizer, immutable. Threads and forked processes may share it.
 
     Ids 0 to 255 are the bytes, merge i makes the id 256 + i, and the special tokens follow in their
-    order. Two tokenizers are equal if they have the same merges, pattern and special tokens.
+    order, unless `token_ids` and `special_tokens` say otherwise. Two tokenizers are equal if they
+    have the same merges, pattern, special tokens and ids.
 
     Parameters
     ----------
     merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
-        The ids that each merge joins, in learning order.
+        The tokens that each merge joins, in learning order: 0 to 255 are the bytes, 256 + i is what
+        merge i makes.
     pattern : str
         What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or
         its expression.
-    special_tokens : iterable of str
-        All different, none empty.
+    special_tokens : iterable of str, or mapping of str to int
+        All different, none empty. A mapping says what id each has.
     merge_counts : sequence of int or integer array, shape (n_merges,), optional
         How often each pair stood in the training text when it was merged.
+    token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
+        The id of each byte and of what each merge makes, for a vocabulary that came from elsewhere
+        with other ids. All that this class takes and gives are these ids, but for `merge_pairs`.
 
     Raises
     ------
@@ -77,17 +106,20 @@ class Tokenizer:
     """
 
     __slots__ = (
-        "_allowed_all",
         "_counts",
         "_decoder",
+        "_disallowed_all",
         "_encoder",
         "_merges",
+        "_narrow",
+        "_ordinary",
         "_pairs",
         "_pattern",
-        "_special_ids",
         "_special_tokens",
         "_token_bytes",
+        "_token_ids",
         "_vocab",
+        "_vocab_size",
     )
 
     def __init__(
@@ -95,27 +127,52 @@ class Tokenizer:
         *,
         merges: Merges,
         pattern: str = "gpt2",
-        special_tokens: Iterable[str] = (),
+        special_tokens: Iterable[str] | Mapping[str, int] = (),
         merge_counts: Counts | None = None,
+        token_ids: Counts | None = None,
     ) -> None:
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
         special = check_special_tokens(special_tokens)
+        given = special_tokens if isinstance(special_tokens, Mapping) else None
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
+        ids, special_ids = check_ids(token_ids, given, n_merges)
+        if given is None:
+            first = max(ids, default=0) + 1 if ids is not None else N_BYTES + n_merges
+            special_ids = list(range(first, first + len(special)))
         self._pattern = check_pattern(pattern)
         # bytes, so that the arrays made of them can't be written to
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
-        self._special_tokens = {token: N_BYTES + n_merges + i for i, token in enumerate(special)}
-        self._special_ids = {
-            token.encode(): token_id for token, token_id in self._special_tokens.items()
-        }
-        self._allowed_all = SpecialTokens(self._special_ids)
+        self._token_ids = None if ids is None else ids.tobytes()
+        self._special_tokens = dict(zip(special, special_ids, strict=True))
         self._token_bytes = build_token_bytes(pairs)
-        self._encoder = Encoder(pairs)
-        self._decoder = Decoder(self._token_bytes + list(self._special_ids))
+        largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
+        self._vocab_size = 1 + max(largest, *special_ids, 0)
+        self._narrow = self._vocab_size <= 1 << 16
+        self._encoder = Encoder(pairs, self._vocab_size, ids)
+        self._decoder = Decoder(self._tokens_by_id())
+        self._ordinary = Specials(_NONE, [], _NONE)
+        self._disallowed_all = self._build_specials((), "all")
         self._merges: list[tuple[bytes, bytes]] | None = None
         self._vocab: dict[bytes, int] | None = None
+
+    def _tokens_by_id(self) -> list[bytes | None]:
+        tokens: list[bytes | None] = [None] * self._vocab_size
+        if self._token_ids is None:
+            tokens[: len(self._token_bytes)] = self._token_bytes
+        else:
+            for token_id, token in zip(self._ids(), self._token_bytes, strict=True):
+                tokens[token_id] = token
+        for name, token_id in self._special_tokens.items():
+            tokens[token_id] = name.encode()
+        return tokens
+
+    def _ids(self) -> Sequence[int]:
+        # The id of each byte and each merge.
+        if self._token_ids is None:
+            return range(len(self._token_bytes))
+        return memoryview(self._token_ids).cast("i")
 
     # ---- what it holds ----
 
@@ -136,7 +193,10 @@ class Tokenizer:
 
     @property
     def merge_pairs(self) -> npt.NDArray[np.int32]:
-        """The ids that each merge joins: int32, shape (n_merges, 2), read-only."""
+        """What each merge joins: int32, shape (n_merges, 2), read-only.
+
+        0 to 255 are the bytes, 256 + i is what merge i makes, whatever the ids of these are.
+        """
         import numpy as np
 
         return np.frombuffer(self._pairs, dtype=np.int32).reshape(-1, 2)
@@ -156,10 +216,10 @@ class Tokenizer:
         """The id of each ordinary token: a view for reading, made once.
 
         Two merges can spell the same bytes. Then this has the first id only, and fewer entries
-        than there are ids; `vocab_size` counts all ids and `token_bytes` knows all.
+        than there are tokens; `token_bytes` knows all.
         """
         if self._vocab is None:
-            self._vocab = build_vocab(self._token_bytes)
+            self._vocab = build_vocab(zip(self._token_bytes, self._ids(), strict=True))
         return self._vocab
 
     @property
@@ -174,12 +234,21 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of ids: bytes + merges + special tokens."""
-        return len(self._token_bytes) + len(self._special_tokens)
+        """One more than the largest id: bytes + merges + special tokens, if no id is left out."""
+        return self._vocab_size
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes of one id, ordinary or special; ValueError if there is no such id."""
         return self._decoder.decode([token_id])
+
+    @property
+    def token_ids(self) -> npt.NDArray[np.int32]:
+        """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,)."""
+        import numpy as np
+
+        ids = np.asarray(self._ids(), dtype=np.int32)
+        ids.flags.writeable = False
+        return ids
 
     def __repr__(self) -> str:
         n_merges = len(self._token_bytes) - N_BYTES
@@ -197,10 +266,10 @@ class Tokenizer:
         return hash(self._identity())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._pairs, self._pattern, tuple(self._special_tokens), self._counts)
+        return _restore, (*self._identity(), self._counts)
 
-    def _identity(self) -> tuple[bytes, str, tuple[str, ...]]:
-        return self._pairs, self._pattern, tuple(self._special_tokens)
+    def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
+        return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids
 
     # ---- text to ids ----
 
@@ -217,19 +286,17 @@ class Tokenizer:
         ValueError
             If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
         """
-        if isinstance(text, str):
-            try:
-                return self._encoder.encode(text)
-            except UnicodeEncodeError:
-                pass  # _to_utf8 says it better
-        return self._encoder.encode(_to_utf8(text))
+        try:
+            return self._encoder.encode(text, self._ordinary)
+        except (TextError, UnicodeEncodeError, TypeError) as error:
+            raise _explain(error, text) from None
 
     def encode(
         self,
         text: str | bytes,
         *,
-        allowed_special: Literal["all"] | Collection[str] = (),
-        disallowed_special: Literal["all"] | Collection[str] = "all",
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
     ) -> list[int]:
         """Return the ids of a text, with special tokens where they are allowed.
 
@@ -252,72 +319,194 @@ class Tokenizer:
         SpecialTokenError
             If the text holds what is disallowed. It is a ValueError.
         ValueError
-            If the text has a lone surrogate or is not UTF-8; the message
-            says where.
+            If the text has a lone surrogate or is not UTF-8; the message says where.
         """
-        if not self._special_ids and disallowed_special == "all":
-            return self.encode_ordinary(text)
-        data = _to_utf8(text)
-        allowed = self._allowed(allowed_special)
-        self._refuse_disallowed(data, allowed, disallowed_special)
-        spans = allowed.spans(data) if allowed.tokens else []
-        if not spans:
-            return self._encoder.encode(data)
-        ids: list[int] = []
-        at = 0
-        for start, end in spans:
-            ids += self._encoder.encode(data[at:start])
-            ids.append(self._special_ids[data[start:end]])
-            at = end
-        ids += self._encoder.encode(data[at:])
-        return ids
+        specials = self._specials(allowed_special, disallowed_special)
+        try:
+            return self._encoder.encode(text, specials)
+        except (TextError, UnicodeEncodeError, TypeError) as error:
+            raise _explain(error, text) from None
 
-    def _allowed(self, allowed_special: Literal["all"] | Collection[str]) -> SpecialTokens:
-        if isinstance(allowed_special, str):
-            if allowed_special != "all":
-                raise ValueError(
-                    "allowed_special must be 'all' or a set of special tokens, "
-                    f"got {allowed_special!r}; write {{{allowed_special!r}}}"
-                )
-            return self._allowed_all
-        if not allowed_special:
-            return _ALLOWED_NONE
-        return SpecialTokens(
-            token.encode() for token in self._special_tokens if token in allowed_special
-        )
-
-    def _refuse_disallowed(
+    def encode_to_numpy(
         self,
-        data: bytes,
-        allowed: SpecialTokens,
-        disallowed_special: Literal["all"] | Collection[str],
-    ) -> None:
-        if isinstance(disallowed_special, str):
-            if disallowed_special != "all":
-                raise ValueError(
-                    "disallowed_special must be 'all' or a set of str, "
-                    f"got {disallowed_special!r}; write {{{disallowed_special!r}}}"
-                )
-            if len(allowed.tokens) == len(self._special_ids):
-                return
-            disallowed = self._allowed_all
-            if allowed.tokens:
-                disallowed = SpecialTokens(
-                    token for token in self._special_ids if token not in allowed.tokens
-                )
-        else:
-            if "" in disallowed_special:
-                raise ValueError(
-                    "disallowed_special must not hold the empty str, which stands in every text"
-                )
-            disallowed = SpecialTokens(
-                encode_utf8(token, "disallowed_special") for token in disallowed_special
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> Ids:
+        """Return the ids of a text, as `encode` does, in an array of `id_dtype`."""
+        import numpy as np
+
+        specials = self._specials(allowed_special, disallowed_special)
+        try:
+            return np.asarray(self._encoder.encode_array(text, specials, self._narrow))
+        except (TextError, UnicodeEncodeError, TypeError) as error:
+            raise _explain(error, text) from None
+
+    @property
+    def id_dtype(self) -> np.dtype[Any]:
+        """What arrays of ids hold: uint16 if all ids are less than 65,536, else uint32."""
+        import numpy as np
+
+        return np.dtype(np.uint16 if self._narrow else np.uint32)
+
+    def count_tokens(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> int:
+        """Return the number of ids of a text, as `encode` finds them, without keeping any."""
+        specials = self._specials(allowed_special, disallowed_special)
+        try:
+            return self._encoder.count(text, specials)
+        except (TextError, UnicodeEncodeError, TypeError) as error:
+            raise _explain(error, text) from None
+
+    def encode_with_offsets(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of a text and where each stands in it: (start, end), in characters.
+
+        A character that several ids share belongs to each of them; else text[start:end] is the
+        text of the id.
+        """
+        ids = self.encode(
+            text, allowed_special=allowed_special, disallowed_special=disallowed_special
+        )
+        return ids, self._decoder.offsets(ids, _to_utf8(text))
+
+    def encode_batch(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        n_threads: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> list[list[int]]:
+        """Return the ids of each text, as `encode` does.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes
+        n_threads : int, optional
+            Else the environment variable BPETOK_NUM_THREADS, else the CPUs this process may use.
+            The result does not depend on it.
+        allowed_special, disallowed_special : "all" or a set of str
+            As in `encode`.
+
+        Raises
+        ------
+        SpecialTokenError, ValueError, TypeError
+            As `encode`; the message says which text it was.
+        """
+        specials = self._specials(allowed_special, disallowed_special)
+        parts = self._run_batch(texts, n_threads, specials, True)
+        return parts[0] if len(parts) == 1 else [row for part in parts for row in part]
+
+    def encode_batch_to_numpy(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        n_threads: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> Batch:
+        """Return the ids of all texts in one array, and where each text begins in it.
+
+        Parameters are those of `encode_batch`.
+
+        Returns
+        -------
+        ids : array of `id_dtype`
+        offsets : int64 array, shape (n_texts + 1,)
+            Text i has ids[offsets[i]:offsets[i + 1]].
+        """
+        import numpy as np
+
+        specials = self._specials(allowed_special, disallowed_special)
+        parts = self._run_batch(texts, n_threads, specials, False)
+        ids = [np.asarray(part[0]) for part in parts]
+        counts = [np.asarray(part[1]) for part in parts]
+        offsets = np.zeros(sum(map(len, counts)) + 1, dtype=np.int64)
+        if counts:
+            np.cumsum(np.concatenate(counts), out=offsets[1:])
+        if len(ids) == 1:
+            return Batch(ids[0], offsets)
+        return Batch(np.concatenate([np.empty(0, self.id_dtype), *ids]), offsets)
+
+    def _run_batch(
+        self, texts: Iterable[str | bytes], n_threads: int | None, specials: Specials, lists: bool
+    ) -> list[Any]:
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts must be an iterable of texts, got a single one: wrap it in []")
+        threads = resolve_threads(n_threads)
+        rows = texts if isinstance(texts, list) else list(texts)
+
+        def run(part: range) -> Any:
+            return self._encoder.encode_many(
+                rows, part.start, part.stop, specials, self._narrow, lists
             )
-        spans = disallowed.spans(data)
-        if spans:
-            start, end = spans[0]
-            token = data[start:end].decode()
-            raise SpecialTokenError(token, len(data[:start].decode()))
+
+        try:
+            parts = [range(len(rows))] if threads == 1 else _parts(rows)
+            if len(parts) <= 1:
+                return [run(part) for part in parts]
+            with ThreadPoolExecutor(threads) as pool:
+                return list(pool.map(run, parts))
+        except TextError as error:
+            raise _explain(error, rows[error.index], f"texts[{error.index}]") from None
+
+    def encode_iterable(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> Iterator[int]:
+        """Yield the ids of texts, each encoded on its own, one after another, in constant memory.
+
+        The texts may be the lines of an open file, for example.
+        """
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts must be an iterable of texts, got a single one: wrap it in []")
+        specials = self._specials(allowed_special, disallowed_special)
+
+        def generate() -> Iterator[int]:
+            for i, text in enumerate(texts):
+                try:
+                    ids = self._encoder.encode(text, specials)
+                except (TextError, UnicodeEncodeError, TypeError) as error:
+                    raise _explain(error, text, f"texts[{i}]") from None
+                yield from ids
+
+        return generate()
+
+    def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
+        if disallowed_special == "all" and allowed_special == ():
+            return self._disallowed_all
+        return self._build_specials(allowed_special, disallowed_special)
+
+    def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
+        names = list(self._special_tokens)
+        allowed = names if _is_all(allowed_special, "allowed_special") else allowed_special
+        allowed = [name for name in names if name in allowed]
+        if _is_all(disallowed_special, "disallowed_special"):
+            disallowed = [name.encode() for name in names if name not in allowed]
+        else:
+            disallowed = [encode_utf8(name, "disallowed_special") for name in disallowed_special]
+        if b"" in disallowed:
+            raise ValueError(
+                "disallowed_special must not hold the empty str, which stands in every text"
+            )
+        tokens = SpecialTokens(name.encode() for name in allowed)
+        ids = [self._special_tokens[token.decode()] for token in tokens.tokens]
+        return Specials(tokens, ids, SpecialTokens(disallowed))
 
     # ---- ids to text ----
 
@@ -329,7 +518,7 @@ class Tokenizer:
         TypeError, ValueError
             If one is not an integer, or not in the vocabulary.
         """
-        return self._decoder.decode(ids.tolist() if hasattr(ids, "tolist") else ids)
+        return self._decoder.decode(ids)
 
     def decode(
         self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]], errors: str = "replace"
@@ -352,6 +541,22 @@ class Tokenizer:
         """
         return self.decode_bytes(ids).decode("utf-8", errors)
 
+    def decode_batch(
+        self,
+        rows: Iterable[Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]],
+        errors: str = "replace",
+    ) -> list[str]:
+        """Return the text of each of several rows of ids, as `decode` does."""
+        return [self.decode(row, errors) for row in rows]
+
+    def decode_stream(self, errors: str = "replace") -> DecodeStream:
+        """Return a decoder for ids that come one by one, as a model makes them.
+
+        Its ``feed(ids)`` takes an id or several and returns the text that is complete by then,
+        whole characters only; its ``finish()`` returns what is left.
+        """
+        return DecodeStream(self.decode_bytes, errors)
+
     # ---- files ----
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -365,22 +570,16 @@ class Tokenizer:
         OSError
             If the folder does not exist or can't be written to, or `path` is a folder.
         """
-        pairs = memoryview(self._pairs).cast("i")
-        rows = ",\n".join(
-            f"    [{left}, {right}]" for left, right in zip(pairs[::2], pairs[1::2], strict=True)
+        write_whole(path, self._to_json())
+
+    def _to_json(self) -> bytes:
+        return to_json(
+            pairs=memoryview(self._pairs).cast("i").tolist(),
+            pattern=self._pattern,
+            special_tokens=self._special_tokens,
+            counts=None if self._counts is None else memoryview(self._counts).cast("q").tolist(),
+            token_ids=None if self._token_ids is None else list(self._ids()),
         )
-        counts = None if self._counts is None else memoryview(self._counts).cast("q").tolist()
-        text = (
-            "{\n"
-            f'  "format": {json.dumps(FORMAT)},\n'
-            f'  "version": {FORMAT_VERSION},\n'
-            f'  "pattern": {json.dumps(self._pattern, ensure_ascii=False)},\n'
-            f'  "special_tokens": {json.dumps(self._special_tokens, ensure_ascii=False)},\n'
-            f'  "merge_counts": {json.dumps(counts)},\n'
-            f'  "merges": [\n{rows}\n  ]\n'
-            "}\n"
-        )
-        write_whole(path, text.encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -395,7 +594,7 @@ class Tokenizer:
         """
         data = read_bounded(path, MAX_FILE_BYTES)
         try:
-            return cls(**_parse(data))
+            return cls(**from_json(data))
         except RecursionError:
             raise ValueError(f"{os.fspath(path)}: is not a tokenizer: nested too deeply") from None
         except (TypeError, ValueError) as error:
@@ -403,69 +602,66 @@ class Tokenizer:
 
 
 def _restore(
-    pairs: bytes, pattern: str, special_tokens: tuple[str, ...], counts: bytes | None
+    pairs: bytes,
+    pattern: str,
+    special_tokens: tuple[tuple[str, int], ...],
+    token_ids: bytes | None,
+    counts: bytes | None,
 ) -> Tokenizer:
     flat = memoryview(pairs).cast("i")
     return Tokenizer(
         merges=list(zip(flat[::2], flat[1::2], strict=True)),
         pattern=pattern,
-        special_tokens=special_tokens,
+        special_tokens=dict(special_tokens),
         merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
+        token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
     )
 
 
-def _to_utf8(text: str | bytes) -> bytes:
+def _is_all(value: Special, name: str) -> bool:
+    if isinstance(value, str) and value != "all":
+        raise ValueError(
+            f"{name} must be 'all' or a set of special tokens, got {value!r}; write {{{value!r}}}"
+        )
+    return value == "all"
+
+
+def _parts(texts: Sequence[str | bytes]) -> list[range]:
+    # Ranges of texts of about BATCH_SIZE together.
+    parts = []
+    start = size = 0
+    for i, text in enumerate(texts):
+        size += len(text) if isinstance(text, str | bytes) else 0
+        if size >= BATCH_SIZE:
+            parts.append(range(start, i + 1))
+            start, size = i + 1, 0
+    if start < len(texts) or not parts:
+        parts.append(range(start, len(texts)))
+    return parts
+
+
+def _explain(error: Exception, text: object, name: str = "text") -> Exception:
+    # What a user is told of a text that can't be encoded.
+    if isinstance(error, TextError) and error.kind == DISALLOWED_TOKEN:
+        data = _to_utf8(text, name)
+        token = data[error.start : error.start + error.length].decode()
+        return SpecialTokenError(token, len(data[: error.start].decode()), name)
+    try:
+        _to_utf8(text, name)
+    except (TypeError, ValueError) as better:
+        return better
+    return error
+
+
+def _to_utf8(text: object, name: str = "text") -> bytes:
     if isinstance(text, str):
-        return encode_utf8(text, "text")
+        return encode_utf8(text, name)
     if not isinstance(text, bytes):
-        raise TypeError(f"text must be str or bytes, got {type(text).__name__}")
+        raise TypeError(f"{name} must be str or bytes, got {type(text).__name__}")
     at = check_utf8(text)
     if at >= 0:
         raise ValueError(
-            f"text must be UTF-8, but byte {at} is not; "
-            "text.decode(errors='replace') replaces what is not"
+            f"{name} must be UTF-8, but byte {at} is not; "
+            f"{name}.decode(errors='replace') replaces what is not"
         )
     return text
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    # The parameters of a Tokenizer from the text of a file; ValueError if they are not there.
-    try:
-        content = json.loads(data.decode(), object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f'it does not say "format": "{FORMAT}"')
-    if content.get("version") != FORMAT_VERSION:
-        raise ValueError(
-            f"version must be {FORMAT_VERSION}, got {shorten(content.get('version'))}; "
-            "another bpetok wrote it"
-        )
-    for name, kind, json_kind in (
-        ("pattern", str, "a string"),
-        ("special_tokens", dict, "an object"),
-        ("merges", list, "an array"),
-    ):
-        if not isinstance(content.get(name), kind):
-            raise ValueError(f"{name} must be {json_kind}, got {shorten(content.get(name))}")
-    special_tokens = content["special_tokens"]
-    for i, (token, token_id) in enumerate(special_tokens.items()):
-        expected = N_BYTES + len(content["merges"]) + i
-        if token_id != expected:
-            raise ValueError(
-                f"special_tokens: the id of {shorten(token)} must be {expected}, after bytes and "
-                f"merges, got {shorten(token_id)}"
-            )
-    return {
-        "merges": content["merges"],
-        "pattern": content["pattern"],
-        "special_tokens": special_tokens,
-        "merge_counts": content.get("merge_counts"),
-    }
-
-
-def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(items)
-    if len(unique) < len(items):
-        raise ValueError("a name stands twice in one object")
-    return unique

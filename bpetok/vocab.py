@@ -1,15 +1,16 @@
 """Merges to token bytes, and the checks that a list of merges must pass.
 
-Ids 0 to 255 are the bytes; merge i makes the id 256 + i; special tokens follow the merges. Two
-merges may spell the same bytes, as (a, bc) and (ab, c) do: each has an id of its own, so merges are
-kept as pairs of ids, never of bytes.
+Ids 0 to 255 are the bytes; merge i makes the id 256 + i; special tokens follow the merges. A
+vocabulary that came from elsewhere may have other ids: merges are still numbered so, and a table
+says what id each number has outside. Two merges may spell the same bytes, as (a, bc) and (ab, c)
+do: each has an id of its own, so merges are kept as pairs of ids, never of bytes.
 """
 
 from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ N_BYTES = 256
 # Doubling merges, (0, 0), (256, 256), ..., would fill any memory in 30 steps. Real vocabularies
 # hold some megabytes.
 MAX_TOTAL_BYTES = 1 << 28
+
+# Tables go from 0 to the largest id, so one id of 2**31 - 1 would take all memory.
+MAX_UNUSED_IDS = 1_000_000
 
 
 def check_merges(merges: Merges) -> array[int]:
@@ -100,6 +104,71 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
     return counts
 
 
+def check_ids(
+    token_ids: Counts | None, special_tokens: Mapping[str, Any] | None, n_merges: int
+) -> tuple[array[int] | None, list[int]]:
+    """Return the ids of bytes and merges as an int32 array, None if they are 0, 1, 2...
+
+    Parameters
+    ----------
+    token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
+    special_tokens : mapping of str to int, optional
+        The id of each special token.
+
+    Returns
+    -------
+    token_ids, special_ids
+
+    Raises
+    ------
+    TypeError
+        If an id is not an integer.
+    ValueError
+        If there is not one for each byte and merge, two are the same, or one is negative or so
+        large that more than MAX_UNUSED_IDS would not be used.
+    """
+    n_tokens = N_BYTES + n_merges
+    ids = array("q", range(n_tokens))
+    if token_ids is not None:
+        rows = _rows(token_ids, "token_ids")
+        if len(rows) != n_tokens:
+            raise ValueError(
+                f"token_ids must hold an id for each of {N_BYTES} bytes and {n_merges} merges, "
+                f"got {len(rows)}"
+            )
+        ids = array("q", (_check_id(row, f"token_ids[{i}]") for i, row in enumerate(rows)))
+    special = special_tokens or {}
+    special_ids = [
+        _check_id(value, f"special_tokens[{shorten(token)}]") for token, value in special.items()
+    ]
+    taken = set(ids)
+    if len(taken) < n_tokens:
+        number = next(i for i in range(n_tokens) if ids[i] in ids[:i])
+        raise ValueError(f"token_ids[{number}] is {ids[number]}, the id of an earlier token")
+    for token, token_id in zip(special, special_ids, strict=True):
+        if token_id in taken:
+            raise ValueError(
+                f"special_tokens: the id of {shorten(token)} is {token_id}, which another token has"
+            )
+        taken.add(token_id)
+    most = len(taken) + MAX_UNUSED_IDS
+    if max(taken) >= most:
+        raise ValueError(
+            f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, "
+            f"got {max(taken)}"
+        )
+    if ids == array("q", range(n_tokens)):
+        return None, special_ids
+    return array("i", ids), special_ids
+
+
+def _check_id(value: Any, name: str) -> int:
+    token_id = _index(value, name)
+    if not 0 <= token_id < 1 << 31:
+        raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
+    return token_id
+
+
 def encode_utf8(text: str, name: str) -> bytes:
     """Return the UTF-8 form of `text`.
 
@@ -126,10 +195,10 @@ def build_token_bytes(pairs: array[int]) -> list[bytes]:
     return tokens
 
 
-def build_vocab(tokens: Iterable[bytes]) -> dict[bytes, int]:
-    """Return the id of each token; the first, where several ids have the same bytes."""
+def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:
+    """Return the id of each token; the first, where several tokens have the same bytes."""
     vocab: dict[bytes, int] = {}
-    for token_id, token in enumerate(tokens):
+    for token, token_id in tokens:
         vocab.setdefault(token, token_id)
     return vocab
 

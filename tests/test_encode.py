@@ -1,5 +1,6 @@
 """The compiled encoder and decoder against a plain one, tokenizers and tiktoken."""
 
+import itertools
 import os
 import threading
 from array import array
@@ -9,13 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from bpetok._encode import Decoder, Encoder
+from bpetok._decode import Decoder
+from bpetok._encode import Encoder, Specials
 from bpetok._scan import split_words
+from bpetok._special import SpecialTokens
 from strategies import GPT2, TEXT, merge_lists, texts
 
 
+class PlainEncoder:
+    """The compiled encoder without special tokens."""
+
+    def __init__(self, merges, token_ids=None):
+        pairs = array("i", [token_id for pair in merges for token_id in pair])
+        ids = None if token_ids is None else array("i", token_ids)
+        self.compiled = Encoder(pairs, 1 + max(token_ids or [255 + len(merges)]), ids)
+
+    def encode(self, text):
+        return self.compiled.encode(text, NO_SPECIALS)
+
+
+NO_SPECIALS = Specials(SpecialTokens(()), [], SpecialTokens(()))
+
+
 def encoder(merges):
-    return Encoder(array("i", [token_id for pair in merges for token_id in pair]))
+    return PlainEncoder(merges)
 
 
 def count(words):
@@ -137,6 +155,63 @@ def test_long_words_take_linear_time(merges):
     for text in ("a" * 1_000_000, " " * 1_000_000, "thequickbrown" * 77_000, "你好世界" * 83_000):
         assert decoder.decode(compiled.encode(text)) == text.encode()
     assert len(compiled.encode("a" * 1_000_001)) == 250_001
+
+
+def test_a_vocabulary_of_millions_of_ids(merges):
+    """Ids that need more than 21 bits stand in a table of their own."""
+    known = set(merges)
+    pairs = [(left, right) for left in range(256) for right in range(256)]
+    pairs = merges + [pair for pair in pairs if pair not in known]
+    filling = [(256 + i, 256 + j) for i in range(201, 1_651) for j in range(1_450)]
+    compiled = encoder(pairs + filling)
+    assert 256 + len(pairs) + len(filling) > 1 << 21
+    ids = {pair: 256 + i for i, pair in enumerate(pairs + filling)}
+    for word in ("the", " 你好世界", "qzxjkvwpybgfmuc", "xyz" * 20, "\0\1"):
+        expected = list(word.encode())
+        while best := min(filter(None, map(ids.get, itertools.pairwise(expected))), default=0):
+            expected = reference.merge_ids(expected, (pairs + filling)[best - 256], best)
+        assert compiled.encode(word) == expected
+
+
+@given(merges=merge_lists(), texts=st.lists(texts, max_size=4), seed=st.randoms())
+def test_ids_may_be_any_numbers(merges, texts, seed):
+    """A vocabulary from elsewhere: other ids, otherwise the same."""
+    token_ids = list(range(3, 3 + 256 + len(merges)))
+    seed.shuffle(token_ids)
+    compiled, plain = encoder(merges), PlainEncoder(merges, token_ids)
+    for text in texts * 2:
+        assert plain.encode(text) == [token_ids[number] for number in compiled.encode(text)]
+
+
+def test_words_of_every_length_are_cached_by_all_their_bytes(merges):
+    """Long words that differ in one byte only, on both sides of each bound, twice."""
+    compiled = encoder(merges)
+    words = []
+    for n in (14, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 255, 256, 257, 300):
+        word = ("thequickbrownfox" * 20)[:n]
+        words += [word, *(word[:i] + "z" + word[i + 1 :] for i in range(0, n, 7))]
+    expected = [reference.encode_word(word.encode(), merges) for word in words]
+    for _ in range(3):
+        assert [compiled.encode(word) for word in words] == expected
+
+
+def test_the_cache_is_emptied_when_it_is_full(merges):
+    """More bytes of long words than there is room for: the ids do not change."""
+    compiled = encoder(merges)
+    tail = "quickbrownfox" * 15
+    texts = [
+        " ".join(
+            f"{chr(97 + i % 26) * (i % 40)}{tail}{chr(97 + i // 700)}" for i in range(n, n + 700)
+        )
+        for n in range(0, 14_000, 700)
+    ]
+    for _ in range(2):
+        for text in (*texts, texts[0]):
+            words = split_words(text.encode())
+            ids = compiled.encode(text)
+            assert Decoder(reference.token_bytes(merges)).decode(ids) == text.encode()
+        alone = [token_id for word in words for token_id in encoder(merges).encode(word)]
+        assert ids == alone
 
 
 def test_threads_share_an_encoder(merges):

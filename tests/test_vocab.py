@@ -8,6 +8,7 @@ import reference
 from bpetok.vocab import (
     build_token_bytes,
     build_vocab,
+    check_ids,
     check_merge_counts,
     check_merges,
     encode_utf8,
@@ -79,8 +80,9 @@ def test_two_merges_may_spell_the_same_bytes():
     """Each has its own id; the vocabulary, by bytes, has the first."""
     tokens = build_token_bytes(check_merges([(A, B), (B, C), (A, 257), (256, C)]))
     assert tokens[256:] == [b"ab", b"bc", b"abc", b"abc"]
-    assert build_vocab(tokens)[b"abc"] == 258
-    assert len(build_vocab(tokens)) == 259
+    vocab = build_vocab(zip(tokens, range(260), strict=True))
+    assert vocab[b"abc"] == 258
+    assert len(vocab) == 259
 
 
 def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
@@ -104,3 +106,26 @@ def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do():
         encode_utf8(text, "text")
     repaired = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert encode_utf8(repaired, "text") == "ab\N{REPLACEMENT CHARACTER}c".encode()
+
+
+def test_ids_of_a_vocabulary_from_elsewhere_are_all_different():
+    """Any ids with some gaps will do; what is wrong with others is said with the place."""
+    assert check_ids(None, None, 2) == (None, [])
+    assert check_ids(range(258), {"<s>": 300}, 2) == (None, [300])
+    ids, special = check_ids(np.arange(258)[::-1] + 1, {"<s>": 0}, 2)
+    assert ids.tolist() == list(range(258, 0, -1))
+    assert special == [0]
+    for token_ids, special_tokens, message in (
+        (range(257), {}, "an id for each of 256 bytes and 2 merges, got 257"),
+        ([0, *range(257)], {}, r"token_ids\[1\] is 0, the id of an earlier token"),
+        (None, {"<s>": 257}, "the id of '<s>' is 257, which another token has"),
+        (None, {"<s>": 300, "<t>": 300}, "the id of '<t>' is 300, which another token has"),
+        (None, {"<s>": -1}, "must be from 0 to"),
+        (None, {"<s>": 10**12}, "must be from 0 to"),
+        (None, {"<s>": 2**31 - 1}, "ids must be less than 1000259"),
+        ([*range(257), 10**12], {}, r"token_ids\[257\] must be from 0 to"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_ids(token_ids, special_tokens, 2)
+    with pytest.raises(TypeError, match="must be integers"):
+        check_ids(None, {"<s>": "300"}, 2)

@@ -1,0 +1,47 @@
+"""Ids that come bit by bit to text that holds whole characters only."""
+
+from __future__ import annotations
+
+import codecs
+import operator
+from collections.abc import Callable, Iterable
+from typing import SupportsIndex
+
+
+class DecodeStream:
+    """Decode ids as they come: what `Tokenizer.decode_stream` returns.
+
+    The text of all calls together is what `Tokenizer.decode` gives for all ids together. A
+    character whose bytes are not all there yet waits for the rest.
+    """
+
+    def __init__(self, decode_bytes: Callable[[list[SupportsIndex]], bytes], errors: str) -> None:
+        self._decode_bytes = decode_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+
+    def feed(self, ids: SupportsIndex | Iterable[SupportsIndex]) -> str:
+        """Take an id, or several, and return the text that is complete now; often none is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one is not an integer, or not in the vocabulary; the stream is as it was before.
+        UnicodeDecodeError
+            With ``errors="strict"``, if the bytes are not UTF-8.
+        """
+        if isinstance(ids, Iterable):
+            return self._decoder.decode(self._decode_bytes(list(ids)))
+        return self._decoder.decode(self._decode_bytes([operator.index(ids)]))
+
+    def finish(self) -> str:
+        """Return what is left, half a character being an error, and begin anew.
+
+        Raises
+        ------
+        UnicodeDecodeError
+            With ``errors="strict"``, if half a character is left.
+        """
+        try:
+            return self._decoder.decode(b"", final=True)
+        finally:
+            self._decoder.reset()
