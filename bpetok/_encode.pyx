@@ -652,6 +652,21 @@ cdef class Encoder:
         self.give_back(work)
         return n
 
+    def encode_word(self, bytes word not None):
+        """Return the list of the ids of any bytes taken as one word, whatever the pattern."""
+        cdef const uint8_t* data = word
+        cdef Py_ssize_t n = len(word)
+        cdef Workspace work = self.borrow(KEEP)
+        cdef Py_ssize_t n_ids = NO_MEMORY
+        if work.reserve(n) == 0:
+            n_ids = self.append_merged(work, data, n) if n else 0
+        if n_ids < 0:
+            self.give_back(work)
+            raise_failure(<int>n_ids, 0, work)
+        ids = self.as_list(work.ids, work.n_ids)
+        self.give_back(work)
+        return ids
+
     cdef IdArray take_array(self, Workspace work):
         if work.sink == NARROW:
             array = take_memory(<void**>&work.narrow, work.n_done, sizeof(uint16_t), b"H")

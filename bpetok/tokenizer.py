@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
 
+from bpetok._conversions import Conversions
 from bpetok._decode import Decoder
 from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
 from bpetok._files import read_bounded, write_whole
@@ -76,7 +77,7 @@ class SpecialTokenError(ValueError):
         )
 
 
-class Tokenizer:
+class Tokenizer(Conversions):
     """A byte-level BPE tokenizer, immutable. Threads and forked processes may share it.
 
     Ids 0 to 255 are the bytes, merge i makes the id 256 + i, and the special tokens follow in their
@@ -145,7 +146,8 @@ class Tokenizer:
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
-        self._special_tokens = dict(zip(special, special_ids, strict=True))
+        by_id = sorted(zip(special_ids, special, strict=True))
+        self._special_tokens = {token: token_id for token_id, token in by_id}
         self._token_bytes = build_token_bytes(pairs)
         largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
@@ -486,6 +488,10 @@ class Tokenizer:
                 yield from ids
 
         return generate()
+
+    def _encode_word(self, word: bytes) -> list[int]:
+        # The ids of any bytes as one word, whatever the pattern.
+        return self._encoder.encode_word(word)
 
     def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
         if disallowed_special == "all" and allowed_special == ():

@@ -1,0 +1,103 @@
+"""What a writer makes of a tokenizer must give the same ids: texts to try, and what can't."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bpetok.vocab import N_BYTES, shorten
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+_PIECES = (
+    *("the", " The", " of", "It's", "we'll", "I'VE", "don't", "they're", "'tis", "''s", "’s", "'"),
+    *("naïve", " Größe", "ſtraße", "Привет", " мир", "ελληνικά", "مرحبا", "नमस्ते", "ภาษาไทย"),
+    *("你好世界", "。", "こんにちは", "안녕하세요", "𠮷", "e\u0301", "\u0301", "\u200d", "\ufeff"),
+    *("👩🏽‍💻", "🎉🎉", "🇩🇪", "❤\ufe0f", "12", " 345678", "½", "Ⅷ", "²", "٣", "𝟗", "3.14", "1,000"),
+    *(" ", "  ", "   ", " " * 17, "\n", "\n\n", " \n ", "\r\n", "\t", "\t\t", "\u00a0", "\u3000"),
+    *("\u2028", "\x85", "\x1c", "\0", "\x7f", "!", "...", " ?!", "--", "——", "$x_1", "@#", "://"),
+    *(
+        "def f(x):\n    return x**2\n",
+        "if (a != b) {\n\t\tx += 1;\n\t}\n",
+        "<div class='a'>",
+        "\\n",
+    ),
+    *("aaaa", "a" * 33, "=" * 40, "xyzzyx", "ZZZ", " ÀÉ", "ǅ", "ﬁ", "\u2126", "Ω", "\U0010ffff"),
+)
+N_TEXTS = 3000
+
+
+@cache
+def _texts(special_tokens: tuple[str, ...]) -> list[str]:
+    pieces = (*_PIECES, *special_tokens[:40])
+    choose = random.Random(0)  # the same texts at all times
+    texts = ["", *pieces]
+    while len(texts) < N_TEXTS:
+        texts.append("".join(choose.choices(pieces, k=choose.randint(2, 12))))
+    return texts
+
+
+def check_ids_equal(
+    tokenizer: Tokenizer, encode: Callable[[str], Sequence[int]], consumer: str
+) -> None:
+    """Compare the ids of some thousand awkward texts with those that `consumer` gives.
+
+    Raises
+    ------
+    ValueError
+        If they differ anywhere: the text, and both lists of ids.
+    """
+    for text in _texts(tuple(tokenizer.special_tokens)):
+        ours, theirs = tokenizer.encode(text, allowed_special="all"), list(encode(text))
+        if ours != theirs:
+            raise ValueError(
+                f"{consumer} gives other ids than this tokenizer for {text!r}: {shorten(theirs)} "
+                f"in place of {shorten(ours)}; nothing was written"
+            )
+
+
+def ordinary_tokens(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes]]:
+    """Yield the id and the bytes of each byte and of what each merge makes, in this order."""
+    for token_id in tokenizer.token_ids.tolist():
+        yield token_id, tokenizer.token_bytes(token_id)
+
+
+def check_tokens_differ(tokenizer: Tokenizer) -> None:
+    """Refuse two tokens with the same bytes, for a format that names tokens by their bytes."""
+    seen: dict[bytes, int] = {}
+    for token_id, token in ordinary_tokens(tokenizer):
+        if token in seen:
+            raise ValueError(
+                f"the ids {seen[token]} and {token_id} both stand for {shorten(token)}, but this "
+                "format can give one id only to the same bytes; Tokenizer.save keeps both"
+            )
+        seen[token] = token_id
+
+
+def check_ranks_mean_merges(tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer whose ids differ where any two tokens that spell a third are merged.
+
+    That is how tiktoken works, which is given the tokens and their ranks, not the merges. It gives
+    equal ids if ids grow in the order of the merges and each token alone is encoded as itself. (Two
+    tokens that stand next to each other when all merges before some rank have been made are what
+    the two together, as a word of their own, had come to by then. So if all words that spell a
+    token come to it by its own merge, no other pair that spells it ever stands in a text.)
+    """
+    check_tokens_differ(tokenizer)
+    before = -1
+    for token_id, _ in list(ordinary_tokens(tokenizer))[N_BYTES:]:
+        if token_id < before:
+            raise ValueError(
+                f"the id {token_id} belongs to a later merge than {before}, but ranks must be ids"
+            )
+        before = token_id
+    for token_id, token in ordinary_tokens(tokenizer):
+        ids = tokenizer._encode_word(token)
+        if ids != [token_id]:
+            raise ValueError(
+                f"the token {shorten(token)}, id {token_id}, is encoded as {shorten(ids)}, so its "
+                "merge can't be told from ranks, and tiktoken would give other ids"
+            )

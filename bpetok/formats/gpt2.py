@@ -1,0 +1,103 @@
+"""GPT-2: vocab.json and merges.txt, as openai/gpt-2's encoder.py and litGPT read them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpetok._files import read_bounded, write_whole
+from bpetok._saved import read_json
+from bpetok.formats.byte_level import from_text, to_text
+from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.recovery import from_merges, reading
+from bpetok.vocab import shorten
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+MAX_FILE_BYTES = 1 << 28
+HEADER = "#version: 0.2"
+
+
+def save_gpt2(tokenizer: Tokenizer, folder: str | os.PathLike[str]) -> None:
+    """Write vocab.json and merges.txt; special tokens stand in vocab.json only."""
+    if tokenizer.pattern != "gpt2":
+        raise ValueError(
+            f"these files are read with the pattern 'gpt2', but this tokenizer has "
+            f"{tokenizer.pattern!r}; save_pretrained keeps the pattern"
+        )
+    check_tokens_differ(tokenizer)
+    vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
+    for name, token_id in tokenizer.special_tokens.items():
+        if name in vocab:
+            raise ValueError(
+                f"the special token {name!r} is spelled as the ordinary token of id {vocab[name]} "
+                "is in vocab.json"
+            )
+        vocab[name] = token_id
+    vocab_file = json.dumps(dict(sorted(vocab.items(), key=lambda item: item[1]))).encode()
+    rows = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges]
+    merges_file = ("\n".join([HEADER, *rows]) + "\n").encode()
+    same = parse(vocab_file, merges_file)
+    check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the files")
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    write_whole(target / "vocab.json", vocab_file)
+    write_whole(target / "merges.txt", merges_file)
+
+
+def from_files(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> Tokenizer:
+    """Return the tokenizer of such files; what no merge makes is a special token."""
+    vocab_data = read_bounded(vocab, MAX_FILE_BYTES)
+    merges_data = read_bounded(merges, MAX_FILE_BYTES)
+    names = f"{os.fspath(vocab)}, {os.fspath(merges)}"
+    return reading(names, lambda: parse(vocab_data, merges_data))
+
+
+def parse(vocab_data: bytes, merges_data: bytes) -> Tokenizer:
+    """Return the tokenizer of what such files hold."""
+    vocab = read_json(vocab_data)
+    if not isinstance(vocab, dict):
+        raise ValueError(f"the vocabulary must be an object, got {shorten(vocab)}")
+    for name, token_id in vocab.items():
+        if type(token_id) is not int:
+            raise ValueError(
+                f"the id of {shorten(name)} must be an integer, got {shorten(token_id)}"
+            )
+    merges = _parse_merges(merges_data)
+    made = {left + right for left, right in merges}
+    ids: dict[bytes, int] = {}
+    special: dict[str, int] = {}
+    for name, token_id in vocab.items():
+        try:
+            token = from_text(name)
+        except ValueError:
+            token = b""
+        if token in made or len(token) == 1:
+            ids[token] = token_id
+        else:
+            special[name] = token_id
+    return from_merges(ids, merges, "gpt2", special)
+
+
+def _parse_merges(data: bytes) -> list[tuple[bytes, bytes]]:
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} of the merges is not UTF-8") from None
+    merges = []
+    for number, line in enumerate(lines, 1):
+        if (number == 1 and line.startswith("#version")) or not line.strip():
+            continue
+        parts = line.rstrip("\r").split(" ")
+        if len(parts) != 2 or not all(parts):
+            raise ValueError(
+                f"line {number} of the merges: {shorten(line)} is not a pair of tokens"
+            )
+        try:
+            merges.append((from_text(parts[0]), from_text(parts[1])))
+        except ValueError as error:
+            raise ValueError(f"line {number} of the merges: {error}") from None
+    return merges

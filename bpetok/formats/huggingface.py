@@ -1,0 +1,333 @@
+"""Hugging Face: tokenizer.json and the files beside it, for tokenizers and transformers."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bpetok._files import read_bounded, write_whole
+from bpetok._saved import read_json
+from bpetok.formats.byte_level import from_text, to_text
+from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.recovery import from_merges, reading
+from bpetok.patterns import PATTERNS, check_pattern
+from bpetok.vocab import shorten
+
+if TYPE_CHECKING:
+    import tokenizers
+    import transformers
+
+    from bpetok.tokenizer import Tokenizer
+
+MAX_FILE_BYTES = 1 << 28
+GPT2_SPELLED_OUT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""What ByteLevel(use_regex=True) splits by; the same words as `patterns.GPT2`."""
+
+
+# ---- out ----------------------------------------------------------------------------------------
+
+
+def save_pretrained(
+    tokenizer: Tokenizer,
+    folder: str | os.PathLike[str],
+    roles: Mapping[str, str | None],
+    chat_template: str | None,
+    model_max_length: int | None,
+) -> None:
+    """Write tokenizer.json, tokenizer_config.json and, if there is one, chat_template.jinja."""
+    config = build_config(tokenizer, roles, model_max_length)
+    document = build_document(tokenizer)
+    check(tokenizer, document)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    write_whole(target / "tokenizer.json", dump(document))
+    write_whole(target / "tokenizer_config.json", dump(config))
+    if chat_template is not None:
+        write_whole(target / "chat_template.jinja", chat_template.encode())
+    if from_file(target) != from_document(document):
+        raise ValueError(f"{target}: what was written reads back otherwise")
+
+
+def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
+    """Return the tokenizer as an object of the tokenizers library."""
+    import tokenizers
+
+    document = build_document(tokenizer)
+    check(tokenizer, document)
+    return tokenizers.Tokenizer.from_str(json.dumps(document))
+
+
+def to_transformers(
+    tokenizer: Tokenizer, roles: Mapping[str, str | None], chat_template: str | None
+) -> transformers.PreTrainedTokenizerFast:
+    """Return the tokenizer as a fast tokenizer of the transformers library."""
+    from transformers import PreTrainedTokenizerFast
+
+    config = build_config(tokenizer, roles, None)
+    del config["tokenizer_class"]
+    if chat_template is not None:
+        config["chat_template"] = chat_template
+    return PreTrainedTokenizerFast(tokenizer_object=to_tokenizers(tokenizer), **config)
+
+
+def build_document(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return what tokenizer.json holds.
+
+    Special tokens stand in the vocabulary too, since some readers count that only.
+    """
+    check_tokens_differ(tokenizer)
+    vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
+    added = []
+    for name, token_id in sorted(tokenizer.special_tokens.items(), key=lambda item: item[1]):
+        if name in vocab:
+            raise ValueError(
+                f"the special token {name!r} is spelled as the ordinary token of id {vocab[name]} "
+                "is in tokenizer.json, which gives both one id"
+            )
+        vocab[name] = token_id
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        added.append({"id": token_id, "content": name, **flags, "special": True})
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": PATTERNS[tokenizer.pattern]},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": False,
+    }
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
+            "merges": [[to_text(left), to_text(right)] for left, right in tokenizer.merges],
+        },
+    }
+
+
+def build_config(
+    tokenizer: Tokenizer, roles: Mapping[str, str | None], model_max_length: int | None
+) -> dict[str, Any]:
+    """Return what tokenizer_config.json holds.
+
+    The class is the one that every version of transformers loads as it is: others replace the
+    pre-tokenizer, silently.
+    """
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+    }
+    for role, token in roles.items():
+        if token is None:
+            continue
+        if token not in tokenizer.special_tokens:
+            raise ValueError(
+                f"{role} must be a special token of the tokenizer, one of "
+                f"{shorten(list(tokenizer.special_tokens))}, got {token!r}: transformers would "
+                "add it to the vocabulary"
+            )
+        config[role] = token
+    if model_max_length is not None:
+        config["model_max_length"] = model_max_length
+    return config
+
+
+def dump(document: object) -> bytes:
+    """Return JSON as the readers of these files write it."""
+    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def check(tokenizer: Tokenizer, document: dict[str, Any]) -> None:
+    """Compare ids with those of the tokenizers library, or of the reader here without it."""
+    try:
+        import tokenizers
+    except ImportError:
+        theirs = from_document(document)
+        check_ids_equal(
+            tokenizer, lambda text: theirs.encode(text, allowed_special="all"), "the file"
+        )
+        return
+    other = tokenizers.Tokenizer.from_str(json.dumps(document))
+    check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
+
+
+# ---- in -----------------------------------------------------------------------------------------
+
+
+def from_file(path: str | os.PathLike[str]) -> Tokenizer:
+    """Return the tokenizer of a tokenizer.json, or of the folder that holds one."""
+    file = Path(path)
+    if file.is_dir():
+        file /= "tokenizer.json"
+    data = read_bounded(file, MAX_FILE_BYTES)
+    return reading(file, lambda: from_document(read_json(data)))
+
+
+def from_document(document: Any) -> Tokenizer:
+    """Return the tokenizer that a tokenizer.json describes.
+
+    Raises
+    ------
+    ValueError
+        If it is not byte-level BPE with a built-in pattern; the message says where and why.
+    """
+    content = _expect(document, dict, "the file")
+    model = _expect(content.get("model"), dict, "model")
+    _check_model(model)
+    if content.get("normalizer") is not None:
+        _refuse("normalizer", content["normalizer"], "text is never changed before encoding here")
+    for name in ("truncation", "padding"):
+        if content.get(name) is not None:
+            _refuse(name, content[name], "ids are never cut off or filled up here")
+    decoder = content.get("decoder")
+    if decoder is not None and _type_of(decoder) != "ByteLevel":
+        _refuse("decoder", decoder, "only ByteLevel is byte-level")
+    _check_post_processor(content.get("post_processor"))
+    pattern = _read_pattern(content.get("pre_tokenizer"))
+    special = _read_added_tokens(content.get("added_tokens", []))
+    vocab: dict[bytes, int] = {}
+    for name, token_id in _expect(model.get("vocab"), dict, "model.vocab").items():
+        if type(token_id) is not int:
+            _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
+        if name in special:
+            if special[name] != token_id:
+                _refuse(
+                    f"model.vocab[{shorten(name)}]",
+                    token_id,
+                    f"added_tokens gives it the id {special[name]}",
+                )
+            continue
+        try:
+            token = from_text(name)
+        except ValueError as error:
+            raise ValueError(f"model.vocab[{shorten(name)}]: {error}") from None
+        vocab[token] = token_id
+    return from_merges(
+        vocab,
+        _read_merges(model.get("merges")),
+        pattern,
+        special,
+        whole_words_first=bool(model.get("ignore_merges")),
+    )
+
+
+def _check_model(model: dict[str, Any]) -> None:
+    if model.get("type", "BPE") != "BPE":
+        _refuse("model.type", model["type"], "only BPE can be read")
+    for name, why in (
+        ("dropout", "ids are not drawn at random here"),
+        ("continuing_subword_prefix", "a token is its bytes here"),
+        ("end_of_word_suffix", "a token is its bytes here"),
+        ("byte_fallback", "that is not byte-level BPE"),
+    ):
+        if model.get(name):
+            _refuse(f"model.{name}", model[name], why)
+
+
+def _check_post_processor(processor: Any) -> None:
+    steps = [processor]
+    if _type_of(processor) == "Sequence":
+        steps = _expect(processor.get("processors"), list, "post_processor.processors")
+    if any(step is not None and _type_of(step) != "ByteLevel" for step in steps):
+        warnings.warn(
+            "the post_processor adds tokens around each text, which encode() here never does: ids "
+            "are those of encode(text, add_special_tokens=False)",
+            stacklevel=2,
+        )
+
+
+def _read_pattern(pre_tokenizer: Any) -> str:
+    steps = [pre_tokenizer]
+    if _type_of(pre_tokenizer) == "Sequence":
+        steps = _expect(pre_tokenizer.get("pretokenizers"), list, "pre_tokenizer.pretokenizers")
+    kinds = [_type_of(step) for step in steps]
+    if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
+        _refuse("pre_tokenizer", pre_tokenizer, "must be ByteLevel, or Split and ByteLevel")
+    byte_level = steps[-1]
+    if byte_level.get("add_prefix_space", True):
+        _refuse("pre_tokenizer.add_prefix_space", True, "no space is added to texts here")
+    uses_own = byte_level.get("use_regex", True)
+    if len(steps) == 1:
+        if uses_own:
+            return check_pattern("gpt2")
+        _refuse("pre_tokenizer.use_regex", False, "without a Split, texts would not be split")
+    if uses_own:
+        _refuse("pre_tokenizer", pre_tokenizer, "splits by two expressions, one after the other")
+    split = steps[0]
+    expression = _expect(split.get("pattern"), dict, "pre_tokenizer.pattern").get("Regex")
+    behavior = (split.get("behavior"), bool(split.get("invert")))
+    if behavior not in (("Isolated", False), ("Removed", True)):
+        _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
+    if expression == GPT2_SPELLED_OUT:
+        return check_pattern("gpt2")
+    return check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+
+
+def _read_added_tokens(rows: Any) -> dict[str, int]:
+    special: dict[str, int] = {}
+    for i, row in enumerate(_expect(rows, list, "added_tokens")):
+        token = _expect(row, dict, f"added_tokens[{i}]")
+        name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
+        if type(token.get("id")) is not int:
+            _refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
+        for flag in ("lstrip", "rstrip", "single_word"):
+            if token.get(flag):
+                _refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
+        if name in special:
+            _refuse(f"added_tokens[{i}].content", name, "it stands there twice")
+        special[name] = token["id"]
+    return special
+
+
+def _read_merges(rows: Any) -> list[tuple[bytes, bytes]]:
+    merges = []
+    for i, row in enumerate(_expect(rows, list, "model.merges")):
+        parts = row.split(" ") if isinstance(row, str) else row
+        if (
+            not isinstance(parts, list)
+            or len(parts) != 2
+            or not all(isinstance(part, str) and part for part in parts)
+        ):
+            _refuse(f"model.merges[{i}]", row, "a merge is a pair of tokens")
+        try:
+            merges.append((from_text(parts[0]), from_text(parts[1])))
+        except ValueError as error:
+            raise ValueError(f"model.merges[{i}]: {error}") from None
+    return merges
+
+
+def _type_of(value: Any) -> Any:
+    return value.get("type") if isinstance(value, dict) else None
+
+
+def _expect(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
+        raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
+    return value
+
+
+def _refuse(name: str, value: object, why: str) -> NoReturn:
+    raise ValueError(f"{name}: {shorten(value)} can't be represented: {why}")

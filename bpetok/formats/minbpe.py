@@ -1,0 +1,111 @@
+"""minbpe: PREFIX.model, which its RegexTokenizer loads, and PREFIX.vocab, for people to read."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import TYPE_CHECKING
+
+from bpetok._files import read_bounded, write_whole
+from bpetok.formats.checks import check_ids_equal
+from bpetok.formats.recovery import reading
+from bpetok.patterns import PATTERNS
+from bpetok.vocab import N_BYTES, shorten
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+MAX_FILE_BYTES = 1 << 28
+HEADER = "minbpe v1"
+
+
+def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
+    """Write PREFIX.model and PREFIX.vocab."""
+    ids = tokenizer.token_ids.tolist()
+    if ids != list(range(len(ids))):
+        raise ValueError("the ids must be the bytes 0 to 255, then the merges in their order")
+    for name in tokenizer.special_tokens:
+        if name.split() != [name]:
+            raise ValueError(
+                f"the special token {name!r} holds white space, at which minbpe would cut it"
+            )
+    lines = [HEADER, PATTERNS[tokenizer.pattern], str(len(tokenizer.special_tokens))]
+    lines += [f"{name} {token_id}" for name, token_id in tokenizer.special_tokens.items()]
+    lines += [f"{left} {right}" for left, right in tokenizer.merge_pairs.tolist()]
+    model = ("\n".join(lines) + "\n").encode()
+    same = parse(model)
+    check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the file")
+    base = os.fspath(prefix)
+    write_whole(f"{base}.model", model)
+    write_whole(f"{base}.vocab", render_vocab(tokenizer).encode())
+
+
+def render_vocab(tokenizer: Tokenizer) -> str:
+    """Return what minbpe's own PREFIX.vocab says of each token."""
+    rows = [f"[{_render(bytes([byte]))}] {byte}\n" for byte in range(N_BYTES)]
+    for i, (left, right) in enumerate(tokenizer.merges):
+        parts = f"[{_render(left)}][{_render(right)}]"
+        rows.append(f"{parts} -> [{_render(left + right)}] {N_BYTES + i}\n")
+    rows += [
+        f"[{_render(name.encode())}] {token_id}\n"
+        for name, token_id in tokenizer.special_tokens.items()
+    ]
+    return "".join(rows)
+
+
+def _render(token: bytes) -> str:
+    return "".join(
+        f"\\u{ord(character):04x}" if unicodedata.category(character)[0] == "C" else character
+        for character in token.decode(errors="replace")
+    )
+
+
+def from_file(path: str | os.PathLike[str]) -> Tokenizer:
+    """Return the tokenizer of a .model file."""
+    data = read_bounded(path, MAX_FILE_BYTES)
+    return reading(os.fspath(path), lambda: parse(data))
+
+
+def parse(data: bytes) -> Tokenizer:
+    """Return the tokenizer of what a .model file holds."""
+    from bpetok.tokenizer import Tokenizer
+
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8") from None
+    if lines[0].strip() != HEADER:
+        raise ValueError(f"line 1 must be {HEADER!r}, got {shorten(lines[0])}")
+    if len(lines) < 3:
+        raise ValueError(f"line {len(lines)}: the file ends before the number of special tokens")
+    if not lines[1].strip():
+        raise ValueError("line 2: no pattern (a BasicTokenizer), so texts would not be split")
+    (n_special,) = _numbers(lines, 3, 1)
+    if n_special > len(lines) - 3:
+        raise ValueError(f"line 3: {n_special} special tokens, but the file has {len(lines)} lines")
+    special: dict[str, int] = {}
+    for number in range(4, 4 + n_special):
+        name, _, token_id = lines[number - 1].strip().rpartition(" ")
+        if not name or name in special or not _is_number(token_id):
+            raise ValueError(
+                f"line {number}: {shorten(lines[number - 1])} is not a new special token and its id"
+            )
+        special[name] = int(token_id)
+    pairs = [
+        _numbers(lines, number, 2)
+        for number in range(4 + n_special, len(lines) + 1)
+        if lines[number - 1].strip()
+    ]
+    return Tokenizer(merges=pairs, pattern=lines[1].strip(), special_tokens=special)
+
+
+def _numbers(lines: list[str], number: int, n: int) -> list[int]:
+    parts = lines[number - 1].split()
+    if len(parts) != n or not all(map(_is_number, parts)):
+        what = "a number" if n == 1 else "a pair"
+        raise ValueError(f"line {number}: {shorten(lines[number - 1])} is not {what}")
+    return list(map(int, parts))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
