@@ -47,21 +47,58 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     The bytes go to a temporary file in the same folder, which is then renamed. A symbolic link
     stays one, a file that is replaced keeps its permissions.
     """
-    check_writable(path)
-    target = _target(path)
-    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.tmp")
+    file = PendingFile(path)
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        temporary.replace(target)
-    except BaseException:
+        file.write(data)
+        file.keep()
+    finally:
+        file.discard()
+
+
+class PendingFile:
+    """A file that has its name only when it is whole: `keep` gives it, `discard` removes the rest.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or can't be written to, or `path` is a folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_writable(path)
+        self._target = _target(path)
+        self._temporary = self._target.with_name(
+            f".{self._target.name[:64]}.{secrets.token_hex(4)}.tmp"
+        )
+        self._file = self._temporary.open("xb")
+        self._kept = False
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        self._file.write(data)
+
+    def close(self) -> None:
+        """Write what is left in memory; nothing can be appended any more."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def keep(self) -> None:
+        """Give the file its name, in the place of what was there."""
+        self.close()
+        if self._target.exists():
+            self._temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
+        self._temporary.replace(self._target)
+        self._kept = True
+
+    def discard(self) -> None:
+        """Remove the file if it was not kept."""
         with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+            self._file.close()
+        if not self._kept:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
 
 
 def _target(path: str | os.PathLike[str]) -> Path:

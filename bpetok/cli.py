@@ -117,7 +117,9 @@ def _build_parser() -> Parser:
     train.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     train.set_defaults(run=_train)
 
-    encode = commands.add_parser("encode", help="text to ids: one line of ids for each input")
+    encode = commands.add_parser(
+        "encode", help="text to ids: one line of ids for each input, or --output train.bin"
+    )
     encode.add_argument(
         "--special",
         choices=("refuse", "ids", "text"),
@@ -125,6 +127,33 @@ def _build_parser() -> Parser:
         help="special tokens in the text: refuse them, give them their ids, or treat them as "
         "ordinary text (default: %(default)s)",
     )
+    encode.add_argument(
+        "--output",
+        metavar="TRAIN.bin",
+        help="write ids as uint16 (uint32 where one is larger) and TRAIN.json about them",
+    )
+    encode.add_argument(
+        "--eot", metavar="TOKEN", help="with --output: a special token to write behind each FILE"
+    )
+    encode.add_argument(
+        "--shard-size",
+        type=int,
+        metavar="N",
+        help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
+    )
+    encode.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="with --output; default: $BPETOK_NUM_THREADS, else all CPUs",
+    )
+    encode.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="with --output: text that is not UTF-8 (default: %(default)s)",
+    )
+    encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
     encode.set_defaults(run=_encode)
     decode = commands.add_parser("decode", help="ids, separated by white space, to text")
     decode.set_defaults(run=_decode)
@@ -185,6 +214,12 @@ def _encode(options: argparse.Namespace) -> None:
     from bpetok.tokenizer import SpecialTokenError
 
     tokenizer = _load(options.tokenizer)
+    if options.output is not None:
+        _encode_to_file(tokenizer, options)
+        return
+    for name in ("eot", "shard_size", "threads"):
+        if getattr(options, name) is not None:
+            raise CommandError(f"--{name.replace('_', '-')} needs --output")
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
     for name, file in _inputs(options.files):
@@ -203,6 +238,43 @@ def _encode(options: argparse.Namespace) -> None:
             separator = " " if start else ""
             sys.stdout.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
         sys.stdout.write("\n")
+
+
+def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
+    if not options.files:
+        raise CommandError("give FILEs to encode into --output")
+    begin = time.perf_counter()
+    try:
+        written = tokenizer.encode_files(
+            options.files,
+            options.output,
+            eot=options.eot,
+            shard_size=options.shard_size,
+            allowed_special="all" if options.special == "ids" else (),
+            disallowed_special="all" if options.special == "refuse" else (),
+            n_threads=options.threads,
+            errors=options.errors,
+            progress=sys.stderr.isatty() and not options.quiet,
+        )
+    except ValueError as error:
+        message = str(error)
+        if "holds the special token" in message:
+            message = message.partition("; pass")[0] + (
+                "; give it its own id with --special ids, or encode it as ordinary text with "
+                "--special text"
+            )
+        raise CommandError(message) from None
+    except OSError as error:
+        raise CommandError(_describe(error)) from None
+    if not options.quiet:
+        n_files = len(written.files)
+        print(
+            f"Encoded in {time.perf_counter() - begin:.1f} s: {written.n_ids} ids of "
+            f"{written.dtype} in {n_files} file{'' if n_files == 1 else 's'}.\n"
+            f"Saved to {options.output if n_files == 1 else written.files[0]}"
+            f"{'' if n_files == 1 else '...'}, described in {written.summary}.",
+            file=sys.stderr,
+        )
 
 
 def _decode(options: argparse.Namespace) -> None:

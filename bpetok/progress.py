@@ -1,4 +1,4 @@
-"""Progress of the two phases, "count" (bytes) and "learn" (merges): a bar or a callback."""
+"""Progress of phases, "count" and "encode" (bytes), "learn" (merges): a bar or a callback."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ class _Bars:
 def _new_bar(phase: str, total: int | None) -> tqdm[Any]:
     from tqdm.auto import tqdm
 
-    if phase == "count":
+    if phase != "learn":
         return tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1000)
     return tqdm(desc=phase, total=total, unit=" merges")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,12 @@ from bpetok._conversions import Conversions
 from bpetok._decode import Decoder
 from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
 from bpetok._files import read_bounded, write_whole
-from bpetok._options import check_special_tokens, resolve_threads
+from bpetok._options import (
+    check_errors,
+    check_integer,
+    check_special_tokens,
+    resolve_threads,
+)
 from bpetok._saved import from_json, to_json
 from bpetok._scan import check_utf8
 from bpetok._special import SpecialTokens
@@ -25,12 +31,16 @@ from bpetok.vocab import (
     check_merge_counts,
     check_merges,
     encode_utf8,
+    shorten,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bpetok._bins import IdFiles
+    from bpetok.progress import Progress
+    from bpetok.sources import StrPath
     from bpetok.vocab import Counts, Merges
 
     Ids = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -489,6 +499,82 @@ class Tokenizer(Conversions):
 
         return generate()
 
+    def encode_files(
+        self,
+        files: StrPath | Iterable[StrPath],
+        output: str | os.PathLike[str],
+        *,
+        eot: str | None = None,
+        shard_size: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+        n_threads: int | None = None,
+        errors: str = "strict",
+        progress: Progress = False,
+    ) -> IdFiles:
+        """Encode text files of any size into a file of ids, as training loops read them.
+
+        The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
+        ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
+        file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
+        the vocabulary. Everything gets its name when it is whole.
+
+        Parameters
+        ----------
+        files : path, glob pattern, or iterable of them
+            UTF-8 text files; each is one text.
+        output : path
+        eot : str, optional
+            A special token whose id is written behind each file that is not empty.
+        shard_size : int, optional
+            Ids a file. The files are then named after `output` with a number: train.bin becomes
+            train_000000.bin, train_000001.bin...
+        allowed_special, disallowed_special : "all" or a set of str
+            As in `encode`.
+        n_threads : int, optional
+            As in `encode_batch`; the result does not depend on it.
+        errors : {"strict", "replace"}
+            What to do with bytes that are not UTF-8: raise, or encode U+FFFD as ``bytes.decode``
+            gives it.
+        progress : bool or callable
+            True shows a bar; a callable is called with ("encode", bytes done, bytes in all).
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError, PermissionError
+            If a path cannot be read as a file, or the output's folder not be written to, before
+            anything is encoded.
+        ValueError
+            If a file is not UTF-8 or holds a special token that is disallowed (the message has the
+            file and the offset), or an option is out of its range. No file is written.
+        """
+        from bpetok import _bins
+
+        if eot is not None and eot not in self._special_tokens:
+            raise ValueError(
+                f"eot must be a special token, one of {shorten(list(self._special_tokens))}, "
+                f"got {eot!r}"
+            )
+        if shard_size is not None:
+            shard_size = check_integer("shard_size", shard_size, 1, (1 << 63) - 1)
+        allowed, disallowed = self._special_names(allowed_special, disallowed_special)
+        job = _bins.Job(
+            encoder=self._encoder,
+            specials=self._build_specials(allowed_special, disallowed_special),
+            # Where one of these begins, a text may be cut in two.
+            boundaries=SpecialTokens({name.encode() for name in (*allowed, *disallowed)}),
+            eot_id=None if eot is None else self._special_tokens[eot],
+            dtype=self.id_dtype,
+            n_threads=resolve_threads(n_threads),
+            errors=check_errors(errors),
+        )
+        return _bins.encode_files(self, job, files, output, shard_size, progress)
+
+    @property
+    def vocabulary_sha256(self) -> str:
+        """A hash of all that ids depend on: merges, pattern, special tokens and ids."""
+        return hashlib.sha256(self._to_json(with_counts=False)).hexdigest()
+
     def _encode_word(self, word: bytes) -> list[int]:
         # The ids of any bytes as one word, whatever the pattern.
         return self._encoder.encode_word(word)
@@ -499,20 +585,28 @@ class Tokenizer(Conversions):
         return self._build_specials(allowed_special, disallowed_special)
 
     def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
+        allowed, disallowed = self._special_names(allowed_special, disallowed_special)
+        tokens = SpecialTokens(name.encode() for name in allowed)
+        ids = [self._special_tokens[token.decode()] for token in tokens.tokens]
+        return Specials(
+            tokens,
+            ids,
+            SpecialTokens(encode_utf8(name, "disallowed_special") for name in disallowed),
+        )
+
+    def _special_names(
+        self, allowed_special: Special, disallowed_special: Special
+    ) -> tuple[list[str], list[str]]:
         names = list(self._special_tokens)
-        allowed = names if _is_all(allowed_special, "allowed_special") else allowed_special
-        allowed = [name for name in names if name in allowed]
+        given = names if _is_all(allowed_special, "allowed_special") else allowed_special
+        allowed = [name for name in names if name in given]
         if _is_all(disallowed_special, "disallowed_special"):
-            disallowed = [name.encode() for name in names if name not in allowed]
-        else:
-            disallowed = [encode_utf8(name, "disallowed_special") for name in disallowed_special]
-        if b"" in disallowed:
+            return allowed, [name for name in names if name not in allowed]
+        if "" in disallowed_special:
             raise ValueError(
                 "disallowed_special must not hold the empty str, which stands in every text"
             )
-        tokens = SpecialTokens(name.encode() for name in allowed)
-        ids = [self._special_tokens[token.decode()] for token in tokens.tokens]
-        return Specials(tokens, ids, SpecialTokens(disallowed))
+        return allowed, list(dict.fromkeys(disallowed_special))
 
     # ---- ids to text ----
 
@@ -578,12 +672,15 @@ class Tokenizer(Conversions):
         """
         write_whole(path, self._to_json())
 
-    def _to_json(self) -> bytes:
+    def _to_json(self, *, with_counts: bool = True) -> bytes:
+        counts = None
+        if with_counts and self._counts is not None:
+            counts = memoryview(self._counts).cast("q").tolist()
         return to_json(
             pairs=memoryview(self._pairs).cast("i").tolist(),
             pattern=self._pattern,
             special_tokens=self._special_tokens,
-            counts=None if self._counts is None else memoryview(self._counts).cast("q").tolist(),
+            counts=counts,
             token_ids=None if self._token_ids is None else list(self._ids()),
         )
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bpetok
@@ -141,6 +142,33 @@ def test_encode_writes_a_line_of_ids_for_each_input(run, tok, tmp_path):
     assert run("encode", "--tokenizer", "tok.json", input=b"the cat").stdout.decode().split() == (
         ids.split()
     )
+
+
+def test_encode_writes_files_of_ids(run, tok, tmp_path):
+    """As encode_files does; what it did is said on stderr unless --quiet."""
+    (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
+    (tmp_path / "b.txt").write_text(TEXT, "utf-8")
+    command = ["encode", "--tokenizer", "tok.json", "a.txt", "b.txt", "--output", "train.bin"]
+    options = ["--special", "ids", "--eot", "<|end|>", "--threads", 2]
+    done = run(*command, *options)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"described in train.json" in done.stderr
+    ids = np.fromfile(tmp_path / "train.bin", dtype="<u2").tolist()
+    expected = [*tok.encode(TEXT), 259, 259, *tok.encode(TEXT), 259]
+    assert ids == expected
+    done = run(*command, *options, "--shard-size", 500, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    shards = [np.fromfile(path, dtype="<u2") for path in sorted(tmp_path.glob("train_0*.bin"))]
+    assert np.concatenate(shards).tolist() == expected
+    for wrong, message in (
+        ([*command], b"a.txt: holds the special token '<|end|>' near byte 740; give it its own"),
+        ([*command[:3], "--output", "x.bin"], b"give FILEs to encode into --output"),
+        ([*command[:4], "--eot", "<|end|>"], b"--eot needs --output"),
+        ([*command, "--eot", "<s>"], b"eot must be a special token"),
+    ):
+        done = run(*wrong)
+        assert done.returncode == 2
+        assert message in done.stderr
 
 
 def test_special_tokens_are_refused_unless_asked_for(run, tok):

@@ -1,0 +1,217 @@
+"""Text files to files of ids, as training loops read them: flat uint16 or uint32, little-endian."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from bpetok import sources
+from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
+from bpetok._files import PendingFile, check_writable, write_whole
+from bpetok.progress import Progress, reporting
+from bpetok.sources import Piece
+
+if TYPE_CHECKING:
+    from bpetok._special import SpecialTokens
+    from bpetok.tokenizer import Tokenizer
+
+FORMAT = "bpetok ids"
+MOST_SHARDS = 1_000_000
+
+
+class IdFiles(NamedTuple):
+    """What `Tokenizer.encode_files` has written.
+
+    files : tuple of Path
+        The files of ids, in order.
+    summary : Path
+        A JSON file that says what is in them.
+    n_ids : int
+        In all files together.
+    dtype : str
+        "uint16" or "uint32".
+    """
+
+    files: tuple[Path, ...]
+    summary: Path
+    n_ids: int
+    dtype: str
+
+
+class Job(NamedTuple):
+    """What to encode and how: all that has been checked."""
+
+    encoder: Encoder
+    specials: Specials
+    boundaries: SpecialTokens
+    eot_id: int | None
+    dtype: np.dtype[Any]
+    n_threads: int
+    errors: str
+
+
+def encode_files(
+    tokenizer: Tokenizer,
+    job: Job,
+    files: sources.StrPath | Iterable[sources.StrPath],
+    output: str | os.PathLike[str],
+    shard_size: int | None,
+    progress: Progress,
+) -> IdFiles:
+    """Encode files into `output` or numbered shards: `Tokenizer.encode_files`."""
+    paths = sources.resolve_files(files)
+    summary = Path(output).with_suffix(".json")
+    if summary == Path(output):
+        raise ValueError(f"output must not end in .json, where the summary is written: {output}")
+    check_writable(output)
+    check_writable(summary)
+    shards = Shards(Path(output), job.dtype, shard_size)
+    pieces = sources.file_pieces(paths, job.boundaries)
+    total = sources.total_size(paths)
+    done = 0
+    with reporting(progress) as report, shards:
+        for n_bytes, ids in encode_pieces(job, pieces):
+            shards.append(ids)
+            done += n_bytes
+            report("encode", done, total)
+        shards.finish()
+    content = {
+        "format": FORMAT,
+        "dtype": job.dtype.name,
+        "byte_order": "little",
+        "n_ids": shards.n_ids,
+        "n_bytes": done,
+        "eot_id": job.eot_id,
+        "vocab_size": tokenizer.vocab_size,
+        "vocabulary_sha256": tokenizer.vocabulary_sha256,
+        "files": [
+            {"name": path.name, "n_ids": n}
+            for path, n in zip(shards.paths, shards.sizes, strict=True)
+        ],
+    }
+    write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
+    return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
+
+
+def encode_pieces(job: Job, pieces: Iterable[Piece]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    """Yield the number of bytes and the ids of each piece, in order; `eot_id` behind each file.
+
+    Threads encode, this one reads; few pieces are in memory at a time.
+    """
+    eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.dtype)
+    waiting: deque[tuple[int, Future[np.ndarray[Any, Any]] | np.ndarray[Any, Any]]] = deque()
+    any_file = False
+    with ThreadPoolExecutor(job.n_threads) as pool:
+        try:
+            for piece in pieces:
+                if piece.offset == 0 and any_file:
+                    waiting.append((0, eot))
+                any_file = True
+                waiting.append((len(piece.data), pool.submit(_encode_piece, job, piece)))
+                while len(waiting) > 2 * job.n_threads + 1:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            for _, result in waiting:
+                if isinstance(result, Future):
+                    result.cancel()
+    if any_file:
+        yield 0, eot
+
+
+def _next(
+    waiting: deque[tuple[int, Future[np.ndarray[Any, Any]] | np.ndarray[Any, Any]]],
+) -> tuple[int, np.ndarray[Any, Any]]:
+    n_bytes, result = waiting.popleft()
+    return n_bytes, result.result() if isinstance(result, Future) else result
+
+
+def _encode_piece(job: Job, piece: Piece) -> np.ndarray[Any, Any]:
+    data = bytes(piece.data)
+    narrow = job.dtype == np.uint16
+    try:
+        try:
+            return np.asarray(job.encoder.encode_array(data, job.specials, narrow))
+        except TextError as error:
+            if error.kind == DISALLOWED_TOKEN or job.errors == "strict":
+                raise
+        data = data.decode(errors="replace").encode()
+        return np.asarray(job.encoder.encode_array(data, job.specials, narrow))
+    except TextError as error:
+        at = piece.offset + error.start
+        if error.kind == DISALLOWED_TOKEN:
+            token = data[error.start : error.start + error.length].decode()
+            raise ValueError(
+                f"{piece.origin}: holds the special token {token!r} near byte {at}; pass "
+                "allowed_special='all' to give special tokens their ids, or disallowed_special=() "
+                "to encode them as ordinary text"
+            ) from None
+        raise ValueError(
+            f"{piece.origin}: must be UTF-8, but byte {at} is not; errors='replace' replaces "
+            "what is not"
+        ) from None
+
+
+class Shards:
+    """Files of at most `shard_size` ids each, under temporary names until `finish`."""
+
+    def __init__(self, output: Path, dtype: np.dtype[Any], shard_size: int | None) -> None:
+        self.output = output
+        self.dtype = dtype
+        self.shard_size = shard_size
+        self.paths: list[Path] = []
+        self.sizes: list[int] = []
+        self.n_ids = 0
+        self._pending: list[PendingFile] = []
+
+    def append(self, ids: np.ndarray[Any, Any]) -> None:
+        """Write ids, into new files where one is full."""
+        if sys.byteorder == "big":
+            ids = ids.byteswap()
+        self.n_ids += len(ids)
+        while len(ids):
+            if not self.sizes or self.sizes[-1] == self.shard_size:
+                self._open()
+            n = len(ids)
+            if self.shard_size is not None:
+                n = min(n, self.shard_size - self.sizes[-1])
+            self._pending[-1].write(ids[:n].data.cast("B"))
+            self.sizes[-1] += n
+            ids = ids[n:]
+
+    def _open(self) -> None:
+        if self._pending:
+            self._pending[-1].close()
+        path = self.output
+        if self.shard_size is not None:
+            if len(self.paths) == MOST_SHARDS:
+                raise ValueError(
+                    f"shard_size: {self.shard_size} makes more than {MOST_SHARDS} files"
+                )
+            path = path.with_name(f"{path.stem}_{len(self.paths):06}{path.suffix}")
+        self._pending.append(PendingFile(path))
+        self.paths.append(path)
+        self.sizes.append(0)
+
+    def finish(self) -> None:
+        """Give all files their names."""
+        for file in self._pending:
+            file.keep()
+
+    def __enter__(self) -> Shards:
+        if self.shard_size is None:
+            self._open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._pending:
+            file.discard()
