@@ -1,0 +1,67 @@
+"""A tokenizer for a small chat model, as happy-llm (6,144 ids) and minimind (6,400) make theirs.
+
+    python examples/chat_model.py [FILE...]
+
+The special tokens have the ids behind the merges; reserved ones keep ids for later use.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+
+import bpetok
+from bpetok.sources import sample_files
+
+VOCAB_SIZE = 6400
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+RESERVED = [f"<|reserved_{i}|>" for i in range(36 - len(SPECIAL))]
+CHAT_TEMPLATE = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{{ message.content }}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}
+<|im_start|>assistant
+{% endif -%}
+"""
+
+
+def main(files: list[str]) -> None:
+    """Train, save for transformers, and load what was saved."""
+    tok = bpetok.train(files, vocab_size=VOCAB_SIZE, special_tokens=SPECIAL + RESERVED)
+    with tempfile.TemporaryDirectory() as folder:
+        tok.save_pretrained(
+            folder,
+            bos_token="<|im_start|>",
+            eos_token="<|im_end|>",
+            pad_token="<|endoftext|>",
+            unk_token="<|endoftext|>",
+            chat_template=CHAT_TEMPLATE,
+            model_max_length=32_768,
+        )
+        assert bpetok.Tokenizer.from_pretrained(folder) == tok
+        print(f"saved {tok.vocab_size} ids, {len(tok.special_tokens)} of them special")
+        if importlib.util.find_spec("transformers") is None:
+            print("transformers is not installed: nothing more to see")
+            return
+
+        from transformers import AutoTokenizer
+
+        theirs = AutoTokenizer.from_pretrained(folder)
+        messages = [
+            {"role": "user", "content": "What is 2 + 2?"},
+            {"role": "assistant", "content": "4, as far as I know."},
+        ]
+        text = theirs.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        ids = theirs.encode(text)
+        assert len(theirs) == tok.vocab_size
+        assert ids == tok.encode(text, allowed_special="all")
+        assert theirs.decode(ids) == tok.decode(ids) == text
+        print(text)
+        print(f"{len(ids)} ids, the same in transformers and here: {ids[:12]}...")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or sample_files()[:200])
