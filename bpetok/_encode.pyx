@@ -245,6 +245,16 @@ cdef void cache_put(
     cache.n_entries += 1
 
 
+cdef inline int32_t* copy_cached(
+    const Cache* cache, const CacheEntry* entry, int32_t* ids
+) noexcept nogil:
+    # Copy the ids of a word and return the place behind them. Requires: room for INLINE_IDS more.
+    memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
+    if entry.n_ids > INLINE_IDS:
+        memcpy(ids, &cache.arena[entry.ids[0]], entry.n_ids * sizeof(int32_t))
+    return ids + entry.n_ids
+
+
 # ---- what one call needs for itself -------------------------------------------------------------
 
 cdef class Specials:
@@ -472,14 +482,6 @@ cdef class Encoder:
         work.n_ids += n_ids
         return n_ids
 
-    cdef inline void append_cached(self, Workspace work, const CacheEntry* entry) noexcept nogil:
-        # Requires: room for INLINE_IDS ids more than the entry has.
-        cdef int32_t* ids = work.ids + work.n_ids
-        memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
-        if entry.n_ids > INLINE_IDS:
-            memcpy(ids, work.cache.arena + entry.ids[0], entry.n_ids * sizeof(int32_t))
-        work.n_ids += entry.n_ids
-
     cdef int append_new(
         self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t line
     ) noexcept nogil:
@@ -495,11 +497,13 @@ cdef class Encoder:
     ) noexcept nogil:
         # Append the ids of a word of more than PACKED_WORD bytes.
         cdef const CacheEntry* entry = &work.cache.lines[at].entries[0]
+        cdef int32_t* ids
         if n > CACHED_WORD:
             return <int>min(0, self.append_merged(work, word, n))
         for _ in range(2):
             if same_word(&work.cache, &entry.key, key, word):
-                self.append_cached(work, entry)
+                ids = work.ids + work.n_ids
+                work.n_ids += copy_cached(&work.cache, entry, ids) - ids
                 return 0
             entry += 1
         return self.append_new(work, word, n, key, at)
@@ -515,9 +519,11 @@ cdef class Encoder:
         cdef const uint8_t* end = text + n
         cdef Py_ssize_t i, k, length
         cdef int failure
+        cdef const CacheLine* cache
         cdef const CacheEntry* entry
         cdef const Key* key
         cdef uint64_t differs, differs_too
+        cdef int32_t* ids
         scan_begin(&scanner, text, n)
         while True:
             k = scan_next(&scanner, bounds)
@@ -537,12 +543,16 @@ cdef class Encoder:
                     keys[i].low, keys[i].high = 0, LONG_KEY
                 lines[i] = line_of(&work.cache, &keys[i])
                 prefetch(&work.cache.lines[lines[i]])
+            # What is asked for each word stands in local variables, out of memory.
+            cache = work.cache.lines
+            ids = work.ids + work.n_ids
             for i in range(k):
-                entry = &work.cache.lines[lines[i]].entries[0]
+                entry = &cache[lines[i]].entries[0]
                 key = &keys[i]
                 differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high
                 differs_too = entry[1].key.low ^ key.low | entry[1].key.high ^ key.high
                 if (differs != 0) & (differs_too != 0):
+                    work.n_ids = ids - work.ids
                     length = bounds[i + 1] - bounds[i]
                     if length <= PACKED_WORD:
                         failure = self.append_new(work, bounds[i], length, key, lines[i])
@@ -550,9 +560,11 @@ cdef class Encoder:
                         failure = self.append_long(work, bounds[i], length, key, lines[i])
                     if failure < 0:
                         return failure
+                    ids = work.ids + work.n_ids
                 else:
                     # Which of the two is as good as random, so it must not be a branch.
-                    self.append_cached(work, entry + (differs != 0))
+                    ids = copy_cached(&work.cache, entry + (differs != 0), ids)
+            work.n_ids = ids - work.ids
             if work.flush() < 0:
                 return NO_MEMORY
 
