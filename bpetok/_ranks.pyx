@@ -21,8 +21,8 @@ cdef enum:
     N_BYTES = 256
     SHORT_WORD = 32             # bytes; the bits of the mask `alive`
     SHORT_MERGES = 1 << 26      # with five bits for a place, a rank fills 31
-    ID_BITS = 21                # three such ids fill a slot of 63 bits, so that half a million
-    ID_LIMIT = 1 << ID_BITS     # fit in 8 MB; 16 bytes a slot cost a tenth of the speed
+    ID_BITS = 21                # three such ids fill a slot of 63 bits, so that a million
+    ID_LIMIT = 1 << ID_BITS     # fit in 32 MB; 16 bytes a slot cost a tenth of the speed
 
 # Not an id, and larger than all: where no merge applies.
 cdef int32_t NONE = INT32_MAX
@@ -76,7 +76,7 @@ cdef int ranks_init(
     cdef Py_ssize_t i, n_slots = 64
     cdef int32_t left, right
     ranks.n_merges, ranks.multiplier, ranks.shift = n_merges, seed | 1, 64 - 6
-    while n_slots < 2 * n_merges:
+    while n_slots < 4 * n_merges:
         n_slots *= 2
         ranks.shift -= 1
     ranks.mask = n_slots - 1
