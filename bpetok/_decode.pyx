@@ -177,7 +177,9 @@ cdef class Decoder:
 
     cdef int refuse(self, token_id, Py_ssize_t i) except -1:
         if 0 <= token_id < self.n_tokens:
-            raise ValueError(f"ids must be in the vocabulary, which has no {token_id}, at index {i}")
+            raise ValueError(
+                f"ids must be in the vocabulary, which has no {token_id}, at index {i}"
+            )
         raise ValueError(f"ids must be from 0 to {self.n_tokens - 1}, got {token_id} at index {i}")
 
     def offsets(self, list ids not None, const uint8_t[::1] text not None):

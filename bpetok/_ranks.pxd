@@ -6,7 +6,8 @@ cdef struct LargeSlot:
 
 cdef struct Ranks:
     # Which pair merges to which id. Pairs of bytes have a table of their own; all others stand in
-    # one with open addressing, at most a quarter full: `slots`, or `large` if ids need more than ID_BITS.
+    # one with open addressing, at most a quarter full: `slots`, or `large` if ids need more than
+    # ID_BITS.
     int32_t* byte_pairs   # [left << 8 | right]
     uint64_t* slots       # left, right, id of ID_BITS each; NO_PAIR if empty
     LargeSlot* large
