@@ -236,8 +236,13 @@ cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept no
     while i < n:
         c = text[i]
         if c < 0x80:
-            if n - i >= 8 and load64(text + i) & HIGH_BITS == 0:
-                i += 8
+            if n - i >= 32 and (
+                load64(text + i)
+                | load64(text + i + 8)
+                | load64(text + i + 16)
+                | load64(text + i + 24)
+            ) & HIGH_BITS == 0:
+                i += 32
             else:
                 i += 1
             continue

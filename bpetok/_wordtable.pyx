@@ -339,8 +339,8 @@ cdef struct Partition:
 cdef class Combination:
     """The words of several tables as one set, in an order that depends on the words alone.
 
-    First `combine` is called for each partition, then `allocate` once, then `write` for each
-    partition; different partitions may be handled by different threads.
+    First `combine` is called for all partitions, then `allocate` once, then `write` for all
+    partitions; different partitions may be handled by different threads.
     """
 
     cdef list tables
@@ -355,17 +355,20 @@ cdef class Combination:
         for p in range(1 << PARTITION_BITS):
             free(self.partitions[p].entries)
 
-    def combine(self, int p):
-        """Gather the words of partition `p` of all tables, sum their counts and sort them."""
-        cdef Table merged
+    def combine(self, int first, int last):
+        """Gather the words of partitions first..last - 1 of all tables, with their counts' sums."""
         cdef WordTable table
-        cdef int status = table_init(&merged, SMALLEST_CAPACITY, PARTITION_BITS)
-        for table in self.tables:
-            with nogil:
-                status = status or add_partition(&merged, &table.table, p)
+        cdef int p, i, n = len(self.tables)
+        cdef int status = 0
+        cdef Table* tables = <Table*> malloc(n * sizeof(Table))
+        if tables == NULL:
+            raise MemoryError("no memory to combine the tables of words")
+        for i, table in enumerate(self.tables):
+            tables[i] = table.table
         with nogil:
-            status = status or sort_partition(&self.partitions[p], &merged)
-            table_clear(&merged)
+            for p in range(first, last):
+                status = status or combine_partition(&self.partitions[p], tables, n, p)
+        free(tables)
         if status:
             raise MemoryError("no memory to combine the tables of words")
 
@@ -385,21 +388,41 @@ cdef class Combination:
         self.offsets[n_words] = n_bytes
         self.counts = np.empty(n_words, np.int64)
 
-    def write(self, int p):
-        """Write the words of partition `p` to `ids`, `offsets` and `counts`."""
+    def write(self, int first, int last):
+        """Write the words of partitions first..last - 1 to `ids`, `offsets` and `counts`."""
         cdef int32_t[::1] ids = self.ids
         cdef int64_t[::1] offsets = self.offsets
         cdef int64_t[::1] counts = self.counts
         cdef Py_ssize_t i, row = 0, at = 0
-        cdef int q
+        cdef int p
         with nogil:
-            for q in range(p):
-                row += self.partitions[q].n_words
-                at += self.partitions[q].n_bytes
-            for i in range(self.partitions[p].n_words):
-                offsets[row + i] = at
-                counts[row + i] = self.partitions[p].entries[i].count
-                at += write_word(&ids[at], &self.partitions[p].entries[i])
+            for p in range(first):
+                row += self.partitions[p].n_words
+                at += self.partitions[p].n_bytes
+            for p in range(first, last):
+                for i in range(self.partitions[p].n_words):
+                    offsets[row] = at
+                    counts[row] = self.partitions[p].entries[i].count
+                    at += write_word(&ids[at], &self.partitions[p].entries[i])
+                    row += 1
+
+
+cdef int combine_partition(
+    Partition* partition, const Table* tables, int n_tables, int p
+) noexcept nogil:
+    # Gather the words of partition p of all tables and sort them. Returns -1 without memory.
+    cdef Table merged
+    cdef size_t n_words = 0
+    cdef int i, status
+    for i in range(n_tables):
+        n_words += tables[i].used
+    status = table_init(&merged, SMALLEST_CAPACITY, PARTITION_BITS)
+    status = status or table_reserve(&merged, n_words >> PARTITION_BITS)
+    for i in range(n_tables):
+        status = status or add_partition(&merged, &tables[i], p)
+    status = status or sort_partition(partition, &merged)
+    table_clear(&merged)
+    return status
 
 
 cdef int add_partition(Table* merged, const Table* table, int p) noexcept nogil:

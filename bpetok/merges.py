@@ -48,10 +48,11 @@ MAX_SHARD_SLOTS = (1 << 31) - 1
 class Tuning(NamedTuple):
     """Bounds that decide how fast merges are learned, and never which."""
 
-    parallel_slots: int = 200_000
-    """Words that fill fewer slots are one shard: none of their rounds would be worth sharing."""
+    parallel_slots: int = 6_000_000
+    """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
+    the large ones."""
     parallel_places: int = 8_000
-    """A round of fewer postings runs on one thread: starting the others costs more."""
+    """A round of fewer postings runs on one thread: waking the others takes some 40 us."""
     batch_merges: int = 256
     """Most merges of a round; on 100 MB of English text the mean is 23."""
     batch_postings: int = 1 << 22
@@ -94,18 +95,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def load_kernels(parallel: bool) -> None:
+def load_kernels() -> None:
     """Import Numba and compile or load the kernels, so that learning need not wait for them.
 
-    With `parallel` also those that only a larger number of words needs.
+    The parallel ones are left out: only a large number of words needs them.
     """
     from bpetok.words import Words
 
     toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
     with stage("load"):
         learn_merges(toy, 5)
-        if parallel:
-            learn_merges(toy, 5, n_threads=2, tuning=Tuning(0, 0, room=0))
 
 
 def learn_merges(

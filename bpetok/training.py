@@ -20,9 +20,6 @@ from bpetok.sources import Piece, StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.words import CountOptions, Words, check_count_options, count_pieces
 
-LARGE_CORPUS = 20_000_000
-"""Bytes of text from which on the parallel kernels are loaded while its words are counted."""
-
 
 def train(
     files: StrPath | Iterable[StrPath],
@@ -160,8 +157,7 @@ def _count(
     pieces: Iterable[Piece], total: int | None, options: CountOptions, report: Report
 ) -> Words:
     """Count words while the kernels load, since counting leaves Python to others."""
-    large = options.n_threads > 1 and total is not None and total >= LARGE_CORPUS
-    loading = threading.Thread(target=load_kernels, args=(large,), daemon=True)
+    loading = threading.Thread(target=load_kernels, daemon=True)
     loading.start()
     words = count_pieces(pieces, options, report, total)
     loading.join()

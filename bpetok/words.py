@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
@@ -277,9 +278,11 @@ def count_pieces(
         report("count", done, total)
     with stage("combine"):
         combination = Combination(tables)
-        _exhaust(_map(combination.combine, range(N_PARTITIONS), options.n_threads))
+        starts = [N_PARTITIONS * i // options.n_threads for i in range(options.n_threads + 1)]
+        shares = list(pairwise(starts))
+        _exhaust(_map(lambda share: combination.combine(*share), shares, options.n_threads))
         combination.allocate()
-        _exhaust(_map(combination.write, range(N_PARTITIONS), options.n_threads))
+        _exhaust(_map(lambda share: combination.write(*share), shares, options.n_threads))
     return Words(
         combination.ids,
         combination.offsets,
