@@ -91,17 +91,19 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
     ValueError
         If there is not one count for each merge, or one is negative or does not fit in 64 bits.
     """
-    counts = array("q")
-    for i, given in enumerate(_rows(merge_counts, "merge_counts")):
-        count = _index(given, f"merge_counts[{i}]")
-        if not 0 <= count < 1 << 63:
-            raise ValueError(f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(count)}")
-        counts.append(count)
+    counts = list(_rows(merge_counts, "merge_counts"))
+    if set(map(type, counts)) - {int} or min(counts, default=0) < 0 or max(counts, default=0) >> 63:
+        for i, given in enumerate(counts):  # something is wrong, or no plain int: say what
+            counts[i] = _index(given, f"merge_counts[{i}]")
+            if not 0 <= counts[i] < 1 << 63:
+                raise ValueError(
+                    f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(counts[i])}"
+                )
     if len(counts) != n_merges:
         raise ValueError(
             f"merge_counts must hold one count for each of {n_merges} merges, got {len(counts)}"
         )
-    return counts
+    return array("q", counts)
 
 
 def check_ids(
@@ -127,6 +129,8 @@ def check_ids(
         If there is not one for each byte and merge, two are the same, or one is negative or so
         large that more than MAX_UNUSED_IDS would not be used.
     """
+    if token_ids is None and not special_tokens:
+        return None, []
     n_tokens = N_BYTES + n_merges
     ids = array("q", range(n_tokens))
     if token_ids is not None:
