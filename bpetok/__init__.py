@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
+    from bpetok._pretokenize import pretokenize as pretokenize
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training import train as train
     from bpetok.training import train_from_iterator as train_from_iterator
@@ -24,6 +25,7 @@ _MODULE_OF = {
     "Words": "words",
     "count_words": "words",
     "count_words_from_iterator": "words",
+    "pretokenize": "_pretokenize",
     "train": "training",
     "train_from_iterator": "training",
     "train_from_words": "training",

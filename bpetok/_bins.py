@@ -74,7 +74,7 @@ def encode_files(
     check_writable(output)
     check_writable(summary)
     shards = Shards(Path(output), job.dtype, shard_size)
-    pieces = sources.file_pieces(paths, job.boundaries)
+    pieces = sources.file_pieces(paths, job.boundaries, pattern=tokenizer.pattern)
     total = sources.total_size(paths)
     done = 0
     with reporting(progress) as report, shards:

@@ -22,6 +22,8 @@ from bpetok._special cimport SpecialTokens
 
 import os
 
+from bpetok._scan import PATTERN_NAMES
+
 cdef extern from "_simd.h":
     uint64_t load64(const uint8_t* bytes) noexcept nogil
     uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
@@ -435,20 +437,26 @@ cdef class Encoder:
         One more than the largest id, special tokens included.
     token_ids : int32 buffer, length 256 + n_merges, optional
         The id that a user sees for each byte and each merge, if not 0, 1, 2...
+    pattern : int
+        Index of the split pattern in `_scan.PATTERN_NAMES`.
     """
 
     cdef Ranks ranks
     cdef int32_t* token_ids  # NULL: as they are
+    cdef int pattern
     cdef list unused         # workspaces
     cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
 
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
-        const int32_t[::1] token_ids = None,
+        const int32_t[::1] token_ids = None, int pattern=0,
     ):
         cdef Py_ssize_t n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         cdef const int32_t* data = &pairs[0] if n_merges else NULL
+        if not 0 <= pattern < len(PATTERN_NAMES):
+            raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
+        self.pattern = pattern
         if ranks_init(&self.ranks, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -524,7 +532,7 @@ cdef class Encoder:
         cdef const Key* key
         cdef uint64_t differs, differs_too
         cdef int32_t* ids
-        scan_begin(&scanner, text, n)
+        scan_begin(&scanner, self.pattern, text, n)
         while True:
             k = scan_next(&scanner, bounds)
             if k == 0:

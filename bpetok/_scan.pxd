@@ -2,7 +2,8 @@ from libc.stdint cimport uint8_t, uint64_t
 
 cdef extern from "_simd.h":
     ctypedef struct ClassMasks:
-        uint64_t letter, number, white, blank, apostrophe, high, lead
+        uint64_t letter, number, white, blank, apostrophe, high, lead, newline, upper, slash
+    ctypedef void (*ClassifyFunction)(const uint8_t* bytes, ClassMasks* out) noexcept nogil
 
 cdef enum:
     SCAN_WORDS = 320  # most words that one call of scan_next returns
@@ -14,25 +15,47 @@ cdef struct Block:
     uint64_t apostrophe
     uint64_t continuation   # not the first byte of its character
     uint64_t inside         # a byte of the text, not behind its end
+    uint64_t newline        # \r \n; where the rule asks for it, as are the next three
+    uint64_t upper          # Lu Lt Lm Lo M
+    uint64_t lower          # Ll Lm Lo M
+    uint64_t slash
+
+cdef struct Rule
 
 cdef struct Scanner:
+    const Rule* rule
+    ClassifyFunction classify_ascii
     const uint8_t* at             # first byte of `block`
     const uint8_t* end            # of the text
     const uint8_t* word           # start of the word not returned yet
     Block block                   # classes of at[0:64]
-    uint64_t spilled_letter       # classes of a character begun in the block before
-    uint64_t spilled_number
-    uint64_t spilled_white
-    uint64_t before_letter        # bit 0: class of the last byte of the block before
+    uint64_t spilled              # bytes of a character begun in the block before,
+    int spilled_flags             # and its flags
+    # Bit 0: what the last byte of the block before is.
+    uint64_t before_letter
     uint64_t before_number
     uint64_t before_white
     uint64_t before_blank
     uint64_t before_other
-    uint64_t no_start             # of a contraction that reaches into this block:
-    uint64_t start                # no word starts at, a word starts at
+    uint64_t before_line_space    # white space, but no newline
+    uint64_t before_newline
+    uint64_t before_tail          # of the newlines that go with the word before them
+    uint64_t before_leader        # the last byte of a character that leads a word
+    uint64_t[4] before_digit      # [k]: of a number's character after which comes its k-th
+    # o200k
+    uint64_t before_own
+    uint64_t before_flooded
+    uint64_t before_word
+    uint64_t before_lower
+    uint64_t before_both
+    # Of a contraction that reaches into this block:
+    uint64_t no_start             # no word starts at
+    uint64_t start                # a word starts at
+    uint64_t joined               # what belongs to the word before (o200k)
 
-# Text must be valid UTF-8. It is only read between text and text + n.
-cdef void scan_begin(Scanner* s, const uint8_t* text, Py_ssize_t n) noexcept nogil
+# `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is only read between text and
+# text + n.
+cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil
 
 # Return k, the number of words found, 0 when the text is exhausted; word i is
 # bounds[i]:bounds[i + 1]. bounds needs room for SCAN_WORDS + 1 pointers.

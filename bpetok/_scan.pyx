@@ -1,24 +1,27 @@
-"""Text to words: the boundaries that the GPT-2 split pattern sets, 64 bytes at a time.
-
-The pattern (openai/gpt-2, encoder.py) is::
-
-    's|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+
+"""Text to words: the boundaries that a split pattern sets, 64 bytes at a time.
 
 Each block of 64 bytes becomes bit masks, one a class: letter, number, white space; the rest is
-`other`. Words begin where a mask says so (`word_starts`), so the scanner asks no question of a
-single byte, but for contractions and characters outside ASCII. "Simdjson" (Langdale and Lemire,
-2019) reads JSON in this way.
+`other`. Words begin where a mask says so, so the scanner asks no question of a single byte, but for
+contractions and characters outside ASCII. "Simdjson" (Langdale and Lemire, 2019) reads JSON in this
+way.
+
+The patterns stand in `patterns.py`. `RULES` says in what they differ, and three functions say where
+their words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and nanochat;
+`o200k_starts`, which looks at upper and lower case too. The pattern `none` needs none.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from "_simd.h":
-    ctypedef void (*ClassifyFunction)(const uint8_t* bytes, ClassMasks* out) noexcept nogil
-    ClassifyFunction classify_function(int instruction_set) noexcept nogil
+    ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil
     int best_instruction_set() noexcept nogil
     int lowest_bit(uint64_t x) noexcept nogil
     uint64_t load64(const uint8_t* bytes) noexcept nogil
+    enum:
+        BASIC_MASKS
+        NEWLINE_MASKS
+        CASE_MASKS
 
 cdef extern from "_unicode.h":
     const uint16_t unicode_block[]
@@ -28,12 +31,39 @@ cdef enum:
     LETTER = 1
     NUMBER = 2
     SPACE = 4
+    UPPER = 8
+    LOWER = 16
+
+cdef enum Starts:
+    GPT2_STARTS
+    CL100K_STARTS
+    O200K_STARTS
+    NO_STARTS
+
+cdef struct Rule:
+    Starts starts
+    int masks           # level of the classes that `starts` looks at
+    int number_length   # most characters of a number; 0: any number, and a space may lead it
+    bint fold_case      # contractions in capitals too, and with U+017F, which folds to s
+    bint ends_as_line   # the end of the text ends white space as a newline does: `\s++$`
+
+cdef Rule[7] RULES
+RULES[0] = Rule(GPT2_STARTS, BASIC_MASKS, 0, False, False)      # gpt2
+RULES[1] = Rule(CL100K_STARTS, NEWLINE_MASKS, 3, True, True)    # cl100k
+RULES[2] = Rule(O200K_STARTS, CASE_MASKS, 3, True, False)       # o200k
+RULES[3] = Rule(CL100K_STARTS, NEWLINE_MASKS, 3, True, False)   # llama3
+RULES[4] = Rule(CL100K_STARTS, NEWLINE_MASKS, 1, True, False)   # qwen2
+RULES[5] = Rule(CL100K_STARTS, NEWLINE_MASKS, 2, True, False)   # nanochat
+RULES[6] = Rule(NO_STARTS, BASIC_MASKS, 0, False, False)        # none
+
+PATTERN_NAMES = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "nanochat", "none")
+"""Names of the patterns, by the number that the scanner knows them by."""
 
 cdef uint64_t ALL = 0xFFFFFFFFFFFFFFFF
 cdef uint64_t HIGH_BITS = 0x8080808080808080
 
 INSTRUCTION_SETS = ("plain64", "avx2", "avx512")
-cdef ClassifyFunction classify_ascii = classify_function(best_instruction_set())
+cdef int instruction_set = best_instruction_set()
 
 
 def instruction_sets():
@@ -43,12 +73,40 @@ def instruction_sets():
 
 def use_instruction_set(name):
     """Scan with the named instruction set from now on, in the whole process (for tests)."""
-    global classify_ascii
+    global instruction_set
     if name not in instruction_sets():
         raise ValueError(
             f"instruction set must be one of {', '.join(instruction_sets())}, got {name!r}"
         )
-    classify_ascii = classify_function(INSTRUCTION_SETS.index(name))
+    instruction_set = INSTRUCTION_SETS.index(name)
+
+
+cdef inline int flags_of(const uint8_t* c, int length) noexcept nogil:
+    # Requires: c[:length] is one character.
+    cdef int block
+    if length == 1:
+        block = c[0] >> 6
+    elif length == 2:
+        block = c[0] & 0x1F
+    elif length == 3:
+        block = (c[0] & 0x0F) << 6 | (c[1] & 0x3F)
+    else:
+        block = (c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)
+    return unicode_flags[unicode_block[block] * 64 + (c[length - 1] & 0x3F)]
+
+
+cdef inline int length_of(uint8_t lead) noexcept nogil:
+    # Bytes of the character that begins with `lead`.
+    return 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+
+
+cdef inline void add_class(Block* block, uint64_t bits, int flags, int masks) noexcept nogil:
+    block.letter |= bits & -<uint64_t>(flags & LETTER)
+    block.number |= bits & -<uint64_t>((flags & NUMBER) >> 1)
+    block.white |= bits & -<uint64_t>((flags & SPACE) >> 2)
+    if masks == CASE_MASKS:
+        block.upper |= bits & -<uint64_t>((flags & UPPER) >> 3)
+        block.lower |= bits & -<uint64_t>((flags & LOWER) >> 4)
 
 
 cdef inline void classify_characters(
@@ -56,39 +114,18 @@ cdef inline void classify_characters(
 ) noexcept nogil:
     # Add the characters outside ASCII that begin in the block: look the class of each up and give
     # it to all its bytes; what hangs over the end of the block is spilled into the next.
-    cdef uint64_t bits, spilled_letter = 0, spilled_number = 0, spilled_white = 0
-    cdef uint64_t is_letter, is_number, is_white
-    cdef const uint8_t* c
-    cdef int i, length, last, flags
+    cdef uint64_t bits
+    cdef int i, length, flags
     while lead:
         i = lowest_bit(lead)
         lead &= lead - 1
-        c = at + i
-        if c[0] < 0xE0:
-            length, last = 2, c[1]
-            flags = unicode_block[c[0] & 0x1F]
-        elif c[0] < 0xF0:
-            length, last = 3, c[2]
-            flags = unicode_block[(c[0] & 0x0F) << 6 | (c[1] & 0x3F)]
-        else:
-            length, last = 4, c[3]
-            flags = unicode_block[(c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)]
-        flags = unicode_flags[flags * 64 + (last & 0x3F)]
-        is_letter = -<uint64_t>(flags & LETTER)
-        is_number = -<uint64_t>((flags & NUMBER) >> 1)
-        is_white = -<uint64_t>((flags & SPACE) >> 2)
+        length = length_of(at[i])
+        flags = flags_of(at + i, length)
         bits = (<uint64_t>1 << length) - 1
-        block.letter |= bits << i & is_letter
-        block.number |= bits << i & is_number
-        block.white |= bits << i & is_white
+        add_class(block, bits << i, flags, s.rule.masks)
         if i + length > 64:
-            bits >>= 64 - i
-            spilled_letter |= bits & is_letter
-            spilled_number |= bits & is_number
-            spilled_white |= bits & is_white
-    s.spilled_letter = spilled_letter
-    s.spilled_number = spilled_number
-    s.spilled_white = spilled_white
+            s.spilled = bits >> (64 - i)
+            s.spilled_flags = flags
 
 
 cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept nogil:
@@ -99,23 +136,31 @@ cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept 
     cdef Py_ssize_t n = s.end - at
     if n >= 64:
         block.inside = ALL
-        classify_ascii(at, &m)
+        s.classify_ascii(at, &m)
     elif n > 0:
         block.inside = (<uint64_t>1 << n) - 1
-        memset(tail, c'\n', 64)
+        memset(tail, c'\n' if s.rule.ends_as_line else c'\t', 64)
         memcpy(tail, at, n)
-        classify_ascii(tail, &m)
+        s.classify_ascii(tail, &m)
     else:
         memset(block, 0, sizeof(Block))
         block.white = ALL
+        block.newline = ALL if s.rule.ends_as_line else 0
         return
-    block.letter = m.letter | s.spilled_letter
-    block.number = m.number | s.spilled_number
-    block.white = m.white | s.spilled_white
+    block.letter = m.letter
+    block.number = m.number
+    block.white = m.white
     block.blank = m.blank
     block.apostrophe = m.apostrophe
     block.continuation = m.high & ~m.lead
-    s.spilled_letter = s.spilled_number = s.spilled_white = 0
+    if s.rule.masks >= NEWLINE_MASKS:
+        block.newline = m.newline
+    if s.rule.masks == CASE_MASKS:
+        block.upper = m.upper
+        block.lower = m.letter & ~m.upper
+        block.slash = m.slash
+    add_class(block, s.spilled, s.spilled_flags, s.rule.masks)
+    s.spilled = 0
     if m.lead:
         classify_characters(s, at, m.lead, block)
 
@@ -135,7 +180,7 @@ cdef inline uint64_t last_of_white_run(const Block* block, const Block* followin
     return last | back & ~block.continuation
 
 
-cdef inline uint64_t word_starts(Scanner* s, const Block* following) noexcept nogil:
+cdef inline uint64_t gpt2_starts(Scanner* s, const Block* following) noexcept nogil:
     # Bit i is set where a word begins, contractions apart. A word begins
     #   where a run of white space begins, and at its last character where something follows:
     #     that one stands alone, or leads the next word if it is an ASCII space;
@@ -158,14 +203,25 @@ cdef inline uint64_t word_starts(Scanner* s, const Block* following) noexcept no
     return run_starts | white_starts
 
 
-cdef inline int contraction_length(const uint8_t* at, const uint8_t* end) noexcept nogil:
+cdef inline int contraction_length(
+    const uint8_t* at, const uint8_t* end, bint fold_case
+) noexcept nogil:
     # Length of 's 't 'm 'd 're 've 'll at the apostrophe `at`; 0 if there is none.
-    if end - at >= 2 and (at[1] == c's' or at[1] == c't' or at[1] == c'm' or at[1] == c'd'):
+    cdef uint8_t to_lower = 0x20 if fold_case else 0
+    cdef uint8_t first, second
+    if end - at < 2:
+        return 0
+    first = at[1] | to_lower
+    if first == c's' or first == c't' or first == c'm' or first == c'd':
         return 2
-    if end - at >= 3 and (
-        (at[1] == c'r' and at[2] == c'e')
-        or (at[1] == c'v' and at[2] == c'e')
-        or (at[1] == c'l' and at[2] == c'l')
+    if end - at < 3:
+        return 0
+    second = at[2] | to_lower
+    if (
+        (first == c'r' and second == c'e')
+        or (first == c'v' and second == c'e')
+        or (first == c'l' and second == c'l')
+        or (fold_case and at[1] == 0xC5 and at[2] == 0xBF)  # U+017F, the long s
     ):
         return 3
     return 0
@@ -181,7 +237,7 @@ cdef inline uint64_t split_contractions(Scanner* s, uint64_t starts) noexcept no
     while apostrophes:
         i = lowest_bit(apostrophes)
         apostrophes &= apostrophes - 1
-        length = contraction_length(s.at + i, s.end)
+        length = contraction_length(s.at + i, s.end, s.rule.fold_case)
         if length:
             if i + 1 < 64:
                 starts &= ~(<uint64_t>1 << (i + 1))
@@ -196,8 +252,264 @@ cdef inline uint64_t split_contractions(Scanner* s, uint64_t starts) noexcept no
     return starts & s.block.inside
 
 
-cdef void scan_begin(Scanner* s, const uint8_t* text, Py_ssize_t n) noexcept nogil:
+# ---- cl100k and its kin: newlines, numbers in groups, any character may lead letters -------------
+
+
+cdef inline uint64_t flood(uint64_t seeds, uint64_t runs) noexcept nogil:
+    # From each seed to the end of its run: the sum carries on from a seed and clears what follows.
+    return seeds | runs & ~(runs + seeds)
+
+
+cdef inline uint64_t flood_back(uint64_t seeds, uint64_t runs) noexcept nogil:
+    # From each seed to the beginning of its run, in doubling steps.
+    cdef int step = 1
+    while step < 64:
+        seeds |= runs & seeds >> step
+        runs &= runs >> step
+        step *= 2
+    return seeds
+
+
+cdef inline uint64_t behind(
+    uint64_t characters, uint64_t continuation, uint64_t* before
+) noexcept nogil:
+    # The first byte behind each character, of which `characters` has the first byte: the sum
+    # carries over its other bytes. `before` takes what lies in the following block there.
+    cdef uint64_t second = characters << 1 | before[0]
+    cdef uint64_t sum = second + continuation
+    before[0] = characters >> 63 | (sum < second)
+    return sum & ~continuation
+
+
+cdef inline uint64_t number_starts(Scanner* s, const Block* b) noexcept nogil:
+    # Where a run of numbers begins, and each `number_length` characters on.
+    cdef uint64_t starts, digit
+    cdef uint64_t before[4]
+    cdef int k, length = s.rule.number_length
+    starts = b.number & ~(b.number << 1 | s.before_number)
+    s.before_number = b.number >> 63
+    if length == 1:
+        return b.number & ~b.continuation
+    memcpy(before, s.before_digit, sizeof(before))
+    memset(s.before_digit, 0, sizeof(before))
+    if b.number == 0:
+        return 0
+    digit = starts | behind(0, b.continuation, &before[0]) & b.number
+    starts = 0
+    while True:
+        starts |= digit
+        for k in range(1, length + 1):
+            digit = behind(digit, b.continuation, &before[k % length]) & b.number
+            s.before_digit[k % length] |= before[k % length]
+            before[k % length] = 0
+        if digit == 0:
+            return starts
+
+
+cdef bint newline_follows(const Scanner* s, const Block* following) noexcept nogil:
+    # Tell whether white space at the end of the block goes on to a newline.
+    cdef uint64_t beyond = ~following.white | following.newline
+    cdef const uint8_t* c = s.at + 128
+    cdef int length
+    if beyond:
+        return following.newline >> lowest_bit(beyond) & 1
+    while c < s.end:
+        if c[0] == c'\n' or c[0] == c'\r':
+            return True
+        length = length_of(c[0])
+        if flags_of(c, length) & SPACE == 0:
+            return False
+        c += length
+    return s.rule.ends_as_line
+
+
+cdef inline uint64_t white_starts(
+    Scanner* s, const Block* following, uint64_t tail
+) noexcept nogil:
+    # White space up to its last newline is a word; what comes then is one as in gpt2. `tail`:
+    # newlines that belong to the word before them.
+    cdef Block* b = &s.block
+    cdef uint64_t white = b.white & ~tail
+    cdef uint64_t line_space = b.white & ~b.newline
+    cdef uint64_t behind_newline = line_space & (b.newline << 1 | s.before_newline)
+    cdef uint64_t starts = (
+        white & ~(white << 1 | s.before_white)
+        | last_of_white_run(b, following) & line_space
+    )
+    cdef uint64_t before_newline
+    if behind_newline:
+        # That is the last newline unless the run goes on to another one.
+        before_newline = line_space & b.newline >> 1
+        if line_space >> 63 and newline_follows(s, following):
+            before_newline |= <uint64_t>1 << 63
+        if before_newline:
+            behind_newline &= ~flood_back(before_newline, line_space)
+    s.before_white = white >> 63
+    s.before_newline = b.newline >> 63
+    return starts | behind_newline
+
+
+cdef inline uint64_t cl100k_starts(Scanner* s, const Block* following) noexcept nogil:
+    # Bit i is set where a word begins, contractions apart.
+    cdef Block* b = &s.block
+    cdef uint64_t other = ~(b.letter | b.number | b.white)
+    cdef uint64_t line_space = b.white & ~b.newline
+    cdef uint64_t tail = flood(
+        b.newline & (other << 1 | s.before_other) | b.newline & s.before_tail, b.newline
+    )
+    # A run of others begins a word, unless a space leads it. Alone it leads letters, as a
+    # character of white space does.
+    cdef uint64_t other_starts = (
+        other & ~(other << 1 | s.before_other) & ~(b.blank << 1 | s.before_blank)
+    )
+    cdef uint64_t led = (
+        line_space << 1 | s.before_line_space
+        | behind(other_starts, b.continuation, &s.before_leader)
+    )
+    cdef uint64_t starts = (
+        b.letter & ~(b.letter << 1 | s.before_letter) & ~led
+        | number_starts(s, b)
+        | other_starts
+        | white_starts(s, following, tail)
+    )
+    s.before_letter = b.letter >> 63
+    s.before_other = other >> 63
+    s.before_blank = b.blank >> 63
+    s.before_line_space = line_space >> 63
+    s.before_tail = tail >> 63
+    return starts
+
+
+# ---- o200k: words of upper and lower case, marks, contractions that end words --------------------
+
+
+cdef inline uint64_t join_contractions(
+    Scanner* s, uint64_t apostrophes, uint64_t word
+) noexcept nogil:
+    # The bytes of the contractions behind words. A letter of a contraction is no word that the
+    # next could stand behind: `x's's` is `x's`, `'s`.
+    cdef uint64_t joined = s.joined
+    cdef uint64_t bits, next_joined = 0
+    cdef int i, length
+    apostrophes &= (word & ~joined) << 1 | s.before_word
+    while apostrophes:
+        i = lowest_bit(apostrophes)
+        apostrophes &= apostrophes - 1
+        length = contraction_length(s.at + i, s.end, True)
+        if length:
+            bits = (<uint64_t>1 << length) - 1
+            joined |= bits << i
+            if i + length > 64:
+                next_joined = bits >> (64 - i)
+            apostrophes &= ~(<uint64_t>1 << i << length) if i + length < 64 else 0
+    s.joined = next_joined
+    return joined
+
+
+cdef bint upper_ends_word(const uint8_t* c, const uint8_t* end) noexcept nogil:
+    # Tell whether only capitals stand between c and the end of the letters and marks.
+    cdef int length, flags
+    while c < end:
+        length = length_of(c[0])
+        flags = flags_of(c, length) & (UPPER | LOWER)
+        if flags != UPPER:
+            return flags == 0
+        c += length
+    return True
+
+
+cdef inline uint64_t case_starts(Scanner* s, const Block* b, uint64_t word) noexcept nogil:
+    # Where a word begins inside a run of letters and marks. A word is U*D+ or else U+D*: `both`
+    # (Lm Lo M) are U until a lower case letter comes, and D then, up to the next upper case
+    # letter. Where none comes U* gives back the capitals behind the last of `both`.
+    cdef uint64_t lower = b.lower & ~b.upper & word
+    cdef uint64_t upper = b.upper & ~b.lower & word
+    cdef uint64_t both = b.upper & b.lower & word
+    cdef uint64_t starts, candidates
+    cdef int i
+    lower = flood(lower | both & s.before_lower, lower | both)
+    both &= ~lower
+    starts = upper & (lower << 1 | s.before_lower)
+    candidates = upper & (both << 1 | s.before_both)
+    s.before_lower = lower >> 63
+    s.before_both = both >> 63
+    while candidates:
+        i = lowest_bit(candidates)
+        candidates &= candidates - 1
+        if upper_ends_word(s.at + i, s.end):
+            starts |= <uint64_t>1 << i
+    return starts
+
+
+cdef inline uint64_t o200k_starts(Scanner* s, const Block* following) noexcept nogil:
+    # Bit i is set where a word begins. Marks go with letters, but are others once a run of others
+    # is a word: where it has a second character, or a space leads it. Newlines behind others go
+    # with them, and so do slashes behind those.
+    cdef Block* b = &s.block
+    cdef uint64_t mark = (b.upper | b.lower) & ~b.letter
+    cdef uint64_t no_mark = ~(b.letter | b.number | b.white | mark)
+    cdef uint64_t line_space = b.white & ~b.newline
+    cdef uint64_t after_blank = b.blank << 1 | s.before_blank
+    cdef uint64_t tail = 0, tail_before, own, other, flooded, word, joined, other_starts, led, starts
+    while True:
+        # What follows a tail of newlines and slashes begins anew, which may shorten a later tail.
+        # Each turn settles the bits up to the next such place at least; nearly always one does all.
+        own = no_mark & ~tail
+        flooded = flood(
+            own & ~b.continuation & (own << 1 | s.before_own)
+            | own & after_blank
+            | (own | mark) & s.before_flooded,
+            own | mark,
+        )
+        other = own | mark & flooded
+        tail_before = tail
+        tail = flood(
+            b.newline & (other << 1 | s.before_other) | (b.newline | b.slash) & s.before_tail,
+            b.newline | b.slash,
+        )
+        if (tail ^ tail_before) & b.slash == 0:
+            break
+    word = b.letter | mark & ~flooded
+    joined = join_contractions(s, b.apostrophe & own, word)
+    word &= ~joined
+    other &= ~joined
+    other_starts = other & ~(other << 1 | s.before_other) & ~after_blank
+    led = (
+        line_space << 1 | s.before_line_space
+        | behind(other_starts, b.continuation, &s.before_leader)
+    )
+    starts = (
+        word & ~(word << 1 | s.before_word) & ~led
+        | case_starts(s, b, word)
+        | number_starts(s, b)
+        | other_starts
+        | white_starts(s, following, tail)
+    )
+    s.before_own = own >> 63
+    s.before_flooded = flooded >> 63
+    s.before_word = word >> 63
+    s.before_other = other >> 63
+    s.before_blank = b.blank >> 63
+    s.before_line_space = line_space >> 63
+    s.before_tail = tail >> 63
+    return starts & b.inside
+
+
+# ---- the frame ----------------------------------------------------------------------------------
+
+
+cdef inline uint64_t word_starts(Scanner* s, const Block* following) noexcept nogil:
+    if s.rule.starts == GPT2_STARTS:
+        return split_contractions(s, gpt2_starts(s, following))
+    if s.rule.starts == CL100K_STARTS:
+        return split_contractions(s, cl100k_starts(s, following))
+    return o200k_starts(s, following)
+
+
+cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil:
     memset(s, 0, sizeof(Scanner))
+    s.rule = &RULES[pattern]
+    s.classify_ascii = classify_function(instruction_set, s.rule.masks)
     s.at = text
     s.end = text + n
     s.word = text
@@ -210,12 +522,16 @@ cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
     cdef Block following
     if s.word == s.end:
         return 0
+    if s.rule.starts == NO_STARTS:
+        bounds[0], bounds[1] = s.word, s.end
+        s.word = s.end
+        return 1
     if s.word < s.at:  # else nothing is scanned yet, and the first start will be found
         bounds[0] = s.word
         n = 1
     while n + 64 <= SCAN_WORDS and s.at < s.end:
         classify(s, s.at + 64, &following)
-        starts = split_contractions(s, word_starts(s, &following))
+        starts = word_starts(s, &following)
         while starts:
             bounds[n] = s.at + lowest_bit(starts)
             starts &= starts - 1
@@ -284,8 +600,10 @@ def check_utf8(const uint8_t[::1] text not None):
     return at
 
 
-def split_words(bytes text not None):
+def split_words(bytes text not None, int pattern=0):
     """Return the words of `text`, as bytes, in order: their concatenation is `text`.
+
+    `pattern` is an index of PATTERN_NAMES.
 
     Raises
     ------
@@ -296,12 +614,14 @@ def split_words(bytes text not None):
     cdef const uint8_t* bounds[SCAN_WORDS + 1]
     cdef Scanner scanner
     cdef Py_ssize_t i, n
+    if not 0 <= pattern < len(PATTERN_NAMES):
+        raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
     if find_invalid_utf8(data, len(text)) >= 0:
         raise ValueError(
             f"text must be UTF-8, but byte {find_invalid_utf8(data, len(text))} is not"
         )
     words = []
-    scan_begin(&scanner, data, len(text))
+    scan_begin(&scanner, pattern, data, len(text))
     while True:
         n = scan_next(&scanner, bounds)
         if n == 0:
@@ -312,27 +632,17 @@ def split_words(bytes text not None):
 
 cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:
     # Flags of the character in c[:n]; -1 if that is not one whole character.
-    cdef int block
-    if find_invalid_utf8(c, n) >= 0:
+    if n > 4 or find_invalid_utf8(c, n) >= 0 or length_of(c[0]) != n:
         return -1
-    if n == 1:
-        block = c[0] >> 6
-    elif n == 2:
-        block = c[0] & 0x1F
-    elif n == 3:
-        block = (c[0] & 0x0F) << 6 | (c[1] & 0x3F)
-    elif n == 4:
-        block = (c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)
-    else:
-        return -1
-    return unicode_flags[unicode_block[block] * 64 + (c[n - 1] & 0x3F)]
+    return flags_of(c, <int>n)
 
 
 def last_word_end(const uint8_t[::1] text not None, Py_ssize_t start, Py_ssize_t end):
     """Return the greatest c in start < c < end at which a word of every pattern ends, or -1.
 
     That is where white space or a character of no class, but no apostrophe, follows a letter or a
-    number: words of all built-in patterns run from a letter over such a character nowhere.
+    number: words of all built-in patterns but `none` run from a letter over such a character
+    nowhere.
 
     Requires: 0 <= start <= end <= len(text); a character begins at `start`. Where the text is not
     UTF-8, neither side of c is a part of what is not.

@@ -25,11 +25,36 @@
 
 typedef struct {
     uint64_t letter, number, white, blank, apostrophe, high, lead;
+    uint64_t newline;      /* \r \n: from level NEWLINE_MASKS on */
+    uint64_t upper, slash; /* A-Z, /: at level CASE_MASKS */
 } ClassMasks;
 
 typedef void (*ClassifyFunction)(const uint8_t *bytes, ClassMasks *out);
 
 enum { PLAIN64 = 0, AVX2 = 1, AVX512 = 2 };
+
+/* Which masks are asked for: a pattern pays for no more than it needs. The function for each level is
+ * made from one body, in which the level is a constant. */
+enum { BASIC_MASKS = 0, NEWLINE_MASKS = 1, CASE_MASKS = 2 };
+#define EACH_LEVEL(body, attributes)                                                     \
+    attributes static void body##_basic(const uint8_t *bytes, ClassMasks *out) {         \
+        body(bytes, out, BASIC_MASKS);                                                   \
+    }                                                                                    \
+    attributes static void body##_newline(const uint8_t *bytes, ClassMasks *out) {       \
+        body(bytes, out, NEWLINE_MASKS);                                                 \
+    }                                                                                    \
+    attributes static void body##_case(const uint8_t *bytes, ClassMasks *out) {          \
+        body(bytes, out, CASE_MASKS);                                                    \
+    }
+#define AT_LEVEL(body, level) \
+    ((level) == CASE_MASKS ? body##_case : (level) == NEWLINE_MASKS ? body##_newline : body##_basic)
+
+#if defined(_MSC_VER)
+#define ALWAYS_INLINE static __forceinline
+#else
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#endif
+#define NO_ATTRIBUTES
 
 /* ---- plain 64-bit: 8 bytes at a time --------------------------------------------------------- */
 
@@ -52,8 +77,8 @@ static inline uint64_t top_bits(uint64_t x) {
     return (((x & EACH_BYTE(0x80)) >> 7) * 0x0102040810204080ULL) >> 56;
 }
 
-static void classify_plain64(const uint8_t *bytes, ClassMasks *out) {
-    ClassMasks m = {0, 0, 0, 0, 0, 0, 0};
+ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, ClassMasks *out, int level) {
+    ClassMasks m = {0};
     for (int at = 0; at < 64; at += 8) {
         uint64_t word = load64(bytes + at);
         uint64_t high = word & EACH_BYTE(0x80);
@@ -66,9 +91,18 @@ static void classify_plain64(const uint8_t *bytes, ClassMasks *out) {
         m.apostrophe |= top_bits(BETWEEN(x, '\'', '\'') & ~high) << at;
         m.high |= top_bits(high) << at;
         m.lead |= top_bits(high & (word << 1)) << at;
+        if (level >= NEWLINE_MASKS) {
+            uint64_t newline = BETWEEN(x, '\n', '\n') | BETWEEN(x, '\r', '\r');
+            m.newline |= top_bits(newline & ~high) << at;
+        }
+        if (level >= CASE_MASKS) {
+            m.upper |= top_bits(BETWEEN(x, 'A', 'Z') & ~high) << at;
+            m.slash |= top_bits(BETWEEN(x, '/', '/') & ~high) << at;
+        }
     }
     *out = m;
 }
+EACH_LEVEL(classify_plain64, NO_ATTRIBUTES)
 
 /* ---- AVX2: 32 bytes at a time; AVX-512 (with VBMI): 64, classes from one table look-up -------- */
 
@@ -76,8 +110,10 @@ static void classify_plain64(const uint8_t *bytes, ClassMasks *out) {
 #define AVX2_UP_TO(x, most) _mm256_cmpeq_epi8(_mm256_min_epu8(x, _mm256_set1_epi8(most)), x)
 #define AVX2_MASK(x) ((uint64_t)(uint32_t)_mm256_movemask_epi8(x))
 
-__attribute__((target("avx2"))) static void classify_avx2(const uint8_t *bytes, ClassMasks *out) {
-    ClassMasks m = {0, 0, 0, 0, 0, 0, 0};
+#define AVX2_TARGET __attribute__((target("avx2")))
+
+AVX2_TARGET ALWAYS_INLINE void classify_avx2(const uint8_t *bytes, ClassMasks *out, int level) {
+    ClassMasks m = {0};
     for (int at = 0; at < 64; at += 32) {
         __m256i x = _mm256_loadu_si256((const __m256i *)(bytes + at));
         __m256i from_a = _mm256_sub_epi8(_mm256_or_si256(x, _mm256_set1_epi8(0x20)),
@@ -93,25 +129,37 @@ __attribute__((target("avx2"))) static void classify_avx2(const uint8_t *bytes, 
         m.apostrophe |= AVX2_MASK(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('\''))) << at;
         m.high |= AVX2_MASK(x) << at;
         m.lead |= AVX2_MASK(lead) << at;
+        if (level >= NEWLINE_MASKS) {
+            __m256i newline = _mm256_or_si256(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('\n')),
+                                              _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\r')));
+            m.newline |= AVX2_MASK(newline) << at;
+        }
+        if (level >= CASE_MASKS) {
+            __m256i from_upper_a = _mm256_sub_epi8(x, _mm256_set1_epi8('A'));
+            m.upper |= AVX2_MASK(AVX2_UP_TO(from_upper_a, 25)) << at;
+            m.slash |= AVX2_MASK(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('/'))) << at;
+        }
     }
     *out = m;
 }
+EACH_LEVEL(classify_avx2, AVX2_TARGET)
 
 #define W4(a, b, c, d) (((uint32_t)(d) << 24) | ((uint32_t)(c) << 16) | ((uint32_t)(b) << 8) | (a))
 #define W16(v) W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v)
-/* 1 letter, 2 number, 4 white space, for the 128 ASCII bytes. */
+/* 1 letter, 2 number, 4 white space, 8 newline, 16 upper case, 32 slash, for the 128 ASCII bytes. */
 static const uint32_t ascii_flags[32] = {
-    W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 4, 4, 4), W4(4, 4, 0, 0), W16(0),
-    W4(4, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0),
+    W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 4, 12, 4), W4(4, 12, 0, 0), W16(0),
+    W4(4, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 32),
     W4(2, 2, 2, 2), W4(2, 2, 2, 2), W4(2, 2, 0, 0), W4(0, 0, 0, 0),
-    W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
-    W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
+    W4(0, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17),
+    W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 0), W4(0, 0, 0, 0),
     W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
     W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
 };
 
-__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static void
-classify_avx512(const uint8_t *bytes, ClassMasks *out) {
+#define AVX512_TARGET __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+
+AVX512_TARGET ALWAYS_INLINE void classify_avx512(const uint8_t *bytes, ClassMasks *out, int level) {
     __m512i x = _mm512_loadu_si512((const void *)bytes);
     __m512i flags = _mm512_permutex2var_epi8(_mm512_loadu_si512((const void *)ascii_flags), x,
                                              _mm512_loadu_si512((const void *)(ascii_flags + 16)));
@@ -123,7 +171,14 @@ classify_avx512(const uint8_t *bytes, ClassMasks *out) {
     out->apostrophe = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8('\''));
     out->high = high;
     out->lead = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
+    if (level >= NEWLINE_MASKS)
+        out->newline = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(8)) & ~high;
+    if (level >= CASE_MASKS) {
+        out->upper = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(16)) & ~high;
+        out->slash = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(32)) & ~high;
+    }
 }
+EACH_LEVEL(classify_avx512, AVX512_TARGET)
 #endif
 
 static int best_instruction_set(void) {
@@ -135,13 +190,13 @@ static int best_instruction_set(void) {
     return PLAIN64;
 }
 
-static ClassifyFunction classify_function(int instruction_set) {
+static ClassifyFunction classify_function(int instruction_set, int level) {
 #ifdef BPETOK_X86
-    if (instruction_set == AVX512) return classify_avx512;
-    if (instruction_set == AVX2) return classify_avx2;
+    if (instruction_set == AVX512) return AT_LEVEL(classify_avx512, level);
+    if (instruction_set == AVX2) return AT_LEVEL(classify_avx2, level);
 #endif
     (void)instruction_set;
-    return classify_plain64;
+    return AT_LEVEL(classify_plain64, level);
 }
 
 /* ---- bits, hashing, memory ------------------------------------------------------------------- */

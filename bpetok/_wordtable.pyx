@@ -16,6 +16,8 @@ import numpy as np
 from bpetok._scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
 from bpetok._special cimport SpecialTokens
 
+from bpetok._scan import PATTERN_NAMES
+
 cdef extern from "_simd.h":
     uint64_t load64(const uint8_t* bytes) noexcept nogil
     uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
@@ -203,14 +205,20 @@ cdef class WordTable:
     ----------
     special_tokens : SpecialTokens
         Texts are split at them, and they are not counted.
+    pattern : int
+        Index of the split pattern in `_scan.PATTERN_NAMES`.
     """
 
     cdef Table table
     cdef ArenaBlock* arena
     cdef SpecialTokens special_tokens
+    cdef int pattern
 
-    def __cinit__(self, SpecialTokens special_tokens not None):
+    def __cinit__(self, SpecialTokens special_tokens not None, int pattern=0):
+        if not 0 <= pattern < len(PATTERN_NAMES):
+            raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.special_tokens = special_tokens
+        self.pattern = pattern
         if table_init(&self.table, SMALLEST_CAPACITY, 0):
             raise MemoryError("no memory for a table of words")
 
@@ -280,7 +288,7 @@ cdef class WordTable:
         cdef Scanner scanner
         cdef Batch batch
         cdef Py_ssize_t i, n
-        scan_begin(&scanner, at, end - at)
+        scan_begin(&scanner, self.pattern, at, end - at)
         while True:
             n = scan_next(&scanner, bounds)
             if n == 0:

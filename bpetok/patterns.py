@@ -1,13 +1,84 @@
-"""The split patterns: the regular expressions that cut text into words before any merging.
+r"""The split patterns: the regular expressions that cut text into words before any merging.
 
-Each is scanned by a compiled scanner of its own, which gives the words that the expression gives.
+Each built-in one is scanned by a compiled scanner (`_scan.pyx`), which gives the words that the
+expression gives. The expressions here are spelled so that the engines of `regex`, tiktoken and
+Hugging Face tokenizers read them alike; other published spellings are recognised (`SPELLINGS`).
+
+`cl100k` and `llama3` differ in one place: white space at the end of a text is one word in what
+tiktoken has had as cl100k since it is spelled with ``\s++$``, and ends at its last newline in the
+older spellings, which Llama 3, minbpe and rustbpe go by.
 """
 
-GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""GPT-2, r50k and p50k: tiktoken's form (openai_public.py) of the pattern in openai/gpt-2's
-encoder.py, which spells the contractions out: ``'s|'t|'re|'ve|'m|'ll|'d| ...``."""
+from bpetok._scan import PATTERN_NAMES
 
-PATTERNS = {"gpt2": GPT2}
+GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""GPT-2, r50k and p50k: tiktoken, tiktoken_ext/openai_public.py, without possessive quantifiers."""
+
+CL100K = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s+(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s"
+)
+r"""GPT-3.5 and GPT-4: tiktoken, tiktoken_ext/openai_public.py, without possessive quantifiers
+(Oniguruma reads ``{1,3}+`` otherwise) and with ``\s+(?![\s\S])`` for ``\s++$``."""
+
+O200K = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""GPT-4o: tiktoken, tiktoken_ext/openai_public.py."""
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Llama 3: meta-llama/llama3, llama/tokenizer.py."""
+
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Qwen2 and Qwen3: huggingface/transformers, models/qwen2/tokenization_qwen2.py."""
+
+NANOCHAT = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+)
+"""nanochat: karpathy/nanochat, nanochat/tokenizer.py."""
+
+NONE = r"[\s\S]+"
+"""A text is one word: karpathy/minbpe, minbpe/basic.py. For DNA, or to see what plain BPE does."""
+
+PATTERNS = {
+    "gpt2": GPT2,
+    "cl100k": CL100K,
+    "o200k": O200K,
+    "llama3": LLAMA3,
+    "qwen2": QWEN2,
+    "nanochat": NANOCHAT,
+    "none": NONE,
+}
+
+SPELLINGS = {
+    # openai/gpt-2, src/encoder.py; tiktoken now
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt2",
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s": "gpt2",
+    # tiktoken now
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+    r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s": "cl100k",
+    # tiktoken 0.6 as cl100k; karpathy/minbpe, minbpe/regex.py; karpathy/rustbpe, src/lib.rs
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
+    r"|\s*[\r\n]|\s+(?!\S)|\s+": "llama3",
+}
+"""Other published spellings of a built-in pattern, for the engines that their authors use."""
+
+_NAMES = {
+    **{name: name for name in PATTERNS},
+    **{expression: name for name, expression in PATTERNS.items()},
+    **SPELLINGS,
+}
 
 
 def names() -> list[str]:
@@ -23,7 +94,18 @@ def check_pattern(pattern: str) -> str:
     ValueError
         If there is no such pattern.
     """
-    for name, expression in PATTERNS.items():
-        if pattern in (name, expression):
-            return name
-    raise ValueError(f"pattern must be one of {', '.join(map(repr, PATTERNS))}, got {pattern!r}")
+    if pattern not in _NAMES:
+        raise ValueError(
+            f"pattern must be one of {', '.join(map(repr, PATTERNS))}, got {pattern!r}"
+        )
+    return _NAMES[pattern]
+
+
+def scanner_of(pattern: str) -> int:
+    """Return the number that the scanner knows a built-in pattern by. Requires: checked."""
+    return PATTERN_NAMES.index(pattern)
+
+
+def ends_at_spaces(pattern: str) -> bool:
+    """Tell whether a word always ends between a letter and a space. Requires: checked."""
+    return pattern != "none"

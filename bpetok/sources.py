@@ -1,6 +1,6 @@
 """Files and iterables to chunks: bytes of whole words, some megabytes at a time.
 
-A *piece* is a text, or a part of a long one, cut where a word of every pattern ends. A *chunk* is
+A *piece* is a text, or a part of a long one, cut where a word ends whatever follows. A *chunk* is
 one or more pieces in one buffer, as much as one thread counts at a time.
 """
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bpetok._scan import last_word_end
 from bpetok._special import SpecialTokens
+from bpetok.patterns import ends_at_spaces
 
 StrPath: TypeAlias = str | os.PathLike[str]
 Buffer: TypeAlias = bytes | memoryview
@@ -115,17 +116,25 @@ def sample_files() -> list[str]:
 
 
 def file_pieces(
-    paths: Iterable[str], special_tokens: SpecialTokens, chunk_size: int = CHUNK_SIZE
+    paths: Iterable[str],
+    special_tokens: SpecialTokens,
+    chunk_size: int = CHUNK_SIZE,
+    *,
+    pattern: str = "gpt2",
 ) -> Iterator[Piece]:
     """Read files piece by piece, of little more than `chunk_size` bytes but for a longer word."""
     for path in paths:
         with Path(path).open("rb", buffering=0) as file:
-            for offset, data in _cut(file.read, special_tokens, chunk_size):
+            for offset, data in _cut(file.read, special_tokens, chunk_size, pattern):
                 yield Piece(path, offset, data)
 
 
 def text_pieces(
-    texts: Iterable[str | bytes], special_tokens: SpecialTokens, chunk_size: int = CHUNK_SIZE
+    texts: Iterable[str | bytes],
+    special_tokens: SpecialTokens,
+    chunk_size: int = CHUNK_SIZE,
+    *,
+    pattern: str = "gpt2",
 ) -> Iterator[Piece]:
     """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
 
@@ -143,7 +152,7 @@ def text_pieces(
         if len(data) <= chunk_size:
             yield Piece(f"text {number}", 0, data)
             continue
-        for offset, part in _cut(_reader(data), special_tokens, chunk_size):
+        for offset, part in _cut(_reader(data), special_tokens, chunk_size, pattern):
             yield Piece(f"text {number}", offset, part)
 
 
@@ -175,9 +184,13 @@ def _reader(data: bytes) -> Callable[[int], bytes]:
 
 
 def _cut(
-    read: Callable[[int], bytes | None], special_tokens: SpecialTokens, chunk_size: int
+    read: Callable[[int], bytes | None],
+    special_tokens: SpecialTokens,
+    chunk_size: int,
+    pattern: str,
 ) -> Iterator[tuple[int, Buffer]]:
     """Read a text to its end and yield (offset, bytes) of whole words."""
+    find = find_cut if ends_at_spaces(pattern) else find_special_cut
     data = b""
     offset = 0
     wanted = chunk_size
@@ -185,7 +198,7 @@ def _cut(
         data += block
         if len(data) < wanted:
             continue
-        cut = find_cut(data, special_tokens)
+        cut = find(data, special_tokens)
         if cut > 0:
             yield offset, memoryview(data)[:cut]
             offset += cut
@@ -199,6 +212,8 @@ def _cut(
 
 def find_cut(data: bytes, special_tokens: SpecialTokens) -> int:
     """Return the last offset in a part of a text where it can be cut in two, or -1.
+
+    Requires: a pattern of which `ends_at_spaces` holds.
 
     Words and special tokens on either side are the same as in the whole, whatever follows.
     """
@@ -214,6 +229,17 @@ def find_cut(data: bytes, special_tokens: SpecialTokens) -> int:
             return straddling
         end = straddling
     return -1
+
+
+def find_special_cut(data: bytes, special_tokens: SpecialTokens) -> int:
+    """Return the offset behind the last special token in a part of a text, or -1.
+
+    That is all that is sure to end a word where the pattern is not known to end any.
+    """
+    # What begins in the last bytes may be a longer special token.
+    certain = len(data) - special_tokens.longest
+    spans = special_tokens.spans(data)
+    return next((end for start, end in reversed(spans) if start <= certain), -1)
 
 
 def chunks(pieces: Iterable[Piece], chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:

@@ -22,7 +22,7 @@ from bpetok._saved import from_json, to_json
 from bpetok._scan import check_utf8
 from bpetok._special import SpecialTokens
 from bpetok._streams import DecodeStream
-from bpetok.patterns import check_pattern
+from bpetok.patterns import check_pattern, scanner_of
 from bpetok.vocab import (
     N_BYTES,
     build_token_bytes,
@@ -162,7 +162,7 @@ class Tokenizer(Conversions):
         largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
-        self._encoder = Encoder(pairs, self._vocab_size, ids)
+        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner_of(self._pattern))
         self._decoder = Decoder(self._tokens_by_id())
         self._ordinary = Specials(_NONE, [], _NONE)
         self._disallowed_all = self._build_specials((), "all")

@@ -41,7 +41,8 @@ def train(
     vocab_size : int
         Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
     pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression.
+        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression. With
+        "none" a text is one word, and memory grows with the longest text.
     special_tokens : iterable of str
         Texts that stand between words: boundaries which are not counted.
     min_frequency : int
@@ -72,7 +73,7 @@ def train(
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     check_min_frequency(min_frequency)
     paths = sources.resolve_files(files)
-    pieces = sources.file_pieces(paths, options.specials)
+    pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         total = sources.total_size(paths)
         learner = _prepare(_count(pieces, total, options, report), options, n_merges, min_frequency)
@@ -104,7 +105,7 @@ def train_from_iterator(
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     check_min_frequency(min_frequency)
-    pieces = sources.text_pieces(texts, options.specials)
+    pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         learner = _prepare(_count(pieces, None, options, report), options, n_merges, min_frequency)
         return _learn(learner, options, n_merges, report)

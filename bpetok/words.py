@@ -18,7 +18,7 @@ from bpetok._options import check_errors, check_special_tokens, resolve_threads
 from bpetok._special import SpecialTokens
 from bpetok._timing import stage
 from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
-from bpetok.patterns import check_pattern
+from bpetok.patterns import check_pattern, scanner_of
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Chunk, Piece, StrPath
 
@@ -167,7 +167,8 @@ def count_words(
     files : path, glob pattern, or iterable of them
         UTF-8 text files; each is one text. A file named twice counts twice.
     pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression.
+        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression. With
+        "none" a text is one word, and memory grows with the longest text.
     special_tokens : iterable of str
         Texts that stand between words: boundaries which are not counted.
     n_threads : int, optional
@@ -192,7 +193,7 @@ def count_words(
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     paths = sources.resolve_files(files)
-    pieces = sources.file_pieces(paths, options.specials)
+    pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         return count_pieces(pieces, options, report, sources.total_size(paths))
 
@@ -219,7 +220,7 @@ def count_words_from_iterator(
         If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors)
-    pieces = sources.text_pieces(texts, options.specials)
+    pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         return count_pieces(pieces, options, report, None)
 
@@ -260,7 +261,8 @@ def count_pieces(
     The caller's thread reads, so that an iterator is not asked from several threads. A
     KeyboardInterrupt waits only for the chunks that are being counted.
     """
-    tables = [WordTable(options.specials) for _ in range(options.n_threads)]
+    scanner = scanner_of(options.pattern)
+    tables = [WordTable(options.specials, scanner) for _ in range(options.n_threads)]
     idle: SimpleQueue[WordTable] = SimpleQueue()
     for table in tables:
         idle.put(table)
