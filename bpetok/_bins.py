@@ -15,7 +15,13 @@ import numpy as np
 
 from bpetok import sources
 from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
-from bpetok._files import PendingFile, check_writable, write_whole
+from bpetok._files import (
+    PendingFile,
+    check_no_input,
+    check_writable,
+    read_bounded,
+    write_whole,
+)
 from bpetok.progress import Progress, reporting
 from bpetok.sources import Piece
 
@@ -71,8 +77,13 @@ def encode_files(
     summary = Path(output).with_suffix(".json")
     if summary == Path(output):
         raise ValueError(f"output must not end in .json, where the summary is written: {output}")
-    check_writable(output)
-    check_writable(summary)
+    for target in (Path(output), summary):
+        check_writable(target)
+        check_no_input(target, paths)
+    if summary.exists() and not _is_summary(summary):
+        raise ValueError(
+            f"{summary} exists and is no summary of ids: move it away, or choose another output"
+        )
     shards = Shards(Path(output), job.dtype, shard_size)
     pieces = sources.file_pieces(paths, job.boundaries, pattern=tokenizer.pattern)
     total = sources.total_size(paths)
@@ -99,6 +110,15 @@ def encode_files(
     }
     write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
+
+
+def _is_summary(path: Path) -> bool:
+    """Tell whether a file is the summary of an earlier run, which a new one replaces."""
+    try:
+        content = json.loads(read_bounded(path, 1 << 24))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def encode_pieces(job: Job, pieces: Iterable[Piece]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -39,6 +40,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise NotADirectoryError(f"{os.fspath(path)}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{os.fspath(path)}: the folder {folder} is not writable")
+
+
+def check_no_input(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
+    """Raise a ValueError if a file to be written is one of those to be read."""
+    target = Path(path)
+    for name in inputs:
+        if target.exists() and target.samefile(name):
+            raise ValueError(f"{target} is one of the files to read: choose another output")
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             options = _build_parser().parse_args(arguments)
             options.run(options)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed, as a daemon's is
+                sys.stdout.flush()
     except CommandError as error:
         return _fail(error, error.status)
     except MemoryError:
@@ -164,7 +165,8 @@ def _build_parser() -> Parser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from bpetok._files import check_writable
+    from bpetok._files import check_no_input, check_writable
+    from bpetok.sources import resolve_files
 
     if options.sample and options.files:
         raise CommandError("give FILEs or --sample, not both")
@@ -179,6 +181,10 @@ def _train(options: argparse.Namespace) -> None:
         from bpetok.sources import sample_files
 
         files = sample_files()
+    try:
+        check_no_input(options.output, resolve_files(files))
+    except (ValueError, OSError) as error:
+        raise CommandError(_describe(error)) from None
     begin = time.perf_counter()
     try:
         tokenizer = bpetok.train(
@@ -189,7 +195,7 @@ def _train(options: argparse.Namespace) -> None:
             min_frequency=options.min_frequency,
             n_threads=options.threads,
             errors=options.errors,
-            progress=sys.stderr.isatty() and not (options.quiet or options.no_progress),
+            progress=_on_terminal() and not (options.quiet or options.no_progress),
         )
     except (ValueError, TypeError, OSError) as error:
         raise CommandError(_describe(error)) from None
@@ -208,6 +214,10 @@ def _train(options: argparse.Namespace) -> None:
             f'  echo "Hello world" | bpetok encode --tokenizer {shlex.quote(options.output)}',
             file=sys.stderr,
         )
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _encode(options: argparse.Namespace) -> None:
@@ -254,7 +264,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             disallowed_special="all" if options.special == "refuse" else (),
             n_threads=options.threads,
             errors=options.errors,
-            progress=sys.stderr.isatty() and not options.quiet,
+            progress=_on_terminal() and not options.quiet,
         )
     except ValueError as error:
         message = str(error)

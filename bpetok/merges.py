@@ -84,15 +84,33 @@ _parallel_lock = threading.Lock()
 _is_forked_child = False
 
 
-def _after_fork() -> None:
+_load_lock = threading.RLock()
+"""Held while Numba is imported and kernels are compiled: a fork waits for it, since the child
+could never take the locks that Numba's own thread held."""
+_are_loaded = False
+
+
+def _after_fork_in_child() -> None:
     """Learn serially from now on: OpenMP kills the child of a process that has used it."""
-    global _is_forked_child, _parallel_lock
+    global _is_forked_child
     _is_forked_child = True
-    _parallel_lock = threading.Lock()
+    _after_fork()
+
+
+def _before_fork() -> None:
+    _load_lock.acquire()
+    _parallel_lock.acquire()
+
+
+def _after_fork() -> None:
+    _parallel_lock.release()
+    _load_lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+    )
 
 
 def load_kernels() -> None:
@@ -102,9 +120,13 @@ def load_kernels() -> None:
     """
     from bpetok.words import Words
 
-    toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-    with stage("load"):
-        learn_merges(toy, 5)
+    global _are_loaded
+    with _load_lock:
+        if not _are_loaded:
+            toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
+            with stage("load"):
+                Learner(toy, 5, min_frequency=1, n_threads=1).learn()
+            _are_loaded = True
 
 
 def learn_merges(
@@ -128,6 +150,7 @@ def learn_merges(
     progress : callable, optional
         Called with the number of merges learned so far, after each round.
     """
+    load_kernels()
     return Learner(words, n_merges, min_frequency, n_threads, tuning).learn(progress)
 
 
@@ -169,6 +192,9 @@ class Learner:
         self.kernels = _kernels
         self.tuning = tuning
         self.floor = min_frequency
+        # Each merge takes at least one token away, and each word keeps one: a larger number asks
+        # for memory and gives nothing.
+        n_merges = min(n_merges, len(words.ids) - len(words))
         self.n_merges = n_merges
         self.n_learned = 0
         self.n_rounds = 0
@@ -337,7 +363,7 @@ class Learner:
         if len(counts) <= self.n_merges:
             return best_count // 500
         rank = len(counts) - self.n_merges
-        return int(np.partition(counts, rank)[rank]) * 3 // 2
+        return min(int(np.partition(counts, rank)[rank]) * 3 // 2, best_count, (1 << 63) - 1)
 
     def _next_theta(self) -> int:
         """Return a lower threshold: the last merge's count, extrapolated, with a margin.

@@ -20,6 +20,8 @@ from bpetok.sources import Piece, StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.words import CountOptions, Words, check_count_options, count_pieces
 
+NO_WORDS = Words.from_counts({})
+
 
 def train(
     files: StrPath | Iterable[StrPath],
@@ -71,7 +73,7 @@ def train(
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    check_min_frequency(min_frequency)
+    min_frequency = check_min_frequency(min_frequency)
     paths = sources.resolve_files(files)
     pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
@@ -104,7 +106,7 @@ def train_from_iterator(
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    check_min_frequency(min_frequency)
+    min_frequency = check_min_frequency(min_frequency)
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         learner = _prepare(_count(pieces, None, options, report), options, n_merges, min_frequency)
@@ -137,19 +139,21 @@ def train_from_words(
     ------
     TypeError, ValueError
         If an option is out of its range, a word is not bytes, or a count is not an int, is
-        negative, or makes the sum exceed 2**63 - 1.
+        negative, or the counts times the
+        lengths of their words sum to 2**63 or more.
     """
-    if not isinstance(words, Words):
-        words = Words.from_counts(words)
+    counted_with = words if isinstance(words, Words) else NO_WORDS
     options = check_count_options(
-        words.pattern if pattern is None else pattern,
-        words.special_tokens if special_tokens is None else special_tokens,
+        counted_with.pattern if pattern is None else pattern,
+        counted_with.special_tokens if special_tokens is None else special_tokens,
         n_threads,
         "strict",
     )
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    check_min_frequency(min_frequency)
+    min_frequency = check_min_frequency(min_frequency)
     with reporting(progress) as report:
+        if not isinstance(words, Words):
+            words = Words.from_counts(words)
         learner = _prepare(words, options, n_merges, min_frequency)
         return _learn(learner, options, n_merges, report)
 
@@ -169,6 +173,7 @@ def _prepare(words: Words, options: CountOptions, n_merges: int, min_frequency: 
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
+    load_kernels()
     return Learner(words, n_merges, min_frequency, options.n_threads)
 
 

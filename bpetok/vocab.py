@@ -147,8 +147,11 @@ def check_ids(
     ]
     taken = set(ids)
     if len(taken) < n_tokens:
-        number = next(i for i in range(n_tokens) if ids[i] in ids[:i])
-        raise ValueError(f"token_ids[{number}] is {ids[number]}, the id of an earlier token")
+        seen = set()
+        for number, token_id in enumerate(ids):
+            if token_id in seen:
+                raise ValueError(f"token_ids[{number}] is {token_id}, the id of an earlier token")
+            seen.add(token_id)
     for token, token_id in zip(special, special_ids, strict=True):
         if token_id in taken:
             raise ValueError(

@@ -54,8 +54,31 @@ class Words:
     special_tokens: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for array in (self.ids, self.offsets, self.counts):
-            array.flags.writeable = False
+        for name, dtype in (("ids", np.int32), ("offsets", np.int64), ("counts", np.int64)):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+                raise TypeError(f"{name} must be a 1-D array of {dtype.__name__}")
+            view = np.ascontiguousarray(array).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+        if len(self.offsets) != len(self.counts) + 1:
+            raise ValueError(
+                f"offsets must have one element more than counts, {len(self.counts) + 1}, "
+                f"got {len(self.offsets)}"
+            )
+        lengths = np.diff(self.offsets)
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.ids) or (lengths < 1).any():
+            raise ValueError(f"offsets must ascend from 0 to len(ids) = {len(self.ids)}")
+        if len(self.ids) and not 0 <= self.ids.min() <= self.ids.max() < 256:
+            raise ValueError("ids must be bytes, in 0..255")
+        if (self.counts < 1).any():
+            raise ValueError(f"counts must be at least 1, got {self.counts.min()}")
+        # A pair stands less than once a byte, so what floats round away cannot overflow.
+        if float(np.dot(self.counts.astype(np.float64), lengths)) > 2.0**63:
+            raise ValueError(
+                "the sum of count * length over the words must be below 2**63: "
+                "scale the counts down"
+            )
 
     @classmethod
     def from_counts(
@@ -73,19 +96,24 @@ class Words:
         Raises
         ------
         TypeError, ValueError
-            If a word is not bytes, or a count is not an int, is negative, or the sum of all counts
-            exceeds 2**63 - 1.
+            If a word is not bytes, or a count is not an int or is negative, or the counts times the
+            lengths of their words sum to 2**63 or more.
         """
+        if not isinstance(counts, Iterable):
+            raise TypeError(f"words must be a mapping or pairs of (bytes, count), got {counts!r}")
         summed: dict[bytes, int] = {}
         total = 0
         items = counts.items() if isinstance(counts, Mapping) else counts
         for item in items:
             word, count = _checked_item(item)
-            total += count
+            total += count * len(word)
             if word and count:
                 summed[word] = summed.get(word, 0) + count
         if total > MAX_COUNT:
-            raise ValueError(f"the counts must sum to at most 2**63 - 1, got {total}; scale them")
+            raise ValueError(
+                f"the sum of count * length over the words must be below 2**63, got {total}: "
+                "scale the counts down"
+            )
         lengths = np.fromiter(map(len, summed), np.int64, len(summed))
         return cls(
             np.frombuffer(b"".join(summed), np.uint8).astype(np.int32),

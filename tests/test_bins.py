@@ -161,3 +161,20 @@ def test_the_hash_is_that_of_the_vocabulary(tok):
     same = Tokenizer(merges=tok.merge_pairs, special_tokens=[END, "<|x|>"], merge_counts=[1] * 100)
     assert same.vocabulary_sha256 == tok.vocabulary_sha256
     assert Tokenizer(merges=tok.merge_pairs).vocabulary_sha256 != tok.vocabulary_sha256
+
+
+def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
+    """The tokenizer lies there often, and inputs may: each is refused before any work."""
+    (tmp_path / "in.txt").write_text("some text")
+    tok.save(tmp_path / "tok.json")
+    before = (tmp_path / "tok.json").read_bytes()
+    with pytest.raises(ValueError, match="no summary of ids"):
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "tok.bin")
+    with pytest.raises(ValueError, match="one of the files to read"):
+        tok.encode_files(tmp_path / "tok.json", tmp_path / "tok.bin")
+    with pytest.raises(ValueError, match="one of the files to read"):
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "in.txt")
+    assert (tmp_path / "tok.json").read_bytes() == before
+    assert (tmp_path / "in.txt").read_text() == "some text"
+    for _ in range(2):  # but that of an earlier run is
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "out.bin")

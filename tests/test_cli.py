@@ -286,3 +286,25 @@ def test_output_that_can_not_be_written_is_an_error(tok, tmp_path, environment):
         )
     assert done.returncode == 1
     assert done.stderr == b"bpetok: error: No space left on device\n"
+
+
+def test_a_corpus_is_never_replaced_by_its_tokenizer(run, tmp_path):
+    """--output that names an input is refused before any work."""
+    (tmp_path / "in.txt").write_text(TEXT, "utf-8")
+    done = run("train", "in.txt", "--vocab-size", 260, "--output", "in.txt")
+    assert done.returncode == 2
+    assert b"one of the files to read" in done.stderr
+    assert (tmp_path / "in.txt").read_text("utf-8") == TEXT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sh closes its files")
+def test_closed_standard_files_are_no_error(tok, tmp_path, environment):
+    """As under cron: training needs neither stdout nor stderr."""
+    (tmp_path / "in.txt").write_text(TEXT, "utf-8")
+    command = f"{sys.executable} -m bpetok train in.txt --vocab-size 260 --output o.json"
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {closed}"], cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == 0
+        (tmp_path / "o.json").unlink()

@@ -79,7 +79,14 @@ def test_thousands_of_merges_equal_the_naive_ones(n_threads: int, theta: int | N
 
 def test_counts_do_not_wrap_around() -> None:
     """Counts near 2**62 add up as Python's integers do."""
-    check({b"ab": 1 << 61, b"abc": 1 << 61, b"xy": 1 << 60}, 5)
+    check({b"ab": 1 << 60, b"abc": 1 << 60, b"xy": 1 << 59}, 5)
+    check({b"ab": (1 << 62) - 1, b"c": 1}, 1)
+
+
+def test_a_number_of_merges_that_the_words_cannot_give_costs_nothing() -> None:
+    """Memory is taken for the merges that there can be, not for those asked for."""
+    merges = learn_merges(Words.from_counts({b"abc": 1, b"ab": 2}), (1 << 31) - 257)
+    assert merges.pairs.tolist() == [[97, 98], [256, 99]]
 
 
 def test_one_byte_words_have_no_pairs() -> None:

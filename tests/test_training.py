@@ -216,6 +216,28 @@ def test_a_forked_child_learns_too() -> None:
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
+    """Else the child inherits the compiler's lock, held by a thread that it does not have."""
+    run_python(
+        """
+    import os, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    import bpetok
+    train = lambda: bpetok.train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
+    thread = threading.Thread(target=train)
+    thread.start()
+    time.sleep(0.6)  # Numba is imported, or kernels are compiled
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+
+
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_threads_may_enter_parallel_kernels_at_once(layer: str) -> None:
     """Numba's workqueue aborts the process where nothing keeps the callers apart."""

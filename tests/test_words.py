@@ -199,7 +199,13 @@ def test_words_are_packed_from_counts() -> None:
         ([(b"ab", True)], TypeError, "must be an int"),
         ([(b"ab", -1)], ValueError, r"must be in 0..2\*\*63 - 1, got -1"),
         ([(b"ab", 1 << 63)], ValueError, r"must be in 0..2\*\*63 - 1"),
-        ([(b"ab", 1 << 62), (b"c", 1 << 62)], ValueError, r"sum to at most 2\*\*63 - 1"),
+        (
+            [(b"ab", 1 << 61), (b"cd", 1 << 61)],
+            ValueError,
+            r"below 2\*\*63, got 9223372036854775808",
+        ),
+        ([(b"aaaa", 1 << 62)], ValueError, "scale the counts down"),
+        (5, TypeError, "words must be a mapping or pairs"),
         ([b"ab"], TypeError, "pairs"),
     ],
 )
@@ -207,3 +213,24 @@ def test_bad_counts_are_refused(counts: object, error: type[Exception], message:
     """Nothing wraps around, nothing is rounded."""
     with pytest.raises(error, match=message):
         Words.from_counts(counts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "counts", "error", "message"),
+    [
+        ([97, 97], [10**12, 10**12 + 2], [5], ValueError, "offsets must ascend"),
+        ([97, 98], [0, 2, 2], [5, 5], ValueError, "offsets must ascend"),
+        ([97, 98], [0, 2], [5, 5], ValueError, "offsets must have one element more"),
+        ([1000, 97], [0, 2], [5], ValueError, "ids must be bytes"),
+        ([97, 98], [0, 2], [0], ValueError, "counts must be at least 1, got 0"),
+        ([97, 98, 99], [0, 3], [1 << 62], ValueError, "scale the counts down"),
+    ],
+)
+def test_arrays_that_are_no_words_are_refused(
+    ids: list[int], offsets: list[int], counts: list[int], error: type[Exception], message: str
+) -> None:
+    """Kernels trust the arrays, so the class checks them."""
+    with pytest.raises(error, match=message):
+        Words(np.array(ids, np.int32), np.array(offsets, np.int64), np.array(counts, np.int64))
+    with pytest.raises(TypeError, match="ids must be a 1-D array of int32"):
+        Words(np.array(ids, np.int64), np.array(offsets, np.int64), np.array(counts, np.int64))
