@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from typing_extensions import Buffer
@@ -23,7 +24,12 @@ class IdArray(Buffer):
 
 class Encoder:
     def __init__(
-        self, pairs: Buffer, n_ids: int, token_ids: Buffer | None = None, pattern: int = 0
+        self,
+        pairs: Buffer,
+        n_ids: int,
+        token_ids: Buffer | None = None,
+        pattern: int = 0,
+        split: Callable[[bytes], Buffer] | None = None,
     ) -> None: ...
     def encode(self, text: str | bytes, specials: Specials) -> list[int]: ...
     def encode_word(self, word: bytes) -> list[int]: ...

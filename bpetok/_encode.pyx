@@ -17,7 +17,9 @@ from libc.string cimport memcmp, memcpy, memset
 from bpetok._ranks cimport (
     Lists, Ranks, lists_free, lists_init, merge_word, ranks_free, ranks_init
 )
-from bpetok._scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
+from bpetok._scan cimport (
+    SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
+)
 from bpetok._special cimport SpecialTokens
 
 import os
@@ -51,6 +53,7 @@ cdef enum Failure:
     TOO_LONG = -2            # a word is longer than LONGEST_WORD
     NOT_UTF8 = -3
     DISALLOWED = -4          # a special token
+    NOT_SPLIT = -5           # `split` has raised an exception
 
 cdef enum Sink:
     KEEP = 0                 # ids stay as int32
@@ -362,6 +365,9 @@ cdef class Workspace:
     cdef uint16_t* narrow
     cdef Py_ssize_t narrow_room
     cdef Py_ssize_t n_done   # ids that went into the sink
+    cdef const int64_t* ends  # of the words of a text, where a callable splits
+    cdef object ends_owner
+    cdef object error         # that it raised
     cdef Py_ssize_t wrong_at      # where a text is wrong, and
     cdef Py_ssize_t wrong_length  # how many bytes of it
 
@@ -438,25 +444,29 @@ cdef class Encoder:
     token_ids : int32 buffer, length 256 + n_merges, optional
         The id that a user sees for each byte and each merge, if not 0, 1, 2...
     pattern : int
-        Index of the split pattern in `_scan.PATTERN_NAMES`.
+        Index of the split pattern in `_scan.PATTERN_NAMES`, or -1.
+    split : callable, optional
+        With -1: takes bytes and returns where each word ends, as a buffer of int64.
     """
 
     cdef Ranks ranks
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern
+    cdef object split
     cdef list unused         # workspaces
     cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
 
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
-        const int32_t[::1] token_ids = None, int pattern=0,
+        const int32_t[::1] token_ids = None, int pattern=0, split=None,
     ):
         cdef Py_ssize_t n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         cdef const int32_t* data = &pairs[0] if n_merges else NULL
-        if not 0 <= pattern < len(PATTERN_NAMES):
+        if not -1 <= pattern < len(PATTERN_NAMES) or (pattern == -1) != (split is not None):
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.pattern = pattern
+        self.split = split
         if ranks_init(&self.ranks, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -516,6 +526,21 @@ cdef class Encoder:
             entry += 1
         return self.append_new(work, word, n, key, at)
 
+    cdef int split_words(
+        self, Workspace work, const uint8_t* text, Py_ssize_t n
+    ) noexcept with gil:
+        # Let `split` say where the words of a text end. What it raises is kept in `work.error`.
+        cdef const int64_t[::1] ends
+        try:
+            work.ends_owner = ends = self.split(<bytes> text[:n])
+            if ends.shape[0] == 0 or ends[ends.shape[0] - 1] != n:
+                raise ValueError(f"words must end at {n}, where the text does")
+            work.ends = &ends[0]
+        except BaseException as error:
+            work.error = error
+            return NOT_SPLIT
+        return 0
+
     cdef int append_words(
         self, Workspace work, const uint8_t* text, Py_ssize_t n
     ) noexcept nogil:
@@ -532,7 +557,12 @@ cdef class Encoder:
         cdef const Key* key
         cdef uint64_t differs, differs_too
         cdef int32_t* ids
-        scan_begin(&scanner, self.pattern, text, n)
+        if self.pattern >= 0:
+            scan_begin(&scanner, self.pattern, text, n)
+        elif n == 0 or self.split_words(work, text, n) == 0:
+            scan_given(&scanner, work.ends, text, n)
+        else:
+            return NOT_SPLIT
         while True:
             k = scan_next(&scanner, bounds)
             if k == 0:
@@ -803,4 +833,7 @@ cdef int raise_failure(int failure, Py_ssize_t index, Workspace work) except -1:
         )
     if failure == NO_MEMORY:
         raise MemoryError
+    if failure == NOT_SPLIT:
+        error, work.error = work.error, None
+        raise error
     raise TextError(index, failure, work.wrong_at, work.wrong_length)

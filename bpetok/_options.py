@@ -68,6 +68,13 @@ def check_errors(errors: str) -> str:
     return errors
 
 
+def check_unmatched(unmatched: str) -> str:
+    """Return what to do with text that a pattern does not match."""
+    if unmatched not in ("error", "word", "drop"):
+        raise ValueError(f"unmatched must be 'error', 'word' or 'drop', got {unmatched!r}")
+    return unmatched
+
+
 def resolve_threads(n_threads: int | None) -> int:
     """Return the number of threads: as asked, else BPETOK_NUM_THREADS, else the CPUs there are."""
     if n_threads is not None:

@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "_simd.h":
     ctypedef struct ClassMasks:
@@ -25,10 +25,12 @@ cdef struct Rule
 cdef struct Scanner:
     const Rule* rule
     ClassifyFunction classify_ascii
-    const uint8_t* at             # first byte of `block`
+    const uint8_t* at             # first byte of the current block
     const uint8_t* end            # of the text
     const uint8_t* word           # start of the word not returned yet
-    Block block                   # classes of at[0:64]
+    const int64_t* ends           # of scan_given
+    Block[2] blocks               # [current]: classes of at[0:64], and those of the next 64
+    int current
     uint64_t spilled              # bytes of a character begun in the block before,
     int spilled_flags             # and its flags
     # Bit 0: what the last byte of the block before is.
@@ -56,6 +58,11 @@ cdef struct Scanner:
 # `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is only read between text and
 # text + n.
 cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil
+
+# The same for words that are known: each ends at text + its end, the last at text + n.
+cdef void scan_given(
+    Scanner* s, const int64_t* ends, const uint8_t* text, Py_ssize_t n
+) noexcept nogil
 
 # Return k, the number of words found, 0 when the text is exhausted; word i is
 # bounds[i]:bounds[i + 1]. bounds needs room for SCAN_WORDS + 1 pointers.

@@ -10,7 +10,7 @@ their words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and 
 `o200k_starts`, which looks at upper and lower case too. The pattern `none` needs none.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from "_simd.h":
@@ -147,19 +147,20 @@ cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept 
         block.white = ALL
         block.newline = ALL if s.rule.ends_as_line else 0
         return
-    block.letter = m.letter
-    block.number = m.number
-    block.white = m.white
+    block.letter = m.letter | s.spilled & -<uint64_t>(s.spilled_flags & LETTER)
+    block.number = m.number | s.spilled & -<uint64_t>((s.spilled_flags & NUMBER) >> 1)
+    block.white = m.white | s.spilled & -<uint64_t>((s.spilled_flags & SPACE) >> 2)
     block.blank = m.blank
     block.apostrophe = m.apostrophe
     block.continuation = m.high & ~m.lead
     if s.rule.masks >= NEWLINE_MASKS:
         block.newline = m.newline
     if s.rule.masks == CASE_MASKS:
-        block.upper = m.upper
-        block.lower = m.letter & ~m.upper
+        block.upper = m.upper | s.spilled & -<uint64_t>((s.spilled_flags & UPPER) >> 3)
+        block.lower = (
+            m.letter & ~m.upper | s.spilled & -<uint64_t>((s.spilled_flags & LOWER) >> 4)
+        )
         block.slash = m.slash
-    add_class(block, s.spilled, s.spilled_flags, s.rule.masks)
     s.spilled = 0
     if m.lead:
         classify_characters(s, at, m.lead, block)
@@ -180,12 +181,13 @@ cdef inline uint64_t last_of_white_run(const Block* block, const Block* followin
     return last | back & ~block.continuation
 
 
-cdef inline uint64_t gpt2_starts(Scanner* s, const Block* following) noexcept nogil:
+cdef inline uint64_t gpt2_starts(
+    Scanner* s, const Block* b, const Block* following
+) noexcept nogil:
     # Bit i is set where a word begins, contractions apart. A word begins
     #   where a run of white space begins, and at its last character where something follows:
     #     that one stands alone, or leads the next word if it is an ASCII space;
     #   where a run of letters, numbers or others begins, unless a space leads it.
-    cdef Block* b = &s.block
     cdef uint64_t other = ~(b.letter | b.number | b.white)
     cdef uint64_t run_starts = (
         b.letter & ~(b.letter << 1 | s.before_letter)
@@ -227,10 +229,12 @@ cdef inline int contraction_length(
     return 0
 
 
-cdef inline uint64_t split_contractions(Scanner* s, uint64_t starts) noexcept nogil:
+cdef inline uint64_t split_contractions(
+    Scanner* s, const Block* b, uint64_t starts
+) noexcept nogil:
     # An apostrophe that begins a word may begin a contraction: then no word starts at the letter
     # behind it, but one starts behind the contraction. Both may lie in the following block.
-    cdef uint64_t apostrophes = starts & s.block.apostrophe
+    cdef uint64_t apostrophes = starts & b.apostrophe
     cdef uint64_t next_no_start = 0, next_start = 0
     cdef int i, length
     starts = starts & ~s.no_start | s.start
@@ -249,7 +253,7 @@ cdef inline uint64_t split_contractions(Scanner* s, uint64_t starts) noexcept no
                 next_start = <uint64_t>1 << (i + length - 64)
     s.no_start = next_no_start
     s.start = next_start
-    return starts & s.block.inside
+    return starts & b.inside
 
 
 # ---- cl100k and its kin: newlines, numbers in groups, any character may lead letters -------------
@@ -324,11 +328,10 @@ cdef bint newline_follows(const Scanner* s, const Block* following) noexcept nog
 
 
 cdef inline uint64_t white_starts(
-    Scanner* s, const Block* following, uint64_t tail
+    Scanner* s, const Block* b, const Block* following, uint64_t tail
 ) noexcept nogil:
     # White space up to its last newline is a word; what comes then is one as in gpt2. `tail`:
     # newlines that belong to the word before them.
-    cdef Block* b = &s.block
     cdef uint64_t white = b.white & ~tail
     cdef uint64_t line_space = b.white & ~b.newline
     cdef uint64_t behind_newline = line_space & (b.newline << 1 | s.before_newline)
@@ -349,9 +352,10 @@ cdef inline uint64_t white_starts(
     return starts | behind_newline
 
 
-cdef inline uint64_t cl100k_starts(Scanner* s, const Block* following) noexcept nogil:
+cdef inline uint64_t cl100k_starts(
+    Scanner* s, const Block* b, const Block* following
+) noexcept nogil:
     # Bit i is set where a word begins, contractions apart.
-    cdef Block* b = &s.block
     cdef uint64_t other = ~(b.letter | b.number | b.white)
     cdef uint64_t line_space = b.white & ~b.newline
     cdef uint64_t tail = flood(
@@ -370,7 +374,7 @@ cdef inline uint64_t cl100k_starts(Scanner* s, const Block* following) noexcept 
         b.letter & ~(b.letter << 1 | s.before_letter) & ~led
         | number_starts(s, b)
         | other_starts
-        | white_starts(s, following, tail)
+        | white_starts(s, b, following, tail)
     )
     s.before_letter = b.letter >> 63
     s.before_other = other >> 63
@@ -441,11 +445,12 @@ cdef inline uint64_t case_starts(Scanner* s, const Block* b, uint64_t word) noex
     return starts
 
 
-cdef inline uint64_t o200k_starts(Scanner* s, const Block* following) noexcept nogil:
+cdef inline uint64_t o200k_starts(
+    Scanner* s, const Block* b, const Block* following
+) noexcept nogil:
     # Bit i is set where a word begins. Marks go with letters, but are others once a run of others
     # is a word: where it has a second character, or a space leads it. Newlines behind others go
     # with them, and so do slashes behind those.
-    cdef Block* b = &s.block
     cdef uint64_t mark = (b.upper | b.lower) & ~b.letter
     cdef uint64_t no_mark = ~(b.letter | b.number | b.white | mark)
     cdef uint64_t line_space = b.white & ~b.newline
@@ -483,7 +488,7 @@ cdef inline uint64_t o200k_starts(Scanner* s, const Block* following) noexcept n
         | case_starts(s, b, word)
         | number_starts(s, b)
         | other_starts
-        | white_starts(s, following, tail)
+        | white_starts(s, b, following, tail)
     )
     s.before_own = own >> 63
     s.before_flooded = flooded >> 63
@@ -498,14 +503,6 @@ cdef inline uint64_t o200k_starts(Scanner* s, const Block* following) noexcept n
 # ---- the frame ----------------------------------------------------------------------------------
 
 
-cdef inline uint64_t word_starts(Scanner* s, const Block* following) noexcept nogil:
-    if s.rule.starts == GPT2_STARTS:
-        return split_contractions(s, gpt2_starts(s, following))
-    if s.rule.starts == CL100K_STARTS:
-        return split_contractions(s, cl100k_starts(s, following))
-    return o200k_starts(s, following)
-
-
 cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil:
     memset(s, 0, sizeof(Scanner))
     s.rule = &RULES[pattern]
@@ -513,36 +510,72 @@ cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n)
     s.at = text
     s.end = text + n
     s.word = text
-    classify(s, text, &s.block)
+    classify(s, text, &s.blocks[0])
 
 
-cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
+cdef void scan_given(
+    Scanner* s, const int64_t* ends, const uint8_t* text, Py_ssize_t n
+) noexcept nogil:
+    memset(s, 0, sizeof(Scanner))
+    s.rule = &RULES[6]
+    s.at = s.word = text
+    s.end = text + n
+    s.ends = ends
+
+
+cdef inline uint64_t word_starts(
+    Scanner* s, const Block* b, const Block* following
+) noexcept nogil:
+    if s.rule.starts == GPT2_STARTS:
+        return split_contractions(s, b, gpt2_starts(s, b, following))
+    if s.rule.starts == CL100K_STARTS:
+        return split_contractions(s, b, cl100k_starts(s, b, following))
+    return o200k_starts(s, b, following)
+
+
+cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept nogil:
     cdef Py_ssize_t n = 0
     cdef uint64_t starts
-    cdef Block following
-    if s.word == s.end:
-        return 0
-    if s.rule.starts == NO_STARTS:
-        bounds[0], bounds[1] = s.word, s.end
-        s.word = s.end
-        return 1
+    cdef Block* block = &s.blocks[s.current]
+    cdef Block* following = &s.blocks[s.current ^ 1]
     if s.word < s.at:  # else nothing is scanned yet, and the first start will be found
         bounds[0] = s.word
         n = 1
     while n + 64 <= SCAN_WORDS and s.at < s.end:
-        classify(s, s.at + 64, &following)
-        starts = word_starts(s, &following)
+        classify(s, s.at + 64, following)
+        starts = word_starts(s, block, following)
         while starts:
             bounds[n] = s.at + lowest_bit(starts)
             starts &= starts - 1
             n += 1
-        s.block = following
+        block, following = following, block
+        s.current ^= 1
         s.at += 64
     if s.at >= s.end:
         bounds[n] = s.end
         n += 1
     s.word = bounds[n - 1]
     return n - 1
+
+
+cdef inline Py_ssize_t scan_known(Scanner* s, const uint8_t** bounds) noexcept nogil:
+    # Words that `scan_given` was told; without any, the text is one.
+    cdef Py_ssize_t n = 0
+    bounds[0] = s.word
+    while n < SCAN_WORDS and s.word != s.end:
+        s.word = s.end
+        if s.ends != NULL:
+            s.word = s.at + s.ends[0]
+            s.ends += 1
+        n += 1
+        bounds[n] = s.word
+    return n
+
+
+cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
+    if s.word == s.end:
+        return 0
+    return scan_known(s, bounds) if s.rule.starts == NO_STARTS else scan_blocks(s, bounds)
 
 
 cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept nogil:

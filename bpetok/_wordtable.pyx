@@ -303,6 +303,36 @@ cdef class WordTable:
                 if self.add(batch.slot[i], batch.low[i], batch.high[i], bounds[i]):
                     return -1
 
+    def add_words(
+        self, const uint8_t[::1] data not None, const int64_t[::1] ends not None,
+        const int64_t[::1] counts not None,
+    ):
+        """Add words that were counted elsewhere.
+
+        Requires: words that differ, none empty, one after another in `data`; each ends where `ends`
+        says, and came as often as `counts` says.
+        """
+        cdef Py_ssize_t i, begin = 0
+        cdef uint64_t low, high
+        cdef size_t slot
+        cdef int status = 0
+        with nogil:
+            for i in range(ends.shape[0]):
+                status = table_reserve(&self.table, 1)
+                if status:
+                    break
+                pack_word(
+                    &low, &high, &data[begin], ends[i] - begin, &data[0] + data.shape[0]
+                )
+                slot = home(&self.table, hash_key(low, high))
+                status = self.add(slot, low, high, &data[begin])
+                if status:
+                    break
+                find_entry(&self.table, slot, low, high, &data[begin]).count += counts[i] - 1
+                begin = ends[i]
+        if status:
+            raise MemoryError(f"no memory for a table of more than {self.table.used} words")
+
     cdef inline int add(
         self, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
     ) noexcept nogil:

@@ -96,7 +96,14 @@ def _build_parser() -> Parser:
     train.add_argument(
         "--pattern",
         default="gpt2",
-        help="what splits text into words: the name of a pattern (default: %(default)s)",
+        help="what splits text into words: the name of a pattern, or a regular expression "
+        "(default: %(default)s)",
+    )
+    train.add_argument(
+        "--unmatched",
+        choices=("error", "word", "drop"),
+        default="error",
+        help="text that the expression does not match (default: %(default)s)",
     )
     train.add_argument(
         "--min-frequency",
@@ -191,6 +198,7 @@ def _train(options: argparse.Namespace) -> None:
             files,
             vocab_size=options.vocab_size,
             pattern=options.pattern,
+            unmatched=options.unmatched,
             special_tokens=options.special_tokens,
             min_frequency=options.min_frequency,
             n_threads=options.threads,

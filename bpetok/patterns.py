@@ -7,7 +7,11 @@ Hugging Face tokenizers read them alike; other published spellings are recognise
 `cl100k` and `llama3` differ in one place: white space at the end of a text is one word in what
 tiktoken has had as cl100k since it is spelled with ``\s++$``, and ends at its last newline in the
 older spellings, which Llama 3, minbpe and rustbpe go by.
+
+Any other expression is a pattern too; the `regex` module finds its words (`_expressions.py`).
 """
+
+import re
 
 from bpetok._scan import PATTERN_NAMES
 
@@ -86,7 +90,7 @@ def names() -> list[str]:
     return list(PATTERNS)
 
 
-def check_pattern(pattern: str) -> str:
+def check_builtin(pattern: str) -> str:
     """Return the name of a built-in pattern, given by name or as the expression itself.
 
     Raises
@@ -101,11 +105,38 @@ def check_pattern(pattern: str) -> str:
     return _NAMES[pattern]
 
 
+def check_pattern(pattern: str) -> str:
+    """Return a pattern: the name of a built-in one, else the expression.
+
+    Raises
+    ------
+    TypeError
+        If it is no str.
+    ValueError
+        If it is neither a name nor an expression that can split text: one that compiles and
+        cannot match the empty text.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern must be a str, got {pattern!r}")
+    # A word without any sign in it is a misspelled name: as an expression it matches only itself.
+    if pattern in _NAMES or re.fullmatch(r"[\w-]*", pattern):
+        return check_builtin(pattern)
+    from bpetok._expressions import compile_expression
+
+    compile_expression(pattern)
+    return pattern
+
+
 def scanner_of(pattern: str) -> int:
-    """Return the number that the scanner knows a built-in pattern by. Requires: checked."""
-    return PATTERN_NAMES.index(pattern)
+    """Return the number that the scanner knows a pattern by, or -1. Requires: checked."""
+    return PATTERN_NAMES.index(pattern) if pattern in PATTERNS else -1
+
+
+def expression_of(pattern: str) -> str:
+    """Return the regular expression of a pattern. Requires: checked."""
+    return PATTERNS.get(pattern, pattern)
 
 
 def ends_at_spaces(pattern: str) -> bool:
-    """Tell whether a word always ends between a letter and a space. Requires: checked."""
-    return pattern != "none"
+    """Tell whether a word is sure to end between a letter and a space. Requires: checked."""
+    return pattern in PATTERNS and pattern != "none"

@@ -248,15 +248,16 @@ def chunks(pieces: Iterable[Piece], chunk_size: int = CHUNK_SIZE) -> Iterator[Ch
     size = 0
     for piece in pieces:
         if group and size + len(piece.data) > chunk_size:
-            yield _chunk(group)
+            yield make_chunk(group)
             group, size = [], 0
         group.append(piece)
         size += len(piece.data)
     if group:
-        yield _chunk(group)
+        yield make_chunk(group)
 
 
-def _chunk(pieces: list[Piece]) -> Chunk:
+def make_chunk(pieces: list[Piece]) -> Chunk:
+    """Join pieces."""
     ends = np.fromiter(accumulate(len(piece.data) for piece in pieces), np.int64, len(pieces))
     if len(pieces) == 1:
         return Chunk(pieces[0].data, ends, pieces)

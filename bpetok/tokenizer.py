@@ -35,6 +35,9 @@ from bpetok.vocab import (
 )
 
 if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
 
@@ -100,8 +103,9 @@ class Tokenizer(Conversions):
         The tokens that each merge joins, in learning order: 0 to 255 are the bytes, 256 + i is what
         merge i makes.
     pattern : str
-        What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or
-        its expression.
+        What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or a
+        regular expression. Text that the expression does not match is a word, so that no text is
+        lost; encoding is far slower with an expression that is not a built-in pattern.
     special_tokens : iterable of str, or mapping of str to int
         All different, none empty. A mapping says what id each has.
     merge_counts : sequence of int or integer array, shape (n_merges,), optional
@@ -162,7 +166,9 @@ class Tokenizer(Conversions):
         largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
-        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner_of(self._pattern))
+        scanner = scanner_of(self._pattern)
+        split = _splitter(self._pattern) if scanner < 0 else None
+        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
         self._decoder = Decoder(self._tokens_by_id())
         self._ordinary = Specials(_NONE, [], _NONE)
         self._disallowed_all = self._build_specials((), "all")
@@ -241,7 +247,7 @@ class Tokenizer(Conversions):
 
     @property
     def pattern(self) -> str:
-        """The name of the pattern that splits text into words."""
+        """The pattern that splits text into words: a name, or an expression that has none."""
         return self._pattern
 
     @property
@@ -741,6 +747,12 @@ def _parts(texts: Sequence[str | bytes]) -> list[range]:
     if start < len(texts) or not parts:
         parts.append(range(start, len(texts)))
     return parts
+
+
+def _splitter(expression: str) -> Callable[[bytes], array[int]]:
+    from bpetok._expressions import Splitter  # the regex module is not needed for any other pattern
+
+    return Splitter(expression)
 
 
 def _explain(error: Exception, text: object, name: str = "text") -> Exception:

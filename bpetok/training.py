@@ -32,6 +32,7 @@ def train(
     min_frequency: int = 1,
     n_threads: int | None = None,
     errors: str = "strict",
+    unmatched: str = "error",
     progress: Progress = False,
 ) -> Tokenizer:
     """Train a tokenizer on text files.
@@ -43,8 +44,9 @@ def train(
     vocab_size : int
         Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
     pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression. With
-        "none" a text is one word, and memory grows with the longest text.
+        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
+        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
+        and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
         Texts that stand between words: boundaries which are not counted.
     min_frequency : int
@@ -54,6 +56,9 @@ def train(
         this process may use. The result does not depend on it.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    unmatched : {"error", "word", "drop"}
+        What to do with text that an expression does not match: raise, count it as a word, or leave
+        it out. Built-in patterns match all text. Encoding makes words of it in any case.
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes) and "learn" (in merges).
@@ -69,9 +74,11 @@ def train(
         If a path cannot be read as a file.
     TypeError, ValueError
         If an option is out of its range or a file is not UTF-8 (the message has the file and the
-        offset). Options and paths are checked before any work is done.
+        offset), or not matched by an expression. Options and paths are checked before any work.
+    TimeoutError
+        If an expression takes too long on a text: some hundred times longer than common ones.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
     paths = sources.resolve_files(files)
@@ -91,6 +98,7 @@ def train_from_iterator(
     min_frequency: int = 1,
     n_threads: int | None = None,
     errors: str = "strict",
+    unmatched: str = "error",
     progress: Progress = False,
 ) -> Tokenizer:
     """Train a tokenizer on texts as they come; they are never all in memory.
@@ -104,7 +112,7 @@ def train_from_iterator(
         If an option is out of its range, before any text is taken; if a text is neither str nor
         bytes, has a lone surrogate or is not UTF-8.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok import sources
-from bpetok._options import check_errors, check_special_tokens, resolve_threads
+from bpetok._counters import Counter, make_counters
+from bpetok._expressions import SplitError
+from bpetok._options import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok._special import SpecialTokens
 from bpetok._timing import stage
-from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
-from bpetok.patterns import check_pattern, scanner_of
+from bpetok._wordtable import N_PARTITIONS, Combination
+from bpetok.patterns import check_pattern
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Chunk, Piece, StrPath
 
@@ -186,6 +188,7 @@ def count_words(
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",
+    unmatched: str = "error",
     progress: Progress = False,
 ) -> Words:
     """Count the words of text files.
@@ -195,8 +198,9 @@ def count_words(
     files : path, glob pattern, or iterable of them
         UTF-8 text files; each is one text. A file named twice counts twice.
     pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a built-in one's expression. With
-        "none" a text is one word, and memory grows with the longest text.
+        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
+        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
+        and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
         Texts that stand between words: boundaries which are not counted.
     n_threads : int, optional
@@ -204,6 +208,9 @@ def count_words(
         this process may use. The result does not depend on it.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    unmatched : {"error", "word", "drop"}
+        What to do with text that an expression does not match: raise, count it as a word, or leave
+        it out. Built-in patterns match all text.
     progress : bool or callable
         True shows a bar; a callable is called with ("count", bytes done, bytes in all).
 
@@ -216,10 +223,12 @@ def count_words(
     FileNotFoundError, IsADirectoryError, PermissionError
         If a path cannot be read as a file, before anything is counted.
     ValueError
-        If a file is not UTF-8 (the message has the file and the offset), or an option is out of
-        its range.
+        If a file is not UTF-8 or, with ``unmatched="error"``, not matched by an expression (the
+        message has the file and the offset), or an option is out of its range.
+    TimeoutError
+        If an expression takes too long on a text: some hundred times longer than common ones.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     paths = sources.resolve_files(files)
     pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
@@ -233,6 +242,7 @@ def count_words_from_iterator(
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",
+    unmatched: str = "error",
     progress: Progress = False,
 ) -> Words:
     """Count the words of texts as they come; they are never all in memory.
@@ -247,7 +257,7 @@ def count_words_from_iterator(
     ValueError
         If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors)
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     with reporting(progress) as report:
         return count_pieces(pieces, options, report, None)
@@ -261,10 +271,15 @@ class CountOptions(NamedTuple):
     specials: SpecialTokens
     n_threads: int
     errors: str
+    unmatched: str
 
 
 def check_count_options(
-    pattern: str, special_tokens: Iterable[str], n_threads: int | None, errors: str
+    pattern: str,
+    special_tokens: Iterable[str],
+    n_threads: int | None,
+    errors: str,
+    unmatched: str = "error",
 ) -> CountOptions:
     """Check the options of counting."""
     tokens = check_special_tokens(special_tokens)
@@ -274,6 +289,7 @@ def check_count_options(
         SpecialTokens([token.encode() for token in tokens]),
         resolve_threads(n_threads),
         check_errors(errors),
+        check_unmatched(unmatched),
     )
 
 
@@ -289,23 +305,33 @@ def count_pieces(
     The caller's thread reads, so that an iterator is not asked from several threads. A
     KeyboardInterrupt waits only for the chunks that are being counted.
     """
-    scanner = scanner_of(options.pattern)
-    tables = [WordTable(options.specials, scanner) for _ in range(options.n_threads)]
-    idle: SimpleQueue[WordTable] = SimpleQueue()
-    for table in tables:
-        idle.put(table)
+    counters = make_counters(
+        options.pattern, options.specials, options.unmatched, options.n_threads
+    )
+    idle: SimpleQueue[Counter] = SimpleQueue()
+    for counter in counters:
+        idle.put(counter)
 
     def count(chunk: Chunk) -> int:
-        table = idle.get()
+        counter = idle.get()
         with stage("count"):
-            _count_chunk(table, chunk, options.errors)
-        idle.put(table)
+            _count_chunk(counter, chunk, options)
+        idle.put(counter)
         return len(chunk.data)
 
+    def close() -> None:
+        for counter in counters:
+            counter.close()
+
     done = 0
-    for n_bytes in _map(count, _timed(sources.chunks(pieces, chunk_size)), options.n_threads):
-        done += n_bytes
-        report("count", done, total)
+    chunks = _timed(sources.chunks(pieces, chunk_size))
+    try:
+        for n_bytes in _map(count, chunks, options.n_threads, on_failure=close):
+            done += n_bytes
+            report("count", done, total)
+        tables = [counter.table() for counter in counters]
+    finally:
+        close()
     with stage("combine"):
         combination = Combination(tables)
         starts = [N_PARTITIONS * i // options.n_threads for i in range(options.n_threads + 1)]
@@ -322,21 +348,33 @@ def count_pieces(
     )
 
 
-def _count_chunk(table: WordTable, chunk: Chunk, errors: str) -> None:
-    invalid = table.count(chunk.data, chunk.ends)
-    if invalid < 0:
-        return
-    if errors == "strict":
-        number = int(np.searchsorted(chunk.ends, invalid, side="right"))
-        piece = chunk.pieces[number]
-        start = int(chunk.ends[number]) - len(piece.data)
-        raise ValueError(
-            f"{piece.origin} is not UTF-8: byte {piece.offset + invalid - start} "
-            f"(0x{piece.data[invalid - start]:02x}); errors='replace' would count U+FFFD there"
-        )
-    for piece in chunk.pieces:
-        data = bytes(piece.data).decode(errors="replace").encode()
-        table.count(data, np.array([len(data)]))
+def _count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:
+    try:
+        invalid = counter.count(chunk.data, chunk.ends)
+        if invalid < 0:
+            return
+        if options.errors == "strict":
+            piece, offset = _place(chunk, invalid)
+            raise ValueError(
+                f"{piece.origin} is not UTF-8: byte {piece.offset + offset} "
+                f"(0x{piece.data[offset]:02x}); errors='replace' would count U+FFFD there"
+            )
+        chunk = sources.make_chunk([_replace_invalid(piece) for piece in chunk.pieces])
+        counter.count(chunk.data, chunk.ends)
+    except SplitError as error:
+        piece, offset = _place(chunk, error.offset)
+        raise error.explain(options.pattern, piece.origin, piece.offset + offset) from None
+
+
+def _replace_invalid(piece: Piece) -> Piece:
+    return piece._replace(data=bytes(piece.data).decode(errors="replace").encode())
+
+
+def _place(chunk: Chunk, offset: int) -> tuple[Piece, int]:
+    """Return the piece that a byte of a chunk belongs to, and its offset in the piece."""
+    number = int(np.searchsorted(chunk.ends[:-1], offset, side="right"))
+    piece = chunk.pieces[number]
+    return piece, offset - int(chunk.ends[number]) + len(piece.data)
 
 
 def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -350,20 +388,30 @@ def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def _map(
-    function: Callable[[Item], Result], items: Iterable[Item], n_threads: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    n_threads: int,
+    on_failure: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
-    """Yield function(item) for each item, in order, from some threads; take few items ahead."""
+    """Yield function(item) for each item, in order, from some threads; take few items ahead.
+
+    `on_failure` is called before threads are waited for that work when something fails.
+    """
     if n_threads == 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(n_threads) as pool:
         pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > n_threads:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > n_threads:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        except BaseException:
+            on_failure()
+            raise
 
 
 def _exhaust(results: Iterator[object]) -> None:

@@ -14,7 +14,7 @@ from bpetok._saved import read_json
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
 from bpetok.formats.recovery import from_merges, reading
-from bpetok.patterns import PATTERNS, check_pattern
+from bpetok.patterns import check_builtin, expression_of
 from bpetok.vocab import shorten
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def build_document(tokenizer: Tokenizer) -> dict[str, Any]:
         added.append({"id": token_id, "content": name, **flags, "special": True})
     split = {
         "type": "Split",
-        "pattern": {"Regex": PATTERNS[tokenizer.pattern]},
+        "pattern": {"Regex": expression_of(tokenizer.pattern)},
         "behavior": "Isolated",
         "invert": False,
     }
@@ -271,7 +271,7 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     uses_own = byte_level.get("use_regex", True)
     if len(steps) == 1:
         if uses_own:
-            return check_pattern("gpt2")
+            return check_builtin("gpt2")
         _refuse("pre_tokenizer.use_regex", False, "without a Split, texts would not be split")
     if uses_own:
         _refuse("pre_tokenizer", pre_tokenizer, "splits by two expressions, one after the other")
@@ -281,8 +281,8 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     if behavior not in (("Isolated", False), ("Removed", True)):
         _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
     if expression == GPT2_SPELLED_OUT:
-        return check_pattern("gpt2")
-    return check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+        return check_builtin("gpt2")
+    return check_builtin(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
 
 
 def _read_added_tokens(rows: Any) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bpetok._files import read_bounded, write_whole
 from bpetok.formats.checks import check_ids_equal
 from bpetok.formats.recovery import reading
-from bpetok.patterns import PATTERNS
+from bpetok.patterns import check_builtin, expression_of
 from bpetok.vocab import N_BYTES, shorten
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
             raise ValueError(
                 f"the special token {name!r} holds white space, at which minbpe would cut it"
             )
-    lines = [HEADER, PATTERNS[tokenizer.pattern], str(len(tokenizer.special_tokens))]
+    lines = [HEADER, expression_of(tokenizer.pattern), str(len(tokenizer.special_tokens))]
     lines += [f"{name} {token_id}" for name, token_id in tokenizer.special_tokens.items()]
     lines += [f"{left} {right}" for left, right in tokenizer.merge_pairs.tolist()]
     model = ("\n".join(lines) + "\n").encode()
@@ -96,7 +96,7 @@ def parse(data: bytes) -> Tokenizer:
         for number in range(4 + n_special, len(lines) + 1)
         if lines[number - 1].strip()
     ]
-    return Tokenizer(merges=pairs, pattern=lines[1].strip(), special_tokens=special)
+    return Tokenizer(merges=pairs, pattern=check_builtin(lines[1].strip()), special_tokens=special)
 
 
 def _numbers(lines: list[str], number: int, n: int) -> list[int]:

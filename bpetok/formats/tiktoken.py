@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bpetok._files import read_bounded, write_whole
 from bpetok.formats.checks import check_ids_equal, check_ranks_mean_merges, ordinary_tokens
 from bpetok.formats.recovery import from_ranks, reading
-from bpetok.patterns import PATTERNS
+from bpetok.patterns import check_builtin, expression_of
 from bpetok.vocab import shorten
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def to_tiktoken(tokenizer: Tokenizer, name: str) -> tiktoken.Encoding:
 
     encoding = tiktoken.Encoding(
         name,
-        pat_str=PATTERNS[tokenizer.pattern],
+        pat_str=expression_of(tokenizer.pattern),
         mergeable_ranks=build_ranks(tokenizer),
         special_tokens=tokenizer.special_tokens,
     )
@@ -60,7 +60,7 @@ def from_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Tokenizer
     """Return the tokenizer that gives the ids of an Encoding."""
     return from_ranks(
         encoding._mergeable_ranks,
-        encoding._pat_str if pattern is None else pattern,
+        check_builtin(encoding._pat_str) if pattern is None else pattern,
         encoding._special_tokens,
     )
 

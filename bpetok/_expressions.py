@@ -1,0 +1,159 @@
+"""Patterns without a scanner of their own: words by the `regex` module.
+
+Nothing is known of such a pattern, so a text is never cut: it is split as a whole.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+
+class Limit(NamedTuple):
+    """The time that a text may take: so many seconds, and so many more for each character."""
+
+    least: float
+    per_character: float
+
+    def seconds(self, text: str) -> float:
+        """Return the time that this text may take."""
+        return self.least + self.per_character * len(text)
+
+
+LIMIT = Limit(10.0, 1e-5)
+"""Some hundred times what a common pattern takes: one that takes longer backtracks without end."""
+
+_PROBES = ("", "a", "A1", " a", "a b", "\n", "\n\n a", "'s", "!?", "\u00e9\u4e2d", "1 ", "\t")
+
+
+class SplitError(Exception):
+    """A text can't be split: the reason, "unmatched", "empty" or "time", and the byte where."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+    def explain(self, pattern: str, origin: str, offset: int) -> Exception:
+        """Return what the user is told; `offset` is the byte in the text `origin`."""
+        if self.reason == "time":
+            return TimeoutError(
+                f"{origin}: pattern {pattern!r} takes more than {LIMIT.least:g} s and "
+                f"{LIMIT.per_character * 1e6:g} s more for a million characters: "
+                "make it possessive or atomic where it backtracks, or split the text"
+            )
+        if self.reason == "empty":
+            return ValueError(
+                f"{origin}: pattern {pattern!r} matches nothing at all at byte {offset}, and a "
+                "word must not be empty: put + for *"
+            )
+        return ValueError(
+            f"{origin}: pattern {pattern!r} does not match what stands at byte {offset}; "
+            "unmatched='word' makes words of such places, unmatched='drop' leaves them out"
+        )
+
+
+@lru_cache(maxsize=16)
+def compile_expression(expression: str) -> Any:
+    """Return the compiled expression.
+
+    Raises
+    ------
+    ValueError
+        If it does not compile, can match the empty text, or searches backwards.
+    """
+    import regex  # not needed, so not imported, where all patterns are built in
+
+    try:
+        compiled = regex.compile(expression)
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"pattern {expression!r} does not compile: {error}") from None
+    if compiled.flags & regex.REVERSE:
+        raise ValueError(f"pattern {expression!r} must not search backwards: leave out (?r)")
+    for probe in _PROBES:
+        if any(match.end() == match.start() for match in compiled.finditer(probe, timeout=1)):
+            raise ValueError(
+                f"pattern {expression!r} must not match the empty text, as it does in {probe!r}: "
+                "put + for *"
+            )
+    return compiled
+
+
+def split_text(compiled: Any, text: str, unmatched: str, seconds: float | None) -> list[str]:
+    """Return the words of a text; with `seconds`, `regex` watches the time, which doubles its own.
+
+    Raises
+    ------
+    SplitError
+        If a match is empty, or there is text without one and `unmatched` is "error".
+    TimeoutError
+        If it takes longer.
+    """
+    if compiled.groups:
+        matches = compiled.finditer(text, timeout=seconds, concurrent=False)
+        words = [match.group() for match in matches]
+    else:
+        words = compiled.findall(text, timeout=seconds, concurrent=False)
+    if "" not in words and sum(map(len, words)) == len(text):
+        return words
+    return list(_with_unmatched(compiled, text, unmatched, seconds))
+
+
+def _with_unmatched(
+    compiled: Any, text: str, unmatched: str, seconds: float | None
+) -> Iterator[str]:
+    at = 0
+    for match in compiled.finditer(text, timeout=seconds, concurrent=False):
+        start, end = match.span()
+        if start == end:
+            raise SplitError("empty", len(text[:start].encode()))
+        if at < start:
+            yield from _unmatched(text, at, start, unmatched)
+        yield text[start:end]
+        at = end
+    if at < len(text):
+        yield from _unmatched(text, at, len(text), unmatched)
+
+
+def _unmatched(text: str, start: int, end: int, unmatched: str) -> Iterator[str]:
+    if unmatched == "error":
+        raise SplitError("unmatched", len(text[:start].encode()))
+    if unmatched == "word":
+        yield text[start:end]
+
+
+def split_once(expression: str, text: str, unmatched: str) -> list[str]:
+    """Return the words of a text on its own.
+
+    Raises
+    ------
+    TimeoutError, ValueError
+        If the text can't be split.
+    """
+    try:
+        return split_text(compile_expression(expression), text, unmatched, LIMIT.seconds(text))
+    except TimeoutError:
+        raise SplitError("time", 0).explain(expression, "text", 0) from None
+    except SplitError as error:
+        raise error.explain(expression, "text", error.offset) from None
+
+
+class Splitter:
+    """Split texts to encode; what the pattern does not match is a word, so that nothing is lost."""
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
+
+    def __call__(self, text: bytes) -> array[int]:
+        """Return where each word of a text in UTF-8 ends, in bytes, as int64.
+
+        Raises
+        ------
+        TimeoutError, ValueError
+            If a match takes too long or is empty.
+        """
+        words = split_once(self._expression, text.decode(), "word")
+        return array("q", accumulate(len(word.encode()) for word in words))
