@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
     from bpetok._pretokenize import pretokenize as pretokenize
+    from bpetok.facts import TrainingFacts as TrainingFacts
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training import train as train
     from bpetok.training import train_from_iterator as train_from_iterator
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "Tokenizer": "tokenizer",
+    "TrainingFacts": "facts",
     "Words": "words",
     "count_words": "words",
     "count_words_from_iterator": "words",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bpetok.facts import TrainingFacts
 from bpetok.vocab import shorten
 
 FORMAT = "bpetok tokenizer"
@@ -19,19 +20,21 @@ def to_json(
     special_tokens: Mapping[str, int],
     counts: Sequence[int] | None,
     token_ids: Sequence[int] | None,
+    training: Mapping[str, int | str] | None,
 ) -> bytes:
     """Return what `Tokenizer.save` writes. `pairs`: left 0, right 0, left 1, right 1, ..."""
     rows = ",\n".join(
         f"    [{left}, {right}]" for left, right in zip(pairs[::2], pairs[1::2], strict=True)
     )
     ids = "" if token_ids is None else f'  "token_ids": {json.dumps(list(token_ids))},\n'
+    facts = "" if training is None else f'  "training": {json.dumps(training)},\n'
     text = (
         "{\n"
         f'  "format": {json.dumps(FORMAT)},\n'
         f'  "version": {FORMAT_VERSION},\n'
         f'  "pattern": {json.dumps(pattern, ensure_ascii=False)},\n'
         f'  "special_tokens": {json.dumps(special_tokens, ensure_ascii=False)},\n'
-        f"{ids}"
+        f"{ids}{facts}"
         f'  "merge_counts": {json.dumps(None if counts is None else list(counts))},\n'
         f'  "merges": [\n{rows}\n  ]\n'
         "}\n"
@@ -63,7 +66,10 @@ def from_json(data: bytes) -> dict[str, Any]:
         if not isinstance(content.get(name), kind):
             raise ValueError(f"{name} must be {json_kind}, got {shorten(content.get(name))}")
     names = ("merges", "pattern", "special_tokens", "merge_counts", "token_ids")
-    return {name: content.get(name) for name in names}
+    facts = content.get("training")
+    return {name: content.get(name) for name in names} | {
+        "training": None if facts is None else TrainingFacts.from_json(facts)
+    }
 
 
 def read_json(data: bytes) -> Any:

@@ -213,15 +213,27 @@ def _train(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CommandError(_describe(error), status=1) from None
     if not options.quiet:
-        n_special = len(tokenizer.special_tokens)
-        n_merges = tokenizer.vocab_size - 256 - n_special
-        print(
-            f"Trained in {seconds:.1f} s: {tokenizer.vocab_size} ids = 256 bytes "
-            f"+ {n_merges} merges + {n_special} special token{'' if n_special == 1 else 's'}.\n"
-            f"Saved to {options.output}. Next:\n"
-            f'  echo "Hello world" | bpetok encode --tokenizer {shlex.quote(options.output)}',
-            file=sys.stderr,
-        )
+        print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
+
+
+def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
+    facts = tokenizer.training
+    assert facts is not None  # it has just been trained
+    n_special = len(tokenizer.special_tokens)
+    n_merges = tokenizer.vocab_size - 256 - n_special
+    phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
+    name = shlex.quote(output)
+    return (
+        f"Trained in {seconds:.1f} s ({phases}) and saved to {output}.\n"
+        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {n_merges:,} merges + "
+        f"{n_special} special token{'' if n_special == 1 else 's'}\n"
+        f"  text         {facts.n_bytes / 1e6:,.2f} MB, {facts.n_words:,} words, "
+        f"{facts.n_unique_words:,} different ones\n"
+        f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
+        f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"
+        "Next:\n"
+        f'  echo "Hello world" | bpetok encode --tokenizer {name}'
+    )
 
 
 def _on_terminal() -> bool:

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._timing import stage
-from bpetok._wordtable import fill_symbols
+from bpetok._wordtable import count_tokens, fill_symbols
 
 if TYPE_CHECKING:
     from bpetok import _kernels
@@ -286,9 +286,21 @@ class Learner:
             n = self._select()
         first_id = N_BYTES + self.n_learned
         self.n_learned += n
-        if self.n_learned < self.n_merges:  # else nobody asks for the pairs any more
-            self._apply(first_id, n)
+        self._apply(first_id, n)
         return True
+
+    def count_tokens(self) -> int:
+        """Return the number of tokens that the words have by now, repetitions included."""
+        symbols, slot_start = self.corpus.symbols, self.corpus.slot_start
+        word_counts, word_start = self.corpus.word_counts, self.corpus.word_start
+        return sum(
+            count_tokens(
+                symbols[slot_start[s] : slot_start[s + 1]],
+                self.corpus.token_len,
+                word_counts[word_start[s] : word_start[s + 1]],
+            )
+            for s in range(self.n_shards)
+        )
 
     def _select(self) -> int:
         with stage("select"):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from bpetok._bins import IdFiles
+    from bpetok.facts import TrainingFacts
     from bpetok.progress import Progress
     from bpetok.sources import StrPath
     from bpetok.vocab import Counts, Merges
@@ -113,6 +114,8 @@ class Tokenizer(Conversions):
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
         The id of each byte and of what each merge makes, for a vocabulary that came from elsewhere
         with other ids. All that this class takes and gives are these ids, but for `merge_pairs`.
+    training : TrainingFacts, optional
+        What it was trained on.
 
     Raises
     ------
@@ -133,6 +136,7 @@ class Tokenizer(Conversions):
         "_special_tokens",
         "_token_bytes",
         "_token_ids",
+        "_training",
         "_vocab",
         "_vocab_size",
     )
@@ -145,6 +149,7 @@ class Tokenizer(Conversions):
         special_tokens: Iterable[str] | Mapping[str, int] = (),
         merge_counts: Counts | None = None,
         token_ids: Counts | None = None,
+        training: TrainingFacts | None = None,
     ) -> None:
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
@@ -160,6 +165,7 @@ class Tokenizer(Conversions):
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
+        self._training = training
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
         self._token_bytes = build_token_bytes(pairs)
@@ -230,6 +236,11 @@ class Tokenizer(Conversions):
         return None if self._counts is None else np.frombuffer(self._counts, dtype=np.int64)
 
     @property
+    def training(self) -> TrainingFacts | None:
+        """What it was trained on; None if that is not known."""
+        return self._training
+
+    @property
     def vocab(self) -> dict[bytes, int]:
         """The id of each ordinary token: a view for reading, made once.
 
@@ -275,6 +286,11 @@ class Tokenizer(Conversions):
             f"{len(self._special_tokens)} special tokens>"
         )
 
+    def _repr_html_(self) -> str:
+        from bpetok._notebook import tokenizer_html
+
+        return tokenizer_html(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tokenizer):
             return NotImplemented
@@ -284,7 +300,7 @@ class Tokenizer(Conversions):
         return hash(self._identity())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (*self._identity(), self._counts)
+        return _restore, (*self._identity(), self._counts, self._training)
 
     def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
         return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids
@@ -579,7 +595,7 @@ class Tokenizer(Conversions):
     @property
     def vocabulary_sha256(self) -> str:
         """A hash of all that ids depend on: merges, pattern, special tokens and ids."""
-        return hashlib.sha256(self._to_json(with_counts=False)).hexdigest()
+        return hashlib.sha256(self._to_json(with_training=False)).hexdigest()
 
     def _encode_word(self, word: bytes) -> list[int]:
         # The ids of any bytes as one word, whatever the pattern.
@@ -678,16 +694,19 @@ class Tokenizer(Conversions):
         """
         write_whole(path, self._to_json())
 
-    def _to_json(self, *, with_counts: bool = True) -> bytes:
-        counts = None
-        if with_counts and self._counts is not None:
+    def _to_json(self, *, with_training: bool = True) -> bytes:
+        counts = facts = None
+        if with_training and self._counts is not None:
             counts = memoryview(self._counts).cast("q").tolist()
+        if with_training and self._training is not None:
+            facts = self._training.to_json()
         return to_json(
             pairs=memoryview(self._pairs).cast("i").tolist(),
             pattern=self._pattern,
             special_tokens=self._special_tokens,
             counts=counts,
             token_ids=None if self._token_ids is None else list(self._ids()),
+            training=facts,
         )
 
     @classmethod
@@ -716,6 +735,7 @@ def _restore(
     special_tokens: tuple[tuple[str, int], ...],
     token_ids: bytes | None,
     counts: bytes | None,
+    training: TrainingFacts | None,
 ) -> Tokenizer:
     flat = memoryview(pairs).cast("i")
     return Tokenizer(
@@ -724,6 +744,7 @@ def _restore(
         special_tokens=dict(special_tokens),
         merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
         token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
+        training=training,
     )
 
 

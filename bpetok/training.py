@@ -11,9 +11,13 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import NamedTuple
 
-from bpetok import sources
+from bpetok import __version__, sources
 from bpetok._options import check_min_frequency, check_vocab_size
+from bpetok.facts import TrainingFacts
 from bpetok.merges import Learner, load_kernels
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Piece, StrPath
@@ -83,10 +87,13 @@ def train(
     min_frequency = check_min_frequency(min_frequency)
     paths = sources.resolve_files(files)
     pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
+    begin = perf_counter()
     with reporting(progress) as report:
         total = sources.total_size(paths)
-        learner = _prepare(_count(pieces, total, options, report), options, n_merges, min_frequency)
-        return _learn(learner, options, n_merges, report)
+        run = _prepare(
+            _count(pieces, total, options, report), options, n_merges, min_frequency, begin
+        )
+        return _learn(run, options, n_merges, report)
 
 
 def train_from_iterator(
@@ -116,9 +123,12 @@ def train_from_iterator(
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
+    begin = perf_counter()
     with reporting(progress) as report:
-        learner = _prepare(_count(pieces, None, options, report), options, n_merges, min_frequency)
-        return _learn(learner, options, n_merges, report)
+        run = _prepare(
+            _count(pieces, None, options, report), options, n_merges, min_frequency, begin
+        )
+        return _learn(run, options, n_merges, report)
 
 
 def train_from_words(
@@ -159,11 +169,12 @@ def train_from_words(
     )
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
+    begin = perf_counter()
     with reporting(progress) as report:
         if not isinstance(words, Words):
             words = Words.from_counts(words)
-        learner = _prepare(words, options, n_merges, min_frequency)
-        return _learn(learner, options, n_merges, report)
+        run = _prepare(words, options, n_merges, min_frequency, begin)
+        return _learn(run, options, n_merges, report)
 
 
 def _count(
@@ -177,27 +188,52 @@ def _count(
     return words
 
 
-def _prepare(words: Words, options: CountOptions, n_merges: int, min_frequency: int) -> Learner:
+class _Run(NamedTuple):
+    """Words laid out for learning, and what is known of them before any merge."""
+
+    learner: Learner
+    facts: TrainingFacts
+
+
+def _prepare(
+    words: Words, options: CountOptions, n_merges: int, min_frequency: int, begin: float
+) -> _Run:
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
     load_kernels()
-    return Learner(words, n_merges, min_frequency, options.n_threads)
+    facts = TrainingFacts(
+        n_bytes=words.n_bytes,
+        n_words=words.total,
+        n_unique_words=len(words),
+        n_tokens=words.n_bytes,  # bytes are the first tokens
+        min_frequency=min_frequency,
+        version=__version__,
+        seconds={"count": perf_counter() - begin},
+    )
+    return _Run(Learner(words, n_merges, min_frequency, options.n_threads), facts)
 
 
-def _learn(learner: Learner, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:
+def _learn(run: _Run, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:
     """Learn the merges and make the tokenizer."""
-    merges = learner.learn(lambda done: report("learn", done, n_merges))
+    begin = perf_counter()
+    merges = run.learner.learn(lambda done: report("learn", done, n_merges))
     n_learned = len(merges.counts)
     if n_learned < n_merges:
         warnings.warn(
             f"vocab_size is {256 + n_learned + len(options.special_tokens)}: after {n_learned} of "
-            f"{n_merges} merges no pair stood min_frequency={learner.floor} times any more",
+            f"{n_merges} merges no pair stood min_frequency={run.learner.floor} times any more",
             stacklevel=3,
         )
+    facts = replace(
+        run.facts,
+        n_tokens=run.learner.count_tokens(),
+        seconds={**run.facts.seconds, "learn": perf_counter() - begin},
+    )
     return Tokenizer(
         merges=merges.pairs,
         merge_counts=merges.counts,
         pattern=options.pattern,
         special_tokens=options.special_tokens,
+        training=facts,
     )

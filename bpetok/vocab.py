@@ -227,6 +227,21 @@ def _index(value: Any, name: str) -> int:
         raise TypeError(f"{name} must be integers, got {shorten(value)}") from None
 
 
+def show_bytes(token: bytes) -> str:
+    """Return a token as people read it: a space as ␣, other unseen characters and stray bytes
+    as escapes.
+    """
+    text = token.decode("utf-8", "backslashreplace")
+    return "".join(
+        "␣" if character == " " else character if character.isprintable() else _escape(character)
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def shorten(value: object) -> str:
     """Return the repr of what was given, cut to what fits in a message.
 

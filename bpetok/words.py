@@ -167,6 +167,11 @@ class Words:
     def __repr__(self) -> str:
         return f"Words({len(self):,} unique of {self.total:,}, pattern={self.pattern!r})"
 
+    def _repr_html_(self) -> str:
+        from bpetok._notebook import words_html
+
+        return words_html(self)
+
 
 def _checked_item(item: object) -> tuple[bytes, int]:
     if not isinstance(item, tuple) or len(item) != 2:

@@ -1,0 +1,70 @@
+"""What a training run knows of itself: `Tokenizer.training`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bpetok._options import check_integer
+
+_COUNTS = ("n_bytes", "n_words", "n_unique_words", "n_tokens", "min_frequency")
+_MOST = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a tokenizer was trained on. It says nothing about ids, so equality ignores `seconds`.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes of the training text, special tokens excluded.
+    n_words : int
+        Words in it, repetitions included.
+    n_unique_words : int
+        Different words.
+    n_tokens : int
+        Tokens that the text becomes with this tokenizer.
+    min_frequency : int
+        How often a pair had to stand to be merged.
+    version : str
+        The bpetok that trained.
+    seconds : mapping of str to float
+        Wall time of the phases "count" and "learn". A file does not keep it, so that the same
+        training always writes the same bytes; of a loaded tokenizer it is empty.
+    """
+
+    n_bytes: int
+    n_words: int
+    n_unique_words: int
+    n_tokens: int
+    min_frequency: int
+    version: str
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes of the training text a token: what the vocabulary compresses it by."""
+        return self.n_bytes / self.n_tokens
+
+    def to_json(self) -> dict[str, int | str]:
+        """Return what a tokenizer's file keeps."""
+        return {**{name: getattr(self, name) for name in _COUNTS}, "version": self.version}
+
+    @classmethod
+    def from_json(cls, content: Any) -> TrainingFacts:
+        """Return the facts in a file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are not what `to_json` gives.
+        """
+        if not isinstance(content, dict) or set(content) != {*_COUNTS, "version"}:
+            raise ValueError(f"training must have exactly {', '.join(_COUNTS)} and version")
+        if not isinstance(content["version"], str):
+            raise TypeError(f"training.version must be a str, got {content['version']!r}")
+        for name in _COUNTS:
+            check_integer(f"training.{name}", content[name], 1, _MOST)
+        return cls(**content)
