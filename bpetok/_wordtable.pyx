@@ -309,18 +309,18 @@ cdef class WordTable:
     ):
         """Add words that were counted elsewhere.
 
-        Requires: words that differ, none empty, one after another in `data`; each ends where `ends`
-        says, and came as often as `counts` says.
+        Requires: words that are not empty, one after another in `data`; each ends where `ends`
+        says, and came as often as `counts` says. No sum of counts reaches 2**63.
         """
         cdef Py_ssize_t i, begin = 0
         cdef uint64_t low, high
         cdef size_t slot
         cdef int status = 0
         with nogil:
-            for i in range(ends.shape[0]):
-                status = table_reserve(&self.table, 1)
-                if status:
-                    break
+            # Room for all: words that come in the order of their hashes, as from another table,
+            # would crowd the first slots of a table that grows with them.
+            status = table_reserve(&self.table, ends.shape[0])
+            for i in range(0 if status else ends.shape[0]):
                 pack_word(
                     &low, &high, &data[begin], ends[i] - begin, &data[0] + data.shape[0]
                 )

@@ -19,7 +19,7 @@ from bpetok._expressions import SplitError
 from bpetok._options import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok._special import SpecialTokens
 from bpetok._timing import stage
-from bpetok._wordtable import N_PARTITIONS, Combination
+from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
 from bpetok.patterns import check_pattern
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Chunk, Piece, StrPath
@@ -124,6 +124,33 @@ class Words:
             check_pattern(pattern),
             check_special_tokens(special_tokens),
         )
+
+    @classmethod
+    def combine(cls, parts: Iterable[tuple[Words, float]]) -> Words:
+        """Add the words of several sources up, each source with a weight.
+
+        A word's count is the sum over the parts of weight * count, rounded once, half to even; a
+        word whose count rounds to 0 is left out. A weight is the nearest decimal number with 12
+        digits behind the point, so that 0.1 is a tenth, and all sums are exact: the result does not
+        depend on the order of the parts.
+
+        Parameters
+        ----------
+        parts : iterable of (Words, weight)
+            Weights are numbers from 1e-12 on; 1 counts a source as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no part, a part is no pair of Words and a number, a weight is out of its
+            range, the parts were split by different patterns or at different special tokens, or the
+            weighted counts times the lengths of their words sum to 2**63 or more.
+        """
+        from bpetok._weights import check_parts, weighted_sum
+
+        checked = check_parts(parts)
+        first = checked[0][0]
+        return cls(*weighted_sum(checked), first.pattern, first.special_tokens)
 
     def __len__(self) -> int:
         """Return the number of unique words."""
@@ -337,20 +364,23 @@ def count_pieces(
         tables = [counter.table() for counter in counters]
     finally:
         close()
+    arrays = combine_tables(tables, options.n_threads)
+    return Words(*arrays, options.pattern, options.special_tokens)
+
+
+def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, Int64, Int64]:
+    """Return the ids, offsets and counts of the words of all tables, and empty the tables.
+
+    The order of the words depends on the words alone.
+    """
     with stage("combine"):
         combination = Combination(tables)
-        starts = [N_PARTITIONS * i // options.n_threads for i in range(options.n_threads + 1)]
+        starts = [N_PARTITIONS * i // n_threads for i in range(n_threads + 1)]
         shares = list(pairwise(starts))
-        _exhaust(_map(lambda share: combination.combine(*share), shares, options.n_threads))
+        _exhaust(_map(lambda share: combination.combine(*share), shares, n_threads))
         combination.allocate()
-        _exhaust(_map(lambda share: combination.write(*share), shares, options.n_threads))
-    return Words(
-        combination.ids,
-        combination.offsets,
-        combination.counts,
-        options.pattern,
-        options.special_tokens,
-    )
+        _exhaust(_map(lambda share: combination.write(*share), shares, n_threads))
+    return combination.ids, combination.offsets, combination.counts
 
 
 def _count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:

@@ -1,7 +1,9 @@
 """Words are counted exactly, however the text is cut and shared."""
 
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -234,3 +236,90 @@ def test_arrays_that_are_no_words_are_refused(
         Words(np.array(ids, np.int32), np.array(offsets, np.int64), np.array(counts, np.int64))
     with pytest.raises(TypeError, match="ids must be a 1-D array of int32"):
         Words(np.array(ids, np.int64), np.array(offsets, np.int64), np.array(counts, np.int64))
+
+
+def naive_combination(parts: list[tuple[dict[bytes, int], Fraction]]) -> dict[bytes, int]:
+    """Add counts up as fractions; Python rounds them half to even."""
+    sums: Counter[bytes] = Counter()
+    for counts, weight in parts:
+        for word, count in counts.items():
+            sums[word] += weight * count  # type: ignore[assignment]  # fractions
+    rounded = {word: round(total) for word, total in sums.items()}
+    return {word: count for word, count in rounded.items() if count}
+
+
+word_counts = st.dictionaries(
+    st.text("ab", min_size=1, max_size=20).map(str.encode),
+    st.integers(1, 50) | st.integers(1, 10**13),
+)
+weights = st.integers(1, 12 * 10**12) | st.sampled_from([10**11, 25 * 10**10, 5 * 10**11, 10**12])
+
+
+@given(st.lists(st.tuples(word_counts, weights), min_size=1, max_size=4), st.randoms())
+def test_weighted_words_add_up_as_fractions_do(
+    parts: list[tuple[dict[bytes, int], int]], random: Random
+) -> None:
+    """Exactly, rounded once, whatever the order of the parts."""
+    expected = naive_combination([(counts, Fraction(n, 10**12)) for counts, n in parts])
+    packed = [(Words.from_counts(counts), n / 10**12) for counts, n in parts]
+    assert Words.combine(packed).to_dict() == expected
+    one = Words.combine(packed)
+    random.shuffle(packed)
+    other = Words.combine(iter(packed))
+    for name in ("ids", "offsets", "counts"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_halves_go_to_the_even_count_and_zeros_are_left_out() -> None:
+    """The rule of rounding, in numbers: once, of the sum, not of each part."""
+    words = Words.from_counts({b"a": 1, b"b": 2, b"c": 3, b"d": 5})
+    assert Words.combine([(words, 0.5)]).to_dict() == {b"b": 1, b"c": 2, b"d": 2}
+    tenths = Words.combine([(Words.from_counts({b"d": 5, b"e": 15}), 0.1)])
+    assert tenths.to_dict() == {b"e": 2}
+    assert Words.combine([(words, 0.5), (words, 0.5)]) == words
+    assert Words.combine([(words, 3)]).to_dict() == {b"a": 3, b"b": 6, b"c": 9, b"d": 15}
+    assert len(Words.combine([(Words.from_counts({}), 1.0)])) == 0
+
+
+def test_many_words_combine() -> None:
+    """Tables that grow, words in the order of their hashes, inline and long ones."""
+    texts = [letters(i) + "x" * (i % 40) for i in range(30_000)]
+    words = bpetok.count_words_from_iterator(texts)
+    half = bpetok.count_words_from_iterator(texts[::2])
+    combined = Words.combine([(words, 2.0), (half, 0.4)])
+    expected = naive_combination([(words.to_dict(), Fraction(2)), (half.to_dict(), Fraction(2, 5))])
+    assert combined.to_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ([], ValueError, "at least one pair"),
+        ([(Words.from_counts({}), 0.0)], ValueError, "part 0 must be finite and at least 1e-12"),
+        ([(Words.from_counts({}), -1)], ValueError, "got -1"),
+        ([(Words.from_counts({}), float("nan"))], ValueError, "got nan"),
+        ([(Words.from_counts({}), float("inf"))], ValueError, "got inf"),
+        ([(Words.from_counts({}), "1")], TypeError, "must be a number, got '1'"),
+        ([(Words.from_counts({}), True)], TypeError, "must be a number, got True"),
+        ([Words.from_counts({})], TypeError, "part 0 must be a pair"),
+        ([({}, 1.0)], TypeError, "part 0 must be a pair"),
+        (
+            [(Words.from_counts({}), 1), (Words.from_counts({}, pattern="none"), 1)],
+            ValueError,
+            "same pattern: part 0 has 'gpt2', part 1 has 'none'",
+        ),
+        (
+            [(Words.from_counts({}), 1), (Words.from_counts({}, special_tokens=["<s>"]), 1)],
+            ValueError,
+            "same special_tokens",
+        ),
+        ([(Words.from_counts({b"ab": 1 << 61}), 2.0)] * 2, ValueError, "scale the weights down"),
+        ([(Words.from_counts({b"ab": 1}), 1e300)], ValueError, "scale the weights down"),
+    ],
+)  # fmt: skip
+def test_parts_that_cannot_be_combined_are_refused(
+    parts: object, error: type[Exception], message: str
+) -> None:
+    """The message has the number of the part."""
+    with pytest.raises(error, match=message):
+        Words.combine(parts)  # type: ignore[arg-type]  # the mistakes tested
