@@ -67,6 +67,11 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 class PendingFile:
     """A file that has its name only when it is whole: `keep` gives it, `discard` removes the rest.
 
+    Attributes
+    ----------
+    file : binary file
+        For whoever writes with a library.
+
     Raises
     ------
     OSError
@@ -79,19 +84,19 @@ class PendingFile:
         self._temporary = self._target.with_name(
             f".{self._target.name[:64]}.{secrets.token_hex(4)}.tmp"
         )
-        self._file = self._temporary.open("xb")
+        self.file = self._temporary.open("xb")
         self._kept = False
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
-        self._file.write(data)
+        self.file.write(data)
 
     def close(self) -> None:
         """Write what is left in memory; nothing can be appended any more."""
-        if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        if not self.file.closed:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
 
     def keep(self) -> None:
         """Give the file its name, in the place of what was there."""
@@ -104,7 +109,7 @@ class PendingFile:
     def discard(self) -> None:
         """Remove the file if it was not kept."""
         with contextlib.suppress(OSError):
-            self._file.close()
+            self.file.close()
         if not self._kept:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()

@@ -15,6 +15,9 @@ import re
 
 from bpetok._scan import PATTERN_NAMES
 
+UNICODE_VERSION = "16.0"
+"""The version whose letters, numbers and spaces the scanners go by."""
+
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """GPT-2, r50k and p50k: tiktoken, tiktoken_ext/openai_public.py, without possessive quantifiers."""
 

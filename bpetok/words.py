@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,77 @@ class Words:
         checked = check_parts(parts)
         first = checked[0][0]
         return cls(*weighted_sum(checked), first.pattern, first.special_tokens)
+
+    def to_arrow(self) -> Any:
+        """Return a pyarrow.Table ``word: binary, count: int64``, in the order of the words' bytes.
+
+        Its metadata says how the text was split. Needs the extra `arrow`, as the three below do.
+        """
+        from bpetok.tables import to_table
+
+        return to_table(self)
+
+    @classmethod
+    def from_arrow(
+        cls,
+        tables: Any,
+        *,
+        pattern: str | None = None,
+        special_tokens: Iterable[str] | None = None,
+    ) -> Words:
+        """Add up the words of a pyarrow.Table or RecordBatch, or of an iterable of them.
+
+        Columns, options and errors are those of `load`.
+        """
+        from bpetok.tables import from_tables
+
+        several = [tables] if hasattr(tables, "num_rows") else tables
+        return from_tables(several, pattern, special_tokens)
+
+    def save(self, path: StrPath) -> None:
+        """Write the words to a Parquet file, the table of `to_arrow`; whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        """
+        from bpetok.tables import save
+
+        save(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        files: StrPath | Iterable[StrPath],
+        *,
+        pattern: str | None = None,
+        special_tokens: Iterable[str] | None = None,
+    ) -> Words:
+        """Add up the words of Parquet files, as `save` or any other program writes them.
+
+        Parameters
+        ----------
+        files : path, glob pattern, or iterable of them
+            A folder stands for the .parquet files in it, at any depth. The columns are `word`
+            (binary or string) and `count` (an integer); others are ignored. Rows may be in any
+            order; a word that comes several times has the sum of its counts.
+        pattern, special_tokens : optional
+            How the text was split, for files that do not say it themselves.
+
+        Raises
+        ------
+        FileNotFoundError, PermissionError
+            If a file cannot be read.
+        ValueError
+            If a file is no whole Parquet file, lacks a column, has a null, an empty word or a count
+            below 1 (the message has file and row); does not say how its text was split, and
+            `pattern` does not either; or says another thing than `pattern`, `special_tokens` or
+            another file. What files say is checked before rows are read.
+        """
+        from bpetok.tables import load
+
+        return load(files, pattern, special_tokens)
 
     def __len__(self) -> int:
         """Return the number of unique words."""
