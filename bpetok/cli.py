@@ -1,4 +1,4 @@
-"""The command `bpetok`: train, encode, decode.
+"""The command `bpetok`: train, count, merge-counts, encode, decode.
 
 Data goes to stdout, all else to stderr. Exit status: 0; 1 if the result could not be kept; 2 for
 bad usage or input; 130 after Ctrl-C. Modules that do the work are imported where they are used, so
@@ -15,12 +15,14 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TextIO
 
 import bpetok
+from bpetok._extras import MissingExtraError
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
+    from bpetok.words import Words
 
 IDS_AT_ONCE = 65_536
 
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
     except CommandError as error:
         return _fail(error, error.status)
+    except MissingExtraError as error:
+        return _fail(error, 2)
     except MemoryError:
         return _fail("not enough memory", 1)
     except KeyboardInterrupt:
@@ -77,7 +81,13 @@ def _build_parser() -> Parser:
         action="store_true",
         help="train on the sources of Python's own standard library instead of FILEs",
     )
-    train.add_argument("--output", required=True, metavar="TOK.json", help="where to save")
+    train.add_argument(
+        "--counts",
+        nargs="+",
+        metavar="COUNTS.parquet",
+        help="train on words that were counted before, instead of FILEs",
+    )
+    train.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
     train.add_argument(
         "--vocab-size",
         type=int,
@@ -86,44 +96,41 @@ def _build_parser() -> Parser:
         help="bytes + merges + special tokens (default: %(default)s)",
     )
     train.add_argument(
-        "--special-token",
-        action="append",
-        default=[],
-        metavar="S",
-        dest="special_tokens",
-        help="a token that is never split or counted; may be given several times",
-    )
-    train.add_argument(
-        "--pattern",
-        default="gpt2",
-        help="what splits text into words: the name of a pattern, or a regular expression "
-        "(default: %(default)s)",
-    )
-    train.add_argument(
-        "--unmatched",
-        choices=("error", "word", "drop"),
-        default="error",
-        help="text that the expression does not match (default: %(default)s)",
-    )
-    train.add_argument(
         "--min-frequency",
         type=int,
         default=1,
         metavar="N",
         help="stop when the best pair occurs less often (default: %(default)s)",
     )
-    train.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
-    )
-    train.add_argument(
-        "--errors",
-        choices=("strict", "replace"),
-        default="strict",
-        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
-    )
-    train.add_argument("--no-progress", action="store_true", help="no progress bar")
-    train.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    _add_split_options(train)
+    _add_count_options(train)
     train.set_defaults(run=_train)
+
+    count = commands.add_parser("count", help="count the words of text files, to train on later")
+    count.add_argument("files", nargs="+", metavar="FILE", help="text in UTF-8: paths and globs")
+    count.add_argument(
+        "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
+    )
+    _add_split_options(count)
+    _add_count_options(count)
+    count.set_defaults(run=_count)
+
+    merge = commands.add_parser("merge-counts", help="add counts up, with weights if wanted")
+    merge.add_argument("files", nargs="+", metavar="COUNTS.parquet")
+    merge.add_argument(
+        "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
+    )
+    merge.add_argument(
+        "--weight",
+        type=float,
+        action="append",
+        metavar="W",
+        dest="weights",
+        help="what to multiply the counts of a file by: once for each file, in their order",
+    )
+    _add_split_options(merge)
+    merge.add_argument("--quiet", action="store_true", help="no summary")
+    merge.set_defaults(run=_merge_counts)
 
     encode = commands.add_parser(
         "encode", help="text to ids: one line of ids for each input, or --output train.bin"
@@ -171,40 +178,56 @@ def _build_parser() -> Parser:
     return parser
 
 
-def _train(options: argparse.Namespace) -> None:
-    from bpetok._files import check_no_input, check_writable
-    from bpetok.sources import resolve_files
+def _add_split_options(command: argparse.ArgumentParser) -> None:
+    """Add what says how text is split; files of counts say it themselves, most of them."""
+    command.add_argument(
+        "--pattern",
+        help="what splits text into words: the name of a pattern, or a regular expression "
+        "(default: what counts say, else gpt2)",
+    )
+    command.add_argument(
+        "--special-token",
+        action="append",
+        metavar="S",
+        dest="special_tokens",
+        help="a token that is never split or counted; may be given several times",
+    )
 
-    if options.sample and options.files:
-        raise CommandError("give FILEs or --sample, not both")
-    if not options.sample and not options.files:
-        raise CommandError("give FILEs to train on, or --sample")
-    try:
-        check_writable(options.output)
-    except OSError as error:
-        raise CommandError(f"--output: {_describe(error)}") from None
-    files = options.files
+
+def _add_count_options(command: argparse.ArgumentParser) -> None:
+    """Add what says how text is counted."""
+    command.add_argument(
+        "--unmatched",
+        choices=("error", "word", "drop"),
+        default="error",
+        help="text that the expression does not match (default: %(default)s)",
+    )
+    command.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+    )
+    command.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
+    )
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")
+    command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def _train(options: argparse.Namespace) -> None:
+    if bool(options.files) + options.sample + bool(options.counts) > 1:
+        raise CommandError("give FILEs, --counts or --sample, only one of them")
     if options.sample:
         from bpetok.sources import sample_files
 
-        files = sample_files()
-    try:
-        check_no_input(options.output, resolve_files(files))
-    except (ValueError, OSError) as error:
-        raise CommandError(_describe(error)) from None
+        options.files = sample_files()
+    if not options.files and not options.counts:
+        raise CommandError("give FILEs to train on, or --counts, or --sample")
+    _check_output(options.output, options.counts or options.files)
     begin = time.perf_counter()
     try:
-        tokenizer = bpetok.train(
-            files,
-            vocab_size=options.vocab_size,
-            pattern=options.pattern,
-            unmatched=options.unmatched,
-            special_tokens=options.special_tokens,
-            min_frequency=options.min_frequency,
-            n_threads=options.threads,
-            errors=options.errors,
-            progress=_on_terminal() and not (options.quiet or options.no_progress),
-        )
+        tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
     except (ValueError, TypeError, OSError) as error:
         raise CommandError(_describe(error)) from None
     seconds = time.perf_counter() - begin
@@ -214,6 +237,107 @@ def _train(options: argparse.Namespace) -> None:
         raise CommandError(_describe(error), status=1) from None
     if not options.quiet:
         print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
+
+
+def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
+    return bpetok.train(
+        options.files,
+        vocab_size=options.vocab_size,
+        min_frequency=options.min_frequency,
+        **_count_options(options),
+    )
+
+
+def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
+    return bpetok.train_from_words(
+        _load_words(options.counts, options),
+        vocab_size=options.vocab_size,
+        min_frequency=options.min_frequency,
+        n_threads=options.threads,
+        progress=_wants_progress(options),
+    )
+
+
+def _count_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `bpetok.count_words` that are options of the command too."""
+    return {
+        "pattern": "gpt2" if options.pattern is None else options.pattern,
+        "unmatched": options.unmatched,
+        "special_tokens": options.special_tokens or (),
+        "n_threads": options.threads,
+        "errors": options.errors,
+        "progress": _wants_progress(options),
+    }
+
+
+def _wants_progress(options: argparse.Namespace) -> bool:
+    return _on_terminal() and not (options.quiet or options.no_progress)
+
+
+def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:
+    return bpetok.Words.load(files, pattern=options.pattern, special_tokens=options.special_tokens)
+
+
+def _check_output(output: str, inputs: list[str]) -> None:
+    """Make sure, before any work, that the output can be written and is no input."""
+    from bpetok._files import check_no_input, check_writable
+    from bpetok.sources import resolve_files
+
+    try:
+        check_writable(output)
+    except OSError as error:
+        raise CommandError(f"--output: {_describe(error)}") from None
+    try:
+        files = [name for name in inputs if not Path(name).is_dir()]
+        check_no_input(output, resolve_files(files) if files else [])
+    except (ValueError, OSError) as error:
+        raise CommandError(_describe(error)) from None
+
+
+def _count(options: argparse.Namespace) -> None:
+    import bpetok.tables  # says before any work if pyarrow is missing
+
+    _check_output(options.output, options.files)
+    begin = time.perf_counter()
+    try:
+        words = bpetok.count_words(options.files, **_count_options(options))
+    except (ValueError, TypeError, OSError) as error:
+        raise CommandError(_describe(error)) from None
+    _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
+
+
+def _merge_counts(options: argparse.Namespace) -> None:
+    weights = options.weights
+    if weights is not None and len(weights) != len(options.files):
+        raise CommandError(
+            f"give --weight for each of the {len(options.files)} files, or none; got {len(weights)}"
+        )
+    _check_output(options.output, options.files)
+    begin = time.perf_counter()
+    try:
+        if weights is None:
+            words = _load_words(options.files, options)
+        else:
+            sources = [_load_words(file, options) for file in options.files]
+            words = bpetok.Words.combine(zip(sources, weights, strict=True))
+    except (ValueError, TypeError, OSError) as error:
+        raise CommandError(_describe(error)) from None
+    _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s")
+
+
+def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
+    try:
+        words.save(options.output)
+    except OSError as error:
+        raise CommandError(_describe(error), status=1) from None
+    if not options.quiet:
+        print(
+            f"{done} and saved to {options.output}: {words.total:,} words, {len(words):,} "
+            f"different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
+            "Next:\n"
+            f"  bpetok train --counts {shlex.quote(options.output)} --output tok.json",
+            file=sys.stderr,
+        )
 
 
 def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:

@@ -84,6 +84,37 @@ def test_each_option_of_training_has_its_effect(run, tmp_path):
     assert b"pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
 
 
+def test_counts_travel_between_commands(run, tmp_path):
+    """Counted shards, added up, train as all of the text does; weights have their effect."""
+    (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
+    (tmp_path / "b.txt").write_text("the dog ate the mat; " * 10, "utf-8")
+    special = ("--special-token", "<|end|>")
+    split = ("--pattern", "cl100k", *special)
+    done = run("count", "a.txt", "-o", "a.parquet", *split, "--threads", 2)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"a.parquet: 221 words, 9 different ones, 0.00 MB of text" in done.stderr
+    assert b"bpetok train --counts a.parquet --output tok.json" in done.stderr
+    assert run("count", "b.txt", "-o", "b.parquet", *split, "--quiet").stderr == b""
+    assert run("merge-counts", "a.parquet", "b.parquet", "-o", "c.parquet").returncode == 0
+    size = ("--vocab-size", 280)
+    run("train", "--counts", "c.parquet", "-o", "c.json", *size)
+    run("train", "--counts", "a.parquet", "b.parquet", "-o", "two.json", *size, *special)
+    run("train", "a.txt", "b.txt", "-o", "direct.json", *size, *split)
+    direct = Tokenizer.load(tmp_path / "direct.json")
+    assert direct == Tokenizer.load(tmp_path / "c.json") == Tokenizer.load(tmp_path / "two.json")
+    weights = ("--weight", 1, "--weight", 0.25)
+    run("merge-counts", "a.parquet", "b.parquet", *weights, "-o", "weighted.parquet")
+    a, b = (bpetok.Words.load(tmp_path / f"{name}.parquet") for name in "ab")
+    weighted = bpetok.Words.load(tmp_path / "weighted.parquet")
+    assert weighted == bpetok.Words.combine([(a, 1), (b, 0.25)])
+    assert weighted != bpetok.Words.combine([(a, 1), (b, 1)])
+    for conflict in (("--pattern", "gpt2"), ("--special-token", "<|pad|>")):
+        done = run("train", "--counts", "a.parquet", "-o", "new.json", *conflict)
+        assert done.returncode == 2
+        assert b"only what was counted alike can be used together" in done.stderr
+    assert not (tmp_path / "new.json").exists()
+
+
 def test_the_sample_trains_without_any_file(run, tmp_path):
     """The standard library's own sources are a corpus that every machine has."""
     done = run("train", "--sample", "--vocab-size", 400, "--output", "new.json")
@@ -95,9 +126,20 @@ def test_the_sample_trains_without_any_file(run, tmp_path):
     ("arguments", "message"),
     [
         ([], "required: COMMAND"),
-        (["train", "a.txt"], "required: --output"),
-        (["train", "--output", "new.json"], "give FILEs to train on, or --sample"),
-        (["train", "a.txt", "--sample", "--output", "new.json"], "not both"),
+        (["train", "a.txt"], "required: -o/--output"),
+        (["train", "--output", "new.json"], "give FILEs to train on, or --counts"),
+        (["train", "a.txt", "--sample", "--output", "new.json"], "only one of them"),
+        (["train", "a.txt", "--counts", "c", "-o", "new.json"], "only one of them"),
+        (["train", "--counts", "c.parquet", "-o", "new.json"], "no such file: 'c.parquet'"),
+        (["train", "--counts", "a.txt", "-o", "new.json"], "a.txt: is not a whole Parquet file"),
+        (["count", "a.txt"], "required: -o/--output"),
+        (["count", "no.txt", "-o", "new.parquet"], "no.txt"),
+        (["count", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
+        (["count", "a.txt", "-o", "no/new.parquet"], "--output: no/new.parquet: the folder .* not"),
+        (["count", "binary", "-o", "new.parquet"], "binary is not UTF-8: byte 3"),
+        (["merge-counts", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
+        (["merge-counts", "a.txt", "--weight", "1", "--weight", "2", "-o", "new.parquet"],
+         "--weight for each of the 1 files, or none; got 2"),
         (["train", "a.txt", "--output", "new.json", "--vocab-size", "x"], "invalid int value: 'x'"),
         (["train", "a.txt", "--output", "new.json", "--vocab-size", "9"], "256 .*got 9"),
         (["train", "no.txt", "--output", "new.json"], "no.txt"),
