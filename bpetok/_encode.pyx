@@ -43,7 +43,7 @@ cdef enum:
     CACHED_WORD = 256        # bytes; longer words hardly come again
     INLINE_IDS = 3
     FIRST_LINE_BITS = 12     # a cache of 256 KiB, which grows to
-    MOST_LINE_BITS = 18      # 16 MiB: 524,288 words
+    MOST_LINE_BITS = 19      # 32 MiB: 786,432 words, as it is never fuller than three quarters
     ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
@@ -81,12 +81,13 @@ cdef struct CacheEntry:
     int32_t n_ids
 
 cdef struct CacheLine:
-    CacheEntry entries[2]  # the word that came last, the one before it
+    CacheEntry entries[2]
 
 cdef struct Cache:
+    # Open addressing: a word stands in its line, or in the first one behind it that had room.
     CacheLine* lines
     int bits              # of the number of lines
-    Py_ssize_t n_entries  # ever put in since the cache grew
+    Py_ssize_t n_entries
     int32_t* arena
     Py_ssize_t n_arena
     Py_ssize_t arena_room
@@ -147,7 +148,9 @@ cdef inline Py_ssize_t line_of(const Cache* cache, const Key* key) noexcept nogi
 cdef inline bint same_word(
     const Cache* cache, const Key* kept, const Key* key, const uint8_t* word
 ) noexcept nogil:
-    # `word` has more than PACKED_WORD bytes.
+    # Whether the kept key is that of `word`, which is looked for with `key`.
+    if key.high < LONG_KEY:
+        return kept.low == key.low and kept.high == key.high
     return (
         kept.low == key.low
         and kept.high >> 40 == key.high >> 40
@@ -155,6 +158,27 @@ cdef inline bint same_word(
             &cache.arena[kept.high & <uint64_t>0xFFFFFFFF], word, <size_t>(key.high >> 40 & 0xFFFF)
         ) == 0
     )
+
+
+cdef CacheEntry* find_entry(
+    const Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word
+) noexcept nogil:
+    # The entry of a word whose line is `line`, or the free one where it belongs.
+    cdef CacheEntry* entry
+    cdef int k
+    while True:
+        for k in range(2):
+            entry = &cache.lines[line].entries[k]
+            if entry.n_ids == 0 or same_word(cache, &entry.key, key, word):
+                return entry
+        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
+
+
+cdef CacheEntry* free_entry(const Cache* cache, Py_ssize_t line) noexcept nogil:
+    # The entry where a word that is not in the cache belongs.
+    while cache.lines[line].entries[0].n_ids and cache.lines[line].entries[1].n_ids:
+        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
+    return &cache.lines[line].entries[1 if cache.lines[line].entries[0].n_ids else 0]
 
 
 cdef int cache_init(Cache* cache) noexcept nogil:
@@ -168,41 +192,34 @@ cdef void cache_free(Cache* cache) noexcept nogil:
     free(cache.arena)
 
 
-cdef inline void put_first(CacheLine* line, const CacheEntry* entry) noexcept nogil:
-    line.entries[1] = line.entries[0]
-    line.entries[0] = entry[0]
-
-
-cdef void cache_grow(Cache* cache) noexcept nogil:
-    # Twice the lines, twice over; without memory for them it stays as it is. The words of line i
-    # come to the lines 4i to 4i + 3.
+cdef bint cache_grow(Cache* cache) noexcept nogil:
+    # Twice the lines, twice over; False if there is no memory for them.
     cdef Cache grown = cache[0]
     cdef CacheEntry* entry
     cdef Py_ssize_t i, k
     grown.bits = min(cache.bits + 2, MOST_LINE_BITS)
-    grown.n_entries = 0
-    cache.n_entries = 0
     grown.lines = <CacheLine*> table_alloc((<size_t>1 << grown.bits) * sizeof(CacheLine))
     if grown.lines == NULL:
-        return
+        return False
     for i in range(<Py_ssize_t>1 << cache.bits):
-        for k in range(1, -1, -1):
+        for k in range(2):
             entry = &cache.lines[i].entries[k]
             if entry.n_ids:
-                put_first(&grown.lines[line_of(&grown, &entry.key)], entry)
-                grown.n_entries += 1
+                free_entry(&grown, line_of(&grown, &entry.key))[0] = entry[0]
     table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
     cache[0] = grown
+    return True
 
 
 cdef inline void cache_tidy(Cache* cache) noexcept nogil:
-    # Between chunks of words: grow a cache that is three quarters full, empty one whose arena is
-    # full. Fresh memory costs more than a few words that push each other out.
-    if cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1) and cache.bits < MOST_LINE_BITS:
-        cache_grow(cache)
-    if cache.n_arena > ARENA_ITEMS:
+    # Before a chunk of words, so that it finds room: a cache that is three quarters full grows, or
+    # is emptied where it must not or cannot.
+    cdef bint full = cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1)
+    if full and cache.bits < MOST_LINE_BITS and cache_grow(cache):
+        full = False
+    if full or cache.n_arena > ARENA_ITEMS:
         memset(cache.lines, 0, (<size_t>1 << cache.bits) * sizeof(CacheLine))
-        cache.n_arena = 0
+        cache.n_entries = cache.n_arena = 0
 
 
 cdef int32_t* arena_add(Cache* cache, Py_ssize_t n) noexcept nogil:
@@ -222,10 +239,10 @@ cdef int32_t* arena_add(Cache* cache, Py_ssize_t n) noexcept nogil:
 
 
 cdef void cache_put(
-    Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word, const int32_t* ids,
+    Cache* cache, CacheEntry* place, const Key* key, const uint8_t* word, const int32_t* ids,
     Py_ssize_t n_ids
 ) noexcept nogil:
-    # Keep a word in the place of the older of two; without memory for it, don't.
+    # Keep a word; without memory for it, don't.
     cdef CacheEntry entry
     cdef int32_t* kept
     cdef Py_ssize_t n_bytes
@@ -246,7 +263,7 @@ cdef void cache_put(
             return
         memcpy(kept, ids, n_ids * sizeof(int32_t))
         entry.ids[0] = <int32_t>(kept - cache.arena)
-    put_first(&cache.lines[line], &entry)
+    place[0] = entry
     cache.n_entries += 1
 
 
@@ -351,7 +368,7 @@ cdef IdArray take_memory(void** memory, Py_ssize_t n, Py_ssize_t itemsize, char*
 
 
 cdef class Workspace:
-    """A cache of words (40 MB at most), lists, room for ids.
+    """A cache of words (50 MB at most), lists, room for ids.
 
     An encoder keeps those that are not in use; a call borrows one, so threads never share any.
     """
@@ -500,31 +517,25 @@ cdef class Encoder:
         work.n_ids += n_ids
         return n_ids
 
-    cdef int append_new(
+    cdef int append_rare(
         self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t line
     ) noexcept nogil:
-        # Append the ids of a word that is not in the cache and put it there.
-        cdef Py_ssize_t n_ids = self.append_merged(work, word, n)
-        if n_ids < 0:
-            return <int>n_ids
-        cache_put(&work.cache, line, key, word, work.ids + work.n_ids - n_ids, n_ids)
-        return 0
-
-    cdef int append_long(
-        self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, Py_ssize_t at
-    ) noexcept nogil:
-        # Append the ids of a word of more than PACKED_WORD bytes.
-        cdef const CacheEntry* entry = &work.cache.lines[at].entries[0]
-        cdef int32_t* ids
+        # Append the ids of a word that does not stand in its line, or is long; keep them if they
+        # are new.
+        cdef CacheEntry* entry
+        cdef int32_t* ids = work.ids + work.n_ids
+        cdef Py_ssize_t n_ids
         if n > CACHED_WORD:
             return <int>min(0, self.append_merged(work, word, n))
-        for _ in range(2):
-            if same_word(&work.cache, &entry.key, key, word):
-                ids = work.ids + work.n_ids
-                work.n_ids += copy_cached(&work.cache, entry, ids) - ids
-                return 0
-            entry += 1
-        return self.append_new(work, word, n, key, at)
+        entry = find_entry(&work.cache, line, key, word)
+        if entry.n_ids:
+            work.n_ids += copy_cached(&work.cache, entry, ids) - ids
+            return 0
+        n_ids = self.append_merged(work, word, n)
+        if n_ids < 0:
+            return <int>n_ids
+        cache_put(&work.cache, entry, key, word, ids, n_ids)
+        return 0
 
     cdef int split_words(
         self, Workspace work, const uint8_t* text, Py_ssize_t n
@@ -592,10 +603,7 @@ cdef class Encoder:
                 if (differs != 0) & (differs_too != 0):
                     work.n_ids = ids - work.ids
                     length = bounds[i + 1] - bounds[i]
-                    if length <= PACKED_WORD:
-                        failure = self.append_new(work, bounds[i], length, key, lines[i])
-                    else:
-                        failure = self.append_long(work, bounds[i], length, key, lines[i])
+                    failure = self.append_rare(work, bounds[i], length, key, lines[i])
                     if failure < 0:
                         return failure
                     ids = work.ids + work.n_ids
