@@ -1,17 +1,24 @@
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
+cdef enum:
+    BUCKET = 4
+
+cdef struct Bucket:
+    # Filled from the first slot on; if it is full, pairs go to the next one. Half a cache line.
+    uint64_t slots[BUCKET]  # left, right, id of ID_BITS each; NO_PAIR if empty
+
 cdef struct LargeSlot:
     uint64_t pair  # left << 32 | right; NO_PAIR if empty
     int32_t id
 
 cdef struct Ranks:
     # Which pair merges to which id. Pairs of bytes have a table of their own; all others stand in
-    # one with open addressing, at most a quarter full: `slots`, or `large` if ids need more than
+    # one with open addressing, at most half full: `buckets`, or `large` if ids need more than
     # ID_BITS.
     int32_t* byte_pairs   # [left << 8 | right]
-    uint64_t* slots       # left, right, id of ID_BITS each; NO_PAIR if empty
+    Bucket* buckets
     LargeSlot* large
-    uint64_t mask
+    uint64_t mask         # of the index of a bucket or large slot
     uint64_t multiplier   # of the hash; random, so that no file of merges can make long chains
     int shift
     uint8_t* is_double    # [id - 256]: left and right are the same

@@ -12,6 +12,8 @@ from libc.string cimport memset
 cdef extern from "_simd.h":
     int lowest_bit(uint64_t x) noexcept nogil
     void prefetch(const void* address) noexcept nogil
+    void* table_alloc(size_t size) noexcept nogil
+    void table_free(void* memory, size_t size) noexcept nogil
 
 cdef extern from "_merge.h":
     int highest_bit(uint32_t x) noexcept nogil
@@ -21,85 +23,94 @@ cdef enum:
     N_BYTES = 256
     SHORT_WORD = 32             # bytes; the bits of the mask `alive`
     SHORT_MERGES = 1 << 26      # with five bits for a place, a rank fills 31
-    ID_BITS = 21                # three such ids fill a slot of 63 bits, so that a million
-    ID_LIMIT = 1 << ID_BITS     # fit in 32 MB; 16 bytes a slot cost a tenth of the speed
+    ID_BITS = 21                # three such ids fill a slot of 63 bits: what is looked up must be
+    ID_LIMIT = 1 << ID_BITS     # small, or it is pushed out of the processor's cache
 
 # Not an id, and larger than all: where no merge applies.
 cdef int32_t NONE = INT32_MAX
-cdef uint64_t NO_PAIR = 0xFFFFFFFFFFFFFFFF
+# An empty slot; two bytes never stand in one.
+cdef uint64_t NO_PAIR = 0
 
 
 # ---- pair of ids -> merged id -------------------------------------------------------------------
 
-cdef inline uint64_t pair_key(int32_t left, int32_t right) noexcept nogil:
-    return <uint64_t>left << 32 | <uint64_t>right
-
-
-cdef inline Py_ssize_t find_pair(const Ranks* ranks, uint64_t pair) noexcept nogil:
-    # Index of the slot of the pair, or of the empty one where it would stand.
+cdef inline int32_t find_large(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
+    # `merged` where ids need more than ID_BITS: one slot after the other.
+    cdef uint64_t pair = <uint64_t>left << 32 | <uint64_t>right
     cdef uint64_t at = pair * ranks.multiplier >> ranks.shift
-    if ranks.large != NULL:
-        while ranks.large[at].pair != pair and ranks.large[at].pair != NO_PAIR:
-            at = (at + 1) & ranks.mask
-        return at
-    pair = (pair >> 32) << ID_BITS | (pair & (ID_LIMIT - 1))
-    while ranks.slots[at] >> ID_BITS != pair and ranks.slots[at] != NO_PAIR:
+    while ranks.large[at].pair != pair and ranks.large[at].pair != NO_PAIR:
         at = (at + 1) & ranks.mask
-    return at
+    return NONE if ranks.large[at].pair == NO_PAIR else ranks.large[at].id
 
 
 cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
     # The id that the pair merges to, NONE if it does not.
-    cdef Py_ssize_t at
+    cdef uint64_t pair, at, found
+    cdef const Bucket* bucket
     if (left | right) < N_BYTES:
         return ranks.byte_pairs[left << 8 | right]
-    at = find_pair(ranks, pair_key(left, right))
     if ranks.large != NULL:
-        return ranks.large[at].id
-    return NONE if ranks.slots[at] == NO_PAIR else <int32_t>(ranks.slots[at] & (ID_LIMIT - 1))
+        return find_large(ranks, left, right)
+    pair = <uint64_t>left << ID_BITS | <uint64_t>right
+    at = pair * ranks.multiplier >> ranks.shift
+    while True:
+        bucket = &ranks.buckets[at]
+        # Which of the four it is, is as good as random, so it must not be a branch.
+        found = bucket.slots[0] if bucket.slots[0] >> ID_BITS == pair else NO_PAIR
+        found = bucket.slots[1] if bucket.slots[1] >> ID_BITS == pair else found
+        found = bucket.slots[2] if bucket.slots[2] >> ID_BITS == pair else found
+        found = bucket.slots[3] if bucket.slots[3] >> ID_BITS == pair else found
+        if found != NO_PAIR:
+            return <int32_t>(found & (ID_LIMIT - 1))
+        if bucket.slots[3] == NO_PAIR:
+            return NONE
+        at = (at + 1) & ranks.mask
 
 
 cdef inline void add_pair(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) noexcept nogil:
-    cdef Py_ssize_t at = find_pair(ranks, pair_key(left, right))
+    cdef uint64_t pair, at
+    cdef int k = 0
     if ranks.large != NULL:
-        ranks.large[at].pair = pair_key(left, right)
-        ranks.large[at].id = new_id
-    else:
-        ranks.slots[at] = (
-            (<uint64_t>left << ID_BITS | <uint64_t>right) << ID_BITS | <uint64_t>new_id
-        )
+        pair = <uint64_t>left << 32 | <uint64_t>right
+        at = pair * ranks.multiplier >> ranks.shift
+        while ranks.large[at].pair != NO_PAIR:
+            at = (at + 1) & ranks.mask
+        ranks.large[at].pair, ranks.large[at].id = pair, new_id
+        return
+    pair = <uint64_t>left << ID_BITS | <uint64_t>right
+    at = pair * ranks.multiplier >> ranks.shift
+    while ranks.buckets[at].slots[k] != NO_PAIR:
+        k += 1
+        if k == BUCKET:
+            k, at = 0, (at + 1) & ranks.mask
+    ranks.buckets[at].slots[k] = pair << ID_BITS | <uint64_t>new_id
 
 
 cdef int ranks_init(
     Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil:
-    cdef Py_ssize_t i, n_slots = 64
+    cdef Py_ssize_t i, n = 64  # places that a hash may give
     cdef int32_t left, right
+    cdef bint small = n_merges + N_BYTES <= ID_LIMIT
     ranks.n_merges, ranks.multiplier, ranks.shift = n_merges, seed | 1, 64 - 6
-    while n_slots < 4 * n_merges:
-        n_slots *= 2
+    while n < (n_merges // 2 if small else 2 * n_merges):
+        n *= 2
         ranks.shift -= 1
-    ranks.mask = n_slots - 1
+    ranks.mask = n - 1
     ranks.byte_pairs = <int32_t*> malloc(N_BYTES * N_BYTES * sizeof(int32_t))
     ranks.is_double = <uint8_t*> malloc(n_merges + 1)
-    if n_merges + N_BYTES <= ID_LIMIT:
-        ranks.slots = <uint64_t*> malloc(n_slots * sizeof(uint64_t))
+    if small:
+        ranks.buckets = <Bucket*> table_alloc(n * sizeof(Bucket))
     else:
-        ranks.large = <LargeSlot*> malloc(n_slots * sizeof(LargeSlot))
+        ranks.large = <LargeSlot*> table_alloc(n * sizeof(LargeSlot))
     if (
         ranks.byte_pairs == NULL
         or ranks.is_double == NULL
-        or (ranks.slots == NULL and ranks.large == NULL)
+        or (ranks.buckets == NULL and ranks.large == NULL)
     ):
         return -1
     for i in range(N_BYTES * N_BYTES):
         ranks.byte_pairs[i] = NONE
-    for i in range(n_slots):
-        if ranks.large != NULL:
-            ranks.large[i].pair = NO_PAIR
-            ranks.large[i].id = NONE
-        else:
-            ranks.slots[i] = NO_PAIR
     for i in range(n_merges):
         left, right = pairs[2 * i], pairs[2 * i + 1]
         ranks.is_double[i] = left == right
@@ -112,8 +123,8 @@ cdef int ranks_init(
 
 cdef void ranks_free(Ranks* ranks) noexcept nogil:
     free(ranks.byte_pairs)
-    free(ranks.slots)
-    free(ranks.large)
+    table_free(ranks.buckets, (ranks.mask + 1) * sizeof(Bucket))
+    table_free(ranks.large, (ranks.mask + 1) * sizeof(LargeSlot))
     free(ranks.is_double)
 
 
