@@ -1,0 +1,167 @@
+"""What is counted and how, and the two functions that do it on tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+from zlib import crc32
+
+import bpetok
+from bpetok._extras import require
+from bpetok._options import check_integer
+from bpetok.words import MAX_COUNT, Words, check_count_options, count_words_from_iterator
+
+pa = require("pyarrow", "arrow")
+pc = require("pyarrow.compute", "arrow")
+
+
+class PlanError(RuntimeError):
+    """A worker can't count by a plan: it has another bpetok, or the plan is not whole."""
+
+
+@dataclass(frozen=True)
+class CountPlan:
+    """How words are counted: what every worker has to know, and all that it has to know.
+
+    It can be pickled, compared and hashed. A worker refuses it if its bpetok is of another version
+    than that of the process which made the plan, since that could split text in another way.
+
+    Attributes
+    ----------
+    text_column : str
+        Where a record has its text.
+    pattern, special_tokens, errors, unmatched
+        As `bpetok.count_words` takes them.
+    min_word_count : int
+        Leave out words that come less often, in all of the text together.
+    version : str
+        The bpetok that made the plan.
+    digest : str
+        SHA-256 of all that.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range.
+    """
+
+    text_column: str = "text"
+    pattern: str = "gpt2"
+    special_tokens: tuple[str, ...] = ()
+    errors: str = "strict"
+    unmatched: str = "error"
+    min_word_count: int = 1
+    version: str = field(init=False)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text_column, str) or not self.text_column:
+            raise ValueError(f"text_column must be a name, got {self.text_column!r}")
+        options = check_count_options(
+            self.pattern, self.special_tokens, 1, self.errors, self.unmatched
+        )
+        check_integer("min_word_count", self.min_word_count, 1, MAX_COUNT)
+        object.__setattr__(self, "pattern", options.pattern)
+        object.__setattr__(self, "special_tokens", options.special_tokens)
+        # Set here, not as a default, which would not be pickled.
+        object.__setattr__(self, "version", bpetok.__version__)
+        object.__setattr__(self, "digest", self._digest())
+
+    def _digest(self) -> str:
+        content = {item.name: getattr(self, item.name) for item in fields(self)[:-1]}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def check(self) -> None:
+        """Make sure that this process can count by the plan.
+
+        Raises
+        ------
+        PlanError
+            If not; the message says what to install.
+        """
+        if self.version != bpetok.__version__:
+            raise PlanError(
+                f"the plan was made by bpetok {self.version} and this worker has "
+                f"{bpetok.__version__}: install the same version everywhere"
+            )
+        if self.digest != self._digest():
+            raise PlanError("the plan is not what it was when it was made: make it again")
+
+
+def count_batch(table: Any, plan: CountPlan) -> Any:
+    """Count the words of a table of texts.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With a column `plan.text_column`; each record is a text. Nulls are left out.
+    plan : CountPlan
+
+    Returns
+    -------
+    pyarrow.Table
+        ``word: binary, count: int64``, each word once. The larger the batch, the less is left to
+        merge: some 100 MB of text are a good size.
+
+    Raises
+    ------
+    PlanError, ValueError, TimeoutError
+        If the worker can't count by the plan; if there is no such column; as `count_words`.
+    """
+    plan.check()
+    words = count_words_from_iterator(
+        (text for text in table[plan.text_column].to_pylist() if text is not None),
+        pattern=plan.pattern,
+        special_tokens=plan.special_tokens,
+        n_threads=1,
+        errors=plan.errors,
+        unmatched=plan.unmatched,
+    )
+    return words.to_arrow()
+
+
+def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = False) -> Any:
+    """Add up tables of words and counts.
+
+    Parameters
+    ----------
+    tables : iterable of pyarrow.Table
+        What `count_batch` and `merge_counts` return.
+    plan : CountPlan
+    complete : bool
+        True if all counts of these words are here: words below `plan.min_word_count` are left out.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``word: binary, count: int64``, each word once.
+
+    Raises
+    ------
+    PlanError, ValueError
+        If the worker can't count by the plan; if a table is none of words that were split alike, or
+        the sums reach 2**63.
+    """
+    plan.check()
+    merged = _words(tables, plan).to_arrow()
+    if complete and plan.min_word_count > 1:
+        merged = merged.filter(pc.field("count") >= plan.min_word_count)
+    return merged
+
+
+def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
+    """Share a table of words and counts out: equal words to equal buckets, on every worker."""
+    buckets = pa.array([crc32(word) % n_buckets for word in table["word"].to_pylist()], pa.int64())
+    return [table.filter(pc.equal(buckets, bucket)) for bucket in range(n_buckets)]
+
+
+def collect(tables: Iterable[Any], plan: CountPlan) -> Words:
+    """Return the words of complete tables, which have each word once between them."""
+    return _words(tables, plan)
+
+
+def _words(tables: Iterable[Any], plan: CountPlan) -> Words:
+    return Words.from_arrow(tables, pattern=plan.pattern, special_tokens=plan.special_tokens)

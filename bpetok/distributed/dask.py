@@ -1,0 +1,87 @@
+"""Counting words with Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bpetok._extras import require
+from bpetok._options import check_integer
+from bpetok.distributed.counting import (
+    CountPlan,
+    collect,
+    count_batch,
+    merge_counts,
+    split_by_bucket,
+)
+from bpetok.words import Words
+
+dask = require("dask", "dask")
+pa = require("pyarrow", "dask")
+
+FAN_IN = 16
+"""How many tables are merged at a time."""
+
+
+def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
+    """Count the words of a Dask dataset, on whatever Dask computes with.
+
+    Each partition is counted where it is, then neighbours are merged, then words are shared out to
+    buckets. With `dask.distributed` what a lost worker had done is done again; the result is the
+    same.
+
+    Parameters
+    ----------
+    dataset : dask.dataframe.DataFrame or dask.bag.Bag
+        With a column `plan.text_column`; or of texts. Partitions of some 100 MB are a good size.
+    plan : CountPlan
+    n_buckets : int
+        No worker holds more than this part of the different words, several times over.
+
+    Returns
+    -------
+    Words
+        In this process; equal to what `bpetok.count_words` gives for the same texts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the dataset is neither, or `n_buckets` is out of its range.
+    """
+    plan.check()
+    check_integer("n_buckets", n_buckets, 1, 1 << 16)
+    if not hasattr(dataset, "to_delayed"):
+        raise TypeError(f"dataset must be a Dask DataFrame or Bag, got {type(dataset).__name__}")
+    if hasattr(dataset, "columns"):
+        dataset = dataset[[plan.text_column]]
+    count = dask.delayed(_count)
+    combine = dask.delayed(_combine, nout=n_buckets)
+    counted = [count(part, plan) for part in dataset.to_delayed()]
+    combined = [combine(group, plan, n_buckets) for group in _groups(counted)]
+    merged = [_merge([tables[b] for tables in combined], plan) for b in range(n_buckets)]
+    return collect(dask.compute(*merged), plan)
+
+
+def _count(part: Any, plan: CountPlan) -> Any:
+    """Count a partition: a pandas DataFrame, or an iterable of texts."""
+    if hasattr(part, "columns"):
+        table = pa.Table.from_pandas(part, preserve_index=False)
+    else:
+        table = pa.table({plan.text_column: list(part)})
+    return count_batch(table, plan)
+
+
+def _combine(tables: Sequence[Any], plan: CountPlan, n_buckets: int) -> list[Any]:
+    return split_by_bucket(merge_counts(tables, plan), n_buckets)
+
+
+def _merge(tables: Sequence[Any], plan: CountPlan) -> Any:
+    """Merge the tables of a bucket, some at a time."""
+    merge = dask.delayed(merge_counts)
+    while len(tables) > FAN_IN:
+        tables = [merge(group, plan) for group in _groups(tables)]
+    return merge(tables, plan, complete=True)
+
+
+def _groups(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[i : i + FAN_IN] for i in range(0, len(items), FAN_IN)]
