@@ -22,9 +22,16 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 PREFETCH_AHEAD = 16
 """Postings looked ahead: apply is bound by cache misses, and asking early halves its time."""
 
+NEVER = (1 << 63) - 1
+"""More often than any pair stands."""
+
 WORD_BITS = 32
 WORD_MASK = (1 << WORD_BITS) - 1
 """A posting is ``slot << WORD_BITS | word``, both counted from the shard's first."""
+
+BY_PLACE, BY_BYTES = 0, 1
+"""``ties.kind``: among pairs with equal counts first comes the one that stands first in the words,
+or the one whose bytes are the greatest."""
 
 NOTHING = -1
 """In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
@@ -71,17 +78,33 @@ class Index(NamedTuple):
 
 
 class Heap(NamedTuple):
-    """The pairs by (count descending, pair ascending); a count may be higher than by now."""
+    """The pairs by count, then by the rule for ties; a count may be higher than by now."""
 
     counts: Int64
     pair: Int32
     size: Int64  # [1]
 
 
+class Ties(NamedTuple):
+    """What pairs with equal counts are ordered by. None in its place: the smallest ids first.
+
+    Numba compiles functions anew for None, without what is not needed then.
+    """
+
+    kind: Int64  # [1]
+    symbols: Int32  # those of the corpus
+    slot_start: Int64
+    place: Int64  # BY_PLACE, by pair: the slot where it first stands, or an earlier one
+    text: Int32  # BY_BYTES: the bytes of all tokens, one after another
+    text_start: Int64  # BY_BYTES, by id: where the token's bytes begin
+
+
 class Batch(NamedTuple):
     """Merges of one round: merge m makes id first_id + m of pairs[m]."""
 
     pair: Int32
+    yields_to: Int64  # how often a pair made in this round must stand to come before the merge
+    applied: Int64  # by shard: how many of them were applied
     visits: Int64  # by shard: postings of all of them
     left_round: Int32  # by id: last round with a merge that has the id on its left ...
     right_round: Int32  # ... on its right
@@ -232,7 +255,35 @@ def rehash_pairs(pairs: Pairs) -> None:
 
 
 @inner
-def ranks_before(pairs: Pairs, count_a: int, a: int, count_b: int, b: int) -> bool:
+def compare_tokens(ties: Ties, a: int, b: int) -> int:
+    """Return a number less than, equal to or greater than 0, as the bytes of a are to b's."""
+    start_a: int = ties.text_start[a]
+    start_b: int = ties.text_start[b]
+    len_a: int = ties.text_start[a + 1] - start_a
+    len_b: int = ties.text_start[b + 1] - start_b
+    for i in range(min(len_a, len_b)):
+        difference: int = np.int64(ties.text[start_a + i]) - ties.text[start_b + i]
+        if difference != 0:
+            return difference
+    return len_a - len_b
+
+
+@inner
+def ranks_before_in_tie(ties: Ties, pairs: Pairs, a: int, b: int) -> bool:
+    """Tell whether pair a is to be merged before pair b that stands as often."""
+    if ties.kind[0] == BY_PLACE:
+        is_earlier: bool = ties.place[a] < ties.place[b]
+        return is_earlier
+    order = compare_tokens(ties, pairs.left[a], pairs.left[b])
+    if order == 0:
+        order = compare_tokens(ties, pairs.right[a], pairs.right[b])
+    return order > 0
+
+
+@inner
+def ranks_before(
+    ties: Ties | None, pairs: Pairs, count_a: int, a: int, count_b: int, b: int
+) -> bool:
     """Tell whether pair a, standing count_a times, is to be merged before pair b."""
     left_a: int = pairs.left[a]
     left_b: int = pairs.left[b]
@@ -240,20 +291,24 @@ def ranks_before(pairs: Pairs, count_a: int, a: int, count_b: int, b: int) -> bo
     right_b: int = pairs.right[b]
     if count_a != count_b:
         return count_a > count_b
+    if ties is not None:
+        return ranks_before_in_tie(ties, pairs, a, b)
     if left_a != left_b:
         return left_a < left_b
     return right_a < right_b
 
 
 @inner
-def push(heap: Heap, pairs: Pairs, pair: int) -> None:
+def push(heap: Heap, ties: Ties | None, pairs: Pairs, pair: int) -> None:
     """Put a pair on the heap with its present count. Requires: there is room."""
+    if ties is not None and ties.kind[0] == BY_PLACE:
+        ties.place[pair] = NOTHING  # looked for when the pair comes to the top
     at = heap.size[0]
     heap.size[0] = at + 1
     count = pairs.counts[pair]
     while at > 0:
         parent = (at - 1) >> 1
-        if not ranks_before(pairs, count, pair, heap.counts[parent], heap.pair[parent]):
+        if not ranks_before(ties, pairs, count, pair, heap.counts[parent], heap.pair[parent]):
             break
         heap.counts[at] = heap.counts[parent]
         heap.pair[at] = heap.pair[parent]
@@ -263,7 +318,7 @@ def push(heap: Heap, pairs: Pairs, pair: int) -> None:
 
 
 @inner
-def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
+def replace_top(heap: Heap, ties: Ties | None, pairs: Pairs, count: int, pair: int) -> None:
     """Put (count, pair) in place of the first entry of the heap."""
     size = heap.size[0]
     at = 0
@@ -273,10 +328,10 @@ def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
             break
         other = child + 1
         if other < size and ranks_before(
-            pairs, heap.counts[other], heap.pair[other], heap.counts[child], heap.pair[child]
+            ties, pairs, heap.counts[other], heap.pair[other], heap.counts[child], heap.pair[child]
         ):
             child = other
-        if not ranks_before(pairs, heap.counts[child], heap.pair[child], count, pair):
+        if not ranks_before(ties, pairs, heap.counts[child], heap.pair[child], count, pair):
             break
         heap.counts[at] = heap.counts[child]
         heap.pair[at] = heap.pair[child]
@@ -286,33 +341,56 @@ def replace_top(heap: Heap, pairs: Pairs, count: int, pair: int) -> None:
 
 
 @inner
-def pop(heap: Heap, pairs: Pairs) -> None:
+def pop(heap: Heap, ties: Ties | None, pairs: Pairs) -> None:
     """Take the first entry off the heap."""
     last = heap.size[0] - 1
     heap.size[0] = last
     if last > 0:
-        replace_top(heap, pairs, heap.counts[last], heap.pair[last])
+        replace_top(heap, ties, pairs, heap.counts[last], heap.pair[last])
+
+
+@inner
+def find_first_place(ties: Ties, pairs: Pairs, index: Index, token_len: Int32, pair: int) -> int:
+    """Return the slot where a pair first stands, and drop the stale postings before it.
+
+    Requires: it stands somewhere, and `index` has all places where it does.
+    """
+    left = pairs.left[pair]
+    right = pairs.right[pair]
+    n_shards = len(index.used)
+    for s in range(n_shards):
+        run = pair * n_shards + s
+        start = ties.slot_start[s]
+        while index.run_len[run] > 0:
+            posting = index.postings[index.posting_start[s] + index.run_start[run]]
+            place: int = start + (posting >> WORD_BITS)
+            if ties.symbols[place] == left and ties.symbols[place + token_len[left]] == right:
+                return place
+            index.run_start[run] += 1
+            index.run_len[run] -= 1
+    return NOTHING
 
 
 @jit
 def select_batch(
     heap: Heap,
+    ties: Ties | None,
     pairs: Pairs,
     index: Index,
     batch: Batch,
     learned: Learned,
     token_len: Int32,
     floor: int,
-    limits: tuple[int, int, int, int],
+    limits: tuple[int, int, int, int, int],
 ) -> int:
     """Take the next merges that can be applied in one round off the heap; return their number.
 
     Pairs that stand less than `floor` times are not taken. `limits` are (the number of this round,
-    merges learned before it, most merges, most postings; a single merge may have more).
+    merges learned before it, the first one's id, most merges, most postings; a single merge may
+    have more).
     """
-    round_number, n_learned, most_merges, most_postings = limits
+    round_number, n_learned, first_id, most_merges, most_postings = limits
     n_shards = len(index.used)
-    first_id = 256 + n_learned
     n = 0
     n_postings = 0
     for s in range(n_shards):
@@ -321,11 +399,17 @@ def select_batch(
         pair = heap.pair[0]
         count = pairs.counts[pair]
         if count < floor:
-            pop(heap, pairs)
+            pop(heap, ties, pairs)
             continue
         if count != heap.counts[0]:
-            replace_top(heap, pairs, count, pair)
+            replace_top(heap, ties, pairs, count, pair)
             continue
+        if ties is not None and ties.kind[0] == BY_PLACE:
+            place = find_first_place(ties, pairs, index, token_len, pair)
+            if place != ties.place[pair]:
+                ties.place[pair] = place
+                replace_top(heap, ties, pairs, count, pair)
+                continue
         left = pairs.left[pair]
         right = pairs.right[pair]
         for s in range(n_shards):
@@ -337,9 +421,12 @@ def select_batch(
             or n_postings > most_postings
         ):
             break
-        pop(heap, pairs)
+        pop(heap, ties, pairs)
         pairs.counts[pair] = 0
         batch.pair[n] = pair
+        batch.yields_to[n] = NEVER
+        if ties is not None and ties.kind[0] == BY_BYTES:
+            batch.yields_to[n] = count
         batch.left_round[left] = round_number
         batch.right_round[right] = round_number
         for s in range(n_shards):
@@ -352,6 +439,16 @@ def select_batch(
         if left == right:
             break
     return n
+
+
+@jit
+def put_back(
+    heap: Heap, ties: Ties | None, pairs: Pairs, batch: Batch, n_applied: int, n_merges: int
+) -> None:
+    """Put the merges of a batch that were not applied on the heap again."""
+    for m in range(n_applied, n_merges):
+        pairs.counts[batch.pair[m]] = batch.yields_to[m]
+        push(heap, ties, pairs, batch.pair[m])
 
 
 @inner
@@ -409,10 +506,10 @@ def find_entries(counts: PairCounts, keys: Int64, found: Int64) -> None:
 
 
 @jit
-def add_pairs(pairs: Pairs, heap: Heap, keys: Int64, count: Int64) -> None:
+def add_pairs(pairs: Pairs, heap: Heap, ties: Ties | None, keys: Int64, count: Int64) -> None:
     """Add new pairs and put them on the heap. Requires: there is room."""
     for i in range(len(keys)):
-        push(heap, pairs, add_pair(pairs, keys[i] >> 32, keys[i] & WORD_MASK, count[i]))
+        push(heap, ties, pairs, add_pair(pairs, keys[i] >> 32, keys[i] & WORD_MASK, count[i]))
 
 
 @jit
@@ -466,7 +563,12 @@ def apply_shard(
     slot_mask = len(pairs.table) // 2 - 1
     row = rows.row_start[s]
     event = events.event_start[s]
+    most_new = np.int64(0)
+    applied = n_merges
     for m in range(n_merges):
+        if most_new >= batch.yields_to[m]:
+            applied = m
+            break
         first_row = row
         rows.merge_start[s * (len(batch.pair) + 1) + m] = row
         pair = batch.pair[m]
@@ -517,11 +619,13 @@ def apply_shard(
         for r in range(first_row, row):
             key = rows.key[r]
             row_of[key] = NOTHING
+            most_new = max(most_new, rows.weight[r])
             if key < vocab_size:
                 rows.old[r] = pairs.table[find_slot(pairs.table, key, left) + 1]
             else:
                 rows.old[r] = pairs.table[find_slot(pairs.table, right, key - vocab_size) + 1]
-    rows.merge_start[s * (len(batch.pair) + 1) + n_merges] = row
+    rows.merge_start[s * (len(batch.pair) + 1) + applied] = row
+    batch.applied[s] = applied
     events.size[s] = event - events.event_start[s]
 
 
@@ -544,15 +648,19 @@ def reduce_rows(
     batch: Batch,
     rows: Rows,
     heap: Heap,
+    ties: Ties | None,
+    token_len: Int32,
     first_id: int,
     n_merges: int,
-    theta: int,
+    limits: tuple[int, int],
 ) -> None:
     """Sum the rows over the shards: take from the old pairs, number the new ones worth keeping.
 
-    Leaves where to post each row's events. Requires: room for a pair a row and, in each shard, for
-    a posting an event.
+    These stand theta times and make no token longer than the longest: the `limits`. Leaves where to
+    post each row's events. Requires: room for a pair a row and, in each shard, for a posting an
+    event.
     """
+    theta, longest = limits
     n_shards = len(index.used)
     vocab_size = len(rows.total) // 2
     first_pair = pairs.size[0]
@@ -585,7 +693,7 @@ def reduce_rows(
                         old = pairs.table[find_slot(pairs.table, before[0], before[1]) + 1]
                     if old != NOTHING:
                         pairs.counts[old] -= total
-                    if total >= theta:
+                    if total >= theta and token_len[neighbour] + token_len[merged] <= longest:
                         new = (neighbour, merged) if is_left else (merged, neighbour)
                         pair = add_pair(pairs, new[0], new[1], total)
                         rows.pair_of[key] = pair
@@ -601,7 +709,7 @@ def reduce_rows(
                     index.run_start[pair * n_shards + s] = start
                     index.run_len[pair * n_shards + s] = n_places
     for pair in range(first_pair, pairs.size[0]):
-        push(heap, pairs, pair)
+        push(heap, ties, pairs, pair)
 
 
 @jit

@@ -13,6 +13,19 @@ where the adjacent pair Q = (r, l) stood, with r a right id of the batch or l a 
 with the batch, so it comes after all of it, and N stands no more often than Q. Where all three
 counts are equal, N still comes after: its ids are those of Q or new, and new ids are the largest.
 
+**Other rules** (`Rule`), for the merges of other trainers. *The earliest first place* of a pair
+only ever moves on, as its count only falls, so the heap needs no more than for counts. Batches are
+exact as they are: with equal counts, N stands wherever Q stood, or one token before, which is where
+the merge that makes N stood; so N comes after every other merge that comes before Q. *The greatest
+bytes*: there N may come before a merge of the batch that stands as often. So no merge is applied
+after one that makes such a pair; the rest of the batch is chosen anew. *Longest tokens*: a pair
+that would be longer is left out. It needs no place in the batches' argument: where Q is too long,
+N, which has all of its bytes and more, is too long as well.
+
+**Spelling.** No two merges spell the same bytes, whatever the rule. As long as no merge crosses the
+ends of two spans of the same bytes, all that happens inside happens in both; so when the bytes are
+one token in the one, they are in the other.
+
 **The threshold.** Only pairs that stand at least `theta` times are numbered, counted and posted,
 since hardly any other is ever chosen. While the best pair stands at least `theta` times that is
 exact: the pairs left out stand less often. When it no longer does, all pairs are counted anew with
@@ -24,9 +37,9 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +77,36 @@ class Tuning(NamedTuple):
 
 
 DEFAULT_TUNING = Tuning()
+
+
+class Rule(NamedTuple):
+    """Which pair is merged next; what is not the default imitates other trainers."""
+
+    min_frequency: int = 1
+    """Learning ends where the best pair stands less often."""
+    max_token_length: int = (1 << 31) - 1
+    """No merge makes a token of more bytes."""
+    ties: Literal["ids", "place", "bytes"] = "ids"
+    """What comes first among equal counts: the smallest ids, the earliest first place in the words
+    as they come, or the greatest (bytes of the left, bytes of the right)."""
+    byte_order: tuple[int, ...] | None = None
+    """The bytes by the ids that break ties; by default a byte is its id."""
+
+
+DEFAULT_RULE = Rule()
+
+
+class Start(NamedTuple):
+    """Words in the tokens of merges that were made before.
+
+    slots : int32 array, shape (total bytes of the words,)
+        The number of each token at its first and its last byte, -1 at the others.
+    tokens : sequence of bytes
+        What each number stands for: the bytes, then what each merge has made.
+    """
+
+    slots: Int32
+    tokens: Sequence[bytes]
 
 
 class Merges(NamedTuple):
@@ -125,33 +168,33 @@ def load_kernels() -> None:
         if not _are_loaded:
             toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
             with stage("load"):
-                Learner(toy, 5, min_frequency=1, n_threads=1).learn()
+                Learner(toy, 5).learn()
             _are_loaded = True
 
 
 def learn_merges(
     words: Words,
     n_merges: int,
+    rule: Rule = DEFAULT_RULE,
     *,
-    min_frequency: int = 1,
     n_threads: int = 1,
     progress: Callable[[int], object] | None = None,
     tuning: Tuning = DEFAULT_TUNING,
 ) -> Merges:
-    """Learn up to `n_merges` merges; fewer where no pair stands `min_frequency` times any more.
+    """Learn up to `n_merges` merges; fewer where no pair stands often enough any more.
 
     Parameters
     ----------
     words : Words
     n_merges : int
-    min_frequency : int, at least 1
+    rule : Rule
     n_threads : int, at least 1
         The result does not depend on it.
     progress : callable, optional
         Called with the number of merges learned so far, after each round.
     """
     load_kernels()
-    return Learner(words, n_merges, min_frequency, n_threads, tuning).learn(progress)
+    return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
 
 
 @contextmanager
@@ -183,38 +226,44 @@ class Learner:
         self,
         words: Words,
         n_merges: int,
-        min_frequency: int,
-        n_threads: int,
+        rule: Rule = DEFAULT_RULE,
+        n_threads: int = 1,
         tuning: Tuning = DEFAULT_TUNING,
+        start: Start | None = None,
     ) -> None:
         from bpetok import _kernels
 
         self.kernels = _kernels
         self.tuning = tuning
-        self.floor = min_frequency
+        self.rule = rule
+        self.floor = rule.min_frequency
+        if start is None:
+            start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)])
         # Each merge takes at least one token away, and each word keeps one: a larger number asks
         # for memory and gives nothing.
         n_merges = min(n_merges, len(words.ids) - len(words))
         self.n_merges = n_merges
         self.n_learned = 0
         self.n_rounds = 0
-        self.vocab_size = N_BYTES + n_merges
+        self.first_id = len(start.tokens)
+        self.vocab_size = self.first_id + n_merges
         self.learned = _kernels.Learned(
             left=np.empty(n_merges, np.int32),
             right=np.empty(n_merges, np.int32),
             counts=np.empty(n_merges, np.int64),
         )
         with stage("pack"):
-            self._pack(words, n_threads)
+            self._pack(words, start, n_threads)
         self._make_batch()
+        self._make_ties(start.tokens)
         self.theta = 0  # nothing is counted yet
 
-    def _pack(self, words: Words, n_threads: int) -> None:
+    def _pack(self, words: Words, start: Start, n_threads: int) -> None:
         """Lay the words out in slots, in shards of about the same number of them."""
         n_words = len(words.counts)
         n_slots = len(words.ids) + n_words
         self.n_shards = 1 + n_slots // MAX_SHARD_SLOTS
-        if n_slots >= self.tuning.parallel_slots:
+        if n_slots >= self.tuning.parallel_slots and self.rule.ties != "bytes":
             self.n_shards = max(self.n_shards, n_threads)
         ends = words.offsets[1:] + np.arange(1, n_words + 1) if self.n_shards > 1 else None
         if ends is None:
@@ -230,10 +279,16 @@ class Learner:
             word_start=word_start.astype(np.int64),
             token_len=np.ones(self.vocab_size, np.int32),
         )
+        corpus.token_len[: self.first_id] = list(map(len, start.tokens))
+        slots = start.slots
+        if self.rule.byte_order is not None:
+            ids = np.arange(-1, self.first_id, dtype=np.int32)  # and -1 for what is inside a token
+            ids[1 + np.array(self.rule.byte_order)] = np.arange(N_BYTES)
+            slots = ids[slots + 1]
         for s in range(self.n_shards):
             first, last = word_start[s], word_start[s + 1]
             fill_symbols(
-                words.ids,
+                slots,
                 words.offsets[first : last + 1],
                 corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
             )
@@ -241,9 +296,12 @@ class Learner:
 
     def _make_batch(self) -> None:
         k, n, v = self.kernels, self.n_shards, self.vocab_size
-        most = self.tuning.batch_merges
+        # Where a batch may end early, in one shard, the others would have to end there too.
+        most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
         self.batch = k.Batch(
             pair=np.empty(most, np.int32),
+            yields_to=np.empty(most, np.int64),
+            applied=np.empty(n, np.int64),
             visits=np.empty(n, np.int64),
             left_round=np.zeros(v, np.int32),
             right_round=np.zeros(v, np.int32),
@@ -266,6 +324,22 @@ class Learner:
             size=np.zeros(n, np.int64),
         )
 
+    def _make_ties(self, tokens: Sequence[bytes]) -> None:
+        """Make what ties are broken by; a new token's bytes are added when it is made."""
+        k = self.kernels
+        self.ties: _kernels.Ties | None = None
+        if self.rule.ties != "ids":
+            text_start = np.zeros(self.vocab_size + 1, np.int64)
+            text_start[1 : len(tokens) + 1] = np.cumsum(list(map(len, tokens)))
+            self.ties = k.Ties(
+                kind=np.array([k.BY_PLACE if self.rule.ties == "place" else k.BY_BYTES]),
+                symbols=self.corpus.symbols,
+                slot_start=self.corpus.slot_start,
+                place=np.empty(0, np.int64),
+                text=np.frombuffer(b"".join(tokens), np.uint8).astype(np.int32),
+                text_start=text_start,
+            )
+
     def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
         """Learn to the end; `progress` is called with the number of merges after each round."""
         with _numba_threads(self.n_shards):
@@ -274,7 +348,12 @@ class Learner:
                     progress(self.n_learned)
         n = self.n_learned
         left, right, counts = self.learned
-        return Merges(np.stack([left[:n], right[:n]], axis=1), counts[:n].copy())
+        pairs = np.stack([left[:n], right[:n]], axis=1)
+        if self.rule.byte_order is not None:
+            numbers = np.arange(self.vocab_size, dtype=np.int32)
+            numbers[:N_BYTES] = self.rule.byte_order
+            pairs = numbers[pairs]
+        return Merges(pairs, counts[:n].copy())
 
     def learn_round(self) -> bool:
         """Learn the next merges; return whether there were any."""
@@ -284,9 +363,7 @@ class Learner:
                 return False
             self._build_index()
             n = self._select()
-        first_id = N_BYTES + self.n_learned
-        self.n_learned += n
-        self._apply(first_id, n)
+        self.n_learned += self._apply(self.first_id + self.n_learned, n)
         return True
 
     def count_tokens(self) -> int:
@@ -308,11 +385,13 @@ class Learner:
             limits = (
                 self.n_rounds,
                 self.n_learned,
-                min(self.tuning.batch_merges, self.n_merges - self.n_learned),
+                self.first_id + self.n_learned,
+                min(len(self.batch.pair), self.n_merges - self.n_learned),
                 self.tuning.batch_postings,
             )
-            return self.kernels.select_batch(
+            n = self.kernels.select_batch(
                 self.heap,
+                self.ties,
                 self.pairs,
                 self.index,
                 self.batch,
@@ -321,9 +400,28 @@ class Learner:
                 self.theta,
                 limits,
             )
+        if self.ties is not None:
+            self.ties = self._spelled(self.ties, n)
+        return n
 
-    def _apply(self, first_id: int, n: int) -> None:
-        """Apply the merges of the batch and post the pairs they make."""
+    def _spelled(self, ties: _kernels.Ties, n: int) -> _kernels.Ties:
+        """Return `ties` with the bytes of the tokens that the batch makes."""
+        text, start = ties.text, ties.text_start
+        first_id = self.first_id + self.n_learned
+        learned = slice(self.n_learned, self.n_learned + n)
+        pairs = zip(self.learned.left[learned], self.learned.right[learned], strict=True)
+        for new_id, (left, right) in enumerate(pairs, first_id):
+            middle = start[new_id] + start[left + 1] - start[left]
+            end = middle + start[right + 1] - start[right]
+            if end > len(text):
+                text = _grown(text, 2 * end)
+            text[start[new_id] : middle] = text[start[left] : start[left + 1]]
+            text[middle:end] = text[start[right] : start[right + 1]]
+            start[new_id + 1] = end
+        return ties._replace(text=text)
+
+    def _apply(self, first_id: int, n: int) -> int:
+        """Apply the merges of the batch, post the pairs they make and return how many they were."""
         k = self.kernels
         visits = self.batch.visits
         n_postings = int(visits.sum())
@@ -342,15 +440,28 @@ class Learner:
                 n,
             )
         with stage("reduce"):
+            if self.batch.applied[0] < n:
+                n, n_selected = int(self.batch.applied[0]), n
+                k.put_back(self.heap, self.ties, self.pairs, self.batch, n, n_selected)
             merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
             self._reserve_pairs(int((merge_start[:, n] - merge_start[:, 0]).sum()))
             self._reserve_postings()
             k.reduce_rows(
-                self.pairs, self.index, self.batch, self.rows, self.heap, first_id, n, self.theta
+                self.pairs,
+                self.index,
+                self.batch,
+                self.rows,
+                self.heap,
+                self.ties,
+                self.corpus.token_len,
+                first_id,
+                n,
+                (self.theta, self.rule.max_token_length),
             )
         with stage("scatter"):
             for s in range(self.n_shards):
                 k.post_events(s, self.index, self.rows, self.events)
+        return n
 
     def _run(self, name: str, n_postings: int, *args: object) -> None:
         """Call a kernel on all shards, in parallel where that pays."""
@@ -399,7 +510,7 @@ class Learner:
             self.theta = max(theta, self.floor)
             keys, totals, places, entries = self._kept_pairs(counts)
             self._make_index(len(keys), places)
-            self.kernels.add_pairs(self.pairs, self.heap, keys, totals)
+            self.kernels.add_pairs(self.pairs, self.heap, self.ties, keys, totals)
             counts.entries[2::3] = self.kernels.NOTHING
             present = entries >= 0
             starts = self.index.run_start[: places.size].reshape(-1, self.n_shards).T
@@ -433,6 +544,9 @@ class Learner:
         n = self.n_shards
         # A pair that stands theta times in all shards stands theta / n times in one of them.
         keys = np.unique(counts.entries[::3][counts.entries[1::3] >= max(1, -(-self.theta // n))])
+        token_len = self.corpus.token_len
+        lengths = token_len[keys >> 32] + token_len[keys & 0xFFFFFFFF]
+        keys = keys[lengths <= self.rule.max_token_length]
         entries = np.empty((n, len(keys)), np.int64)
         self.kernels.find_entries(counts, keys, entries.reshape(-1))
         weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
@@ -457,6 +571,8 @@ class Learner:
             pair=np.empty(capacity, np.int32),
             size=np.zeros(1, np.int64),
         )
+        if self.ties is not None:
+            self.ties = self.ties._replace(place=np.empty(capacity, np.int64))
         used = places.sum(axis=1)
         room = int(used.max(initial=0)) * 2 + self.tuning.room
         run_start = np.empty(capacity * n, np.int64)
@@ -508,6 +624,8 @@ class Learner:
         self.heap = self.heap._replace(
             counts=_grown(self.heap.counts, capacity), pair=_grown(self.heap.pair, capacity)
         )
+        if self.ties is not None:
+            self.ties = self.ties._replace(place=_grown(self.ties.place, capacity))
         self.index = self.index._replace(
             run_start=_grown(self.index.run_start, capacity * self.n_shards),
             run_len=_grown(self.index.run_len, capacity * self.n_shards),

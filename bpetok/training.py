@@ -18,7 +18,7 @@ from typing import NamedTuple
 from bpetok import __version__, sources
 from bpetok._options import check_min_frequency, check_vocab_size
 from bpetok.facts import TrainingFacts
-from bpetok.merges import Learner, load_kernels
+from bpetok.merges import Learner, Rule, load_kernels
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Piece, StrPath
 from bpetok.tokenizer import Tokenizer
@@ -211,7 +211,7 @@ def _prepare(
         version=__version__,
         seconds={"count": perf_counter() - begin},
     )
-    return _Run(Learner(words, n_merges, min_frequency, options.n_threads), facts)
+    return _Run(Learner(words, n_merges, Rule(min_frequency), options.n_threads), facts)
 
 
 def _learn(run: _Run, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:

@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 Pair = tuple[int, int]
 
@@ -32,27 +32,48 @@ def count_pairs(words: Iterable[tuple[list[int], int]]) -> Counter[Pair]:
 
 
 def learn_merges(
-    word_counts: Mapping[bytes, int], n_merges: int, min_frequency: int = 1
+    word_counts: Mapping[bytes, int],
+    n_merges: int,
+    min_frequency: int = 1,
+    ties: str = "ids",
+    max_token_length: int = sys.maxsize,
+    byte_order: Sequence[int] | None = None,
 ) -> tuple[list[Pair], list[int]]:
     """Return the merges, as pairs of ids, and how often each pair stood when it was merged.
 
     All pairs are counted anew for every merge. The best has the highest count and, among equals,
-    the smallest (left id, right id).
+    the smallest (left id, right id); or, as `ties` says, the first "place" in the words in their
+    order, or the greatest (left "bytes", right bytes). For ties the bytes are numbered in
+    `byte_order`.
     """
     words = [(list(word), count) for word, count in word_counts.items()]
+    tokens = token_bytes([])
+    order = list(range(256 + n_merges))
+    for i, byte in enumerate(byte_order or ()):
+        order[byte] = i
     merges: list[Pair] = []
     merge_counts = []
     while len(merges) < n_merges:
-        counts = count_pairs(words)
+        counts = count_pairs(words)  # in the order of first places
+        for left, right in list(counts):
+            if len(tokens[left]) + len(tokens[right]) > max_token_length:
+                del counts[left, right]
         if not counts:
             break
-        pair = min(counts, key=lambda pair: (-counts[pair], pair))
-        if counts[pair] < max(min_frequency, 1):
+        most = max(counts.values())
+        tied = [pair for pair in counts if counts[pair] == most]
+        pair = min(tied, key=lambda pair: (order[pair[0]], order[pair[1]]))
+        if ties == "place":
+            pair = tied[0]
+        if ties == "bytes":
+            pair = max(tied, key=lambda pair: (tokens[pair[0]], tokens[pair[1]]))
+        if most < max(min_frequency, 1):
             break
         new_id = 256 + len(merges)
         words = [(merge_ids(ids, pair, new_id), count) for ids, count in words]
+        tokens.append(tokens[pair[0]] + tokens[pair[1]])
         merges.append(pair)
-        merge_counts.append(counts[pair])
+        merge_counts.append(most)
     return merges, merge_counts
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import bpetok
 from bpetok import Tokenizer, TrainingFacts, Words
-from bpetok.merges import Learner, Tuning, load_kernels
+from bpetok.merges import Learner, Rule, Tuning, load_kernels
 
 TEXTS = ["aaaa aaaaa the cat sat on the mat", "  the   end<end>\n\n\n" * 3]
 
@@ -33,7 +33,7 @@ def test_tokens_are_counted_in_all_shards(n_threads: int) -> None:
     """However the words are shared out."""
     load_kernels()
     words = bpetok.count_words_from_iterator(TEXTS)
-    learner = Learner(words, 12, 1, n_threads, Tuning(parallel_slots=1))
+    learner = Learner(words, 12, Rule(), n_threads, Tuning(parallel_slots=1))
     assert learner.n_shards == n_threads
     assert learner.count_tokens() == words.n_bytes
     learner.learn()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok import Words
-from bpetok.merges import Tuning, learn_merges
+from bpetok.merges import Rule, Tuning, learn_merges
 
 # Few letters force ties and overlaps; multi-byte text has its own structure.
 WORDS = st.dictionaries(
@@ -33,39 +33,56 @@ TUNINGS = st.builds(
 )
 
 
+RULES = st.tuples(
+    st.integers(1, 4),
+    st.sampled_from([1, 2, 3, 5, 1 << 30]),
+    st.sampled_from(
+        [("ids", None), ("ids", (*range(98, 256), *range(98))), ("place", None), ("bytes", None)]
+    ),
+).map(lambda values: Rule(*values[:2], *values[2]))
+
+
 def check(
     counts: dict[bytes, int],
     n_merges: int,
-    min_frequency: int = 1,
+    rule: Rule = Rule(),  # noqa: B008 - immutable
     n_threads: int = 1,
     tuning: Tuning = Tuning(),  # noqa: B008 - immutable
 ) -> None:
-    pairs, merge_counts = reference.learn_merges(counts, n_merges, min_frequency)
+    pairs, merge_counts = reference.learn_merges(
+        counts, n_merges, rule.min_frequency, rule.ties, rule.max_token_length, rule.byte_order
+    )
     merges = learn_merges(
-        Words.from_counts(counts),
-        n_merges,
-        min_frequency=min_frequency,
-        n_threads=n_threads,
-        tuning=tuning,
+        Words.from_counts(counts), n_merges, rule, n_threads=n_threads, tuning=tuning
     )
     assert [tuple(pair) for pair in merges.pairs.tolist()] == pairs
     assert merges.counts.tolist() == merge_counts
 
 
 @settings(max_examples=300)
-@given(WORDS, st.sampled_from([1, 5, 60]), st.integers(1, 4), st.integers(1, 3), TUNINGS)
-@example({b"aaaa": 1, b"aaaaa": 1, b"aaa": 2}, 60, 1, 2, Tuning(0, 0, room=0))
-@example({b"abab": 1, b"baba": 1, b"abcabc": 1}, 60, 1, 3, Tuning(0, 0, room=0, theta=3))
+@given(WORDS, st.sampled_from([1, 5, 60]), RULES, st.integers(1, 3), TUNINGS)
+@example({b"aaaa": 1, b"aaaaa": 1, b"aaa": 2}, 60, Rule(), 2, Tuning(0, 0, room=0))
+@example({b"abab": 1, b"baba": 1, b"abcabc": 1}, 60, Rule(), 3, Tuning(0, 0, room=0, theta=3))
 def test_merges_equal_the_naive_ones(
-    counts: dict[bytes, int], n_merges: int, min_frequency: int, n_threads: int, tuning: Tuning
+    counts: dict[bytes, int], n_merges: int, rule: Rule, n_threads: int, tuning: Tuning
 ) -> None:
     """Whole merge lists with their counts."""
-    check(counts, n_merges, min_frequency, n_threads, tuning)
+    check(counts, n_merges, rule, n_threads, tuning)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize("theta", [None, 1, 40])
-def test_thousands_of_merges_equal_the_naive_ones(n_threads: int, theta: int | None) -> None:
+@pytest.mark.parametrize(
+    ("theta", "rule"),
+    [
+        (None, Rule()),
+        (1, Rule(max_token_length=6)),
+        (40, Rule(ties="place")),
+        (None, Rule(ties="bytes")),
+    ],
+)
+def test_thousands_of_merges_equal_the_naive_ones(
+    n_threads: int, theta: int | None, rule: Rule
+) -> None:
     """A corpus with a word distribution like that of text, merged until nothing is left."""
     rng = random.Random(7)
     letters = "abcdehilnorst\u00e9"
@@ -74,7 +91,7 @@ def test_thousands_of_merges_equal_the_naive_ones(n_threads: int, theta: int | N
         "".join(rng.choices(syllables, k=rng.randint(1, 4))).encode(): max(1, 2000 // (rank + 1))
         for rank in range(700)
     }
-    check(counts, 1500, 1, n_threads, Tuning(parallel_slots=0, parallel_places=50, theta=theta))
+    check(counts, 1500, rule, n_threads, Tuning(parallel_slots=0, parallel_places=50, theta=theta))
 
 
 def test_counts_do_not_wrap_around() -> None:
