@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
     from bpetok._pretokenize import pretokenize as pretokenize
+    from bpetok.explain import Explanation as Explanation
     from bpetok.facts import TrainingFacts as TrainingFacts
+    from bpetok.reports import Report as Report
+    from bpetok.reports import report as report
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training import train as train
     from bpetok.training import train_from_iterator as train_from_iterator
@@ -22,12 +25,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "Explanation": "explain",
+    "Report": "reports",
     "Tokenizer": "tokenizer",
     "TrainingFacts": "facts",
     "Words": "words",
     "count_words": "words",
     "count_words_from_iterator": "words",
     "pretokenize": "_pretokenize",
+    "report": "reports",
     "train": "training",
     "train_from_iterator": "training",
     "train_from_words": "training",

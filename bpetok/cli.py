@@ -1,4 +1,5 @@
-"""The command `bpetok`: train, count, merge-counts, encode, decode.
+"""The command `bpetok`: train, count, merge-counts, encode, decode, explain,
+report.
 
 Data goes to stdout, all else to stderr. Exit status: 0; 1 if the result could not be kept; 2 for
 bad usage or input; 130 after Ctrl-C. Modules that do the work are imported where they are used, so
@@ -13,11 +14,13 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import bpetok
+from bpetok._cli_common import CommandError, describe, load_tokenizer, open_inputs
+from bpetok._cli_reports import add_parsers
 from bpetok._extras import MissingExtraError
 
 if TYPE_CHECKING:
@@ -25,14 +28,6 @@ if TYPE_CHECKING:
     from bpetok.words import Words
 
 IDS_AT_ONCE = 65_536
-
-
-class CommandError(Exception):
-    """What the user is told in one line, and the exit status."""
-
-    def __init__(self, message: object, status: int = 2) -> None:
-        super().__init__(str(message))
-        self.status = status
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         _drop_output()
-        return _fail(_describe(error), 1)
+        return _fail(describe(error), 1)
     return 0
 
 
@@ -175,6 +170,7 @@ def _build_parser() -> Parser:
     for command in (encode, decode):
         command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
         command.add_argument("--tokenizer", required=True, metavar="TOK.json")
+    add_parsers(commands)
     return parser
 
 
@@ -229,12 +225,12 @@ def _train(options: argparse.Namespace) -> None:
     try:
         tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
     except (ValueError, TypeError, OSError) as error:
-        raise CommandError(_describe(error)) from None
+        raise CommandError(describe(error)) from None
     seconds = time.perf_counter() - begin
     try:
         tokenizer.save(options.output)
     except OSError as error:
-        raise CommandError(_describe(error), status=1) from None
+        raise CommandError(describe(error), status=1) from None
     if not options.quiet:
         print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
 
@@ -286,12 +282,12 @@ def _check_output(output: str, inputs: list[str]) -> None:
     try:
         check_writable(output)
     except OSError as error:
-        raise CommandError(f"--output: {_describe(error)}") from None
+        raise CommandError(f"--output: {describe(error)}") from None
     try:
         files = [name for name in inputs if not Path(name).is_dir()]
         check_no_input(output, resolve_files(files) if files else [])
     except (ValueError, OSError) as error:
-        raise CommandError(_describe(error)) from None
+        raise CommandError(describe(error)) from None
 
 
 def _count(options: argparse.Namespace) -> None:
@@ -302,7 +298,7 @@ def _count(options: argparse.Namespace) -> None:
     try:
         words = bpetok.count_words(options.files, **_count_options(options))
     except (ValueError, TypeError, OSError) as error:
-        raise CommandError(_describe(error)) from None
+        raise CommandError(describe(error)) from None
     _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
 
 
@@ -321,7 +317,7 @@ def _merge_counts(options: argparse.Namespace) -> None:
             sources = [_load_words(file, options) for file in options.files]
             words = bpetok.Words.combine(zip(sources, weights, strict=True))
     except (ValueError, TypeError, OSError) as error:
-        raise CommandError(_describe(error)) from None
+        raise CommandError(describe(error)) from None
     _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s")
 
 
@@ -329,7 +325,7 @@ def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
     try:
         words.save(options.output)
     except OSError as error:
-        raise CommandError(_describe(error), status=1) from None
+        raise CommandError(describe(error), status=1) from None
     if not options.quiet:
         print(
             f"{done} and saved to {options.output}: {words.total:,} words, {len(words):,} "
@@ -356,7 +352,9 @@ def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
         f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
         f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"
         "Next:\n"
-        f'  echo "Hello world" | bpetok encode --tokenizer {name}'
+        f'  bpetok explain "Hello world" --tokenizer {name}\n'
+        f'  echo "Hello world" | bpetok encode --tokenizer {name}\n'
+        f"  bpetok report {name} --text FILE... --html report.html"
     )
 
 
@@ -367,7 +365,7 @@ def _on_terminal() -> bool:
 def _encode(options: argparse.Namespace) -> None:
     from bpetok.tokenizer import SpecialTokenError
 
-    tokenizer = _load(options.tokenizer)
+    tokenizer = load_tokenizer(options.tokenizer)
     if options.output is not None:
         _encode_to_file(tokenizer, options)
         return
@@ -376,7 +374,7 @@ def _encode(options: argparse.Namespace) -> None:
             raise CommandError(f"--{name.replace('_', '-')} needs --output")
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
-    for name, file in _inputs(options.files):
+    for name, file in open_inputs(options.files):
         try:
             ids = tokenizer.encode(
                 file.read(), allowed_special=allowed, disallowed_special=disallowed
@@ -419,7 +417,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             )
         raise CommandError(message) from None
     except OSError as error:
-        raise CommandError(_describe(error)) from None
+        raise CommandError(describe(error)) from None
     if not options.quiet:
         n_files = len(written.files)
         print(
@@ -432,8 +430,8 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
 
 
 def _decode(options: argparse.Namespace) -> None:
-    tokenizer = _load(options.tokenizer)
-    for name, file in _inputs(options.files):
+    tokenizer = load_tokenizer(options.tokenizer)
+    for name, file in open_inputs(options.files):
         for number, line in enumerate(file, 1):
             try:
                 sys.stdout.buffer.write(tokenizer.decode_bytes(_parse_ids(line)))
@@ -448,36 +446,6 @@ def _parse_ids(line: bytes) -> list[int]:
         if not word.isdigit() or len(word) > 10:  # int() takes more, such as 1_000
             raise ValueError(f"{word[:40].decode(errors='replace')!r} is not an id")
     return list(map(int, words))
-
-
-def _load(path: str) -> Tokenizer:
-    from bpetok.tokenizer import Tokenizer
-
-    try:
-        return Tokenizer.load(path)
-    except (ValueError, OSError) as error:
-        raise CommandError(f"--tokenizer: {_describe(error)}") from None
-
-
-def _inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
-    if not files:
-        if sys.stdin is None:
-            raise CommandError("give FILEs, there is no standard input")
-        yield "standard input", sys.stdin.buffer
-    for path in files:
-        try:
-            with Path(path).open("rb") as file:
-                yield path, file
-        except OSError as error:
-            raise CommandError(_describe(error)) from None
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def _show_warning(

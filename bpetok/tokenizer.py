@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from bpetok._bins import IdFiles
+    from bpetok.explain import Explanation
     from bpetok.facts import TrainingFacts
     from bpetok.progress import Progress
     from bpetok.sources import StrPath
@@ -596,6 +597,29 @@ class Tokenizer(Conversions):
     def vocabulary_sha256(self) -> str:
         """A hash of all that ids depend on: merges, pattern, special tokens and ids."""
         return hashlib.sha256(self._to_json(with_training=False)).hexdigest()
+
+    def explain(self, text: str | bytes, *, allowed_special: Special = "all") -> Explanation:
+        """Return how a text becomes tokens: its words, and in each the merges in their order.
+
+        For texts that people read: every step is kept.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+        allowed_special : "all" or a set of str
+            Special tokens that get their own id; others are text like any other.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the text is neither str nor bytes, has a lone surrogate or is not UTF-8.
+        """
+        from bpetok.explain import explain
+
+        everything = _is_all(allowed_special, "allowed_special")
+        names = set(self._special_tokens) if everything else set(allowed_special)
+        return explain(self, _to_utf8(text), names)
 
     def _encode_word(self, word: bytes) -> list[int]:
         # The ids of any bytes as one word, whatever the pattern.

@@ -12,6 +12,8 @@ Größe straße été où naïve; Привет, мир! Привет; 你好，�
 """
 # Letters, numbers, spaces and others of one to four bytes, with what joins and modifies them.
 CHARACTERS = sorted({*TEXT, *"\u00a0\u3000\u2028\u200d\ufeff\0\x1f\x7f’‘éẞǆ٣𝟗𐍈𐞁🇩🇪"})
+TOY = "low " * 5 + "lower " * 2 + "newest " * 6 + "widest " * 3
+"""The example of README and docs: Sennrich, Haddow and Birch (2016), with spaces."""
 texts = st.text(st.sampled_from(CHARACTERS), max_size=60)
 
 

@@ -1,0 +1,129 @@
+"""The pages in a real browser: no errors, no network, readable by all, on wide and narrow screens.
+
+Skipped where there is no Chromium with its driver, unless BPETOK_BROWSER=required.
+"""
+
+import json
+import os
+import shutil
+
+import pytest
+
+import bpetok
+from strategies import TEXT, TOY
+
+WIDE, NARROW = (1280, 900), (360, 740)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium that writes down what it is asked for and what it complains about."""
+    programs = [shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")]
+    program, driver = next(filter(None, programs), None), shutil.which("chromedriver")
+    if program is None or driver is None:
+        reason = "needs chromium (or google-chrome) and chromedriver"
+        assert os.environ.get("BPETOK_BROWSER") != "required", reason
+        pytest.skip(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chromium
+    chromium.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Both pages, the report with several tokenizers and sources."""
+    folder = tmp_path_factory.mktemp("pages")
+    toy = bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
+    tok = bpetok.train_from_iterator([TEXT], vocab_size=300, pattern="cl100k")
+    toy.explain("low lowest 中<|end|>\n<b> & " + "x" * 200).save(folder / "explain.html")
+    report = bpetok.report(
+        {"tok": tok, "a rather long name of a tokenizer": toy}, {"toy": TOY, "other": TEXT}
+    )
+    report.save(folder / "report.html")
+    return folder
+
+
+def emulate(browser, size, theme):
+    width, height = size
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == NARROW},
+    )
+    media = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["explain.html", "report.html"])
+def test_a_page_works_everywhere(browser, pages, name, theme):
+    """Nothing in the console, nothing fetched, under 1 MB, no violation that axe finds."""
+    from axe_core_python.base import AXE_SCRIPT
+
+    page = pages / name
+    assert page.stat().st_size < 1_000_000
+    for size in (WIDE, NARROW):
+        emulate(browser, size, theme)
+        browser.get_log("performance")
+        browser.get(page.as_uri())
+        assert browser.get_log("browser") == []
+        events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
+        asked = {
+            event["params"]["request"]["url"].partition(":")[0]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        }
+        assert asked <= {"file", "data"}
+        assert "file" in asked
+        script = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(script) <= size[0]
+        script = "return getComputedStyle(document.body).backgroundColor"
+        light = browser.execute_script(script) == "rgb(255, 255, 255)"
+        assert light == (theme == "light")
+        script = "return [...document.images].every((image) => image.naturalWidth > 300)"
+        assert browser.execute_script(script)
+        browser.execute_script(AXE_SCRIPT)
+        found = browser.execute_async_script("axe.run().then(arguments[0])")
+        assert found["passes"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+
+
+def test_one_steps_through_the_merges(browser, pages):
+    """From bytes to tokens and back, by buttons and slider; what a step made stands out."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    emulate(browser, WIDE, "light")
+    browser.get((pages / "explain.html").as_uri())
+
+    def find(name):
+        return browser.find_element(By.ID, name)
+
+    def words():
+        return [
+            [chip.text for chip in word.find_elements(By.CLASS_NAME, "chip")]
+            for word in browser.find_elements(By.CLASS_NAME, "word")
+        ]
+
+    assert words()[0] == ["low"]
+    assert not find("forward").is_enabled()
+    n_steps = int(find("step").get_attribute("max"))
+    for _ in range(n_steps):
+        find("back").click()
+    assert not find("back").is_enabled()
+    assert words()[0] == ["l", "o", "w"]
+    assert words()[2:4] == [["␣", "\\xe4", "\\xb8", "\\xad"], ["<|end|>"]]
+    find("forward").click()
+    assert find("now").text.startswith(f"Step 1 of {n_steps}: merge ")
+    made = browser.find_elements(By.CSS_SELECTOR, "#text .made")
+    assert made
+    assert len(browser.find_elements(By.CSS_SELECTOR, "tr.now")) == 1
+    find("step").send_keys(Keys.END)
+    assert words()[0] == ["low"]
+    assert browser.get_log("browser") == []
