@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
     from bpetok._pretokenize import pretokenize as pretokenize
+    from bpetok.counting import count_words as count_words
+    from bpetok.counting import count_words_from_iterator as count_words_from_iterator
     from bpetok.explain import Explanation as Explanation
     from bpetok.facts import TrainingFacts as TrainingFacts
     from bpetok.reports import Report as Report
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from bpetok.training import train_from_iterator as train_from_iterator
     from bpetok.training import train_from_words as train_from_words
     from bpetok.words import Words as Words
-    from bpetok.words import count_words as count_words
-    from bpetok.words import count_words_from_iterator as count_words_from_iterator
 
 __version__ = "0.1.0"
 
@@ -30,8 +30,8 @@ _MODULE_OF = {
     "Tokenizer": "tokenizer",
     "TrainingFacts": "facts",
     "Words": "words",
-    "count_words": "words",
-    "count_words_from_iterator": "words",
+    "count_words": "counting",
+    "count_words_from_iterator": "counting",
     "pretokenize": "_pretokenize",
     "report": "reports",
     "train": "training",

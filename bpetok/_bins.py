@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from bpetok._files import (
     write_whole,
 )
 from bpetok.progress import Progress, reporting
-from bpetok.sources import Piece
+from bpetok.sources import Chunk, Context, Corpus, Cutting, Origin, ReadOptions, Tally
 
 if TYPE_CHECKING:
     from bpetok._special import SpecialTokens
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = "bpetok ids"
 MOST_SHARDS = 1_000_000
+Ids: TypeAlias = np.ndarray[Any, Any]
+"""Of `Tokenizer.id_dtype`."""
 
 
 class IdFiles(NamedTuple):
@@ -62,37 +64,38 @@ class Job(NamedTuple):
     dtype: np.dtype[Any]
     n_threads: int
     errors: str
+    reading: ReadOptions
 
 
 def encode_files(
     tokenizer: Tokenizer,
     job: Job,
-    files: sources.StrPath | Iterable[sources.StrPath],
+    corpus: Corpus,
     output: str | os.PathLike[str],
     shard_size: int | None,
     progress: Progress,
 ) -> IdFiles:
-    """Encode files into `output` or numbered shards: `Tokenizer.encode_files`."""
-    paths = sources.resolve_files(files)
+    """Encode a corpus into `output` or numbered shards: `Tokenizer.encode_files`."""
     summary = Path(output).with_suffix(".json")
     if summary == Path(output):
         raise ValueError(f"output must not end in .json, where the summary is written: {output}")
     for target in (Path(output), summary):
         check_writable(target)
-        check_no_input(target, paths)
+        check_no_input(target, corpus.local_paths)
     if summary.exists() and not _is_summary(summary):
         raise ValueError(
             f"{summary} exists and is no summary of ids: move it away, or choose another output"
         )
     shards = Shards(Path(output), job.dtype, shard_size)
-    pieces = sources.file_pieces(paths, job.boundaries, pattern=tokenizer.pattern)
-    total = sources.total_size(paths)
+    tally = Tally()
+    context = Context(job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally)
+    chunks = sources.chunks(sources.corpus_items(corpus, context))
     done = 0
     with reporting(progress) as report, shards:
-        for n_bytes, ids in encode_pieces(job, pieces):
+        for n_bytes, ids in encode_chunks(job, chunks):
             shards.append(ids)
             done += n_bytes
-            report("encode", done, total)
+            report("encode", done, corpus.total)
         shards.finish()
     content = {
         "format": FORMAT,
@@ -108,6 +111,7 @@ def encode_files(
             for path, n in zip(shards.paths, shards.sizes, strict=True)
         ],
     }
+    tally.warn(stacklevel=4)
     write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
 
@@ -121,42 +125,50 @@ def _is_summary(path: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-def encode_pieces(job: Job, pieces: Iterable[Piece]) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-    """Yield the number of bytes and the ids of each piece, in order; `eot_id` behind each file.
+def encode_chunks(job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
+    """Yield the number of bytes and the ids of each chunk, in order; `eot_id` behind each text.
 
-    Threads encode, this one reads; few pieces are in memory at a time.
+    Threads encode, this one reads; few chunks are in memory at a time.
     """
     eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.dtype)
-    waiting: deque[tuple[int, Future[np.ndarray[Any, Any]] | np.ndarray[Any, Any]]] = deque()
-    any_file = False
+    waiting: deque[tuple[int, Future[Ids]]] = deque()
+    any_text = False
     with ThreadPoolExecutor(job.n_threads) as pool:
         try:
-            for piece in pieces:
-                if piece.offset == 0 and any_file:
-                    waiting.append((0, eot))
-                any_file = True
-                waiting.append((len(piece.data), pool.submit(_encode_piece, job, piece)))
-                while len(waiting) > 2 * job.n_threads + 1:
+            for chunk in chunks:
+                result = pool.submit(_encode_chunk, job, chunk, eot, any_text)
+                any_text = True
+                waiting.append((len(chunk.data), result))
+                if len(waiting) > 2 * job.n_threads + 1:
                     yield _next(waiting)
             while waiting:
                 yield _next(waiting)
         finally:
             for _, result in waiting:
-                if isinstance(result, Future):
-                    result.cancel()
-    if any_file:
+                result.cancel()
+    if any_text:
         yield 0, eot
 
 
-def _next(
-    waiting: deque[tuple[int, Future[np.ndarray[Any, Any]] | np.ndarray[Any, Any]]],
-) -> tuple[int, np.ndarray[Any, Any]]:
+def _next(waiting: deque[tuple[int, Future[Ids]]]) -> tuple[int, Ids]:
     n_bytes, result = waiting.popleft()
-    return n_bytes, result.result() if isinstance(result, Future) else result
+    return n_bytes, result.result()
 
 
-def _encode_piece(job: Job, piece: Piece) -> np.ndarray[Any, Any]:
-    data = bytes(piece.data)
+def _encode_chunk(job: Job, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
+    """Encode pieces; `any_text` tells whether a text came before, which ends where one begins."""
+    parts: list[Ids] = []
+    begin = 0
+    for end, origin in zip(chunk.ends.tolist(), chunk.origins, strict=False):
+        if origin.offset == 0 and any_text:
+            parts.append(eot)
+        any_text = True
+        parts.append(_encode_piece(job, bytes(chunk.data[begin:end]), origin))
+        begin = end
+    return np.concatenate(parts)
+
+
+def _encode_piece(job: Job, data: bytes, origin: Origin) -> Ids:
     narrow = job.dtype == np.uint16
     try:
         try:
@@ -167,16 +179,16 @@ def _encode_piece(job: Job, piece: Piece) -> np.ndarray[Any, Any]:
         data = data.decode(errors="replace").encode()
         return np.asarray(job.encoder.encode_array(data, job.specials, narrow))
     except TextError as error:
-        at = piece.offset + error.start
+        at = origin.offset + error.start
         if error.kind == DISALLOWED_TOKEN:
             token = data[error.start : error.start + error.length].decode()
             raise ValueError(
-                f"{piece.origin}: holds the special token {token!r} near byte {at}; pass "
+                f"{origin.name}: holds the special token {token!r} near byte {at}; pass "
                 "allowed_special='all' to give special tokens their ids, or disallowed_special=() "
                 "to encode them as ordinary text"
             ) from None
         raise ValueError(
-            f"{piece.origin}: must be UTF-8, but byte {at} is not; errors='replace' replaces "
+            f"{origin.name}: must be UTF-8, but byte {at} is not; errors='replace' replaces "
             "what is not"
         ) from None
 
@@ -193,7 +205,7 @@ class Shards:
         self.n_ids = 0
         self._pending: list[PendingFile] = []
 
-    def append(self, ids: np.ndarray[Any, Any]) -> None:
+    def append(self, ids: Ids) -> None:
         """Write ids, into new files where one is full."""
         if sys.byteorder == "big":
             ids = ids.byteswap()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Iterable
 
 MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
@@ -18,6 +19,17 @@ def check_integer(name: str, value: object, least: int, most: int) -> int:
     if not least <= number <= most:
         raise ValueError(f"{name} must be in {least}..{most}, got {number}")
     return number
+
+
+def check_size(name: str, value: object, least: int) -> int:
+    """Return a number of bytes, given as an int or as "300MB", "4 GB", "512MiB"."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) *([kMGT]?)(i?)B", value.strip())
+        if match is None:
+            raise ValueError(f"{name} must be a size such as '300MB' or '4GB', got {value!r}")
+        number, prefix, binary = match.groups()
+        value = int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
+    return check_integer(name, value, least, (1 << 63) - 1)
 
 
 def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:

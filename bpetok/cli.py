@@ -15,8 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import bpetok
 from bpetok._cli_common import CommandError, describe, load_tokenizer, open_inputs
@@ -24,10 +23,15 @@ from bpetok._cli_reports import add_parsers
 from bpetok._extras import MissingExtraError
 
 if TYPE_CHECKING:
+    from bpetok.sources import Reading
     from bpetok.tokenizer import Tokenizer
     from bpetok.words import Words
 
 IDS_AT_ONCE = 65_536
+FILES = (
+    "text in UTF-8, JSON lines, Parquet, Arrow: paths, globs, folders, URLs; - is standard input"
+)
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample_share", "seed")
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,8 +73,8 @@ def _build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    train = commands.add_parser("train", help="learn a tokenizer from text files")
-    train.add_argument("files", nargs="*", metavar="FILE", help="text in UTF-8: paths and globs")
+    train = commands.add_parser("train", help="learn a tokenizer from files")
+    train.add_argument("files", nargs="*", metavar="FILE", help=FILES)
     train.add_argument(
         "--sample",
         action="store_true",
@@ -101,8 +105,8 @@ def _build_parser() -> Parser:
     _add_count_options(train)
     train.set_defaults(run=_train)
 
-    count = commands.add_parser("count", help="count the words of text files, to train on later")
-    count.add_argument("files", nargs="+", metavar="FILE", help="text in UTF-8: paths and globs")
+    count = commands.add_parser("count", help="count the words of files, to train on later")
+    count.add_argument("files", nargs="+", metavar="FILE", help=FILES)
     count.add_argument(
         "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
     )
@@ -164,6 +168,7 @@ def _build_parser() -> Parser:
         help="with --output: text that is not UTF-8 (default: %(default)s)",
     )
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
+    _add_reading(encode, "with --output: ")
     encode.set_defaults(run=_encode)
     decode = commands.add_parser("decode", help="ids, separated by white space, to text")
     decode.set_defaults(run=_decode)
@@ -209,6 +214,40 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--no-progress", action="store_true", help="no progress bar")
     command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    _add_reading(command)
+
+
+def _add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
+    """Add the options of reading, `bpetok.sources.Reading`."""
+    group = command.add_argument_group(f"{condition}what is taken of the files")
+    group.add_argument(
+        "--format",
+        choices=("text", "jsonl", "parquet", "arrow"),
+        help="default: what the names of the files say",
+    )
+    group.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="where records have their text, such as messages[].content (default: text)",
+    )
+    group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
+    group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
+    group.add_argument(
+        "--sample-share",
+        type=float,
+        metavar="S",
+        help="take about this share of the texts, chosen at random",
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="another seed, another sample")
+
+
+def _reading(options: argparse.Namespace) -> Reading:
+    given = {name: getattr(options, name) for name in READING}
+    names = {"sample_share": "sample"}
+    return cast(
+        "Reading",
+        {names.get(name, name): value for name, value in given.items() if value is not None},
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -224,7 +263,7 @@ def _train(options: argparse.Namespace) -> None:
     begin = time.perf_counter()
     try:
         tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     seconds = time.perf_counter() - begin
     try:
@@ -263,6 +302,7 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
         "n_threads": options.threads,
         "errors": options.errors,
         "progress": _wants_progress(options),
+        **_reading(options),
     }
 
 
@@ -277,16 +317,15 @@ def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:
 def _check_output(output: str, inputs: list[str]) -> None:
     """Make sure, before any work, that the output can be written and is no input."""
     from bpetok._files import check_no_input, check_writable
-    from bpetok.sources import resolve_files
+    from bpetok.sources import local_files, resolve_files
 
     try:
         check_writable(output)
     except OSError as error:
         raise CommandError(f"--output: {describe(error)}") from None
     try:
-        files = [name for name in inputs if not Path(name).is_dir()]
-        check_no_input(output, resolve_files(files) if files else [])
-    except (ValueError, OSError) as error:
+        check_no_input(output, local_files(resolve_files(inputs)))
+    except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
 
 
@@ -297,7 +336,7 @@ def _count(options: argparse.Namespace) -> None:
     begin = time.perf_counter()
     try:
         words = bpetok.count_words(options.files, **_count_options(options))
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
 
@@ -316,7 +355,7 @@ def _merge_counts(options: argparse.Namespace) -> None:
         else:
             sources = [_load_words(file, options) for file in options.files]
             words = bpetok.Words.combine(zip(sources, weights, strict=True))
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s")
 
@@ -369,7 +408,7 @@ def _encode(options: argparse.Namespace) -> None:
     if options.output is not None:
         _encode_to_file(tokenizer, options)
         return
-    for name in ("eot", "shard_size", "threads"):
+    for name in ("eot", "shard_size", "threads", *READING):
         if getattr(options, name) is not None:
             raise CommandError(f"--{name.replace('_', '-')} needs --output")
     allowed = "all" if options.special == "ids" else ()
@@ -395,6 +434,7 @@ def _encode(options: argparse.Namespace) -> None:
 def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     if not options.files:
         raise CommandError("give FILEs to encode into --output")
+    reading = _reading(options)
     begin = time.perf_counter()
     try:
         written = tokenizer.encode_files(
@@ -407,6 +447,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             n_threads=options.threads,
             errors=options.errors,
             progress=_on_terminal() and not options.quiet,
+            **reading,
         )
     except ValueError as error:
         message = str(error)
@@ -416,7 +457,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
                 "--special text"
             )
         raise CommandError(message) from None
-    except OSError as error:
+    except (OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     if not options.quiet:
         n_files = len(written.files)

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._files import check_writable, write_whole
+from bpetok.counting import count_words, count_words_from_iterator
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocab import N_BYTES
-from bpetok.words import Words, count_words, count_words_from_iterator
+from bpetok.words import Words
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from typing_extensions import Unpack
 
     from bpetok._bins import IdFiles
     from bpetok.explain import Explanation
     from bpetok.facts import TrainingFacts
     from bpetok.progress import Progress
-    from bpetok.sources import StrPath
+    from bpetok.sources import Files, Reading
     from bpetok.vocab import Counts, Merges
 
     Ids = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -524,7 +525,7 @@ class Tokenizer(Conversions):
 
     def encode_files(
         self,
-        files: StrPath | Iterable[StrPath],
+        files: Files,
         output: str | os.PathLike[str],
         *,
         eot: str | None = None,
@@ -534,8 +535,9 @@ class Tokenizer(Conversions):
         n_threads: int | None = None,
         errors: str = "strict",
         progress: Progress = False,
+        **reading: Unpack[Reading],
     ) -> IdFiles:
-        """Encode text files of any size into a file of ids, as training loops read them.
+        """Encode files of any size into a file of ids, as training loops read them.
 
         The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
         ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
@@ -544,11 +546,12 @@ class Tokenizer(Conversions):
 
         Parameters
         ----------
-        files : path, glob pattern, or iterable of them
-            UTF-8 text files; each is one text.
+        files : path, URL, folder, glob pattern or table, or iterable of them
+            Text, JSON lines, Parquet, Arrow, datasets: as `count_words` takes them, unweighted.
         output : path
         eot : str, optional
-            A special token whose id is written behind each file that is not empty.
+            A special token whose id is written behind each text: each record, and each plain text
+            file that is not empty.
         shard_size : int, optional
             Ids a file. The files are then named after `output` with a number: train.bin becomes
             train_000000.bin, train_000001.bin...
@@ -561,17 +564,21 @@ class Tokenizer(Conversions):
             gives it.
         progress : bool or callable
             True shows a bar; a callable is called with ("encode", bytes done, bytes in all).
+        **reading
+            Which column, how much of it: see `bpetok.sources.Reading`.
 
         Raises
         ------
-        FileNotFoundError, IsADirectoryError, PermissionError
-            If a path cannot be read as a file, or the output's folder not be written to, before
-            anything is encoded.
+        OSError, ImportError
+            If a file can't be read, or the output's folder not be written to, before anything is
+            encoded; or if a file changes while it is read.
         ValueError
-            If a file is not UTF-8 or holds a special token that is disallowed (the message has the
-            file and the offset), or an option is out of its range. No file is written.
+            If a file is damaged, has no such column, is not UTF-8 or holds a special token that is
+            disallowed (the message has the file and the offset or the row), or an option is out of
+            its range. No file is written.
         """
         from bpetok import _bins
+        from bpetok.sources import check_reading, resolve_corpus
 
         if eot is not None and eot not in self._special_tokens:
             raise ValueError(
@@ -590,8 +597,10 @@ class Tokenizer(Conversions):
             dtype=self.id_dtype,
             n_threads=resolve_threads(n_threads),
             errors=check_errors(errors),
+            reading=check_reading(reading),
         )
-        return _bins.encode_files(self, job, files, output, shard_size, progress)
+        corpus = resolve_corpus(files, job.reading)
+        return _bins.encode_files(self, job, corpus, output, shard_size, progress)
 
     @property
     def vocabulary_sha256(self) -> str:

@@ -10,25 +10,29 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok import __version__, sources
 from bpetok._options import check_min_frequency, check_vocab_size
+from bpetok.counting import WeightedFiles, count_job, prepare_count
 from bpetok.facts import TrainingFacts
 from bpetok.merges import Learner, Rule, load_kernels
 from bpetok.progress import Progress, Report, reporting
-from bpetok.sources import Piece, StrPath
+from bpetok.sources import Reading
 from bpetok.tokenizer import Tokenizer
 from bpetok.words import CountOptions, Words, check_count_options, count_pieces
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NO_WORDS = Words.from_counts({})
 
 
 def train(
-    files: StrPath | Iterable[StrPath],
+    files: WeightedFiles,
     *,
     vocab_size: int,
     pattern: str = "gpt2",
@@ -38,13 +42,14 @@ def train(
     errors: str = "strict",
     unmatched: str = "error",
     progress: Progress = False,
+    **reading: Unpack[Reading],
 ) -> Tokenizer:
-    """Train a tokenizer on text files.
+    """Train a tokenizer on files.
 
     Parameters
     ----------
-    files : path, glob pattern, or iterable of them
-        UTF-8 text files; each is one text. A file named twice counts twice.
+    files : path, URL, folder, glob pattern or table, or iterable of them
+        Text, JSON lines, Parquet, Arrow, datasets, all or some of them weighted: see `count_words`.
     vocab_size : int
         Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
     pattern : str
@@ -66,6 +71,8 @@ def train(
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes) and "learn" (in merges).
+    **reading
+        Which column, how much of it: see `bpetok.sources.Reading`.
 
     Returns
     -------
@@ -74,25 +81,23 @@ def train(
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If a path cannot be read as a file.
+    OSError, ImportError
+        If a file can't be read or changes meanwhile, or a format needs what is not installed.
     TypeError, ValueError
-        If an option is out of its range or a file is not UTF-8 (the message has the file and the
-        offset), or not matched by an expression. Options and paths are checked before any work.
+        If an option is out of its range, a file is damaged, has no such column or is not UTF-8 (the
+        message has the file and the offset), or not matched by an expression. Options and paths are
+        checked before any work.
     TimeoutError
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
-    paths = sources.resolve_files(files)
-    pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
+    job = prepare_count(files, options, reading)
     begin = perf_counter()
     with reporting(progress) as report:
-        total = sources.total_size(paths)
-        run = _prepare(
-            _count(pieces, total, options, report), options, n_merges, min_frequency, begin
-        )
+        words = _while_loading(lambda: count_job(job, report))
+        run = _prepare(words, options, n_merges, min_frequency, begin)
         return _learn(run, options, n_merges, report)
 
 
@@ -125,9 +130,8 @@ def train_from_iterator(
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     begin = perf_counter()
     with reporting(progress) as report:
-        run = _prepare(
-            _count(pieces, None, options, report), options, n_merges, min_frequency, begin
-        )
+        words = _while_loading(lambda: count_pieces(pieces, options, report, None))
+        run = _prepare(words, options, n_merges, min_frequency, begin)
         return _learn(run, options, n_merges, report)
 
 
@@ -177,13 +181,11 @@ def train_from_words(
         return _learn(run, options, n_merges, report)
 
 
-def _count(
-    pieces: Iterable[Piece], total: int | None, options: CountOptions, report: Report
-) -> Words:
+def _while_loading(count: Callable[[], Words]) -> Words:
     """Count words while the kernels load, since counting leaves Python to others."""
     loading = threading.Thread(target=load_kernels, daemon=True)
     loading.start()
-    words = count_pieces(pieces, options, report, total)
+    words = count()
     loading.join()
     return words
 

@@ -21,8 +21,8 @@ from bpetok._special import SpecialTokens
 from bpetok._timing import stage
 from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
 from bpetok.patterns import check_pattern
-from bpetok.progress import Progress, Report, reporting
-from bpetok.sources import Chunk, Piece, StrPath
+from bpetok.progress import Report
+from bpetok.sources import Chunk, Origin, Piece, StrPath
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -284,88 +284,6 @@ def _checked_item(item: object) -> tuple[bytes, int]:
     return word, int(count)
 
 
-def count_words(
-    files: StrPath | Iterable[StrPath],
-    *,
-    pattern: str = "gpt2",
-    special_tokens: Iterable[str] = (),
-    n_threads: int | None = None,
-    errors: str = "strict",
-    unmatched: str = "error",
-    progress: Progress = False,
-) -> Words:
-    """Count the words of text files.
-
-    Parameters
-    ----------
-    files : path, glob pattern, or iterable of them
-        UTF-8 text files; each is one text. A file named twice counts twice.
-    pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
-        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
-        and with "none" a long text is held in memory as a whole.
-    special_tokens : iterable of str
-        Texts that stand between words: boundaries which are not counted.
-    n_threads : int, optional
-        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
-        this process may use. The result does not depend on it.
-    errors : {"strict", "replace"}
-        What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
-    unmatched : {"error", "word", "drop"}
-        What to do with text that an expression does not match: raise, count it as a word, or leave
-        it out. Built-in patterns match all text.
-    progress : bool or callable
-        True shows a bar; a callable is called with ("count", bytes done, bytes in all).
-
-    Returns
-    -------
-    Words
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If a path cannot be read as a file, before anything is counted.
-    ValueError
-        If a file is not UTF-8 or, with ``unmatched="error"``, not matched by an expression (the
-        message has the file and the offset), or an option is out of its range.
-    TimeoutError
-        If an expression takes too long on a text: some hundred times longer than common ones.
-    """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    paths = sources.resolve_files(files)
-    pieces = sources.file_pieces(paths, options.specials, pattern=options.pattern)
-    with reporting(progress) as report:
-        return count_pieces(pieces, options, report, sources.total_size(paths))
-
-
-def count_words_from_iterator(
-    texts: Iterable[str | bytes],
-    *,
-    pattern: str = "gpt2",
-    special_tokens: Iterable[str] = (),
-    n_threads: int | None = None,
-    errors: str = "strict",
-    unmatched: str = "error",
-    progress: Progress = False,
-) -> Words:
-    """Count the words of texts as they come; they are never all in memory.
-
-    The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
-    parameters see `count_words`.
-
-    Raises
-    ------
-    TypeError
-        If a text is neither str nor bytes.
-    ValueError
-        If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
-    """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
-    with reporting(progress) as report:
-        return count_pieces(pieces, options, report, None)
-
-
 class CountOptions(NamedTuple):
     """The checked options of counting."""
 
@@ -397,13 +315,13 @@ def check_count_options(
 
 
 def count_pieces(
-    pieces: Iterable[Piece],
+    pieces: Iterable[Piece | Chunk],
     options: CountOptions,
     report: Report,
     total: int | None,
     chunk_size: int = sources.CHUNK_SIZE,
 ) -> Words:
-    """Count the words of pieces of text: each thread into a table of its own, then combined.
+    """Count the words of pieces or chunks: each thread into a table of its own, then combined.
 
     The caller's thread reads, so that an iterator is not asked from several threads. A
     KeyboardInterrupt waits only for the chunks that are being counted.
@@ -460,27 +378,31 @@ def _count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:
         if invalid < 0:
             return
         if options.errors == "strict":
-            piece, offset = _place(chunk, invalid)
+            origin = _place(chunk, invalid)
             raise ValueError(
-                f"{piece.origin} is not UTF-8: byte {piece.offset + offset} "
-                f"(0x{piece.data[offset]:02x}); errors='replace' would count U+FFFD there"
+                f"{origin.name} is not UTF-8: byte {origin.offset} "
+                f"(0x{chunk.data[invalid]:02x}); errors='replace' would count U+FFFD there"
             )
-        chunk = sources.make_chunk([_replace_invalid(piece) for piece in chunk.pieces])
+        chunk = _replace_invalid(chunk)
         counter.count(chunk.data, chunk.ends)
     except SplitError as error:
-        piece, offset = _place(chunk, error.offset)
-        raise error.explain(options.pattern, piece.origin, piece.offset + offset) from None
+        origin = _place(chunk, error.offset)
+        raise error.explain(options.pattern, origin.name, origin.offset) from None
 
 
-def _replace_invalid(piece: Piece) -> Piece:
-    return piece._replace(data=bytes(piece.data).decode(errors="replace").encode())
+def _replace_invalid(chunk: Chunk) -> Chunk:
+    data = bytes(chunk.data)
+    pieces = (data[begin:end] for begin, end in pairwise([0, *chunk.ends.tolist()]))
+    replaced = [piece.decode(errors="replace").encode() for piece in pieces]
+    return sources.join(replaced, chunk.origins)
 
 
-def _place(chunk: Chunk, offset: int) -> tuple[Piece, int]:
-    """Return the piece that a byte of a chunk belongs to, and its offset in the piece."""
+def _place(chunk: Chunk, offset: int) -> Origin:
+    """Return the text that a byte of a chunk belongs to, and its offset in the text."""
     number = int(np.searchsorted(chunk.ends[:-1], offset, side="right"))
-    piece = chunk.pieces[number]
-    return piece, offset - int(chunk.ends[number]) + len(piece.data)
+    begin = int(chunk.ends[number - 1]) if number else 0
+    origin = chunk.origins[number]
+    return Origin(origin.name, origin.offset + offset - begin)
 
 
 def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -171,7 +171,7 @@ def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
     with pytest.raises(ValueError, match="no summary of ids"):
         tok.encode_files(tmp_path / "in.txt", tmp_path / "tok.bin")
     with pytest.raises(ValueError, match="one of the files to read"):
-        tok.encode_files(tmp_path / "tok.json", tmp_path / "tok.bin")
+        tok.encode_files(tmp_path / "tok.json", tmp_path / "tok.bin", format="text")
     with pytest.raises(ValueError, match="one of the files to read"):
         tok.encode_files(tmp_path / "in.txt", tmp_path / "in.txt")
     assert (tmp_path / "tok.json").read_bytes() == before

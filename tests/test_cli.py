@@ -143,7 +143,7 @@ def test_the_sample_trains_without_any_file(run, tmp_path):
         (["train", "a.txt", "--output", "new.json", "--vocab-size", "x"], "invalid int value: 'x'"),
         (["train", "a.txt", "--output", "new.json", "--vocab-size", "9"], "256 .*got 9"),
         (["train", "no.txt", "--output", "new.json"], "no.txt"),
-        (["train", ".", "--output", "new.json"], "folder"),
+        (["train", ".", "--output", "new.json"], "tok.json may be one text, or a record in each"),
         (["train", "empty.txt", "--output", "new.json"], "no text"),
         (["train", "binary", "--output", "new.json"], "binary.* is not UTF-8: byte 3 "),
         (["train", "a.txt", "--output", "no/new.json"], "--output: no/new.json: the folder .* not"),

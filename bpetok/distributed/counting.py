@@ -12,7 +12,8 @@ from zlib import crc32
 import bpetok
 from bpetok._extras import require
 from bpetok._options import check_integer
-from bpetok.words import MAX_COUNT, Words, check_count_options, count_words_from_iterator
+from bpetok.counting import count_words
+from bpetok.words import MAX_COUNT, Words, check_count_options
 
 pa = require("pyarrow", "arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -112,8 +113,9 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
         If the worker can't count by the plan; if there is no such column; as `count_words`.
     """
     plan.check()
-    words = count_words_from_iterator(
-        (text for text in table[plan.text_column].to_pylist() if text is not None),
+    words = count_words(
+        table.filter(pc.field(plan.text_column).is_valid()),
+        text_column=plan.text_column,
         pattern=plan.pattern,
         special_tokens=plan.special_tokens,
         n_threads=1,

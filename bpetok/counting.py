@@ -1,0 +1,171 @@
+"""Count the words of files, tables and iterables: the first half of training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from bpetok import sources
+from bpetok.progress import Progress, Report, reporting
+from bpetok.sources import Context, Corpus, Cutting, Files, Reading, ReadOptions, Tally
+from bpetok.words import CountOptions, Words, check_count_options, count_pieces
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
+
+
+def count_words(
+    files: WeightedFiles,
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    unmatched: str = "error",
+    progress: Progress = False,
+    **reading: Unpack[Reading],
+) -> Words:
+    """Count the words of files.
+
+    Parameters
+    ----------
+    files : path, URL, folder, glob pattern or table, or iterable of them
+        Text in UTF-8 (each file is one text), JSON lines, Parquet and Arrow files; ``"-"`` is
+        standard input. A URL such as ``s3://...`` is opened by fsspec. Tables are Hugging Face
+        datasets and whatever has ``__arrow_c_stream__``, such as a pyarrow or a Polars table. The
+        text of a record is one text, null texts are left out with a warning. A file named twice
+        counts twice. Pairs of (files, weight) are counted apart and added up as `Words.combine`
+        does.
+    pattern : str
+        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
+        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
+        and with "none" a long text is held in memory as a whole.
+    special_tokens : iterable of str
+        Texts that stand between words: boundaries which are not counted.
+    n_threads : int, optional
+        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
+        this process may use. The result does not depend on it.
+    errors : {"strict", "replace"}
+        What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    unmatched : {"error", "word", "drop"}
+        What to do with text that an expression does not match: raise, count it as a word, or leave
+        it out. Built-in patterns match all text.
+    progress : bool or callable
+        True shows a bar; a callable is called with ("count", bytes done, bytes in all).
+    **reading
+        Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
+        and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
+
+    Returns
+    -------
+    Words
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If there is no such file or it may not be read, before anything is counted.
+    OSError
+        If a file changes while it is read.
+    ImportError
+        If a format or a URL needs a package that is not installed; the message says which.
+    ValueError
+        If a file is damaged, has no such column, is not UTF-8 or, with ``unmatched="error"``, not
+        matched by an expression (the message has the file and the offset or the row); or if an
+        option is out of its range.
+    TimeoutError
+        If an expression takes too long on a text: some hundred times longer than common ones.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    job = prepare_count(files, options, reading)
+    with reporting(progress) as report:
+        return count_job(job, report)
+
+
+def count_words_from_iterator(
+    texts: Iterable[str | bytes],
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    unmatched: str = "error",
+    progress: Progress = False,
+) -> Words:
+    """Count the words of texts as they come; they are never all in memory.
+
+    The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
+    parameters see `count_words`.
+
+    Raises
+    ------
+    TypeError
+        If a text is neither str nor bytes.
+    ValueError
+        If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
+    with reporting(progress) as report:
+        return count_pieces(pieces, options, report, None)
+
+
+class CountJob(NamedTuple):
+    """What to count and how, all checked.
+
+    parts : list of (Corpus, weight)
+    """
+
+    parts: list[tuple[Corpus, float]]
+    options: CountOptions
+    reading: ReadOptions
+    weighted: bool
+
+
+def prepare_count(files: WeightedFiles, options: CountOptions, reading: Reading) -> CountJob:
+    """Check what to read and find it."""
+    read_options = sources.check_reading(reading)
+    parts, weighted = _weighted_parts(files)
+    corpora = [(sources.resolve_corpus(part, read_options), weight) for part, weight in parts]
+    return CountJob(corpora, options, read_options, weighted)
+
+
+def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
+    """Return pairs of files and weight, and whether they are weighted at all."""
+    if isinstance(files, str | os.PathLike) or sources.is_table(files):
+        return [(files, 1)], False
+    if not isinstance(files, Iterable):
+        raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
+    items = list(files)
+    pairs = [item for item in items if isinstance(item, tuple)]
+    if not pairs:
+        return [(items, 1)], False
+    if len(pairs) < len(items) or any(len(pair) != 2 for pair in pairs):
+        raise TypeError("files must be all pairs of (files, weight), or none of them")
+    return pairs, True
+
+
+def count_job(job: CountJob, report: Report) -> Words:
+    """Count the words of all parts and add them up."""
+    tally = Tally()
+    context = Context(
+        job.reading, Cutting(job.options.specials, job.options.pattern), job.options.errors, tally
+    )
+    totals = [corpus.total for corpus, _ in job.parts]
+    total = None if None in totals else sum(filter(None, totals))
+    counted: list[tuple[Words, float]] = []
+    done = 0
+
+    def report_all(phase: str, n_bytes: int, _: int | None) -> None:
+        report(phase, before + n_bytes, total)
+        nonlocal done
+        done = before + n_bytes
+
+    for corpus, weight in job.parts:
+        before = done
+        items = sources.corpus_items(corpus, context)
+        counted.append((count_pieces(items, job.options, report_all, None), weight))
+    tally.warn(stacklevel=4)
+    return Words.combine(counted) if job.weighted else counted[0][0]

@@ -1,0 +1,211 @@
+"""Parquet and Arrow files, tables and datasets to the texts in them, with no object for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok._extras import require
+from bpetok.sources.files import damaged, is_url, opened
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
+from bpetok.sources.reading import Context, Sampler
+from bpetok.sources.records import Rows, packed_texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_BYTES = 4 * CHUNK_SIZE
+MOST_ROWS = 1 << 16
+DATASET_ROWS = 1000
+
+
+def parquet_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
+    """Yield the texts of a Parquet file, some megabytes at a time.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or has no such column of texts; the message names it.
+    """
+    parquet = require("pyarrow.parquet", "arrow")
+    with opened(path) as file, _naming(path):
+        reader = parquet.ParquetFile(file, buffer_size=CHUNK_SIZE)
+        column = _column(path, reader.schema_arrow, context)
+        batches = (
+            batch
+            for group in range(reader.num_row_groups)
+            for batch in reader.iter_batches(
+                _batch_rows(reader.metadata.row_group(group), column), [group], [column]
+            )
+        )
+        yield from _items(path, batches, context, sampler)
+
+
+def _batch_rows(group: Any, column: str) -> int:
+    """Return how many rows of a row group are some megabytes of a column."""
+    columns = (group.column(i) for i in range(group.num_columns))
+    n_bytes: int = sum(
+        part.total_uncompressed_size
+        for part in columns
+        if part.path_in_schema.split(".")[0] == column
+    )
+    n_rows: int = group.num_rows
+    return max(1, min(MOST_ROWS, n_rows * BATCH_BYTES // max(1, n_bytes)))
+
+
+def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
+    """Yield the texts of an Arrow file, in the file or in the stream format.
+
+    Raises as `parquet_items`.
+    """
+    pyarrow = require("pyarrow", "arrow")
+    with opened(path) as file, _naming(path):
+        source = file if is_url(path) else pyarrow.memory_map(path)
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
+        _column(path, reader.schema, context)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+        yield from _items(path, batches, context, sampler)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise damaged(path, error) from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(path, error) from None  # from pyarrow
+
+
+def is_table(source: object) -> bool:
+    """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
+    return hasattr(source, "__arrow_c_stream__") or _is_dataset(source)
+
+
+def _is_dataset(source: object) -> bool:
+    return type(source).__module__.partition(".")[0] == "datasets"
+
+
+def check_table(source: Any) -> None:
+    """Check that there are records to read.
+
+    Raises
+    ------
+    TypeError
+        If it is several datasets.
+    """
+    if _is_dataset(source) and not hasattr(source, "iter"):
+        raise TypeError(
+            f"a {type(source).__name__} is several datasets: give one, such as dataset['train']"
+        )
+    require("pyarrow", "arrow")
+
+
+def table_items(source: Any, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
+    """Yield the texts of a table, a stream of record batches or a dataset.
+
+    Raises
+    ------
+    ValueError
+        If it has no such column of texts.
+    """
+    name = type(source).__name__
+    yield from _items(name, _table_batches(source, name, context), context, sampler)
+
+
+def _table_batches(source: Any, name: str, context: Context) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    if _is_dataset(source):
+        for table in source.with_format("arrow").iter(batch_size=DATASET_ROWS):
+            _column(name, table.schema, context)
+            yield from table.to_batches()
+        return
+    with pa.RecordBatchReader.from_stream(source) as reader:
+        _column(name, reader.schema, context)
+        yield from reader
+
+
+def _column(name: str, schema: pa.Schema, context: Context) -> str:
+    """Return the column that `text_column` begins with; it must be there."""
+    column = context.options.steps[0]
+    if column not in schema.names:
+        raise ValueError(
+            f"{name} has no column {column!r}, it has {schema.names}: choose one with text_column"
+        )
+    return column
+
+
+def _items(
+    name: str, batches: Iterable[pa.RecordBatch], context: Context, sampler: Sampler
+) -> Iterator[Piece | Chunk]:
+    first = 0
+    for batch in batches:
+        for start in range(0, len(batch), MOST_ROWS):
+            part = batch.slice(start, MOST_ROWS)
+            taken = sampler.choose(len(part))
+            rows = first + np.flatnonzero(taken)
+            column = part.column(context.options.steps[0])
+            if len(rows) < len(part):
+                column = column.filter(taken)
+            yield from _texts(name, column, rows, context)
+            first += len(part)
+
+
+def _texts(
+    name: str, column: pa.Array, rows: NDArray[np.int64], context: Context
+) -> Iterator[Piece | Chunk]:
+    """Yield the texts of an array; `rows` has the number of each element's record."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for step in context.options.steps[1:]:
+        if step != "[]":
+            column = pc.struct_field(column, step)
+            continue
+        context.tally.n_null += column.null_count
+        rows = rows[pc.list_parent_indices(column).to_numpy()]
+        column = pc.list_flatten(column)
+    if column.null_count:
+        context.tally.n_null += column.null_count
+        rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
+        column = column.drop_null()
+    column = _as_texts(name, column)
+    if context.options.max_text_chars is not None:
+        column = pc.utf8_slice_codeunits(
+            column.cast(pa.large_string()), 0, context.options.max_text_chars
+        )
+    _, offset_buffer, data = column.buffers()
+    if len(column) == 0 or data is None:
+        return
+    wide = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
+    offsets: NDArray[Any] = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
+    offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    yield from packed_texts(
+        memoryview(data).cast("B"), offsets, Rows(f"{name}, row", rows), context.cutting
+    )
+
+
+def _as_texts(name: str, column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+        return column.cast(kind)
+    if kind == pa.null():
+        return column.cast(pa.string())
+    if kind in (pa.string_view(), pa.binary_view()):
+        return column.cast(pa.large_binary() if kind == pa.binary_view() else pa.large_string())
+    raise ValueError(f"{name}: text_column must be strings, it is {kind}")

@@ -1,0 +1,213 @@
+"""Texts to chunks: bytes of whole words, some megabytes at a time.
+
+A *piece* is a text, or a part of a long one, cut where a word ends whatever follows. A *chunk* is
+one or more pieces in one buffer, as much as one thread counts at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok._scan import last_word_end
+from bpetok._special import SpecialTokens
+from bpetok.patterns import ends_at_spaces
+
+Buffer: TypeAlias = bytes | memoryview
+Read: TypeAlias = Callable[[int], bytes | None]
+"""Reads on, as a file's `read` does: some bytes, asked for that many; none at the end."""
+
+CHUNK_SIZE = 1 << 21
+"""Bytes that a thread counts at a time: enough to make Python's part small, few enough for the
+bytes to stay in a core's cache from reading to counting."""
+
+
+class Piece(NamedTuple):
+    """Bytes of a text from `offset` on; `origin` names the text in messages."""
+
+    origin: str
+    offset: int
+    data: Buffer
+
+
+class Origin(NamedTuple):
+    """Where a piece is from: the text's name in messages, and the offset in the text in bytes."""
+
+    name: str
+    offset: int
+
+
+class Chunk(NamedTuple):
+    """Pieces one after another in one buffer.
+
+    data : bytes-like
+    ends : int64 array, shape (n_pieces,)
+        Where each piece ends in `data`; the first begins at 0.
+    origins : sequence of Origin
+        Where each piece is from; asked only for a message.
+    """
+
+    data: Buffer
+    ends: NDArray[np.int64]
+    origins: Sequence[Origin]
+
+
+class Cutting(NamedTuple):
+    """Where long texts may be cut, and into pieces of about how many bytes."""
+
+    special_tokens: SpecialTokens
+    pattern: str = "gpt2"
+    chunk_size: int = CHUNK_SIZE
+
+
+def text_pieces(
+    texts: Iterable[str | bytes],
+    special_tokens: SpecialTokens,
+    chunk_size: int = CHUNK_SIZE,
+    *,
+    pattern: str = "gpt2",
+) -> Iterator[Piece]:
+    """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
+
+    Raises
+    ------
+    TypeError
+        If `texts` is itself a text, or has something else in it.
+    ValueError
+        If a text has a lone surrogate.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
+    cutting = Cutting(special_tokens, pattern, chunk_size)
+    for number, text in enumerate(texts):
+        yield from cut_text(f"text {number}", _encoded(text, number), cutting)
+
+
+def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
+    """Yield a text, in pieces if it is long."""
+    if len(text) <= cutting.chunk_size:
+        yield Piece(name, 0, text)
+        return
+    yield from cut(name, _reader(text), cutting)
+
+
+def _encoded(text: object, number: int) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"text {number} must be a str or bytes, got {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text {number} has a lone surrogate at character {error.start}, which UTF-8 cannot "
+            "hold: decode the source with errors='replace'"
+        ) from None
+
+
+def _reader(data: Buffer) -> Read:
+    """Return a function that reads on in `data`, as a file's does."""
+    position = 0
+
+    def read(size: int) -> bytes:
+        nonlocal position
+        start = position
+        position += size
+        return bytes(data[start:position])
+
+    return read
+
+
+def cut(name: str, read: Read, cutting: Cutting) -> Iterator[Piece]:
+    """Read a text to its end and yield pieces of little more than `chunk_size` bytes.
+
+    A piece is longer where a word is.
+    """
+    special_tokens, pattern, chunk_size = cutting
+    find = find_cut if ends_at_spaces(pattern) else find_special_cut
+    data = b""
+    offset = 0
+    wanted = chunk_size
+    while block := read(wanted - len(data)):
+        data += block
+        if len(data) < wanted:
+            continue
+        end = find(data, special_tokens)
+        if end > 0:
+            yield Piece(name, offset, memoryview(data)[:end])
+            offset += end
+            data = data[end:]
+            wanted = chunk_size
+        if 2 * len(data) > wanted:  # a word of that length: look again when it has doubled
+            wanted = 2 * len(data)
+    if data:
+        yield Piece(name, offset, data)
+
+
+def find_cut(data: bytes, special_tokens: SpecialTokens) -> int:
+    """Return the last offset in a part of a text where it can be cut in two, or -1.
+
+    Requires: a pattern of which `ends_at_spaces` holds.
+
+    Words and special tokens on either side are the same as in the whole, whatever follows.
+    """
+    # What begins in the last bytes may go on behind them.
+    end = len(data) - max(4, special_tokens.longest)
+    while end > 0:
+        end = last_word_end(data, 0, end)
+        straddling = special_tokens.first_across(data, end) if end > 0 else -1
+        if straddling < 0:
+            return end
+        # A special token ends the word before it, unless another one lies across its start.
+        if straddling > 0 and special_tokens.first_across(data, straddling) < 0:
+            return straddling
+        end = straddling
+    return -1
+
+
+def find_special_cut(data: bytes, special_tokens: SpecialTokens) -> int:
+    """Return the offset behind the last special token in a part of a text, or -1.
+
+    That is all that is sure to end a word where the pattern is not known to end any.
+    """
+    # What begins in the last bytes may be a longer special token.
+    certain = len(data) - special_tokens.longest
+    spans = special_tokens.spans(data)
+    return next((end for start, end in reversed(spans) if start <= certain), -1)
+
+
+def chunks(items: Iterable[Piece | Chunk], chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
+    """Join small pieces to chunks of about `chunk_size` bytes; what is a chunk stays one."""
+    group: list[Piece] = []
+    size = 0
+    for item in items:
+        whole = isinstance(item, Chunk)
+        if group and (whole or size + len(item.data) > chunk_size):
+            yield make_chunk(group)
+            group, size = [], 0
+        if isinstance(item, Chunk):
+            yield item
+            continue
+        group.append(item)
+        size += len(item.data)
+    if group:
+        yield make_chunk(group)
+
+
+def make_chunk(pieces: list[Piece]) -> Chunk:
+    """Join pieces."""
+    origins = [Origin(piece.origin, piece.offset) for piece in pieces]
+    if len(pieces) == 1:
+        data = pieces[0].data
+        return Chunk(data, np.array([len(data)], np.int64), origins)
+    return join([piece.data for piece in pieces], origins)
+
+
+def join(datas: Sequence[Buffer], origins: Sequence[Origin]) -> Chunk:
+    """Join the bytes of pieces."""
+    ends = np.fromiter(accumulate(map(len, datas)), np.int64, len(datas))
+    return Chunk(b"".join(datas), ends, origins)

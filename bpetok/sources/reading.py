@@ -1,0 +1,129 @@
+"""What is taken of a corpus: which column, which share of the texts, how much of each."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok._options import check_integer, check_size
+from bpetok.sources.pieces import Cutting
+
+FORMATS = ("text", "jsonl", "parquet", "arrow")
+MOST = (1 << 63) - 1
+
+
+class Reading(TypedDict, total=False):
+    """The options of reading, which `train`, `count_words` and others share.
+
+    format : {"text", "jsonl", "parquet", "arrow"}, optional
+        What the files are; by default what their names end in says (``.jsonl`` and ``.ndjson``,
+        ``.parquet``, ``.arrow``, ``.feather`` and ``.ipc``; all else is text). Text and JSON lines
+        may be compressed: ``.gz``, ``.zst``, ``.bz2``, ``.xz``.
+    text_column : str
+        Where a record has its text: by default "text". ``a.b`` is the field b of a; ``a[]`` stands
+        for all elements of a list, so ``messages[].content`` gives a text for each message.
+    sample : float
+        Take about this share of the texts, chosen at random. A plain text file is sampled in pieces
+        of some 2 MB.
+    seed : int
+        Another seed, another sample; by default 0. The sample depends on nothing else than the seed
+        and the files in their order.
+    max_text_chars : int
+        Take at most so many characters of each text, from its beginning.
+    max_bytes : int or str
+        Take at most so many bytes of text, such as "2GB": the text that goes beyond is cut.
+    """
+
+    format: Literal["text", "jsonl", "parquet", "arrow"] | None
+    text_column: str
+    sample: float
+    seed: int
+    max_text_chars: int | None
+    max_bytes: int | str | None
+
+
+class ReadOptions(NamedTuple):
+    """The checked options of reading."""
+
+    format: str | None = None
+    text_column: str = "text"
+    sample: float = 1.0
+    seed: int = 0
+    max_text_chars: int | None = None
+    max_bytes: int | None = None
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of `text_column`; "[]" stands for all elements of a list."""
+        return self.text_column.replace("[]", ".[]").split(".")
+
+
+def check_reading(reading: Reading) -> ReadOptions:
+    """Check the options of reading."""
+    unknown = sorted(set(reading) - set(ReadOptions._fields))
+    if unknown:
+        raise TypeError(
+            f"unexpected option {unknown[0]!r}; those of reading are {list(ReadOptions._fields)}"
+        )
+    options = ReadOptions(**reading)  # type: ignore[arg-type]  # checked below
+    if options.format not in (None, *FORMATS):
+        raise ValueError(f"format must be one of {FORMATS}, got {options.format!r}")
+    if not isinstance(options.text_column, str) or not all(
+        name.removesuffix("[]") for name in options.text_column.split(".")
+    ):
+        raise ValueError(
+            "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
+            f"got {options.text_column!r}"
+        )
+    if isinstance(options.sample, bool) or not isinstance(options.sample, int | float):
+        raise TypeError(f"sample must be a number, got {options.sample!r}")
+    if not 0 < options.sample <= 1:
+        raise ValueError(f"sample must be above 0 and at most 1, got {options.sample}")
+    check_integer("seed", options.seed, 0, MOST)
+    if options.max_text_chars is not None:
+        check_integer("max_text_chars", options.max_text_chars, 1, MOST)
+    if options.max_bytes is not None:
+        options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
+    return options
+
+
+class Sampler:
+    """Chooses the records of one file, in order; the file's number is part of the seed."""
+
+    def __init__(self, options: ReadOptions, file_number: int) -> None:
+        self._share = options.sample
+        if self._share < 1:
+            self._random = np.random.default_rng([options.seed, file_number])
+
+    def choose(self, n: int) -> NDArray[np.bool_]:
+        """Tell for each of the next `n` records whether it is taken."""
+        if self._share == 1:
+            return np.ones(n, bool)
+        return self._random.random(n) < self._share
+
+
+class Tally:
+    """How many texts were null, or not there, and so left out."""
+
+    def __init__(self) -> None:
+        self.n_null = 0
+
+    def warn(self, stacklevel: int) -> None:
+        """Tell the user, if there were any."""
+        if self.n_null:
+            texts = "text was" if self.n_null == 1 else "texts were"
+            warnings.warn(
+                f"{self.n_null} {texts} null, or not there, and left out", stacklevel=stacklevel
+            )
+
+
+class Context(NamedTuple):
+    """What the readers of all formats need to know; `errors` as `count_words` takes it."""
+
+    options: ReadOptions
+    cutting: Cutting
+    errors: str
+    tally: Tally
