@@ -725,6 +725,31 @@ cdef class Encoder:
         self.give_back(work)
         return ids
 
+    def encode_words(self, const uint8_t[::1] data not None, const int64_t[::1] ends not None):
+        """Return the ids of words that lie one after another as an IdArray of uint32.
+
+        Requires: `ends`, where each word ends, ascends to len(data). Words are any bytes.
+        """
+        cdef Workspace work = self.borrow(KEEP)
+        cdef Py_ssize_t i, begin = 0, n_ids = 0
+        if ends.shape[0] and ends[ends.shape[0] - 1] > data.shape[0]:
+            raise IndexError("ends must lie within data")
+        with nogil:
+            for i in range(ends.shape[0]):
+                if work.reserve(ends[i] - begin):
+                    n_ids = NO_MEMORY
+                else:
+                    n_ids = self.append_merged(work, &data[begin], ends[i] - begin)
+                if n_ids < 0:
+                    break
+                begin = ends[i]
+        if n_ids < 0:
+            self.give_back(work)
+            raise_failure(<int>n_ids, 0, work)
+        array = self.take_array(work)
+        self.give_back(work)
+        return array
+
     cdef IdArray take_array(self, Workspace work):
         if work.sink == NARROW:
             array = take_memory(<void**>&work.narrow, work.n_done, sizeof(uint16_t), b"H")

@@ -212,6 +212,11 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
         default="strict",
         help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
+    command.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="a folder that keeps what is done: after an interruption the same command goes on",
+    )
     command.add_argument("--no-progress", action="store_true", help="no progress bar")
     command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     _add_reading(command)
@@ -290,6 +295,7 @@ def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
         min_frequency=options.min_frequency,
         n_threads=options.threads,
         progress=_wants_progress(options),
+        checkpoint=options.checkpoint,
     )
 
 
@@ -302,6 +308,7 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
         "n_threads": options.threads,
         "errors": options.errors,
         "progress": _wants_progress(options),
+        "checkpoint": options.checkpoint,
         **_reading(options),
     }
 

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from bpetok import sources
 from bpetok.progress import Progress, Report, reporting
-from bpetok.sources import Context, Corpus, Cutting, Files, Reading, ReadOptions, Tally
+from bpetok.sources import (
+    Chunk,
+    Context,
+    Corpus,
+    Cutting,
+    Files,
+    Piece,
+    Reading,
+    ReadOptions,
+    StrPath,
+    Tally,
+)
 from bpetok.words import CountOptions, Words, check_count_options, count_pieces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from bpetok.checkpoint import Checkpoint
 
 WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 
@@ -26,6 +41,7 @@ def count_words(
     errors: str = "strict",
     unmatched: str = "error",
     progress: Progress = False,
+    checkpoint: StrPath | None = None,
     **reading: Unpack[Reading],
 ) -> Words:
     """Count the words of files.
@@ -55,6 +71,10 @@ def count_words(
         it out. Built-in patterns match all text.
     progress : bool or callable
         True shows a bar; a callable is called with ("count", bytes done, bytes in all).
+    checkpoint : path, optional
+        A folder, new or of an earlier run, where the words of the files that are finished are saved
+        every minute. A run that was interrupted, in whatever way, goes on from there when it is
+        called again, with the same result. The unit is a file. Needs the extra `arrow`.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
         and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
@@ -73,15 +93,16 @@ def count_words(
         If a format or a URL needs a package that is not installed; the message says which.
     ValueError
         If a file is damaged, has no such column, is not UTF-8 or, with ``unmatched="error"``, not
-        matched by an expression (the message has the file and the offset or the row); or if an
-        option is out of its range.
+        matched by an expression (the message has the file and the offset or the row); if an option
+        is out of its range; or if a checkpoint is of another run: a file, an option or bpetok has
+        changed since, and the message says which.
     TimeoutError
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     job = prepare_count(files, options, reading)
-    with reporting(progress) as report:
-        return count_job(job, report)
+    with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
+        return count_job(job, report, saved)
 
 
 def count_words_from_iterator(
@@ -147,7 +168,41 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
     return pairs, True
 
 
-def count_job(job: CountJob, report: Report) -> Words:
+def checkpointing(
+    folder: StrPath | None, job: CountJob, learning: dict[str, Any]
+) -> AbstractContextManager[Checkpoint | None]:
+    """Open the checkpoint of a run, if one is wanted; `learning` is what else the result is of.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `bpetok.checkpoint.opened`; or if there is something to read that can't be read again.
+    """
+    if folder is None:
+        return nullcontext()
+    from bpetok.checkpoint import opened
+
+    if job.reading.max_bytes is not None:
+        raise ValueError("checkpoint and max_bytes exclude each other: give fewer files")
+    for corpus, _ in job.parts:
+        for source in corpus.sources:
+            if not isinstance(source, str) or source == sources.STANDARD_INPUT:
+                name = source if isinstance(source, str) else type(source).__name__
+                raise ValueError(f"checkpoint needs files, which can be read again; got {name!r}")
+    options = job.options
+    run = {
+        "pattern": options.pattern,
+        "special_tokens": options.special_tokens,
+        "errors": options.errors,
+        "unmatched": options.unmatched,
+        **job.reading._asdict(),
+        "weights": [weight for _, weight in job.parts] if job.weighted else None,
+        **learning,
+    }
+    return opened(folder, run, [[str(name) for name in corpus.sources] for corpus, _ in job.parts])
+
+
+def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
     """Count the words of all parts and add them up."""
     tally = Tally()
     context = Context(
@@ -156,16 +211,24 @@ def count_job(job: CountJob, report: Report) -> Words:
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     counted: list[tuple[Words, float]] = []
-    done = 0
+    done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
 
-    def report_all(phase: str, n_bytes: int, _: int | None) -> None:
-        report(phase, before + n_bytes, total)
+    def count(items: Iterable[Piece | Chunk]) -> Words:
         nonlocal done
-        done = before + n_bytes
-
-    for corpus, weight in job.parts:
         before = done
-        items = sources.corpus_items(corpus, context)
-        counted.append((count_pieces(items, job.options, report_all, None), weight))
+
+        def report_all(phase: str, n_bytes: int, _: int | None) -> None:
+            nonlocal done
+            done = before + n_bytes
+            report(phase, done, total)
+
+        return count_pieces(items, job.options, report_all, None)
+
+    for number, (corpus, weight) in enumerate(job.parts):
+        if checkpoint is None:
+            words = count(sources.corpus_items(corpus, context))
+        else:
+            words = checkpoint.count(number, partial(sources.source_items, corpus, context), count)
+        counted.append((words, weight))
     tally.warn(stacklevel=4)
     return Words.combine(counted) if job.weighted else counted[0][0]

@@ -346,6 +346,10 @@ class Learner:
             while self.n_learned < self.n_merges and self.learn_round():
                 if progress is not None:
                     progress(self.n_learned)
+        return self.merges()
+
+    def merges(self) -> Merges:
+        """Return the merges learned so far."""
         n = self.n_learned
         left, right, counts = self.learned
         pairs = np.stack([left[:n], right[:n]], axis=1)

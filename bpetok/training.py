@@ -11,24 +11,31 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from bpetok import __version__, sources
 from bpetok._options import check_min_frequency, check_vocab_size
-from bpetok.counting import WeightedFiles, count_job, prepare_count
+from bpetok._start import start_after
+from bpetok.counting import WeightedFiles, checkpointing, count_job, prepare_count
 from bpetok.facts import TrainingFacts
-from bpetok.merges import Learner, Rule, load_kernels
+from bpetok.merges import Learner, Merges, Rule, load_kernels
 from bpetok.progress import Progress, Report, reporting
-from bpetok.sources import Reading
+from bpetok.sources import Reading, StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.words import CountOptions, Words, check_count_options, count_pieces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from bpetok.checkpoint import Checkpoint
+
 NO_WORDS = Words.from_counts({})
+NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
 
 
 def train(
@@ -42,6 +49,7 @@ def train(
     errors: str = "strict",
     unmatched: str = "error",
     progress: Progress = False,
+    checkpoint: StrPath | None = None,
     **reading: Unpack[Reading],
 ) -> Tokenizer:
     """Train a tokenizer on files.
@@ -71,6 +79,10 @@ def train(
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes) and "learn" (in merges).
+    checkpoint : path, optional
+        A folder, new or of an earlier run, where the words of the files that are finished and the
+        merges learned are saved every minute. A run that was interrupted, in whatever way, goes on
+        from there when it is called again, with the same result. Needs the extra `arrow`.
     **reading
         Which column, how much of it: see `bpetok.sources.Reading`.
 
@@ -85,8 +97,8 @@ def train(
         If a file can't be read or changes meanwhile, or a format needs what is not installed.
     TypeError, ValueError
         If an option is out of its range, a file is damaged, has no such column or is not UTF-8 (the
-        message has the file and the offset), or not matched by an expression. Options and paths are
-        checked before any work.
+        message has the file and the offset), or not matched by an expression; or a checkpoint is of
+        another run. Options and paths are checked before any work.
     TimeoutError
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
@@ -95,9 +107,10 @@ def train(
     min_frequency = check_min_frequency(min_frequency)
     job = prepare_count(files, options, reading)
     begin = perf_counter()
-    with reporting(progress) as report:
-        words = _while_loading(lambda: count_job(job, report))
-        run = _prepare(words, options, n_merges, min_frequency, begin)
+    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency}
+    with reporting(progress) as report, checkpointing(checkpoint, job, learning) as saved:
+        words = _while_loading(lambda: count_job(job, report, saved))
+        run = _prepare(words, options, n_merges, min_frequency, begin, saved)
         return _learn(run, options, n_merges, report)
 
 
@@ -144,6 +157,7 @@ def train_from_words(
     min_frequency: int = 1,
     n_threads: int | None = None,
     progress: Progress = False,
+    checkpoint: StrPath | None = None,
 ) -> Tokenizer:
     """Train a tokenizer on words that have been counted.
 
@@ -174,11 +188,22 @@ def train_from_words(
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
     begin = perf_counter()
-    with reporting(progress) as report:
-        if not isinstance(words, Words):
-            words = Words.from_counts(words)
-        run = _prepare(words, options, n_merges, min_frequency, begin)
+    if not isinstance(words, Words):
+        words = Words.from_counts(words)
+    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency}
+    with reporting(progress) as report, _checkpointing(checkpoint, words, learning) as saved:
+        run = _prepare(words, options, n_merges, min_frequency, begin, saved)
         return _learn(run, options, n_merges, report)
+
+
+def _checkpointing(
+    folder: StrPath | None, words: Words, learning: dict[str, int]
+) -> AbstractContextManager[Checkpoint | None]:
+    if folder is None:
+        return nullcontext()
+    from bpetok.checkpoint import digest, opened
+
+    return opened(folder, {"words": digest(words), **learning})
 
 
 def _while_loading(count: Callable[[], Words]) -> Words:
@@ -191,14 +216,24 @@ def _while_loading(count: Callable[[], Words]) -> Words:
 
 
 class _Run(NamedTuple):
-    """Words laid out for learning, and what is known of them before any merge."""
+    """Words laid out for learning, and what is known of them before any merge.
+
+    `before` are the merges that are known already, from a run that was interrupted.
+    """
 
     learner: Learner
     facts: TrainingFacts
+    before: Merges
+    saved: Checkpoint | None
 
 
 def _prepare(
-    words: Words, options: CountOptions, n_merges: int, min_frequency: int, begin: float
+    words: Words,
+    options: CountOptions,
+    n_merges: int,
+    min_frequency: int,
+    begin: float,
+    saved: Checkpoint | None = None,
 ) -> _Run:
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
@@ -213,13 +248,31 @@ def _prepare(
         version=__version__,
         seconds={"count": perf_counter() - begin},
     )
-    return _Run(Learner(words, n_merges, Rule(min_frequency), options.n_threads), facts)
+    before = NO_MERGES if saved is None else saved.merges()
+    n_left = n_merges - len(before.counts)
+    start = start_after(words, before.pairs) if len(before.counts) else None
+    learner = Learner(words, n_left, Rule(min_frequency), options.n_threads, start=start)
+    return _Run(learner, facts, before, saved)
 
 
 def _learn(run: _Run, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:
     """Learn the merges and make the tokenizer."""
     begin = perf_counter()
-    merges = run.learner.learn(lambda done: report("learn", done, n_merges))
+
+    def merges_so_far() -> Merges:
+        learned = run.learner.merges()
+        return Merges(
+            np.concatenate([run.before.pairs, learned.pairs]),
+            np.concatenate([run.before.counts, learned.counts]),
+        )
+
+    def on_round(n_learned: int) -> None:
+        report("learn", len(run.before.counts) + n_learned, n_merges)
+        if run.saved is not None:
+            run.saved.save_merges_if_due(merges_so_far)
+
+    run.learner.learn(on_round)
+    merges = merges_so_far()
     n_learned = len(merges.counts)
     if n_learned < n_merges:
         warnings.warn(

@@ -115,6 +115,26 @@ def test_counts_travel_between_commands(run, tmp_path):
     assert not (tmp_path / "new.json").exists()
 
 
+def test_commands_go_on_from_a_checkpoint(run, tmp_path):
+    """After Ctrl-C or worse the same command is given again; another one is refused."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    for command in (("count", "-o", "a.parquet"), ("train", "-o", "a.json", "--vocab-size", 262)):
+        folder = f"run-{command[0]}"
+        again = (*command, "a.txt", "--checkpoint", folder)
+        assert run(*again).returncode == 0
+        first = (tmp_path / command[2]).read_bytes()
+        assert (tmp_path / folder / "run.json").exists()
+        assert run(*again).returncode == 0
+        assert (tmp_path / command[2]).read_bytes() == first
+        done = run(*again, "--pattern", "cl100k")
+        assert done.returncode == 2
+        assert b"another run, pattern was 'gpt2' and is 'cl100k' now" in done.stderr
+    counts = ("train", "--counts", "a.parquet", "-o", "b.json", "--vocab-size", 262)
+    assert run(*counts, "--checkpoint", "run-counts").returncode == 0
+    assert (tmp_path / "run-counts" / "run.json").exists()
+    assert Tokenizer.load(tmp_path / "b.json") == Tokenizer.load(tmp_path / "a.json")
+
+
 def test_the_sample_trains_without_any_file(run, tmp_path):
     """The standard library's own sources are a corpus that every machine has."""
     done = run("train", "--sample", "--vocab-size", 400, "--output", "new.json")

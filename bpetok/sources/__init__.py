@@ -15,7 +15,10 @@ from bpetok.sources.corpus import Corpus as Corpus
 from bpetok.sources.corpus import Files as Files
 from bpetok.sources.corpus import corpus_items as corpus_items
 from bpetok.sources.corpus import resolve_corpus as resolve_corpus
+from bpetok.sources.corpus import source_items as source_items
+from bpetok.sources.files import STANDARD_INPUT as STANDARD_INPUT
 from bpetok.sources.files import StrPath as StrPath
+from bpetok.sources.files import file_state as file_state
 from bpetok.sources.files import local_files as local_files
 from bpetok.sources.files import resolve_files as resolve_files
 from bpetok.sources.files import sample_files as sample_files

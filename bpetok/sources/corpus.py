@@ -101,17 +101,18 @@ def corpus_items(corpus: Corpus, context: Context) -> Iterator[Piece | Chunk]:
     """Yield all texts."""
     items = (
         item
-        for number, source in enumerate(corpus.sources)
-        for item in _source_items(source, context, Sampler(context.options, number))
+        for number in range(len(corpus.sources))
+        for item in source_items(corpus, context, number)
     )
     if context.options.max_bytes is None:
         return items
     return _at_most(context.options.max_bytes, items)
 
 
-def _source_items(
-    source: str | Table, context: Context, sampler: Sampler
-) -> Iterator[Piece | Chunk]:
+def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piece | Chunk]:
+    """Yield the texts of one file or table; `max_bytes` is not looked at."""
+    source = corpus.sources[number]
+    sampler = Sampler(context.options, number)
     if not isinstance(source, str):
         return table_items(source, context, sampler)
     name = context.options.format or format_of(source)

@@ -129,6 +129,17 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise ImportError(f"reading {url} needs another package: {error}") from None
 
 
+def file_state(path: str) -> tuple[int, str]:
+    """Return the size of a file and what changes when it is written: a time or a tag."""
+    if not is_url(path):
+        state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
+        return state.st_size, str(state.st_mtime_ns)
+    file_system, name = _file_system(path)
+    info = file_system.info(name)
+    tags = (info.get(key) for key in ("ETag", "etag", "mtime", "LastModified", "updated"))
+    return int(info.get("size") or 0), str(next(filter(None, tags), ""))
+
+
 def total_size(paths: Iterable[str]) -> int | None:
     """Return the bytes of plain text files together, None if one is something else."""
     total = 0
