@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +138,7 @@ def load(
     files: StrPath | Iterable[StrPath], pattern: str | None, special_tokens: Iterable[str] | None
 ) -> Words:
     """Return the words of Parquet files. The parameters are those of `Words.load`."""
-    paths = _resolve(files)
+    paths = sources.resolve_files(files)
     splits: list[tuple[str, Split | None]] = []
     for path in paths:
         with _parquet_file(path) as file:
@@ -152,25 +152,16 @@ def load(
     return rows.words(split)
 
 
-def _resolve(files: StrPath | Iterable[StrPath]) -> list[str]:
-    """Return the paths of files; a folder stands for the .parquet files in it, at any depth."""
-    paths: list[StrPath] = []
-    for file in [files] if isinstance(files, str | os.PathLike) else files:
-        if Path(file).is_dir():
-            found = sorted(Path(file).rglob("*.parquet"))
-            if not found:
-                raise FileNotFoundError(f"there is no .parquet file in the folder {str(file)!r}")
-            paths += found
-        else:
-            paths.append(file)
-    return sources.resolve_files(paths)
-
-
-def _parquet_file(path: str) -> Any:
-    try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: is not a whole Parquet file: {error}") from None
+@contextmanager
+def _parquet_file(path: str) -> Iterator[Any]:
+    if path == sources.STANDARD_INPUT:
+        raise ValueError("counts can't be read from standard input: name a file")
+    with sources.opened(path) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: is not a whole Parquet file: {error}") from None
+        yield parquet
 
 
 def _batches(file: Any, path: str) -> Iterator[Any]:

@@ -202,10 +202,9 @@ class Words:
 
         Parameters
         ----------
-        files : path, glob pattern, or iterable of them
-            A folder stands for the .parquet files in it, at any depth. The columns are `word`
-            (binary or string) and `count` (an integer); others are ignored. Rows may be in any
-            order; a word that comes several times has the sum of its counts.
+        files : path, URL, folder, glob pattern, or iterable of them
+            The columns are `word` (binary or string) and `count` (an integer); others are ignored.
+            Rows may be in any order; a word that comes several times has the sum of its counts.
         pattern, special_tokens : optional
             How the text was split, for files that do not say it themselves.
 

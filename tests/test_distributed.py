@@ -57,12 +57,22 @@ def test_any_cut_and_any_order_of_merging_give_the_counts(
 def test_rare_words_are_left_out_when_all_counts_are_there() -> None:
     """Not before: two halves of a word may be rare and the whole not."""
     plan = CountPlan(min_word_count=3)
-    one = count_batch(pa.table({"text": ["a a b", None]}), plan)
+    with pytest.warns(UserWarning, match="1 text was null"):
+        one = count_batch(pa.table({"text": ["a a b", None]}), plan)
     two = count_batch(pa.table({"text": ["a b"]}), plan)
     assert len(merge_counts([one, two], plan)) == 3
     assert collect([merge_counts([one, two], plan, complete=True)], plan).to_dict() == {}
     three = merge_counts([one, two, one], plan, complete=True)
     assert collect([three], plan).to_dict() == {b"a": 3, b" b": 3}
+
+
+def test_a_text_column_may_be_nested() -> None:
+    """Chat data: a text for each message."""
+    records = [{"messages": [{"content": "a b"}, {"content": "a"}]}, {"messages": []}]
+    table = pa.table({"chat": records, "id": [1, 2]})
+    plan = CountPlan("chat.messages[].content")
+    assert plan.column == "chat"
+    assert collect([count_batch(table, plan)], plan).to_dict() == {b"a": 2, b" b": 1}
 
 
 def test_a_plan_can_be_pickled_and_is_checked_by_workers() -> None:
@@ -89,7 +99,7 @@ def test_a_plan_can_be_pickled_and_is_checked_by_workers() -> None:
         ({"errors": "ignore"}, "errors must be"),
         ({"unmatched": "keep"}, "unmatched must be"),
         ({"min_word_count": 0}, "min_word_count must be in 1"),
-        ({"text_column": ""}, "text_column must be a name"),
+        ({"text_column": ""}, "text_column must be names"),
     ],
 )
 def test_bad_plans_are_refused_when_they_are_made(options: dict[str, Any], message: str) -> None:
@@ -107,7 +117,8 @@ def test_dask_bags_and_data_frames_count_as_one_machine_does() -> None:
     frames = dask.dataframe.from_pandas(frame, npartitions=7)
     with dask.config.set(scheduler="synchronous"):
         assert count_words(bag, plan) == words
-        assert count_words(frames, plan, n_buckets=3) == words
+        with pytest.warns(UserWarning, match="1 text was null"):
+            assert count_words(frames, plan, n_buckets=3) == words
         common = count_words(bag, CountPlan(special_tokens=("<|end|>",), min_word_count=50))
     assert common.to_dict() == {word: n for word, n in words.to_dict().items() if n >= 50}
     with pytest.raises(TypeError, match="a Dask DataFrame or Bag, got list"):

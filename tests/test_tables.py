@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -68,8 +69,18 @@ def test_the_rows_of_several_files_add_up(tmp_path: Path) -> None:
     files = [tmp_path / "counts" / "*.parquet", tmp_path / "counts" / "day=1" / "part-0.parquet"]
     assert Words.load(map(str, files), pattern="none").to_dict() == expected
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"no \.parquet file in the folder"):
+    with pytest.raises(FileNotFoundError, match="no files in the folder"):
         Words.load(tmp_path / "empty")
+    with pytest.raises(ValueError, match="can't be read from standard input"):
+        Words.load("-")
+
+
+def test_counts_are_read_by_url() -> None:
+    """Where a cluster left them: here in fsspec's memory."""
+    with fsspec.open("memory://counts/part-0.parquet", "wb") as file:
+        pq.write_table(table([b"a", b"b"], [1, 2]), file)
+    expected = {b"a": 1, b"b": 2}
+    assert Words.load("memory://counts", pattern="gpt2").to_dict() == expected
 
 
 @pytest.mark.parametrize(

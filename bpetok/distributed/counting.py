@@ -13,6 +13,7 @@ import bpetok
 from bpetok._extras import require
 from bpetok._options import check_integer
 from bpetok.counting import count_words
+from bpetok.sources import check_reading
 from bpetok.words import MAX_COUNT, Words, check_count_options
 
 pa = require("pyarrow", "arrow")
@@ -33,7 +34,7 @@ class CountPlan:
     Attributes
     ----------
     text_column : str
-        Where a record has its text.
+        Where a record has its text; as `bpetok.sources.Reading` has it.
     pattern, special_tokens, errors, unmatched
         As `bpetok.count_words` takes them.
     min_word_count : int
@@ -59,8 +60,7 @@ class CountPlan:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text_column, str) or not self.text_column:
-            raise ValueError(f"text_column must be a name, got {self.text_column!r}")
+        check_reading({"text_column": self.text_column})
         options = check_count_options(
             self.pattern, self.special_tokens, 1, self.errors, self.unmatched
         )
@@ -70,6 +70,11 @@ class CountPlan:
         # Set here, not as a default, which would not be pickled.
         object.__setattr__(self, "version", bpetok.__version__)
         object.__setattr__(self, "digest", self._digest())
+
+    @property
+    def column(self) -> str:
+        """The column that `text_column` begins with."""
+        return check_reading({"text_column": self.text_column}).steps[0]
 
     def _digest(self) -> str:
         content = {item.name: getattr(self, item.name) for item in fields(self)[:-1]}
@@ -98,7 +103,7 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
     Parameters
     ----------
     table : pyarrow.Table
-        With a column `plan.text_column`; each record is a text. Nulls are left out.
+        With a column `plan.text_column`; each record is a text. Nulls are left out with a warning.
     plan : CountPlan
 
     Returns
@@ -114,7 +119,7 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
     """
     plan.check()
     words = count_words(
-        table.filter(pc.field(plan.text_column).is_valid()),
+        table,
         text_column=plan.text_column,
         pattern=plan.pattern,
         special_tokens=plan.special_tokens,

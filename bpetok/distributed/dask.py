@@ -53,7 +53,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     if not hasattr(dataset, "to_delayed"):
         raise TypeError(f"dataset must be a Dask DataFrame or Bag, got {type(dataset).__name__}")
     if hasattr(dataset, "columns"):
-        dataset = dataset[[plan.text_column]]
+        dataset = dataset[[plan.column]]
     count = dask.delayed(_count)
     combine = dask.delayed(_combine, nout=n_buckets)
     counted = [count(part, plan) for part in dataset.to_delayed()]

@@ -45,7 +45,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     """
     plan.check()
     check_integer("n_buckets", n_buckets, 1, 1 << 16)
-    counted = dataset.select_columns([plan.text_column]).map_batches(
+    counted = dataset.select_columns([plan.column]).map_batches(
         _count, fn_args=(plan, n_buckets), batch_format="pyarrow", batch_size=None
     )
     merged = counted.groupby("bucket", num_partitions=n_buckets).map_groups(

@@ -20,6 +20,7 @@ from bpetok.sources.files import STANDARD_INPUT as STANDARD_INPUT
 from bpetok.sources.files import StrPath as StrPath
 from bpetok.sources.files import file_state as file_state
 from bpetok.sources.files import local_files as local_files
+from bpetok.sources.files import opened as opened
 from bpetok.sources.files import resolve_files as resolve_files
 from bpetok.sources.files import sample_files as sample_files
 from bpetok.sources.pieces import CHUNK_SIZE as CHUNK_SIZE
