@@ -2,7 +2,7 @@
 
     run.json                          the options and the version of bpetok
     inputs.parquet                    the files to count, with their sizes and times
-    counts-PART-FIRST-END.parquet     the words of files FIRST to END - 1 of a part, counted
+    counts-PART-FIRST-END-N.parquet   the words of files FIRST to END - 1 of a part; N null texts
     merges.parquet                    the merges learned
 
 Each file appears whole or not at all, and a counts file is the only record that its files were
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ import bpetok
 from bpetok._extras import require
 from bpetok._files import PendingFile, write_whole
 from bpetok.merges import Merges
-from bpetok.sources import StrPath, file_state
+from bpetok.sources import StrPath, Tally, file_state
 from bpetok.words import Words
 
 Item = TypeVar("Item")
@@ -40,7 +40,16 @@ INPUTS = pa.schema(
     [("part", pa.int32()), ("path", pa.string()), ("size", pa.int64()), ("modified", pa.string())]
 )
 MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
-_COUNTS_NAME = re.compile(r"counts-(\d+)-(\d+)-(\d+)\.parquet")
+_COUNTS_NAME = re.compile(r"counts-(\d+)-(\d+)-(\d+)-(\d+)\.parquet")
+
+
+class _Counted(NamedTuple):
+    """A file of counts: of the files first to end - 1, in which so many texts were null."""
+
+    first: int
+    end: int
+    n_null: int
+    path: Path
 
 
 class Checkpoint:
@@ -63,6 +72,7 @@ class Checkpoint:
         part: int,
         items_of: Callable[[int], Iterator[Item]],
         count: Callable[[Iterator[Item]], Words],
+        tally: Tally,
     ) -> Words:
         """Count what has not been counted, saving now and then, and return the words of all.
 
@@ -74,9 +84,12 @@ class Checkpoint:
             Gives the texts of a file of this part by its number.
         count : callable
             Counts the words of texts.
+        tally : Tally
+            Is told of null texts that were counted before.
         """
         n_files = len(self._sizes[part])
         end = self._n_counted(part)
+        tally.n_null += sum(counted.n_null for counted in self._counted(part))
 
         def items_until_due() -> Iterator[Item]:
             nonlocal end
@@ -88,10 +101,11 @@ class Checkpoint:
                     return
 
         while end < n_files:
-            first = end
+            first, n_null = end, tally.n_null
             words = count(items_until_due())
-            words.save(self._folder / f"counts-{part}-{first}-{end}.parquet")
-        return Words.load(path for *_, path in self._counts(part))
+            name = f"counts-{part}-{first}-{end}-{tally.n_null - n_null}.parquet"
+            words.save(self._folder / name)
+        return Words.load(counted.path for counted in self._counted(part))
 
     def n_bytes_counted(self) -> int:
         """Return the bytes of the files that have been counted."""
@@ -101,22 +115,24 @@ class Checkpoint:
     def _n_counted(self, part: int) -> int:
         """Return how many files of a part have been counted: the first so many."""
         end = 0
-        for first, last, path in self._counts(part):
-            if first != end:
+        for counted in self._counted(part):
+            if counted.first != end:
                 raise ValueError(
-                    f"{path} does not go on where the counts before it end: remove the folder"
+                    f"{counted.path} does not go on where the counts before it end: remove the "
+                    "folder"
                 )
-            end = last
+            end = counted.end
         return end
 
-    def _counts(self, part: int) -> list[tuple[int, int, Path]]:
-        """Return the files of counts of a part: the first file counted, one behind the last."""
-        counts = []
+    def _counted(self, part: int) -> list[_Counted]:
+        """Return the files of counts of a part, in order."""
+        counted = []
         for path in self._folder.iterdir():
             match = _COUNTS_NAME.fullmatch(path.name)
             if match and int(match[1]) == part:
-                counts.append((int(match[2]), int(match[3]), path))
-        return sorted(counts)
+                first, end, n_null = map(int, match.groups()[1:])
+                counted.append(_Counted(first, end, n_null, path))
+        return sorted(counted)
 
     def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
         """Save the merges so far if the last time is long ago."""

@@ -228,7 +228,8 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
         if checkpoint is None:
             words = count(sources.corpus_items(corpus, context))
         else:
-            words = checkpoint.count(number, partial(sources.source_items, corpus, context), count)
+            items_of = partial(sources.source_items, corpus, context)
+            words = checkpoint.count(number, items_of, count, tally)
         counted.append((words, weight))
     tally.warn(stacklevel=4)
     return Words.combine(counted) if job.weighted else counted[0][0]

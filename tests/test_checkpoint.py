@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import bpetok
@@ -95,6 +96,19 @@ def test_counting_goes_on_behind_the_files_that_are_finished(
 
 
 @pytest.mark.usefixtures("_save_always")
+def test_null_texts_of_an_earlier_run_are_reported(tmp_path: Path) -> None:
+    """All of them at the end, when one process has seen the first and another one the second."""
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"text": ["some text", None]}), tmp_path / f"{name}.parquet")
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    with pytest.raises(KeyboardInterrupt):
+        bpetok.count_words(files, checkpoint=tmp_path / "run", progress=StopAt("count", 2))
+    with pytest.warns(UserWarning, match="2 texts were null"):
+        words = bpetok.count_words(files, checkpoint=tmp_path / "run")
+    assert words.to_dict() == {b"some": 2, b" text": 2}
+
+
+@pytest.mark.usefixtures("_save_always")
 def test_weighted_sources_and_counted_words_resume_too(corpus: list[Path], tmp_path: Path) -> None:
     """Each source has counts of its own; words are known by their digest."""
     parts = [(corpus[:5], 1.0), (corpus[5:], 0.5)]
@@ -141,7 +155,7 @@ def test_a_killed_process_leaves_what_the_next_one_needs(
                     process.send_signal(signal.SIGKILL)
                     break
         if moment is not None:
-            (tmp_path / "run" / ".counts-0-0-1.parquet.abcd1234.tmp").touch()
+            (tmp_path / "run" / ".counts-0-0-1-0.parquet.abcd1234.tmp").touch()
     bpetok.train(str(tmp_path / "*.txt"), **TRAIN).save(tmp_path / "straight.json")
     assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "straight.json").read_bytes()
     assert not list((tmp_path / "run").glob(".*"))
@@ -184,9 +198,9 @@ def test_folders_that_are_no_checkpoints_are_refused(corpus: list[Path], tmp_pat
     bpetok.count_words(corpus, checkpoint=run)
     counts = next(run.glob("counts-*"))
     counts.write_bytes(counts.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"counts-0-0-12\.parquet: is not a whole Parquet file"):
+    with pytest.raises(ValueError, match=r"counts-0-0-12-0\.parquet: is not a whole Parquet file"):
         bpetok.count_words(corpus, checkpoint=run)
-    counts.rename(run / "counts-0-3-12.parquet")
+    counts.rename(run / "counts-0-3-12-0.parquet")
     with pytest.raises(ValueError, match="does not go on where the counts before it end"):
         bpetok.count_words(corpus, checkpoint=run)
     for name, data in (("inputs.parquet", b"PAR1"), ("run.json", b"{")):
