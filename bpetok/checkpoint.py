@@ -105,6 +105,8 @@ class Checkpoint:
             words = count(items_until_due())
             name = f"counts-{part}-{first}-{end}-{tally.n_null - n_null}.parquet"
             words.save(self._folder / name)
+            if first == 0 and end == n_files:
+                return words
         return Words.load(counted.path for counted in self._counted(part))
 
     def n_bytes_counted(self) -> int:

@@ -1,14 +1,20 @@
-"""README's Python blocks run as printed."""
+"""The Python blocks of README and of docs/ run as printed."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 
 
-def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "n_blocks", "made"),
+    [("README.md", 3, "tok.json"), ("docs/scale.md", 1, "counts.parquet")],
+)
+def test_python_blocks_run(
+    name: str, n_blocks: int, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All in one session, in a folder that has a corpus, as a reader would type them."""
     (tmp_path / "corpus").mkdir()
     sentence = "hello world, one two three {}: what a day it is, isn't it? <|endoftext|>"
@@ -17,9 +23,10 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "chats").mkdir()
     (tmp_path / "chats" / "a.jsonl").write_text('{"messages": [{"content": "hello you"}]}')
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == n_blocks
     names: dict[str, object] = {}
     for block in blocks:
-        exec(block, names)  # our own README, not input
-    assert (tmp_path / "tok.json").is_file()
+        exec(block, names)  # our own documents, not input
+    assert (tmp_path / made).is_file()
