@@ -7,10 +7,10 @@ prefetched, then each is looked up. The GIL is released for longer texts.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT
-from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -34,8 +34,14 @@ cdef extern from "_simd.h":
     void table_free(void* memory, size_t size) noexcept nogil
 
 cdef extern from "Python.h":
-    bint PyUnicode_IS_COMPACT_ASCII(object text)
-    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+    bint PyUnicode_IS_ASCII(object text)
+    int PyUnicode_KIND(object text)
+    void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    # With pointers, not with objects, which Cython would count references of.
+    void Py_INCREF(PyObject* item)
+    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
+    void PyList_SET_ITEM(object list, Py_ssize_t i, PyObject* item)
 
 cdef enum:
     N_BYTES = 256
@@ -47,6 +53,7 @@ cdef enum:
     ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
+    KEPT_UTF8 = 1 << 20      # bytes, likewise
 
 cdef enum Failure:
     NO_MEMORY = -1
@@ -277,6 +284,77 @@ cdef inline int32_t* copy_cached(
     return ids + entry.n_ids
 
 
+# ---- what a str holds to UTF-8 ------------------------------------------------------------------
+
+cdef enum Form:
+    CHECKED = 0              # UTF-8, as the str of only ASCII is
+    LATIN1 = 1               # a str whose code points have 1, 2 or 4 bytes
+    UCS2 = 2
+    UCS4 = 4
+    UNCHECKED = 5            # bytes of which nobody has seen yet that they are UTF-8
+
+cdef struct Text:
+    const void* data
+    Py_ssize_t n
+    Form form
+
+ctypedef fused code_point:
+    uint8_t
+    uint16_t
+    uint32_t
+
+
+cdef int see_text(object text, Text* seen) except -1:
+    # Say where the data of a str or bytes lie; they stay there as long as the object lives.
+    if isinstance(text, str):
+        seen.data, seen.n = PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text)
+        seen.form = CHECKED if PyUnicode_IS_ASCII(text) else <Form>PyUnicode_KIND(text)
+    else:
+        seen.data, seen.n = PyBytes_AS_STRING(<bytes?>text), PyBytes_GET_SIZE(text)
+        seen.form = UNCHECKED
+    return 0
+
+
+cdef uint8_t* write_utf8(const code_point* points, Py_ssize_t n, uint8_t* out) noexcept nogil:
+    # Return the place behind what was written, NULL if there is a lone surrogate. Requires: room for
+    # 4 bytes a code point, and 3 if all are below 65,536.
+    cdef Py_ssize_t i = 0, k
+    cdef uint32_t point, any_bits
+    while i < n:
+        if i + 8 <= n:
+            any_bits = 0
+            for k in range(8):
+                any_bits |= points[i + k]
+            if any_bits < 0x80:
+                for k in range(8):
+                    out[k] = <uint8_t>points[i + k]
+                i += 8
+                out += 8
+                continue
+        for i in range(i, min(i + 8, n)):
+            point = points[i]
+            if point < 0x800:
+                # One byte or two: where words are short, a branch would be guessed wrong too often.
+                out[0] = <uint8_t>(point if point < 0x80 else 0xC0 | point >> 6)
+                out[1] = <uint8_t>(0x80 | point & 0x3F)
+                out += 1 + (point >= 0x80)
+            elif point < 0x10000:
+                if point >> 11 == 0xD800 >> 11:
+                    return NULL
+                out[0] = <uint8_t>(0xE0 | point >> 12)
+                out[1] = <uint8_t>(0x80 | point >> 6 & 0x3F)
+                out[2] = <uint8_t>(0x80 | point & 0x3F)
+                out += 3
+            else:
+                out[0] = <uint8_t>(0xF0 | point >> 18)
+                out[1] = <uint8_t>(0x80 | point >> 12 & 0x3F)
+                out[2] = <uint8_t>(0x80 | point >> 6 & 0x3F)
+                out[3] = <uint8_t>(0x80 | point & 0x3F)
+                out += 4
+        i += 1
+    return out
+
+
 # ---- what one call needs for itself -------------------------------------------------------------
 
 cdef class Specials:
@@ -381,6 +459,8 @@ cdef class Workspace:
     cdef Py_ssize_t room
     cdef uint16_t* narrow
     cdef Py_ssize_t narrow_room
+    cdef uint8_t* utf8       # of a str
+    cdef Py_ssize_t utf8_room
     cdef Py_ssize_t n_done   # ids that went into the sink
     cdef const int64_t* ends  # of the words of a text, where a callable splits
     cdef object ends_owner
@@ -397,6 +477,7 @@ cdef class Workspace:
         lists_free(&self.lists)
         free(self.ids)
         free(self.narrow)
+        free(self.utf8)
 
     cdef int reserve(self, Py_ssize_t n) noexcept nogil:
         # Make room for n more ids.
@@ -409,6 +490,32 @@ cdef class Workspace:
         if grown == NULL:
             return NO_MEMORY
         self.ids, self.room = grown, room
+        return 0
+
+    cdef int convert(self, Text* text) noexcept nogil:
+        # Make UTF-8 of the text, or check that it is.
+        cdef Py_ssize_t room = (2 if text.form == LATIN1 else text.form + 1) * text.n + 1
+        cdef uint8_t* end
+        if text.form == CHECKED:
+            return 0
+        if text.form == UNCHECKED:
+            self.wrong_at = find_invalid_utf8(<const uint8_t*>text.data, text.n)
+            return 0 if self.wrong_at < 0 else NOT_UTF8
+        if room > self.utf8_room:
+            free(self.utf8)
+            self.utf8, self.utf8_room = <uint8_t*> malloc(room), room
+            if self.utf8 == NULL:
+                self.utf8_room = 0
+                return NO_MEMORY
+        if text.form == LATIN1:
+            end = write_utf8(<const uint8_t*>text.data, text.n, self.utf8)
+        elif text.form == UCS2:
+            end = write_utf8(<const uint16_t*>text.data, text.n, self.utf8)
+        else:
+            end = write_utf8(<const uint32_t*>text.data, text.n, self.utf8)
+        if end == NULL:
+            return NOT_UTF8
+        text.data, text.n, text.form = self.utf8, end - self.utf8, CHECKED
         return 0
 
     cdef int flush(self) noexcept nogil:
@@ -445,6 +552,9 @@ cdef class Workspace:
         if self.narrow_room > KEPT_ROOM:
             free(self.narrow)
             self.narrow, self.narrow_room = NULL, 0
+        if self.utf8_room > KEPT_UTF8:
+            free(self.utf8)
+            self.utf8, self.utf8_room = NULL, 0
 
 
 # ---- text to ids --------------------------------------------------------------------------------
@@ -615,21 +725,21 @@ cdef class Encoder:
                 return NO_MEMORY
 
     cdef int append_text(
-        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n, bint check
+        self, Workspace work, Specials specials, Text text
     ) noexcept nogil:
-        # Append the ids of a text. `check`: nobody has seen yet that it is UTF-8.
-        cdef const uint8_t* at = text
-        cdef const uint8_t* end = text + n
+        # Append the ids of a text.
+        cdef const uint8_t* at
+        cdef const uint8_t* end
         cdef const uint8_t* found
         cdef Py_ssize_t length = 0
-        cdef int failure
-        if check:
-            work.wrong_at = find_invalid_utf8(text, n)
-            if work.wrong_at >= 0:
-                return NOT_UTF8
-        found = specials.disallowed.find(text, end, &length)
+        cdef int failure = work.convert(&text)
+        if failure < 0:
+            return failure
+        at = <const uint8_t*>text.data
+        end = at + text.n
+        found = specials.disallowed.find(at, end, &length)
         if found != NULL:
-            work.wrong_at, work.wrong_length = found - text, length
+            work.wrong_at, work.wrong_length = found - at, length
             return DISALLOWED
         while True:
             found = specials.allowed.find(at, end, &length)
@@ -662,18 +772,16 @@ cdef class Encoder:
 
     cdef Workspace encode_one(self, text, Specials specials, Sink sink):
         # A workspace with the ids of a text.
-        cdef const uint8_t* data
-        cdef Py_ssize_t n
+        cdef Text seen
         cdef int failure
         cdef Workspace work
-        cdef bint check = not isinstance(text, str)
-        owner = utf8_of(text, &data, &n)
+        see_text(text, &seen)
         work = self.borrow(sink)
-        if n < RELEASE_GIL_FROM:
-            failure = self.append_text(work, specials, data, n, check)
+        if seen.n < RELEASE_GIL_FROM:
+            failure = self.append_text(work, specials, seen)
         else:
             with nogil:
-                failure = self.append_text(work, specials, data, n, check)
+                failure = self.append_text(work, specials, seen)
         if failure < 0:
             self.give_back(work)
             raise_failure(failure, 0, work)
@@ -682,10 +790,9 @@ cdef class Encoder:
     cdef list as_list(self, const int32_t* ids, Py_ssize_t n):
         cdef Py_ssize_t i
         cdef list result = PyList_New(n)
-        cdef list numbers = self.numbers
-        cdef object number
+        cdef PyObject* number
         for i in range(n):
-            number = <object><PyObject*>numbers[ids[i]]
+            number = PyList_GET_ITEM(self.numbers, ids[i])  # borrowed
             Py_INCREF(number)
             PyList_SET_ITEM(result, i, number)
         return result
@@ -772,36 +879,29 @@ cdef class Encoder:
         self, Workspace work, Specials specials, list texts, Py_ssize_t start, IdArray counts
     ) except -1:
         # Append the ids of texts[start:start + len(counts)].
-        cdef Py_ssize_t i, before, n = counts.shape[0]
+        cdef Py_ssize_t i = 0, before, n = counts.shape[0]
         cdef int64_t* out = <int64_t*> counts.data
-        cdef const uint8_t** data = <const uint8_t**> malloc((n + 1) * sizeof(uint8_t*))
-        cdef Py_ssize_t* sizes = <Py_ssize_t*> malloc((n + 1) * sizeof(Py_ssize_t))
-        cdef uint8_t* check = <uint8_t*> malloc(n + 1)
+        cdef Text* seen = <Text*> malloc((n + 1) * sizeof(Text))
         cdef int failure = 0
-        cdef list owners = []
+        cdef list kept = texts[start:start + n]  # whatever others do to `texts` meanwhile
+        if seen == NULL:
+            raise MemoryError
         try:
-            if data == NULL or sizes == NULL or check == NULL:
-                raise MemoryError
             for i in range(n):
-                text = texts[start + i]
-                check[i] = not isinstance(text, str)
-                try:
-                    owners.append(utf8_of(text, &data[i], &sizes[i]))
-                except (UnicodeEncodeError, TypeError):
-                    raise TextError(start + i, 0, 0, 0) from None
+                see_text(kept[i], &seen[i])
             with nogil:
                 for i in range(n):
                     before = work.total()
-                    failure = self.append_text(work, specials, data[i], sizes[i], check[i])
+                    failure = self.append_text(work, specials, seen[i])
                     if failure < 0:
                         break
                     out[i] = work.total() - before
             if failure < 0:
                 raise_failure(failure, start + i, work)
+        except TypeError:
+            raise TextError(start + i, 0, 0, 0) from None
         finally:
-            free(data)
-            free(sizes)
-            free(check)
+            free(seen)
         return 0
 
     def encode_many(
@@ -834,18 +934,6 @@ cdef class Encoder:
             return lists
         finally:
             self.give_back(work)
-
-
-cdef object utf8_of(text, const uint8_t** data, Py_ssize_t* n):
-    # Set the bytes of a str or bytes; return the object that they belong to.
-    if isinstance(text, str):
-        if PyUnicode_IS_COMPACT_ASCII(text):
-            data[0] = <const uint8_t*> PyUnicode_AsUTF8AndSize(text, n)
-            return text
-        # PyUnicode_AsUTF8AndSize would leave a copy with the str.
-        text = (<str> text).encode()
-    data[0], n[0] = <bytes?> text, len(<bytes> text)
-    return text
 
 
 class TextError(Exception):

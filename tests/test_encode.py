@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok._decode import Decoder
-from bpetok._encode import Encoder, Specials
+from bpetok._encode import Encoder, Specials, TextError
 from bpetok._scan import split_words
 from bpetok._special import SpecialTokens
 from strategies import GPT2, TEXT, merge_lists, texts
@@ -248,13 +248,33 @@ def test_a_forked_child_encodes(merges):
 
 
 def test_a_lone_surrogate_leaves_the_encoder_usable(merges):
-    """The error is Python's own; nothing of the text is kept."""
+    """Nothing of the text is kept."""
     compiled = encoder(merges)
-    with pytest.raises(UnicodeEncodeError):
+    with pytest.raises(TextError):
         compiled.encode("é\ud800")
     assert compiled.encode("a") == [97]
     with pytest.raises(TypeError):
         compiled.encode(None)
+
+
+EDGES = "\x7f\x80\xff\u0100\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"
+
+
+@given(st.text(st.sampled_from("ab " + EDGES) | st.characters(exclude_categories=["Cs"])))
+def test_a_str_has_the_ids_of_its_utf8(text):
+    """Whatever width its code points have, also where the width of their UTF-8 changes."""
+    compiled = encoder([(97, 98), (0xC3, 0xBF), (0xE0, 0xA0)])
+    assert compiled.encode(text) == compiled.encode(text.encode())
+
+
+@pytest.mark.parametrize("surrogate", ["\ud800", "\udbff", "\udc00", "\udfff"])
+@pytest.mark.parametrize("last", ["", "\U0001f600"])
+def test_a_lone_surrogate_is_found_at_any_place(surrogate, last):
+    """In a str of two bytes a code point and in one of four."""
+    compiled = encoder([])
+    for n in range(20):
+        with pytest.raises(TextError):
+            compiled.encode("a" * n + surrogate + "é" * (20 - n) + last)
 
 
 @given(st.lists(st.integers(0, 258)))
