@@ -1,7 +1,10 @@
 """bpetok itself, installed from this checkout."""
 
+import itertools
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.interface import Cuts, EncodeJob, Encoder, Learned, Output, Takes, Ties, TrainJob
 
@@ -15,8 +18,8 @@ train_settings = (
     "train(files, special_tokens=...): files are read, split at special tokens and counted natively"
 )
 other_work = ""
-outputs: tuple[Output, ...] = ("list",)
-encode_settings = "encode_ordinary for each text, from the merges: one thread, whatever is allowed"
+outputs: tuple[Output, ...] = ("list", "array")
+encode_settings = "array: encode_batch_to_numpy(n_threads); list: encode_batch(n_threads)"
 
 
 def train(job: TrainJob) -> Learned:
@@ -52,9 +55,22 @@ def load(job: EncodeJob) -> Encoder:
         pattern=job.pattern,
         special_tokens=list(job.special_tokens),
     )
+    options = {"n_threads": job.n_threads, "disallowed_special": ()}
+    if job.output == "array":
+        return Encoder(
+            batch=lambda texts: tokenizer.encode_batch_to_numpy(texts, **options),
+            one=tokenizer.encode_ordinary,
+            ids=_rows,
+            decode=tokenizer.decode_bytes,
+        )
     return Encoder(
-        batch=lambda texts: [tokenizer.encode_ordinary(text) for text in texts],
+        batch=lambda texts: tokenizer.encode_batch(texts, **options),
         one=tokenizer.encode_ordinary,
         ids=lambda encoded: encoded,
         decode=tokenizer.decode_bytes,
     )
+
+
+def _rows(encoded: Any) -> Iterable[Sequence[int]]:
+    ids, offsets = encoded
+    return (ids[start:stop].tolist() for start, stop in itertools.pairwise(offsets.tolist()))
