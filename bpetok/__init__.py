@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
     from bpetok._pretokenize import pretokenize as pretokenize
+    from bpetok._texts import SpecialTokenError as SpecialTokenError
     from bpetok.counting import count_words as count_words
     from bpetok.counting import count_words_from_iterator as count_words_from_iterator
     from bpetok.explain import Explanation as Explanation
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "Explanation": "explain",
     "Report": "reports",
+    "SpecialTokenError": "_texts",
     "Tokenizer": "tokenizer",
     "TrainingFacts": "facts",
     "Words": "words",

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bpetok import sources
-from bpetok._encode import DISALLOWED_TOKEN, Encoder, Specials, TextError
+from bpetok._encode import Encoder, Specials
 from bpetok._files import (
     PendingFile,
     check_no_input,
+    check_path,
     check_writable,
     read_bounded,
     write_whole,
 )
+from bpetok._scan import check_utf8
+from bpetok._texts import SpecialTokenError
 from bpetok.progress import Progress, reporting
 from bpetok.sources import Chunk, Context, Corpus, Cutting, Origin, ReadOptions, Tally
 
@@ -76,17 +79,18 @@ def encode_files(
     progress: Progress,
 ) -> IdFiles:
     """Encode a corpus into `output` or numbered shards: `Tokenizer.encode_files`."""
-    summary = Path(output).with_suffix(".json")
-    if summary == Path(output):
+    output = check_path(output)
+    summary = output.with_suffix(".json")
+    if summary == output:
         raise ValueError(f"output must not end in .json, where the summary is written: {output}")
-    for target in (Path(output), summary):
+    for target in (output, summary):
         check_writable(target)
         check_no_input(target, corpus.local_paths)
     if summary.exists() and not _is_summary(summary):
         raise ValueError(
             f"{summary} exists and is no summary of ids: move it away, or choose another output"
         )
-    shards = Shards(Path(output), job.dtype, shard_size)
+    shards = Shards(output, job.dtype, shard_size)
     tally = Tally()
     context = Context(job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally)
     chunks = sources.chunks(sources.corpus_items(corpus, context))
@@ -169,28 +173,21 @@ def _encode_chunk(job: Job, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
 
 
 def _encode_piece(job: Job, data: bytes, origin: Origin) -> Ids:
-    narrow = job.dtype == np.uint16
     try:
-        try:
-            return np.asarray(job.encoder.encode_array(data, job.specials, narrow))
-        except TextError as error:
-            if error.kind == DISALLOWED_TOKEN or job.errors == "strict":
-                raise
-        data = data.decode(errors="replace").encode()
-        return np.asarray(job.encoder.encode_array(data, job.specials, narrow))
-    except TextError as error:
-        at = origin.offset + error.start
-        if error.kind == DISALLOWED_TOKEN:
-            token = data[error.start : error.start + error.length].decode()
+        return np.asarray(job.encoder.encode_array(data, job.specials, job.dtype == np.uint16))
+    except SpecialTokenError as error:
+        at = origin.offset + len(data.decode()[: error.index].encode())
+        raise SpecialTokenError(error.token, at, origin.name, "byte") from None
+    except ValueError:
+        at = check_utf8(data)
+        if at < 0:
+            raise
+        if job.errors == "strict":
             raise ValueError(
-                f"{origin.name}: holds the special token {token!r} near byte {at}; pass "
-                "allowed_special='all' to give special tokens their ids, or disallowed_special=() "
-                "to encode them as ordinary text"
+                f"{origin.name}: must be UTF-8, but byte {origin.offset + at} is not; "
+                "errors='replace' replaces what is not"
             ) from None
-        raise ValueError(
-            f"{origin.name}: must be UTF-8, but byte {at} is not; errors='replace' replaces "
-            "what is not"
-        ) from None
+    return _encode_piece(job, data.decode(errors="replace").encode(), origin)
 
 
 class Shards:

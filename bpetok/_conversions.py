@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+from bpetok._options import shorten
+
 if TYPE_CHECKING:
     import tiktoken
     import tokenizers
@@ -170,6 +172,8 @@ class Conversions:
             return tiktoken.from_file(source, pattern, special_tokens or {})
         if special_tokens is not None:
             raise ValueError("special_tokens must not be given for an Encoding, which has its own")
+        if not hasattr(source, "_mergeable_ranks"):
+            raise TypeError(f"source must be a tiktoken.Encoding or a path, got {shorten(source)}")
         return tiktoken.from_encoding(source, pattern)
 
     # ---- GPT-2 ----

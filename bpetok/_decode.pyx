@@ -116,7 +116,11 @@ cdef class Decoder:
                 return self.decode_array[int32_t](ids)
             if name == "int64":
                 return self.decode_array[int64_t](ids)
-        return self.decode_list(ids.tolist() if hasattr(ids, "tolist") else list(ids))
+        if hasattr(ids, "tolist"):
+            ids = ids.tolist()
+        if isinstance(ids, int) or not hasattr(ids, "__iter__"):
+            raise TypeError(f"ids must be an iterable of int, got {ids!r}")
+        return self.decode_list(list(ids))
 
     cdef bytes decode_list(self, ids):
         cdef list numbers = ids

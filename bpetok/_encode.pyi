@@ -6,13 +6,6 @@ from typing_extensions import Buffer
 from bpetok._special import SpecialTokens
 
 LONGEST_WORD_BYTES: int
-DISALLOWED_TOKEN: int
-
-class TextError(Exception):
-    index: int
-    kind: int
-    start: int
-    length: int
 
 class Specials:
     def __init__(
@@ -31,7 +24,7 @@ class Encoder:
         pattern: int = 0,
         split: Callable[[bytes], Buffer] | None = None,
     ) -> None: ...
-    def encode(self, text: str | bytes, specials: Specials) -> list[int]: ...
+    def encode(self, text: str | bytes, specials: Specials, name: str = "text") -> list[int]: ...
     def encode_word(self, word: bytes) -> list[int]: ...
     def encode_words(self, data: Buffer, ends: Buffer) -> IdArray: ...
     def count(self, text: str | bytes, specials: Specials) -> int: ...

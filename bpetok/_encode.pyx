@@ -25,6 +25,7 @@ from bpetok._special cimport SpecialTokens
 import os
 
 from bpetok._scan import PATTERN_NAMES
+from bpetok._texts import special_token_error, to_utf8
 
 cdef extern from "_simd.h":
     uint64_t load64(const uint8_t* bytes) noexcept nogil
@@ -58,7 +59,7 @@ cdef enum:
 cdef enum Failure:
     NO_MEMORY = -1
     TOO_LONG = -2            # a word is longer than LONGEST_WORD
-    NOT_UTF8 = -3
+    NOT_UTF8 = -3            # nor a str that has such a form
     DISALLOWED = -4          # a special token
     NOT_SPLIT = -5           # `split` has raised an exception
 
@@ -292,6 +293,7 @@ cdef enum Form:
     UCS2 = 2
     UCS4 = 4
     UNCHECKED = 5            # bytes of which nobody has seen yet that they are UTF-8
+    NO_TEXT = 6
 
 cdef struct Text:
     const void* data
@@ -305,13 +307,16 @@ ctypedef fused code_point:
 
 
 cdef int see_text(object text, Text* seen) except -1:
-    # Say where the data of a str or bytes lie; they stay there as long as the object lives.
+    # Say where the data of a str or bytes lie; they stay there as long as the object lives. What is
+    # neither has none, and `Workspace.convert` refuses it.
     if isinstance(text, str):
         seen.data, seen.n = PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text)
         seen.form = CHECKED if PyUnicode_IS_ASCII(text) else <Form>PyUnicode_KIND(text)
-    else:
-        seen.data, seen.n = PyBytes_AS_STRING(<bytes?>text), PyBytes_GET_SIZE(text)
+    elif isinstance(text, bytes):
+        seen.data, seen.n = PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)
         seen.form = UNCHECKED
+    else:
+        seen.data, seen.n, seen.form = NULL, 0, NO_TEXT
     return 0
 
 
@@ -465,8 +470,8 @@ cdef class Workspace:
     cdef const int64_t* ends  # of the words of a text, where a callable splits
     cdef object ends_owner
     cdef object error         # that it raised
-    cdef Py_ssize_t wrong_at      # where a text is wrong, and
-    cdef Py_ssize_t wrong_length  # how many bytes of it
+    cdef Py_ssize_t wrong_at      # where a text has a special token that is disallowed, and
+    cdef Py_ssize_t wrong_length  # how many bytes it has
 
     def __cinit__(self, Py_ssize_t n_merges):
         if cache_init(&self.cache) < 0 or lists_init(&self.lists, n_merges) < 0:
@@ -498,9 +503,10 @@ cdef class Workspace:
         cdef uint8_t* end
         if text.form == CHECKED:
             return 0
+        if text.form == NO_TEXT:
+            return NOT_UTF8
         if text.form == UNCHECKED:
-            self.wrong_at = find_invalid_utf8(<const uint8_t*>text.data, text.n)
-            return 0 if self.wrong_at < 0 else NOT_UTF8
+            return NOT_UTF8 if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0 else 0
         if room > self.utf8_room:
             free(self.utf8)
             self.utf8, self.utf8_room = <uint8_t*> malloc(room), room
@@ -770,7 +776,7 @@ cdef class Encoder:
         work.trim()
         self.unused.append(work)
 
-    cdef Workspace encode_one(self, text, Specials specials, Sink sink):
+    cdef Workspace encode_one(self, text, Specials specials, Sink sink, name="text"):
         # A workspace with the ids of a text.
         cdef Text seen
         cdef int failure
@@ -784,7 +790,7 @@ cdef class Encoder:
                 failure = self.append_text(work, specials, seen)
         if failure < 0:
             self.give_back(work)
-            raise_failure(failure, 0, work)
+            raise_failure(failure, text, name, work)
         return work
 
     cdef list as_list(self, const int32_t* ids, Py_ssize_t n):
@@ -797,15 +803,16 @@ cdef class Encoder:
             PyList_SET_ITEM(result, i, number)
         return result
 
-    def encode(self, text, Specials specials not None):
+    def encode(self, text, Specials specials not None, name="text"):
         """Return the list of the ids of a text: str, or bytes in UTF-8.
 
         Raises
         ------
-        TextError
-            If the text is not UTF-8 or holds a special token that is disallowed.
+        SpecialTokenError, ValueError, TypeError
+            If the text holds a special token that is disallowed, is not UTF-8, or no text; the
+            message calls it `name`.
         """
-        cdef Workspace work = self.encode_one(text, specials, KEEP)
+        cdef Workspace work = self.encode_one(text, specials, KEEP, name)
         ids = self.as_list(work.ids, work.n_ids)
         self.give_back(work)
         return ids
@@ -827,7 +834,7 @@ cdef class Encoder:
             n_ids = self.append_merged(work, data, n) if n else 0
         if n_ids < 0:
             self.give_back(work)
-            raise_failure(<int>n_ids, 0, work)
+            raise_failure(<int>n_ids, None, None, work)
         ids = self.as_list(work.ids, work.n_ids)
         self.give_back(work)
         return ids
@@ -852,7 +859,7 @@ cdef class Encoder:
                 begin = ends[i]
         if n_ids < 0:
             self.give_back(work)
-            raise_failure(<int>n_ids, 0, work)
+            raise_failure(<int>n_ids, None, None, work)
         array = self.take_array(work)
         self.give_back(work)
         return array
@@ -897,9 +904,7 @@ cdef class Encoder:
                         break
                     out[i] = work.total() - before
             if failure < 0:
-                raise_failure(failure, start + i, work)
-        except TypeError:
-            raise TextError(start + i, 0, 0, 0) from None
+                raise_failure(failure, kept[i], f"texts[{start + i}]", work)
         finally:
             free(seen)
         return 0
@@ -912,8 +917,8 @@ cdef class Encoder:
 
         Raises
         ------
-        TextError
-            As `encode`, with the index of the text.
+        SpecialTokenError, ValueError, TypeError
+            As `encode`; the message says which text.
         """
         cdef Workspace work
         cdef IdArray counts = IdArray.__new__(IdArray)
@@ -936,18 +941,7 @@ cdef class Encoder:
             self.give_back(work)
 
 
-class TextError(Exception):
-    """A text can't be encoded: its index, the kind of failure, and where, in bytes."""
-
-    def __init__(self, index, kind, start, length):
-        super().__init__(index, kind, start, length)
-        self.index, self.kind, self.start, self.length = index, kind, start, length
-
-
-DISALLOWED_TOKEN = DISALLOWED
-
-
-cdef int raise_failure(int failure, Py_ssize_t index, Workspace work) except -1:
+cdef int raise_failure(int failure, text, name, Workspace work) except -1:
     if failure == TOO_LONG:
         raise ValueError(
             f"text holds a word of more than {LONGEST_WORD} bytes, the most that can be encoded"
@@ -957,4 +951,6 @@ cdef int raise_failure(int failure, Py_ssize_t index, Workspace work) except -1:
     if failure == NOT_SPLIT:
         error, work.error = work.error, None
         raise error
-    raise TextError(index, failure, work.wrong_at, work.wrong_length)
+    if failure == DISALLOWED:
+        raise special_token_error(text, name, work.wrong_at, work.wrong_length)
+    to_utf8(text, name)  # raises

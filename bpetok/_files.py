@@ -6,8 +6,10 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from bpetok._options import shorten
 
 
 def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
@@ -20,11 +22,20 @@ def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     ValueError
         If it holds more than `max_bytes`; no more than that is read.
     """
-    with Path(path).open("rb") as file:
+    with check_path(path).open("rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ValueError(f"{os.fspath(path)}: must be at most {max_bytes} bytes long")
     return data
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path, which is to be a str or a path, without a NUL character."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a file must be a str or a path, got {shorten(path)}")
+    if "\0" in os.fspath(path):
+        raise ValueError(f"a path must not hold the character NUL, got {shorten(path)}")
+    return Path(path)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -81,22 +92,22 @@ class PendingFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         check_writable(path)
         self._target = _target(path)
-        self._temporary = self._target.with_name(
-            f".{self._target.name[:64]}.{secrets.token_hex(4)}.tmp"
-        )
+        self._temporary = self._target.with_name(f".{secrets.token_hex(8)}.tmp")
         self.file = self._temporary.open("xb")
         self._kept = False
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
-        self.file.write(data)
+        with self._named():
+            self.file.write(data)
 
     def close(self) -> None:
         """Write what is left in memory; nothing can be appended any more."""
         if not self.file.closed:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
+            with self._named():
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                self.file.close()
 
     def keep(self) -> None:
         """Give the file its name, in the place of what was there."""
@@ -105,6 +116,16 @@ class PendingFile:
             self._temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
         self._temporary.replace(self._target)
         self._kept = True
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give errors that have none, as of a full disk, the name of the file."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = os.fspath(self._target)
+            raise
 
     def discard(self) -> None:
         """Remove the file if it was not kept."""
@@ -117,7 +138,9 @@ class PendingFile:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     # The file that a path means, links followed: renaming onto a link or a device would replace it.
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(check_path(path)))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        target.stat()  # a name that is too long is refused before the work, not after it
     if target.is_dir():
         raise IsADirectoryError(f"{os.fspath(path)}: is a folder, give the name of a file")
     if target.exists() and not target.is_file():

@@ -7,17 +7,38 @@ import os
 import re
 from collections.abc import Iterable
 
+from bpetok._texts import encode_utf8
+
 MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
+
+
+def shorten(value: object) -> str:
+    """Return the repr of what was given, cut to what fits in a message.
+
+    A hostile file may hold numbers of thousands of digits, or deep lists.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def check_index(name: str, value: object) -> int:
+    """Return `value` as an int; True and False are none."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value}")
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # raises for what is no integer
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {shorten(value)}") from None
 
 
 def check_integer(name: str, value: object, least: int, most: int) -> int:
     """Return `value` as an int within least..most."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # raises for what is no integer
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    number = check_index(name, value)
     if not least <= number <= most:
-        raise ValueError(f"{name} must be in {least}..{most}, got {number}")
+        raise ValueError(f"{name} must be in {least}..{most}, got {shorten(number)}")
     return number
 
 
@@ -38,6 +59,8 @@ def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
         raise TypeError(
             f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
         )
+    if not isinstance(special_tokens, Iterable):
+        raise TypeError(f"special_tokens must be a list of str, got {shorten(special_tokens)}")
     tokens = tuple(special_tokens)
     seen = set()
     for token in tokens:
@@ -48,13 +71,7 @@ def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
         if token in seen:
             raise ValueError(f"special tokens must differ, but {token!r} comes twice")
         seen.add(token)
-        try:
-            token.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"special token {token!r} has a lone surrogate at character {error.start}, "
-                "which UTF-8 cannot hold"
-            ) from None
+        encode_utf8(token, f"special token {token!r}")
     return tokens
 
 

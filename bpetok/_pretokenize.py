@@ -2,8 +2,8 @@
 
 from bpetok._options import check_unmatched
 from bpetok._scan import split_words
+from bpetok._texts import encode_utf8
 from bpetok.patterns import check_pattern, scanner_of
-from bpetok.vocab import encode_utf8
 
 
 def pretokenize(text: str, pattern: str = "gpt2", *, unmatched: str = "error") -> list[str]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bpetok._options import shorten
 from bpetok.facts import TrainingFacts
-from bpetok.vocab import shorten
 
 FORMAT = "bpetok tokenizer"
 FORMAT_VERSION = 1
@@ -53,10 +53,10 @@ def from_json(data: bytes) -> dict[str, Any]:
     content = read_json(data)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'it does not say "format": "{FORMAT}"')
-    if content.get("version") != FORMAT_VERSION:
+    version = content.get("version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
         raise ValueError(
-            f"version must be {FORMAT_VERSION}, got {shorten(content.get('version'))}; "
-            "another bpetok wrote it"
+            f"version must be {FORMAT_VERSION}, got {shorten(version)}; another bpetok wrote it"
         )
     for name, kind, json_kind in (
         ("pattern", str, "a string"),

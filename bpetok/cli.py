@@ -21,6 +21,7 @@ import bpetok
 from bpetok._cli_common import CommandError, describe, load_tokenizer, open_inputs
 from bpetok._cli_reports import add_parsers
 from bpetok._extras import MissingExtraError
+from bpetok._texts import SpecialTokenError
 
 if TYPE_CHECKING:
     from bpetok.sources import Reading
@@ -165,7 +166,8 @@ def _build_parser() -> Parser:
         "--errors",
         choices=("strict", "replace"),
         default="strict",
-        help="with --output: text that is not UTF-8 (default: %(default)s)",
+        help="with --output: text that is not UTF-8: refuse it or replace what is wrong "
+        "(default: %(default)s)",
     )
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
     _add_reading(encode, "with --output: ")
@@ -409,7 +411,6 @@ def _on_terminal() -> bool:
 
 
 def _encode(options: argparse.Namespace) -> None:
-    from bpetok.tokenizer import SpecialTokenError
 
     tokenizer = load_tokenizer(options.tokenizer)
     if options.output is not None:
@@ -426,16 +427,21 @@ def _encode(options: argparse.Namespace) -> None:
                 file.read(), allowed_special=allowed, disallowed_special=disallowed
             )
         except SpecialTokenError as error:
-            raise CommandError(
-                f"{name}: holds the special token {error.token!r} at index {error.index}; give it "
-                "its own id with --special ids, or encode it as ordinary text with --special text"
-            ) from None
+            error.name = name
+            raise _special_token(error) from None
         except ValueError as error:
             raise CommandError(f"{name}: {error}") from None
         for start in range(0, len(ids), IDS_AT_ONCE):
             separator = " " if start else ""
             sys.stdout.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
         sys.stdout.write("\n")
+
+
+def _special_token(error: SpecialTokenError) -> CommandError:
+    return CommandError(
+        f"{error.place}; give it its own id with --special ids, or encode it as ordinary text with "
+        "--special text"
+    )
 
 
 def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
@@ -456,14 +462,10 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             progress=_on_terminal() and not options.quiet,
             **reading,
         )
+    except SpecialTokenError as error:
+        raise _special_token(error) from None
     except ValueError as error:
-        message = str(error)
-        if "holds the special token" in message:
-            message = message.partition("; pass")[0] + (
-                "; give it its own id with --special ids, or encode it as ordinary text with "
-                "--special text"
-            )
-        raise CommandError(message) from None
+        raise CommandError(str(error)) from None
     except (OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     if not options.quiet:

@@ -8,10 +8,11 @@ do: each has an id of its own, so merges are kept as pairs of ids, never of byte
 
 from __future__ import annotations
 
-import operator
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from bpetok._options import check_index, shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def check_merges(merges: Merges) -> array[int]:
         except (TypeError, ValueError):
             raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
         if type(left) is not int or type(right) is not int:
-            left, right = _index(left, f"merges[{i}]"), _index(right, f"merges[{i}]")
+            left, right = check_index(f"merges[{i}]", left), check_index(f"merges[{i}]", right)
         if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
             raise ValueError(
                 f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
@@ -94,7 +95,7 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
     counts = list(_rows(merge_counts, "merge_counts"))
     if set(map(type, counts)) - {int} or min(counts, default=0) < 0 or max(counts, default=0) >> 63:
         for i, given in enumerate(counts):  # something is wrong, or no plain int: say what
-            counts[i] = _index(given, f"merge_counts[{i}]")
+            counts[i] = check_index(f"merge_counts[{i}]", given)
             if not 0 <= counts[i] < 1 << 63:
                 raise ValueError(
                     f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(counts[i])}"
@@ -170,28 +171,10 @@ def check_ids(
 
 
 def _check_id(value: Any, name: str) -> int:
-    token_id = _index(value, name)
+    token_id = check_index(name, value)
     if not 0 <= token_id < 1 << 31:
         raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
     return token_id
-
-
-def encode_utf8(text: str, name: str) -> bytes:
-    """Return the UTF-8 form of `text`.
-
-    Raises
-    ------
-    ValueError
-        If `text` holds a lone surrogate; the message says `name` and where.
-    """
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{name} has a lone surrogate, {text[error.start]!r}, at index {error.start}, so it "
-            "has no UTF-8 form; "
-            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') replaces it"
-        ) from None
 
 
 def build_token_bytes(pairs: array[int]) -> list[bytes]:
@@ -218,15 +201,6 @@ def _rows(values: Any, name: str) -> Sequence[Any]:
     return rows
 
 
-def _index(value: Any, name: str) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be integers, got {value}")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be integers, got {shorten(value)}") from None
-
-
 def show_bytes(token: bytes) -> str:
     """Return a token as people read it: a space as ␣, other unseen characters and stray bytes
     as escapes.
@@ -240,15 +214,3 @@ def show_bytes(token: bytes) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
-
-
-def shorten(value: object) -> str:
-    """Return the repr of what was given, cut to what fits in a message.
-
-    A hostile file may hold numbers of thousands of digits, or deep lists.
-    """
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):
-        return f"a {type(value).__name__} too large to show"
-    return text if len(text) <= 80 else f"{text[:80]}..."

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from bpetok import SpecialTokenError, Tokenizer
 from bpetok._scan import split_words
-from bpetok.tokenizer import SpecialTokenError, Tokenizer
 from strategies import CHARACTERS, TEXT
 
 SPECIAL = ["<|end|>", "<|x|>"]

@@ -112,7 +112,7 @@ def test_what_is_wrong_leaves_no_file(tok, tmp_path):
     filling = "the end " * 400_000
     for text, message in (
         (filling.encode() + b"\xff", r"wrong.txt: must be UTF-8, but byte 3200000 is not"),
-        ((filling + END).encode(), r"wrong.txt: holds the special token '<|end|>' near byte 32000"),
+        ((filling + END).encode(), r"wrong.txt holds the special token '<|end|>' at byte 32000"),
     ):
         wrong.write_bytes(text)
         for n_threads in (1, 2):

@@ -173,7 +173,7 @@ def test_the_sample_trains_without_any_file(run, tmp_path):
         (["encode", "--tokenizer", "a.txt"], "--tokenizer: a.txt: is not a tokenizer"),
         (["encode", "--tokenizer", "tok.json", "no.txt"], "no.txt: No such file"),
         (["encode", "--tokenizer", "tok.json", "binary"], "binary: text must be UTF-8, but byte 3"),
-        (["encode", "--tokenizer", "tok.json", "special.txt"], "special.txt: .*'<|end|>' at index"),
+        (["encode", "--tokenizer", "tok.json", "special.txt"], "special.txt holds .*'<|end|>' at"),
         (["decode", "--tokenizer", "tok.json", "a.txt"], "a.txt, line 1: 'the' is not an id"),
         (["decode", "--tokenizer", "tok.json", "ids"], "ids, line 2: ids must be from 0 to 259"),
     ],
@@ -223,7 +223,7 @@ def test_encode_writes_files_of_ids(run, tok, tmp_path):
     shards = [np.fromfile(path, dtype="<u2") for path in sorted(tmp_path.glob("train_0*.bin"))]
     assert np.concatenate(shards).tolist() == expected
     for wrong, message in (
-        ([*command], b"a.txt: holds the special token '<|end|>' near byte 740; give it its own"),
+        ([*command], b"a.txt holds the special token '<|end|>' at byte 740; give it its own"),
         ([*command[:3], "--output", "x.bin"], b"give FILEs to encode into --output"),
         ([*command[:4], "--eot", "<|end|>"], b"--eot needs --output"),
         ([*command, "--eot", "<s>"], b"eot must be a special token"),

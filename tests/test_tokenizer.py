@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_a_special_token_that_is_not_allowed_is_refused_with_the_remedies(tok):
     message = (
         r"text holds the special token 'Ωδ' at index 2\. To give it its own id, pass "
         r"allowed_special=\{'Ωδ'\} or 'all'; to encode it as ordinary text, pass "
-        r"disallowed_special=\(\) or call encode_ordinary"
+        r"disallowed_special=\(\)"
     )
     with pytest.raises(ValueError, match=message):
         tok.encode("é Ωδ")
@@ -387,9 +388,10 @@ DAMAGED = {
     "no merges": (small_file(merges=None), "merges must be an array, got None"),
     "twice": (small_file()[:-1] + b', "merges": []}', "a name stands twice"),
     "merges of text": (small_file(merges=["a b", "c d"]), r"merges\[0\] must be a pair"),
-    "letters": (small_file(merges=[["a", "b"], [256, 99]]), r"merges\[0\] must be integers"),
-    "fractions": (small_file(merges=[[97.0, 98], [256, 99]]), r"merges\[0\] must be integers"),
-    "true": (small_file(merges=[[True, 98], [256, 99]]), r"merges\[0\] must be integers"),
+    "letters": (small_file(merges=[["a", "b"], [256, 99]]), r"merges\[0\] must be an int"),
+    "fractions": (small_file(merges=[[97.0, 98], [256, 99]]), r"merges\[0\] must be an int"),
+    "version true": (small_file(version=True), "version must be 1, got True"),
+    "true": (small_file(merges=[[True, 98], [256, 99]]), r"merges\[0\] must be an int"),
     "not yet": (small_file(merges=[[97, 257], [256, 99]]), r"merges\[0\] must join ids"),
     "itself": (small_file(merges=[[97, 98], [257, 99]]), r"merges\[1\] must join ids"),
     "large": (small_file(merges=[[97, 98], [10**12, 99]]), r"merges\[1\] must join ids"),
@@ -454,3 +456,74 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
         Tokenizer.load(tmp_path / "no.json")
     with pytest.raises(OSError, match=r"."):
         Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda tok: tok.encode("a", allowed_special=None), TypeError, "allowed_special must be"),
+        (lambda tok: tok.encode("a", allowed_special=[3]), TypeError, "must hold str only, got 3"),
+        (lambda tok: tok.encode("a", disallowed_special=3), TypeError, "disallowed_special must"),
+        (lambda tok: tok.encode_batch(3), TypeError, "texts must be an iterable"),
+        (lambda tok: tok.encode_iterable(None), TypeError, "texts must be an iterable"),
+        (lambda tok: tok.decode(None), TypeError, "ids must be an iterable of int, got None"),
+        (lambda tok: tok.decode(3), TypeError, "ids must be an iterable of int, got 3"),
+        (lambda tok: tok.decode_batch(None), TypeError, "rows must be an iterable"),
+        (lambda tok: tok.save(None), TypeError, "a file must be a str or a path, got None"),
+        (lambda tok: tok.save("a\0b"), ValueError, "must not hold the character NUL"),
+        (lambda tok: Tokenizer.load(None), TypeError, "a file must be a str or a path, got None"),
+        (lambda tok: Tokenizer.load("a\0b"), ValueError, "must not hold the character NUL"),
+        (lambda tok: Tokenizer.from_tiktoken(None), TypeError, "source must be"),
+        (lambda tok: tok.save_pretrained(None), TypeError, "a file must be a str or a path"),
+        (lambda tok: tok.encode_files(None, "x.bin"), TypeError, "files must be"),
+        (lambda tok: tok.encode_files([__file__], None), TypeError, "a file must be a str"),
+        (
+            lambda tok: tok.encode_batch(["a"], n_threads=True),
+            TypeError,
+            "n_threads must be an int",
+        ),
+        (lambda tok: Tokenizer(merges=[], special_tokens=None), TypeError, "special_tokens must"),
+    ],
+)
+def test_what_has_the_wrong_type_is_refused_by_the_name_of_its_parameter(
+    tok, tmp_path, monkeypatch, call, error, message
+):
+    """And nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        call(tok)
+    assert not list(tmp_path.iterdir())
+
+
+def test_special_tokens_may_come_from_an_iterator(tok):
+    """It is read once."""
+    expected = tok.encode("a Ωδ", allowed_special={"Ωδ"})
+    assert tok.encode("a Ωδ", allowed_special=iter(["x", "Ωδ"])) == expected
+    with pytest.raises(ValueError, match="special token 'b'"):
+        tok.encode("abc", disallowed_special=iter(["c", "b"]))
+
+
+def test_a_file_may_have_the_longest_name_there_is(tok, tmp_path):
+    """In bytes; a longer one is refused by the system, and nothing is left."""
+    for name in ("x" * 255, "\U0001f600" * 63):
+        tok.save(tmp_path / name)
+        assert Tokenizer.load(tmp_path / name) == tok
+        (tmp_path / name).unlink()
+    with pytest.raises(OSError, match="too long"):
+        tok.save(tmp_path / ("x" * 256))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+def test_the_error_of_a_full_disk_names_the_file(tok, tmp_path, monkeypatch):
+    """The system does not say which it was."""
+    real_open = Path.open
+
+    def open_full(path, mode="r"):
+        real_open(path, mode).close()
+        return real_open(Path("/dev/full"), "wb")
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*tok\.json'"):
+        tok.save(tmp_path / "tok.json")
+    assert not list(tmp_path.iterdir())

@@ -131,7 +131,7 @@ def test_progress_is_told_bytes_done_of_all(tmp_path: Path) -> None:
     ("texts", "error", "message"),
     [
         ("one text", TypeError, "wrap it in a list"),
-        (["ok", "bad \ud800"], ValueError, "text 1 has a lone surrogate at character 4"),
+        (["ok", "bad \ud800"], ValueError, "text 1 has a lone surrogate, .* at index 4"),
         (["ok", 3], TypeError, "text 1 must be a str or bytes, got int"),
         ([b"\xff"], ValueError, "text 0 is not UTF-8: byte 0"),
     ],

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bpetok.vocab import N_BYTES, shorten
+from bpetok._options import shorten
+from bpetok.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpetok._files import read_bounded, write_whole
+from bpetok._files import check_path, read_bounded, write_whole
+from bpetok._options import shorten
 from bpetok._saved import read_json
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
 from bpetok.formats.recovery import from_merges, reading
-from bpetok.vocab import shorten
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -42,7 +41,7 @@ def save_gpt2(tokenizer: Tokenizer, folder: str | os.PathLike[str]) -> None:
     merges_file = ("\n".join([HEADER, *rows]) + "\n").encode()
     same = parse(vocab_file, merges_file)
     check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the files")
-    target = Path(folder)
+    target = check_path(folder)
     target.mkdir(parents=True, exist_ok=True)
     write_whole(target / "vocab.json", vocab_file)
     write_whole(target / "merges.txt", merges_file)

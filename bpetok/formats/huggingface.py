@@ -6,16 +6,15 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bpetok._files import read_bounded, write_whole
+from bpetok._files import check_path, read_bounded, write_whole
+from bpetok._options import shorten
 from bpetok._saved import read_json
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
 from bpetok.formats.recovery import from_merges, reading
 from bpetok.patterns import check_builtin, expression_of
-from bpetok.vocab import shorten
 
 if TYPE_CHECKING:
     import tokenizers
@@ -42,7 +41,7 @@ def save_pretrained(
     config = build_config(tokenizer, roles, model_max_length)
     document = build_document(tokenizer)
     check(tokenizer, document)
-    target = Path(folder)
+    target = check_path(folder)
     target.mkdir(parents=True, exist_ok=True)
     write_whole(target / "tokenizer.json", dump(document))
     write_whole(target / "tokenizer_config.json", dump(config))
@@ -178,7 +177,7 @@ def check(tokenizer: Tokenizer, document: dict[str, Any]) -> None:
 
 def from_file(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer of a tokenizer.json, or of the folder that holds one."""
-    file = Path(path)
+    file = check_path(path)
     if file.is_dir():
         file /= "tokenizer.json"
     data = read_bounded(file, MAX_FILE_BYTES)

@@ -6,11 +6,12 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING
 
-from bpetok._files import read_bounded, write_whole
+from bpetok._files import check_path, read_bounded, write_whole
+from bpetok._options import shorten
 from bpetok.formats.checks import check_ids_equal
 from bpetok.formats.recovery import reading
 from bpetok.patterns import check_builtin, expression_of
-from bpetok.vocab import N_BYTES, shorten
+from bpetok.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
     model = ("\n".join(lines) + "\n").encode()
     same = parse(model)
     check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the file")
-    base = os.fspath(prefix)
+    base = os.fspath(check_path(prefix))
     write_whole(f"{base}.model", model)
     write_whole(f"{base}.vocab", render_vocab(tokenizer).encode())
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from bpetok.vocab import N_BYTES, shorten
+from bpetok._options import shorten
+from bpetok.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

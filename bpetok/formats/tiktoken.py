@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpetok._files import read_bounded, write_whole
+from bpetok._options import shorten
 from bpetok.formats.checks import check_ids_equal, check_ranks_mean_merges, ordinary_tokens
 from bpetok.formats.recovery import from_ranks, reading
 from bpetok.patterns import check_builtin, expression_of
-from bpetok.vocab import shorten
 
 if TYPE_CHECKING:
     import tiktoken

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bpetok._scan import last_word_end
 from bpetok._special import SpecialTokens
+from bpetok._texts import encode_utf8
 from bpetok.patterns import ends_at_spaces
 
 Buffer: TypeAlias = bytes | memoryview
@@ -100,13 +101,7 @@ def _encoded(text: object, number: int) -> bytes:
         return text
     if not isinstance(text, str):
         raise TypeError(f"text {number} must be a str or bytes, got {type(text).__name__}")
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"text {number} has a lone surrogate at character {error.start}, which UTF-8 cannot "
-            "hold: decode the source with errors='replace'"
-        ) from None
+    return encode_utf8(text, f"text {number}")
 
 
 def _reader(data: Buffer) -> Read:
