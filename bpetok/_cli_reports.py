@@ -138,4 +138,4 @@ def _show(result: Explanation | Report, html: str | None) -> None:
 
         Console().print(result, soft_wrap=True)  # else it cuts lines at the terminal's width
     else:
-        sys.stdout.write(str(result))
+        sys.stdout.write(f"{result}\n")

@@ -31,8 +31,14 @@ THEME = {
     "#030306": ("#57534e", "#c9c2bb"),
     "#030307": ("#0e7490", "#67d3e8"),
     "#030308": ("#854d0e", "#e7c65a"),
+    "#040401": ("#cfe4fa", "#1f4264"),
+    "#040402": ("#fbe0c4", "#5c3c17"),
+    "#040403": ("#d3efd3", "#23502a"),
+    "#040404": ("#eadcf7", "#4a3266"),
 }
 COLOURS = [stand_in for stand_in in THEME if stand_in.startswith("#0303")]
+GROUNDS = [stand_in for stand_in in THEME if stand_in.startswith("#0404")]
+"""Behind letters, as the chips of the pages."""
 DASHES: list[Any] = ["-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 2))]
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

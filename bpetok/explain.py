@@ -122,7 +122,7 @@ class Explanation:
 
     def __str__(self) -> str:
         plain: str = self.__rich__().plain
-        return plain
+        return plain.rstrip("\n")
 
     def _repr_html_(self) -> str:
         from bpetok import _pages

@@ -194,7 +194,7 @@ class Report:
         with console.capture() as capture:
             console.print(self)
         plain: str = capture.get()
-        return plain
+        return plain.rstrip("\n")
 
     def _repr_html_(self) -> str:
         from bpetok import _pages

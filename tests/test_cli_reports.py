@@ -37,9 +37,11 @@ def test_explain_prints_plain_text_into_a_pipe(run, tmp_path):
     tok = Tokenizer.load(tmp_path / "tok.json")
     done = run("explain", "lowest<|end|>", "--tokenizer", "tok.json")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode() == str(tok.explain("lowest<|end|>"))
+    assert done.stdout.decode() == f"{tok.explain('lowest<|end|>')}\n"
     done = run("explain", "--tokenizer", "tok.json", "--special", "text", input=b"low<|end|>")
-    assert done.stdout.decode() == str(tok.explain("low<|end|>", allowed_special=()))
+    assert done.stdout.decode() == (
+        f"{tok.explain('low<|end|>', allowed_special=())}\n"
+    )
 
 
 def test_pages_are_written(run, tmp_path):
