@@ -25,8 +25,10 @@ import bpetok
 from bpetok import Words
 from bpetok.merges import DEFAULT_TUNING, Tuning, learn_merges, load_kernels
 from bpetok.sources import sample_files
-from tests.reference import Pair, count_pairs, merge_ids
-from tests.reference import learn_merges as recount
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from reference import Pair, count_pairs, merge_ids
+from reference import learn_merges as recount
 
 Learn = Callable[[Words, int], list[Pair]]
 Word = tuple[list[int], int]

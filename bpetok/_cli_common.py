@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
+    from bpetok.sources import Reading
     from bpetok.tokenizer import Tokenizer
+
+
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample_share", "seed")
 
 
 class CommandError(Exception):
@@ -50,3 +55,37 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
                 yield path, file
         except OSError as error:
             raise CommandError(describe(error)) from None
+
+
+def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
+    """Add the options of reading, `bpetok.sources.Reading`."""
+    group = command.add_argument_group(f"{condition}what is taken of the files")
+    group.add_argument(
+        "--format",
+        choices=("text", "jsonl", "parquet", "arrow"),
+        help="default: what the names of the files say",
+    )
+    group.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="where records have their text, such as messages[].content (default: text)",
+    )
+    group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
+    group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
+    group.add_argument(
+        "--sample-share",
+        type=float,
+        metavar="S",
+        help="take about this share of the texts, chosen at random",
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="another seed, another sample")
+
+
+def reading_of(options: argparse.Namespace) -> Reading:
+    """Return the options of reading that were given."""
+    given = {name: getattr(options, name) for name in READING}
+    names = {"sample_share": "sample"}
+    return cast(
+        "Reading",
+        {names.get(name, name): value for name, value in given.items() if value is not None},
+    )

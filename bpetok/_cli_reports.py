@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok._cli_common import CommandError, describe, load_tokenizer, open_inputs
+from bpetok._cli_common import (
+    CommandError,
+    add_reading,
+    describe,
+    load_tokenizer,
+    open_inputs,
+    reading_of,
+)
 
 if TYPE_CHECKING:
     from bpetok.explain import Explanation
@@ -54,6 +61,7 @@ def add_parsers(commands: Any) -> None:
         default="strict",
         help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
+    add_reading(report)
     report.set_defaults(run=run_report)
     for command in (explain, report):
         command.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
@@ -83,7 +91,7 @@ def run_report(options: argparse.Namespace) -> None:
         name: load_tokenizer(path, options.pattern, path)
         for name, path in name_tokenizers(options.tokenizers).items()
     }
-    _show(make_report(tokenizers, options.text, options.threads, options.errors), options.html)
+    _show(make_report(tokenizers, options), options.html)
 
 
 def name_tokenizers(paths: list[str]) -> dict[str, str]:
@@ -95,19 +103,23 @@ def name_tokenizers(paths: list[str]) -> dict[str, str]:
     return dict(zip(names, paths, strict=True))
 
 
-def make_report(
-    tokenizers: dict[str, Tokenizer], files: list[str] | None, threads: int | None, errors: str
-) -> Report:
+def make_report(tokenizers: dict[str, Tokenizer], options: argparse.Namespace) -> Report:
     """Return the report on files, or on the sample."""
     import bpetok
     from bpetok.sources import resolve_files, sample_files
 
     try:
-        if files is None:
+        if options.text is None:
             sources: Any = {SAMPLE: list(map(Path, sample_files()))}
         else:
-            sources = list(map(Path, resolve_files(files)))
-        return bpetok.report(tokenizers, sources, n_threads=threads, errors=errors)
+            sources = list(map(Path, resolve_files(options.text)))
+        return bpetok.report(
+            tokenizers,
+            sources,
+            n_threads=options.threads,
+            errors=options.errors,
+            **reading_of(options),
+        )
     except (ValueError, OSError) as error:
         raise CommandError(describe(error)) from None
 

@@ -15,16 +15,23 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import bpetok
-from bpetok._cli_common import CommandError, describe, load_tokenizer, open_inputs
+from bpetok._cli_common import (
+    READING,
+    CommandError,
+    add_reading,
+    describe,
+    load_tokenizer,
+    open_inputs,
+    reading_of,
+)
 from bpetok._cli_reports import add_parsers
 from bpetok._extras import MissingExtraError
 from bpetok._texts import SpecialTokenError
 
 if TYPE_CHECKING:
-    from bpetok.sources import Reading
     from bpetok.tokenizer import Tokenizer
     from bpetok.words import Words
 
@@ -32,7 +39,6 @@ IDS_AT_ONCE = 65_536
 FILES = (
     "text in UTF-8, JSON lines, Parquet, Arrow: paths, globs, folders, URLs; - is standard input"
 )
-READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample_share", "seed")
 
 
 class Parser(argparse.ArgumentParser):
@@ -170,7 +176,7 @@ def _build_parser() -> Parser:
         "(default: %(default)s)",
     )
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
-    _add_reading(encode, "with --output: ")
+    add_reading(encode, "with --output: ")
     encode.set_defaults(run=_encode)
     decode = commands.add_parser("decode", help="ids, separated by white space, to text")
     decode.set_defaults(run=_decode)
@@ -221,40 +227,7 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--no-progress", action="store_true", help="no progress bar")
     command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
-    _add_reading(command)
-
-
-def _add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
-    """Add the options of reading, `bpetok.sources.Reading`."""
-    group = command.add_argument_group(f"{condition}what is taken of the files")
-    group.add_argument(
-        "--format",
-        choices=("text", "jsonl", "parquet", "arrow"),
-        help="default: what the names of the files say",
-    )
-    group.add_argument(
-        "--text-column",
-        metavar="NAME",
-        help="where records have their text, such as messages[].content (default: text)",
-    )
-    group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
-    group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
-    group.add_argument(
-        "--sample-share",
-        type=float,
-        metavar="S",
-        help="take about this share of the texts, chosen at random",
-    )
-    group.add_argument("--seed", type=int, metavar="N", help="another seed, another sample")
-
-
-def _reading(options: argparse.Namespace) -> Reading:
-    given = {name: getattr(options, name) for name in READING}
-    names = {"sample_share": "sample"}
-    return cast(
-        "Reading",
-        {names.get(name, name): value for name, value in given.items() if value is not None},
-    )
+    add_reading(command)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -311,7 +284,7 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
         "errors": options.errors,
         "progress": _wants_progress(options),
         "checkpoint": options.checkpoint,
-        **_reading(options),
+        **reading_of(options),
     }
 
 
@@ -447,7 +420,7 @@ def _special_token(error: SpecialTokenError) -> CommandError:
 def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     if not options.files:
         raise CommandError("give FILEs to encode into --output")
-    reading = _reading(options)
+    reading = reading_of(options)
     begin = time.perf_counter()
     try:
         written = tokenizer.encode_files(

@@ -20,13 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._files import check_writable, write_whole
+from bpetok._special import SpecialTokens
 from bpetok.counting import count_words, count_words_from_iterator
+from bpetok.sources import (
+    Context,
+    Cutting,
+    Reading,
+    Tally,
+    check_reading,
+    corpus_items,
+    resolve_corpus,
+)
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocab import N_BYTES
 from bpetok.words import Words
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from typing_extensions import Unpack
 
 Int64: TypeAlias = NDArray[np.int64]
 Text: TypeAlias = str | bytes | Path
@@ -233,6 +244,7 @@ def report(
     *,
     n_threads: int | None = None,
     errors: str = "strict",
+    **reading: Unpack[Reading],
 ) -> Report:
     """Return how good one or more tokenizers are on texts.
 
@@ -248,6 +260,8 @@ def report(
         For counting words, as in `count_words`.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8, as in `count_words`.
+    **reading
+        What to take of files, as in `train`.
 
     Raises
     ------
@@ -259,6 +273,7 @@ def report(
     named = {"tokenizer": tokenizers} if isinstance(tokenizers, Tokenizer) else dict(tokenizers)
     if not named or not all(isinstance(one, Tokenizer) for one in named.values()):
         raise TypeError(f"tokenizers must be a Tokenizer or a mapping to them, got {tokenizers!r}")
+    options: dict[str, Any] = {"n_threads": n_threads, "errors": errors}
     sources = _sources(texts)
     known: dict[object, list[tuple[str, Words]]] = {}
     reports = []
@@ -266,11 +281,11 @@ def report(
         split = tokenizer.pattern, frozenset(tokenizer.special_tokens)
         if split not in known:
             known[split] = [
-                (source, _count(given, tokenizer, n_threads, errors))
+                (source, _count(given, tokenizer, options, reading))
                 for source, given in sources.items()
             ]
         reports.append(_report_one(name, tokenizer, known[split]))
-    return Report(tuple(reports), _excerpt(next(iter(sources.values()))[0]))
+    return Report(tuple(reports), _excerpt(next(iter(sources.values()))[0], errors, reading))
 
 
 def _sources(texts: Texts | Mapping[str, Texts]) -> dict[str, list[Text]]:
@@ -309,20 +324,21 @@ def _listed(texts: Texts) -> list[Text]:
     return rows
 
 
-def _count(texts: list[Text], tokenizer: Tokenizer, n_threads: int | None, errors: str) -> Words:
+def _count(
+    texts: list[Text], tokenizer: Tokenizer, options: dict[str, Any], reading: Reading
+) -> Words:
     files = [text for text in texts if isinstance(text, Path)]
     plain = [text for text in texts if not isinstance(text, Path)]
     if files and plain:
         raise TypeError("a source must be files or texts, got both")
-    options: dict[str, Any] = {
+    options = {
+        **options,
         "pattern": tokenizer.pattern,
         "special_tokens": tokenizer.special_tokens,
-        "n_threads": n_threads,
-        "errors": errors,
         "unmatched": "word",  # as encoding does
     }
     if files:
-        return count_words(files, **options)
+        return count_words(files, **options, **reading)
     return count_words_from_iterator(plain, **options)
 
 
@@ -375,13 +391,15 @@ def _tokens_by_merges(tokenizer: Tokenizer, token_counts: Int64, n_bytes: int) -
     return n_bytes - np.concatenate([[0], np.cumsum(np.array(made[N_BYTES:], np.int64))])
 
 
-def _excerpt(text: Text) -> bytes:
+def _excerpt(text: Text, errors: str, reading: Reading) -> bytes:
     """Return the beginning of a text, whole characters, as UTF-8."""
     if isinstance(text, str):
         return text[:EXCERPT_BYTES].encode()
     if isinstance(text, Path):
-        with text.open("rb") as file:
-            text = file.read(EXCERPT_BYTES)
+        options = check_reading(reading)
+        corpus = resolve_corpus(text, options)
+        items = corpus_items(corpus, Context(options, Cutting(SpecialTokens(())), errors, Tally()))
+        text = bytes(next((item.data[:EXCERPT_BYTES] for item in items), b""))
     return text[:EXCERPT_BYTES].decode(errors="ignore").encode()
 
 

@@ -1,10 +1,26 @@
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import bpetok
+
+
+def _import_benchmarks():
+    """Import it without the checkout on sys.path, which would hide the installed bpetok."""
+    folder = Path(__file__).resolve().parents[1] / "benchmarks"
+    spec = importlib.util.spec_from_file_location(
+        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["benchmarks"] = package
+    spec.loader.exec_module(package)
+
+
+_import_benchmarks()
 
 # A shared machine can be slow for a moment; what takes long is seen in pytest --durations.
 settings.register_profile("bpetok", deadline=None)

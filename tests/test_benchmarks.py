@@ -16,25 +16,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def _import_benchmarks() -> None:
-    """Import it without the checkout on sys.path, which would hide the installed bpetok."""
-    folder = ROOT / "benchmarks"
-    spec = importlib.util.spec_from_file_location(
-        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["benchmarks"] = package
-    spec.loader.exec_module(package)
-
-
-_import_benchmarks()
-
-from benchmarks import (  # noqa: E402
+from benchmarks import (
     cli,
     corpus,
     encoding,
@@ -46,11 +28,12 @@ from benchmarks import (  # noqa: E402
     summary,
     tasks,
 )
-from benchmarks.byte_level import to_bytes, to_text  # noqa: E402
-from benchmarks.patterns import PATTERNS  # noqa: E402
-from benchmarks.reasons import CorpusWords, Learned, compare, count_pair, count_words  # noqa: E402
-from benchmarks.worker import read_texts  # noqa: E402
+from benchmarks.byte_level import to_bytes, to_text
+from benchmarks.patterns import PATTERNS
+from benchmarks.reasons import CorpusWords, Learned, compare, count_pair, count_words
+from benchmarks.worker import read_texts
 
+ROOT = Path(__file__).resolve().parent.parent
 EOT = "<|endoftext|>"
 
 

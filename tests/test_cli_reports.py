@@ -39,9 +39,7 @@ def test_explain_prints_plain_text_into_a_pipe(run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode() == f"{tok.explain('lowest<|end|>')}\n"
     done = run("explain", "--tokenizer", "tok.json", "--special", "text", input=b"low<|end|>")
-    assert done.stdout.decode() == (
-        f"{tok.explain('low<|end|>', allowed_special=())}\n"
-    )
+    assert done.stdout.decode() == (f"{tok.explain('low<|end|>', allowed_special=())}\n")
 
 
 def test_pages_are_written(run, tmp_path):

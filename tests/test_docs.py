@@ -1,25 +1,14 @@
-"""The documents: their blocks run and print what stands there; what they link to exists."""
+"""The documents: what they link to exists. Their blocks run in `test_readme.py`."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from documents import ROOT, run_blocks
+from documents import DOCUMENTS, ROOT
 from strategies import TOY
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[([^][]*)\]\((?!https?:|#)([^)#]+)\)")
-
-
-@pytest.mark.parametrize("name", ["bpe"])
-def test_blocks_run_and_print_what_stands_there(name, tmp_path, monkeypatch):
-    """In one session, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    results = run_blocks(ROOT / "docs" / f"{name}.md")
-    assert len(results) > 3
-    for expected, printed in results:
-        assert printed == expected
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -164,3 +164,13 @@ def test_invalid_text_can_be_replaced(toy):
     """As in counting."""
     one = bpetok.report(toy, b"low \xff", errors="replace").tokenizers[0]
     assert one.total.n_bytes == 7
+
+
+def test_files_are_read_as_in_training(toy, tmp_path):
+    """JSON lines, for example; the excerpt is the text in them."""
+    pytest.importorskip("orjson")
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"body": "low lower"}\n{"body": "newest"}\n')
+    report = bpetok.report(toy, path, text_column="body", max_text_chars=5)
+    assert report.tokenizers[0].total.n_bytes == len("low l" + "newes")
+    assert report.excerpt.startswith(b"low l")
