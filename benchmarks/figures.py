@@ -112,7 +112,7 @@ def phases_figure(files: list[str], n_threads: int) -> bytes:
     axes.set_xlabel("milliseconds, summed over threads")
     handles = [mpl.patches.Patch(color=colour) for colour in _plots.COLOURS[:2]]
     names = ["can be shared out among threads", "needs the whole: one thread"]
-    figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False)
+    figure.legend(handles, names, loc="outside upper left", frameon=False)
     return _plots.to_svg(figure)
 
 
