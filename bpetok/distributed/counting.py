@@ -153,7 +153,7 @@ def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = Fal
         the sums reach 2**63.
     """
     plan.check()
-    merged = _words(tables, plan).to_arrow()
+    merged = collect(tables, plan).to_arrow()
     if complete and plan.min_word_count > 1:
         merged = merged.filter(pc.field("count") >= plan.min_word_count)
     return merged
@@ -166,9 +166,5 @@ def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
 
 
 def collect(tables: Iterable[Any], plan: CountPlan) -> Words:
-    """Return the words of complete tables, which have each word once between them."""
-    return _words(tables, plan)
-
-
-def _words(tables: Iterable[Any], plan: CountPlan) -> Words:
+    """Return the words of tables, added up."""
     return Words.from_arrow(tables, pattern=plan.pattern, special_tokens=plan.special_tokens)
