@@ -81,7 +81,7 @@ class PendingFile:
     Attributes
     ----------
     file : binary file
-        For whoever writes with a library.
+        For a library to write to, within `named`.
 
     Raises
     ------
@@ -98,13 +98,13 @@ class PendingFile:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
-        with self._named():
+        with self.named():
             self.file.write(data)
 
     def close(self) -> None:
         """Write what is left in memory; nothing can be appended any more."""
         if not self.file.closed:
-            with self._named():
+            with self.named():
                 self.file.flush()
                 os.fsync(self.file.fileno())
                 self.file.close()
@@ -118,7 +118,7 @@ class PendingFile:
         self._kept = True
 
     @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
+    def named(self) -> Iterator[None]:
         """Give errors that have none, as of a full disk, the name of the file."""
         try:
             yield

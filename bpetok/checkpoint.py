@@ -244,7 +244,8 @@ def _changed(folder: Path, what: str) -> ValueError:
 def _write_table(path: Path, table: Any) -> None:
     pending = PendingFile(path)
     try:
-        pq.write_table(table, pending.file)
+        with pending.named():
+            pq.write_table(table, pending.file)
         pending.keep()
     finally:
         pending.discard()

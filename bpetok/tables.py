@@ -12,7 +12,6 @@ which says how the text was split. Tables without it are read if the caller says
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -103,14 +102,13 @@ def save(words: Words, path: StrPath) -> None:
     pending = PendingFile(path)
     try:
         schema = schema_of(Split(words.pattern, words.special_tokens))
-        with pq.ParquetWriter(pending.file, schema, compression="zstd") as writer:
+        with (
+            pending.named(),
+            pq.ParquetWriter(pending.file, schema, compression="zstd") as writer,
+        ):
             for batch in to_batches(words):
                 writer.write_batch(batch)
         pending.keep()
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     finally:
         pending.discard()
 
