@@ -122,6 +122,28 @@ def test_transformers_loads_the_folder(tmp_path):
     assert direct.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False) == "x"
 
 
+def test_a_text_that_is_not_split_is_one_word(tmp_path):
+    """ByteLevel(use_regex=False) alone."""
+    (tmp_path / "tokenizer.json").write_bytes(document(pre_tokenizer=BYTE_LEVEL))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.pattern == "none"
+    assert tok.encode("abc abc") == [258, 32, 258]
+
+
+def test_any_expression_can_be_written(tmp_path):
+    """If it means the same there. It can't be read back: other words may be found here."""
+    tok = Tokenizer(merges=MERGES, pattern=r"\w+|[^\w\s]+|\s+")
+    with pytest.raises(ValueError, match="gives other ids than this tokenizer for"):
+        tok.save_pretrained(tmp_path)  # Unicode says what \w is, each engine in its own way
+    tok = Tokenizer(merges=MERGES, pattern=r" ?[a-z]+|[^a-z]")
+    tok.save_pretrained(tmp_path)
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs.encode(TEXT).ids == tok.encode(TEXT)
+    with pytest.raises(ValueError, match=r"pattern\.Regex: .* can't be represented"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize("role", ["bos_token", "eos_token", "pad_token", "unk_token"])
 def test_a_role_needs_a_special_token(role, tmp_path):
     """Transformers would add the token to the vocabulary without a word."""
@@ -230,7 +252,6 @@ DAMAGED_JSON = {
     "decoder": (document(decoder={"type": "Metaspace"}), "decoder: .*Metaspace"),
     "no pre-tokenizer": (document(pre_tokenizer=None), "pre_tokenizer: None can't be"),
     "prefix space": (document(pre_tokenizer__add_prefix_space=True), "add_prefix_space: True"),
-    "no split": (document(pre_tokenizer=BYTE_LEVEL), "would not be split"),
     "two splits": (
         document(
             pre_tokenizer={
@@ -250,8 +271,45 @@ DAMAGED_JSON = {
                 ],
             }
         ),
-        "pattern must be one of .*, got 'x[+]'",
+        "pattern.Regex: 'x[+]' can't be represented: another engine .* gpt2, cl100k, o200k",
     ),
+    "removed matches": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Removed"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "behavior: .*'Removed'.* words are what the expression matches",
+    ),
+    "split by a string": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "pattern.Regex must be a string, got None",
+    ),
+    "split twice": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Isolated"},
+                    BYTE_LEVEL | {"use_regex": True},
+                ],
+            }
+        ),
+        "splits by two expressions",
+    ),
+    "padding": (document(padding={"strategy": "BatchLongest"}), "padding: .* filled up"),
     "missing byte": (
         document(model__vocab=vocab_without("q")),
         "1 of 256 bytes have no id, first 0x71",
@@ -471,7 +529,9 @@ def test_gpt2_files_read_back_equal(tok, tmp_path):
     rows = merges.read_text(encoding="utf-8").split("\n")[1:-1]  # as encoder.py cuts them
     assert len(rows) == len(tok.merges)
     tokenizers = pytest.importorskip("tokenizers")
-    theirs = tokenizers.ByteLevelBPETokenizer(str(vocab), str(merges))
+    model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
+    theirs = tokenizers.Tokenizer(model)
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     assert theirs.encode(TEXT).ids == tok.encode(TEXT)
 
 

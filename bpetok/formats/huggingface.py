@@ -14,7 +14,7 @@ from bpetok._saved import read_json
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
 from bpetok.formats.recovery import from_merges, reading
-from bpetok.patterns import check_builtin, expression_of
+from bpetok.patterns import check_pattern, expression_of, names, scanner_of
 
 if TYPE_CHECKING:
     import tokenizers
@@ -47,7 +47,7 @@ def save_pretrained(
     write_whole(target / "tokenizer_config.json", dump(config))
     if chat_template is not None:
         write_whole(target / "chat_template.jinja", chat_template.encode())
-    if from_file(target) != from_document(document):
+    if read_json(read_bounded(target / "tokenizer.json", MAX_FILE_BYTES)) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
 
 
@@ -269,9 +269,7 @@ def _read_pattern(pre_tokenizer: Any) -> str:
         _refuse("pre_tokenizer.add_prefix_space", True, "no space is added to texts here")
     uses_own = byte_level.get("use_regex", True)
     if len(steps) == 1:
-        if uses_own:
-            return check_builtin("gpt2")
-        _refuse("pre_tokenizer.use_regex", False, "without a Split, texts would not be split")
+        return "gpt2" if uses_own else "none"
     if uses_own:
         _refuse("pre_tokenizer", pre_tokenizer, "splits by two expressions, one after the other")
     split = steps[0]
@@ -280,8 +278,16 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     if behavior not in (("Isolated", False), ("Removed", True)):
         _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
     if expression == GPT2_SPELLED_OUT:
-        return check_builtin("gpt2")
-    return check_builtin(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+        return "gpt2"
+    pattern = check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+    if scanner_of(pattern) < 0:
+        _refuse(
+            "pre_tokenizer.pattern.Regex",
+            expression,
+            "another engine than the file's may find other words; only the expressions of "
+            f"{', '.join(names())} are known to give the same",
+        )
+    return pattern
 
 
 def _read_added_tokens(rows: Any) -> dict[str, int]:
