@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import bpetok
+import bpetok.distributed
+from bpetok import cli
+from bpetok.explain import ExplainedWord, MergeStep
+from bpetok.reports import SourceReport, TokenizerReport
 from documents import DOCUMENTS, ROOT
 from strategies import TOY
 
@@ -32,3 +37,45 @@ def test_the_example_is_the_same_everywhere():
         source = re.search(r'"low " \* 5[^\n\]]*', (ROOT / name).read_text(encoding="utf-8"))
         assert source
         assert eval(source[0]) == TOY  # our own documents, not input
+
+
+def public_names():
+    """Whatever a user can reach without an underscore."""
+    names = {*bpetok.__all__, *bpetok.distributed.__all__, *bpetok.patterns.names()}
+    for kind in (
+        bpetok.Tokenizer,
+        bpetok.Words,
+        bpetok.TrainingFacts,
+        bpetok.Explanation,
+        bpetok.Report,
+        ExplainedWord,
+        MergeStep,
+        SourceReport,
+        TokenizerReport,
+    ):
+        names.update(name for name in dir(kind) if not name.startswith("_"))
+        names.update(getattr(kind, "__dataclass_fields__", ()))
+    return sorted(names - {"__version__"})
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_api_md_has_every_public_name(name):
+    """In code, as it is written in Python."""
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE)
+    code = re.findall(
+        r"`[^`\n]+`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    )
+    assert any(re.search(rf"\b{name}\b", part) for part in blocks + code)
+
+
+def test_api_md_has_every_command():
+    """By its name."""
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    for command in commands():
+        assert f"`bpetok {command}`" in text
+
+
+def commands():
+    parser = cli._build_parser()
+    return next(a.choices for a in parser._actions if isinstance(a.choices, dict))
