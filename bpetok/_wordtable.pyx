@@ -9,7 +9,7 @@ prefetched before the first of them is looked up.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
@@ -207,31 +207,66 @@ cdef class WordTable:
         Texts are split at them, and they are not counted.
     pattern : int
         Index of the split pattern in `_scan.PATTERN_NAMES`.
+    one_partition : bool
+        True if all words will be of one partition: see `sorted_words`.
     """
 
     cdef Table table
     cdef ArenaBlock* arena
+    cdef size_t arena_size
     cdef SpecialTokens special_tokens
     cdef int pattern
+    cdef size_t memory_limit
+    cdef object on_full, failure
 
-    def __cinit__(self, SpecialTokens special_tokens not None, int pattern=0):
+    def __cinit__(
+        self, SpecialTokens special_tokens not None, int pattern=0, bint one_partition=False
+    ):
         if not 0 <= pattern < len(PATTERN_NAMES):
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.special_tokens = special_tokens
         self.pattern = pattern
-        if table_init(&self.table, SMALLEST_CAPACITY, 0):
+        if table_init(&self.table, SMALLEST_CAPACITY, PARTITION_BITS if one_partition else 0):
             raise MemoryError("no memory for a table of words")
 
     def __dealloc__(self):
-        cdef ArenaBlock* block
         table_clear(&self.table)
+        self.clear_arena()
+
+    cdef void clear_arena(self) noexcept:
+        cdef ArenaBlock* block
         while self.arena != NULL:
             block = self.arena
             self.arena = block.before
             free(block)
+        self.arena_size = 0
 
     def __len__(self):
         return self.table.used
+
+    @property
+    def memory(self):
+        """The bytes that the words take."""
+        return self.table.capacity * sizeof(Entry) + self.arena_size
+
+    def limit_memory(self, size_t limit, on_full not None):
+        """Call on_full(table) in `count` before `memory` would go beyond `limit`, while growing too.
+
+        `on_full` takes the words, as `sorted_words` gives them, and clears the table.
+        """
+        self.memory_limit = limit
+        self.on_full = on_full
+
+    def clear(self, bint keep_room=True):
+        """Forget all words; the room for as many is kept if there will be more."""
+        if keep_room:
+            memset(self.table.entries, 0, self.table.capacity * sizeof(Entry))
+        else:
+            table_clear(&self.table)
+            if table_init(&self.table, SMALLEST_CAPACITY, self.table.skipped_bits):
+                raise MemoryError("no memory for a table of words")
+        self.table.used = 0
+        self.clear_arena()
 
     def count(self, const uint8_t[::1] data not None, const int64_t[::1] text_ends not None):
         """Count the words of texts that lie one after another in memory.
@@ -266,6 +301,9 @@ cdef class WordTable:
                     if status:
                         break
                     begin = text_ends[i]
+        if self.failure is not None:
+            error, self.failure = self.failure, None
+            raise error
         if status:
             raise MemoryError(f"no memory for a table of more than {self.table.used} words")
         return begin + invalid if invalid >= 0 else -1
@@ -293,7 +331,7 @@ cdef class WordTable:
             n = scan_next(&scanner, bounds)
             if n == 0:
                 return 0
-            if table_reserve(&self.table, n):
+            if self.make_room(n):
                 return -1
             for i in range(n):
                 pack_word(&batch.low[i], &batch.high[i], bounds[i], bounds[i + 1] - bounds[i], end)
@@ -302,6 +340,21 @@ cdef class WordTable:
             for i in range(n):
                 if self.add(batch.slot[i], batch.low[i], batch.high[i], bounds[i]):
                     return -1
+
+    cdef inline int make_room(self, size_t n) noexcept nogil:
+        # Make room for n more words. Returns -1 without memory, or if `on_full` has failed.
+        cdef size_t size = self.table.capacity * sizeof(Entry)
+        if self.memory_limit and self.table.used:
+            if self.table.used + n > self.table.capacity // 8 * 5:
+                size *= 3  # the larger table, beside this one
+            if size + self.arena_size > self.memory_limit:
+                with gil:
+                    try:
+                        self.on_full(self)
+                    except BaseException as error:
+                        self.failure = error
+                        return -1
+        return table_reserve(&self.table, n)
 
     def add_words(
         self, const uint8_t[::1] data not None, const int64_t[::1] ends not None,
@@ -345,6 +398,7 @@ cdef class WordTable:
                 if entry.bytes == NULL:
                     entry.high = 0
                     return -1
+                self.arena_size += high ^ LONG_WORD
             self.table.used += 1
         entry.count += 1
         return 0
@@ -524,6 +578,48 @@ cdef inline Py_ssize_t write_word(int32_t* ids, const Entry* entry) noexcept nog
         key = entry.low if i < 8 else entry.high
         ids[i] = key >> 8 * (i & 7) & 0xFF
     return n
+
+
+def sorted_words(WordTable table not None, int p):
+    """Return the words of partition `p` of a table, in the order of `Combination`.
+
+    Returns
+    -------
+    data : uint8 array
+        The words one after another.
+    lengths : int32 array, shape (n_words,)
+    counts : int64 array, shape (n_words,)
+    """
+    cdef Partition partition = Partition(NULL, 0, 0)
+    cdef Py_ssize_t i, n, at = 0
+    cdef int status
+    cdef Entry* entry
+    with nogil:
+        if table.table.skipped_bits:
+            status = sort_partition(&partition, &table.table)
+        else:
+            status = combine_partition(&partition, &table.table, 1, p)
+    if status:
+        free(partition.entries)
+        raise MemoryError("no memory to sort words")
+    data = np.empty(partition.n_bytes, np.uint8)
+    lengths = np.empty(partition.n_words, np.int32)
+    counts = np.empty(partition.n_words, np.int64)
+    cdef uint8_t[::1] data_view = data
+    cdef int32_t[::1] length_view = lengths
+    cdef int64_t[::1] count_view = counts
+    with nogil:
+        for i in range(partition.n_words):
+            entry = partition.entries + i
+            n = word_length(entry)
+            memcpy(
+                &data_view[at], entry.bytes if entry.high >= LONG_WORD else <uint8_t*> entry, n
+            )
+            length_view[i] = n
+            count_view[i] = entry.count
+            at += n
+        free(partition.entries)
+    return data, lengths, counts
 
 
 def fill_symbols(

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from bpetok import sources
+from bpetok._bounds import Bounds
+from bpetok.patterns import scanner_of
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import (
     Chunk,
@@ -22,7 +24,7 @@ from bpetok.sources import (
     StrPath,
     Tally,
 )
-from bpetok.words import CountOptions, Words, check_count_options, count_pieces
+from bpetok.words import CountOptions, Words, check_count_options, count_pieces, without_rare
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,6 +42,8 @@ def count_words(
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str = "error",
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
     checkpoint: StrPath | None = None,
     **reading: Unpack[Reading],
@@ -69,6 +73,14 @@ def count_words(
     unmatched : {"error", "word", "drop"}
         What to do with text that an expression does not match: raise, count it as a word, or leave
         it out. Built-in patterns match all text.
+    max_memory : int or str, optional
+        Bytes that counting may take beyond what Python itself does, such as "4GB". What is more
+        goes to files in the system's folder for temporary files (the environment variable TMPDIR)
+        and is merged in the end; the words that it returns are within the bound too. A single word,
+        or a record of a file, is in memory as a whole all the same.
+    min_word_count : int or "auto"
+        Leave out words that come less often in all of the text, with a warning that says which
+        share of it they were. "auto": only if, and as many as, `max_memory` demands.
     progress : bool or callable
         True shows a bar; a callable is called with ("count", bytes done, bytes in all).
     checkpoint : path, optional
@@ -100,9 +112,11 @@ def count_words(
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    job = prepare_count(files, options, reading)
+    job = prepare_count(files, options, reading, Bounds(max_memory, min_word_count))
     with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
-        return count_job(job, report, saved)
+        words = count_job(job, report, saved)
+    job.bounds.warn(words.total, words.n_bytes, stacklevel=3)
+    return words
 
 
 def count_words_from_iterator(
@@ -143,14 +157,22 @@ class CountJob(NamedTuple):
     options: CountOptions
     reading: ReadOptions
     weighted: bool
+    bounds: Bounds
 
 
-def prepare_count(files: WeightedFiles, options: CountOptions, reading: Reading) -> CountJob:
+def prepare_count(
+    files: WeightedFiles, options: CountOptions, reading: Reading, bounds: Bounds
+) -> CountJob:
     """Check what to read and find it."""
     read_options = sources.check_reading(reading)
     parts, weighted = _weighted_parts(files)
     corpora = [(sources.resolve_corpus(part, read_options), weight) for part, weight in parts]
-    return CountJob(corpora, options, read_options, weighted)
+    if bounds.max_memory is not None:
+        bounds.table_limit(options.n_threads)
+        if weighted or scanner_of(options.pattern) < 0:
+            what = "weighted sources" if weighted else "a pattern that is not built in"
+            raise ValueError(f"max_memory can't be kept with {what}: leave one of them out")
+    return CountJob(corpora, options, read_options, weighted, bounds)
 
 
 def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
@@ -213,6 +235,9 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
     counted: list[tuple[Words, float]] = []
     done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
 
+    # Which words are rare is known when all are counted, not when a checkpoint saves some.
+    bounds = job.bounds if checkpoint is None else Bounds(job.bounds.max_memory)
+
     def count(items: Iterable[Piece | Chunk]) -> Words:
         nonlocal done
         before = done
@@ -222,7 +247,7 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
             done = before + n_bytes
             report(phase, done, total)
 
-        return count_pieces(items, job.options, report_all, None)
+        return count_pieces(items, job.options, report_all, None, bounds=bounds)
 
     for number, (corpus, weight) in enumerate(job.parts):
         if checkpoint is None:
@@ -232,4 +257,5 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
             words = checkpoint.count(number, items_of, count, tally)
         counted.append((words, weight))
     tally.warn(stacklevel=4)
-    return Words.combine(counted) if job.weighted else counted[0][0]
+    words = Words.combine(counted) if job.weighted else counted[0][0]
+    return without_rare(words, job.bounds)

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from bpetok import __version__, sources
+from bpetok._bounds import Bounds
 from bpetok._options import check_min_frequency, check_vocab_size
 from bpetok._start import start_after
 from bpetok.counting import WeightedFiles, checkpointing, count_job, prepare_count
@@ -48,6 +49,8 @@ def train(
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str = "error",
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
     checkpoint: StrPath | None = None,
     **reading: Unpack[Reading],
@@ -105,12 +108,18 @@ def train(
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     min_frequency = check_min_frequency(min_frequency)
-    job = prepare_count(files, options, reading)
+    job = prepare_count(files, options, reading, Bounds(max_memory, min_word_count))
     begin = perf_counter()
-    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency}
+    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency, **job.bounds.facts}
     with reporting(progress) as report, checkpointing(checkpoint, job, learning) as saved:
-        words = _while_loading(lambda: count_job(job, report, saved))
-        run = _prepare(words, options, n_merges, min_frequency, begin, saved)
+        run = _prepare(
+            _fitting(_while_loading(lambda: count_job(job, report, saved)), n_merges, job.bounds),
+            options,
+            n_merges,
+            min_frequency,
+            begin,
+            saved,
+        )
         return _learn(run, options, n_merges, report)
 
 
@@ -143,8 +152,13 @@ def train_from_iterator(
     pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
     begin = perf_counter()
     with reporting(progress) as report:
-        words = _while_loading(lambda: count_pieces(pieces, options, report, None))
-        run = _prepare(words, options, n_merges, min_frequency, begin)
+        run = _prepare(
+            _while_loading(lambda: count_pieces(pieces, options, report, None)),
+            options,
+            n_merges,
+            min_frequency,
+            begin,
+        )
         return _learn(run, options, n_merges, report)
 
 
@@ -156,6 +170,8 @@ def train_from_words(
     special_tokens: Iterable[str] | None = None,
     min_frequency: int = 1,
     n_threads: int | None = None,
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
     checkpoint: StrPath | None = None,
 ) -> Tokenizer:
@@ -190,14 +206,16 @@ def train_from_words(
     begin = perf_counter()
     if not isinstance(words, Words):
         words = Words.from_counts(words)
-    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency}
+    bounds = Bounds(max_memory, min_word_count)
+    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency, **bounds.facts}
     with reporting(progress) as report, _checkpointing(checkpoint, words, learning) as saved:
+        words = _fitting(words, n_merges, bounds)
         run = _prepare(words, options, n_merges, min_frequency, begin, saved)
         return _learn(run, options, n_merges, report)
 
 
 def _checkpointing(
-    folder: StrPath | None, words: Words, learning: dict[str, int]
+    folder: StrPath | None, words: Words, learning: dict[str, Any]
 ) -> AbstractContextManager[Checkpoint | None]:
     if folder is None:
         return nullcontext()
@@ -212,6 +230,14 @@ def _while_loading(count: Callable[[], Words]) -> Words:
     loading.start()
     words = count()
     loading.join()
+    return words
+
+
+def _fitting(words: Words, n_merges: int, bounds: Bounds) -> Words:
+    """Leave out the rare words that may, or for the bound of memory must, be left out."""
+    kept = bounds.fit_learning(np.diff(words.offsets), words.counts, n_merges)
+    words = words if kept is None else words.select(kept)
+    bounds.warn(words.total, words.n_bytes, stacklevel=4)
     return words
 
 

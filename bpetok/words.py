@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import SimpleQueue
@@ -14,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok import sources
+from bpetok._bounds import Bounds
 from bpetok._counters import Counter, make_counters
 from bpetok._expressions import SplitError
 from bpetok._options import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok._special import SpecialTokens
+from bpetok._spill import Spill
+from bpetok._threads import exhaust, map_threads
 from bpetok._timing import stage
 from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
 from bpetok.patterns import check_pattern
@@ -222,6 +223,11 @@ class Words:
 
         return load(files, pattern, special_tokens)
 
+    def select(self, kept: NDArray[np.bool_]) -> Words:
+        """Return some of the words: those for which `kept`, shape (n_words,), is True."""
+        arrays = select(self.ids, self.offsets, self.counts, kept)
+        return Words(*arrays, self.pattern, self.special_tokens)
+
     def __len__(self) -> int:
         """Return the number of unique words."""
         return len(self.counts)
@@ -319,15 +325,22 @@ def count_pieces(
     report: Report,
     total: int | None,
     chunk_size: int = sources.CHUNK_SIZE,
+    bounds: Bounds | None = None,
 ) -> Words:
     """Count the words of pieces or chunks: each thread into a table of its own, then combined.
 
-    The caller's thread reads, so that an iterator is not asked from several threads. A
-    KeyboardInterrupt waits only for the chunks that are being counted.
+    Tables that reach their share of `bounds.max_memory` are spilled into files. The caller's thread
+    reads, so that an iterator is not asked from several threads. A KeyboardInterrupt waits only for
+    the chunks that are being counted.
     """
     counters = make_counters(
         options.pattern, options.specials, options.unmatched, options.n_threads
     )
+    spill = None
+    if bounds is not None and bounds.max_memory is not None:
+        spill = Spill()
+        for counter in counters:
+            counter.table().limit_memory(bounds.table_limit(options.n_threads), spill.write)
     idle: SimpleQueue[Counter] = SimpleQueue()
     for counter in counters:
         idle.put(counter)
@@ -346,14 +359,35 @@ def count_pieces(
     done = 0
     chunks = _timed(sources.chunks(pieces, chunk_size))
     try:
-        for n_bytes in _map(count, chunks, options.n_threads, on_failure=close):
+        for n_bytes in map_threads(count, chunks, options.n_threads, on_failure=close):
             done += n_bytes
             report("count", done, total)
         tables = [counter.table() for counter in counters]
+        if spill is not None and bounds is not None:
+            arrays = spill.merge(tables, bounds, options.n_threads)
+        else:
+            arrays = combine_tables(tables, options.n_threads)
     finally:
         close()
-    arrays = combine_tables(tables, options.n_threads)
+        if spill is not None:
+            spill.close()
     return Words(*arrays, options.pattern, options.special_tokens)
+
+
+def without_rare(words: Words, bounds: Bounds) -> Words:
+    """Leave out the words that come less often than `bounds.min_word_count`."""
+    lengths = np.diff(words.offsets)
+    kept = bounds.keep(lengths, words.counts)
+    if kept is None:
+        return words
+    ends = np.cumsum(lengths[kept])
+    return Words(
+        words.ids[np.repeat(kept, lengths)],
+        np.concatenate([np.zeros(1, np.int64), ends]),
+        words.counts[kept],
+        words.pattern,
+        words.special_tokens,
+    )
 
 
 def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, Int64, Int64]:
@@ -365,9 +399,9 @@ def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, 
         combination = Combination(tables)
         starts = [N_PARTITIONS * i // n_threads for i in range(n_threads + 1)]
         shares = list(pairwise(starts))
-        _exhaust(_map(lambda share: combination.combine(*share), shares, n_threads))
+        exhaust(map_threads(lambda share: combination.combine(*share), shares, n_threads))
         combination.allocate()
-        _exhaust(_map(lambda share: combination.write(*share), shares, n_threads))
+        exhaust(map_threads(lambda share: combination.write(*share), shares, n_threads))
     return combination.ids, combination.offsets, combination.counts
 
 
@@ -412,35 +446,3 @@ def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         if chunk is None:
             return
         yield chunk
-
-
-def _map(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    n_threads: int,
-    on_failure: Callable[[], None] = lambda: None,
-) -> Iterator[Result]:
-    """Yield function(item) for each item, in order, from some threads; take few items ahead.
-
-    `on_failure` is called before threads are waited for that work when something fails.
-    """
-    if n_threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        pending: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        except BaseException:
-            on_failure()
-            raise
-
-
-def _exhaust(results: Iterator[object]) -> None:
-    for _ in results:
-        pass
