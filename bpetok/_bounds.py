@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,16 @@ LEAST_TABLE = 8_000_000
 MOST_RARE = 1 << 16
 """Words that come more often are never left out to save memory."""
 
-Number = TypeVar("Number", int, NDArray[Any])
 
-
-def learning_memory(n_words: Number, n_bytes: Number, n_merges: int) -> Number:
+def learning_memory(n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int) -> NDArray[Any]:
     """Return the bytes that learning takes at most, `Words` not included.
 
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
     12 to 16 bytes for each byte and each word, 0.4 to 1.3 kB a merge; what is said here was 1.05 to
     2.1 times as much.
     """
-    return 17 * (n_bytes + n_words) + 8 * n_words + 1_000 * n_merges + 12_000_000
+    needed: NDArray[Any] = 17 * n_bytes + (17 + 8) * n_words
+    return needed + 1_000 * n_merges + 12_000_000
 
 
 class Bounds:
@@ -57,6 +56,8 @@ class Bounds:
         if self.auto and max_memory is None:
             raise ValueError("min_word_count='auto' needs max_memory, the bound to keep")
         self.min_word_count = 1
+        if isinstance(min_word_count, str) and not self.auto:
+            raise ValueError(f"min_word_count must be a number or 'auto', got {min_word_count!r}")
         if not self.auto:
             self.min_word_count = check_integer("min_word_count", min_word_count, 1, (1 << 63) - 1)
         self._n_dropped = 0
@@ -117,7 +118,9 @@ class Bounds:
         self.min_word_count += 1
         return True
 
-    def fit_learning(self, lengths: Int64, counts: Int64, n_merges: int) -> NDArray[np.bool_] | None:
+    def fit_learning(
+        self, lengths: Int64, counts: Int64, n_merges: int
+    ) -> NDArray[np.bool_] | None:
         """Tell which words are kept for learning, None for all of them; note what is not.
 
         Raises
@@ -143,7 +146,7 @@ class Bounds:
                 remedy += f", or leave rare words out with min_word_count={enough}, or 'auto'"
             raise ValueError(
                 f"learning {n_merges} merges from {len(counts)} different words takes up to "
-                f"{needed[self.min_word_count] / 1e6:.0f} MB, more than max_memory="
+                f"{needed[min(self.min_word_count, MOST_RARE)] / 1e6:.0f} MB, more than max_memory="
                 f"{self.max_memory / 1e6:.0f} MB: {remedy}"
             )
         self.min_word_count = enough

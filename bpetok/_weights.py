@@ -12,7 +12,7 @@ import numpy as np
 
 from bpetok._special import SpecialTokens
 from bpetok._wordtable import WordTable
-from bpetok.words import MAX_COUNT, Int32, Int64, Words, combine_tables
+from bpetok.words import MAX_COUNT, Int32, Int64, Words, combine_tables, select
 
 DECIMALS = 12
 Parts: TypeAlias = Sequence[tuple[Words, Fraction]]
@@ -71,7 +71,7 @@ def weighted_sum(parts: Parts) -> tuple[Int32, Int64, Int64]:
         )  # the words in the same order
         counts += carry
         counts += (2 * rest > denominator) | ((2 * rest == denominator) & (counts % 2 == 1))
-    return _without_zeros(ids, offsets, counts)
+    return select(ids, offsets, counts, counts > 0)
 
 
 def _divided(counts: Int64, numerator: int, denominator: int) -> tuple[Int64, Int64]:
@@ -92,10 +92,3 @@ def _summed(parts: Parts, counts: Sequence[Int64]) -> tuple[Int32, Int64, Int64]
         table.add_words(words.ids.astype(np.uint8).data, words.offsets[1:], part_counts)
         tables.append(table)
     return combine_tables(tables)
-
-
-def _without_zeros(ids: Int32, offsets: Int64, counts: Int64) -> tuple[Int32, Int64, Int64]:
-    kept = counts > 0
-    lengths = np.diff(offsets)
-    ends = np.cumsum(lengths[kept])
-    return ids[np.repeat(kept, lengths)], np.concatenate([[0], ends]).astype(np.int64), counts[kept]

@@ -225,6 +225,17 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder that keeps what is done: after an interruption the same command goes on",
     )
+    command.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="what counting and learning may take, such as 4GB; more goes to files in $TMPDIR",
+    )
+    command.add_argument(
+        "--min-word-count",
+        metavar="N",
+        default="1",
+        help='leave out words that come less often; "auto": as many as --max-memory demands',
+    )
     command.add_argument("--no-progress", action="store_true", help="no progress bar")
     command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     add_reading(command)
@@ -269,6 +280,7 @@ def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
         vocab_size=options.vocab_size,
         min_frequency=options.min_frequency,
         n_threads=options.threads,
+        **_bounds(options),
         progress=_wants_progress(options),
         checkpoint=options.checkpoint,
     )
@@ -284,7 +296,16 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
         "errors": options.errors,
         "progress": _wants_progress(options),
         "checkpoint": options.checkpoint,
+        **_bounds(options),
         **reading_of(options),
+    }
+
+
+def _bounds(options: argparse.Namespace) -> dict[str, Any]:
+    least = options.min_word_count
+    return {
+        "max_memory": options.max_memory,
+        "min_word_count": int(least) if least.isdigit() else least,
     }
 
 

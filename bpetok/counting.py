@@ -86,7 +86,8 @@ def count_words(
     checkpoint : path, optional
         A folder, new or of an earlier run, where the words of the files that are finished are saved
         every minute. A run that was interrupted, in whatever way, goes on from there when it is
-        called again, with the same result. The unit is a file. Needs the extra `arrow`.
+        called again, with the same result. The unit is a file. Needs the extra `arrow`. What was
+        saved is added up in memory in the end, whatever `max_memory` says.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
         and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.

@@ -79,6 +79,12 @@ def train(
     unmatched : {"error", "word", "drop"}
         What to do with text that an expression does not match: raise, count it as a word, or leave
         it out. Built-in patterns match all text. Encoding makes words of it in any case.
+    max_memory : int or str, optional
+        Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
+        `count_words`; what learning will take is said before it starts, if it is more.
+    min_word_count : int or "auto"
+        Learn without words that come less often, with a warning that says which share of the text
+        they were. "auto": only if, and as many as, `max_memory` demands.
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes) and "learn" (in merges).

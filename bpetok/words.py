@@ -376,18 +376,17 @@ def count_pieces(
 
 def without_rare(words: Words, bounds: Bounds) -> Words:
     """Leave out the words that come less often than `bounds.min_word_count`."""
-    lengths = np.diff(words.offsets)
-    kept = bounds.keep(lengths, words.counts)
-    if kept is None:
-        return words
-    ends = np.cumsum(lengths[kept])
-    return Words(
-        words.ids[np.repeat(kept, lengths)],
-        np.concatenate([np.zeros(1, np.int64), ends]),
-        words.counts[kept],
-        words.pattern,
-        words.special_tokens,
-    )
+    kept = bounds.keep(np.diff(words.offsets), words.counts)
+    return words if kept is None else words.select(kept)
+
+
+def select(
+    ids: Int32, offsets: Int64, counts: Int64, kept: NDArray[np.bool_]
+) -> tuple[Int32, Int64, Int64]:
+    """Return the ids, offsets and counts of some of the words."""
+    lengths = np.diff(offsets)
+    new_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[kept])])
+    return ids[np.repeat(kept, lengths)], new_offsets, counts[kept]
 
 
 def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, Int64, Int64]:

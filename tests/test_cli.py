@@ -80,6 +80,8 @@ def test_each_option_of_training_has_its_effect(run, tmp_path):
     bad = ("train", "b.txt", "--output", "new.json", "--vocab-size", 257)
     assert run(*bad).returncode == 2
     assert run(*bad, "--errors", "replace").returncode == 0
+    done = run(*train, 270, "--min-word-count", 21, "--max-memory", "200MB", "--threads", 1)
+    assert b"min_word_count=21 left out" in done.stderr
     assert b"n_threads" in run(*train, 270, "--threads", 0).stderr
     assert b"pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
 

@@ -223,8 +223,8 @@ def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
         """
     import os, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
-    import bpetok
-    train = lambda: bpetok.train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
+    from bpetok import train_from_iterator  # here: a fork while a module is imported may hang
+    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
     thread = threading.Thread(target=train)
     thread.start()
     time.sleep(0.6)  # Numba is imported, or kernels are compiled
