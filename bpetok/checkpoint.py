@@ -23,10 +23,12 @@ from typing import IO, Any, NamedTuple, TypeVar
 import numpy as np
 
 import bpetok
+from bpetok._bounds import Bounds
 from bpetok._extras import require
 from bpetok._files import PendingFile, write_whole
 from bpetok.merges import Merges
 from bpetok.sources import StrPath, Tally, file_state
+from bpetok.tables import load
 from bpetok.words import Words
 
 Item = TypeVar("Item")
@@ -73,6 +75,7 @@ class Checkpoint:
         items_of: Callable[[int], Iterator[Item]],
         count: Callable[[Iterator[Item]], Words],
         tally: Tally,
+        bounds: Bounds,
     ) -> Words:
         """Count what has not been counted, saving now and then, and return the words of all.
 
@@ -86,6 +89,8 @@ class Checkpoint:
             Counts the words of texts.
         tally : Tally
             Is told of null texts that were counted before.
+        bounds : Bounds
+            Of the words of all.
         """
         n_files = len(self._sizes[part])
         end = self._n_counted(part)
@@ -107,7 +112,7 @@ class Checkpoint:
             words.save(self._folder / name)
             if first == 0 and end == n_files:
                 return words
-        return Words.load(counted.path for counted in self._counted(part))
+        return load([counted.path for counted in self._counted(part)], bounds=bounds)
 
     def n_bytes_counted(self) -> int:
         """Return the bytes of the files that have been counted."""

@@ -255,7 +255,7 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
             words = count(sources.corpus_items(corpus, context))
         else:
             items_of = partial(sources.source_items, corpus, context)
-            words = checkpoint.count(number, items_of, count, tally)
+            words = checkpoint.count(number, items_of, count, tally, job.bounds)
         counted.append((words, weight))
     tally.warn(stacklevel=4)
     words = Words.combine(counted) if job.weighted else counted[0][0]

@@ -20,10 +20,12 @@ import numpy as np
 
 import bpetok
 from bpetok import sources
+from bpetok._bounds import Bounds
 from bpetok._extras import require
 from bpetok._files import PendingFile
 from bpetok._options import check_special_tokens
 from bpetok._special import SpecialTokens
+from bpetok._spill import Spill
 from bpetok._wordtable import WordTable
 from bpetok.patterns import UNICODE_VERSION, check_pattern
 from bpetok.sources import StrPath
@@ -120,22 +122,28 @@ def from_tables(
     tables: Iterable[Any], pattern: str | None, special_tokens: Iterable[str] | None
 ) -> Words:
     """Return the words of Arrow tables or record batches. For the others see `Words.load`."""
-    rows = _Rows()
     splits: list[tuple[str, Split | None]] = []
-    for number, table in enumerate(tables):
-        origin = f"table {number}"
-        splits.append((origin, _read_split(table.schema.metadata, origin)))
-        _check_columns(table.schema, origin)
-        selected = table.select(["word", "count"])
-        batches = selected.to_batches(BATCH_ROWS) if isinstance(selected, pa.Table) else [selected]
-        rows.add(batches, origin)
-    return rows.words(_agreed(splits, pattern, special_tokens))
+    with _Rows(Bounds()) as rows:
+        for number, table in enumerate(tables):
+            origin = f"table {number}"
+            splits.append((origin, _read_split(table.schema.metadata, origin)))
+            _check_columns(table.schema, origin)
+            selected = table.select(["word", "count"])
+            is_table = isinstance(selected, pa.Table)
+            rows.add(selected.to_batches(BATCH_ROWS) if is_table else [selected], origin)
+        return rows.words(_agreed(splits, pattern, special_tokens))
 
 
 def load(
-    files: StrPath | Iterable[StrPath], pattern: str | None, special_tokens: Iterable[str] | None
+    files: StrPath | Iterable[StrPath],
+    pattern: str | None = None,
+    special_tokens: Iterable[str] | None = None,
+    bounds: Bounds | None = None,
 ) -> Words:
-    """Return the words of Parquet files. The parameters are those of `Words.load`."""
+    """Return the words of Parquet files. For the other parameters see `Words.load`.
+
+    With `bounds.max_memory` what is more is spilled to files, and words may be left out.
+    """
     paths = sources.resolve_files(files)
     splits: list[tuple[str, Split | None]] = []
     for path in paths:
@@ -143,11 +151,11 @@ def load(
             splits.append((path, _read_split(file.schema_arrow.metadata, path)))
             _check_columns(file.schema_arrow, path)
     split = _agreed(splits, pattern, special_tokens)
-    rows = _Rows()
-    for path in paths:
-        with _parquet_file(path) as file:
-            rows.add(_batches(file, path), path)
-    return rows.words(split)
+    with _Rows(bounds or Bounds()) as rows:
+        for path in paths:
+            with _parquet_file(path) as file:
+                rows.add(_batches(file, path), path)
+        return rows.words(split)
 
 
 @contextmanager
@@ -262,11 +270,24 @@ def _is_bytes(kind: Any) -> bool:
 
 
 class _Rows:
-    """Rows of tables, added up."""
+    """Rows of tables, added up; within a bound of memory if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self._table = WordTable(SpecialTokens([]))
         self._size = 0.0  # the sum of count * length
+        self._bounds = bounds
+        self._spill: Spill | None = None
+        if bounds.max_memory is not None:
+            # A batch may make the table grow, which takes its memory and that of one of twice it.
+            self._limit = bounds.table_limit(1) // 4
+            self._spill = Spill()
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._spill is not None:
+            self._spill.close()
 
     def add(self, batches: Iterable[Any], origin: str) -> None:
         """Add the rows of a table; `origin` names it in messages."""
@@ -299,10 +320,15 @@ class _Rows:
                 "must be below 2**63: scale the counts down"
             )
         self._table.add_words(data.data, offsets[1:] - offsets[0], n)
+        if self._spill is not None and self._table.memory > self._limit:
+            self._spill.write(self._table)
+            self._table.clear(keep_room=False)
 
     def words(self, split: Split) -> Words:
         """Return all words, and empty the table."""
-        return Words(*combine_tables([self._table]), *split)
+        if self._spill is None:
+            return Words(*combine_tables([self._table]), *split)
+        return Words(*self._spill.merge([self._table], self._bounds, 1), *split)
 
 
 def _to_int64(counts: Any, origin: str, row: int) -> Any:

@@ -16,6 +16,8 @@ import pytest
 
 import bpetok
 from bpetok import Words, checkpoint
+from bpetok._bounds import Bounds
+from bpetok._spill import Spill
 
 SPECIAL = ["<|end|>"]
 TRAIN: dict[str, Any] = {"vocab_size": 600, "special_tokens": SPECIAL, "n_threads": 2}
@@ -128,6 +130,28 @@ def test_weighted_sources_and_counted_words_resume_too(corpus: list[Path], tmp_p
     np.testing.assert_array_equal(resumed.merge_counts, straight.merge_counts)
     with pytest.raises(ValueError, match="of another run, words was"):
         bpetok.train_from_words({b"other": 1}, vocab_size=500, checkpoint=folder)
+
+
+@pytest.mark.usefixtures("_save_always")
+@pytest.mark.filterwarnings("ignore:min_word_count=2 left out")
+def test_bounded_memory_and_rare_words(
+    corpus: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved is spilled when it is added up; rare is what is so in all files together."""
+    expected = bpetok.count_words(corpus, min_word_count=2)
+    assert len(expected) < len(bpetok.count_words(corpus))
+    monkeypatch.setattr(Bounds, "table_limit", lambda *_: 400_000)
+    spilled = []
+    write = Spill.write
+    monkeypatch.setattr(Spill, "write", lambda *call: (spilled.append(call), write(*call)))
+    bounded: dict[str, Any] = {"max_memory": "100MB", "min_word_count": 2}
+    with pytest.raises(KeyboardInterrupt):
+        bpetok.count_words(
+            corpus, **bounded, checkpoint=tmp_path / "run", progress=StopAt("count", 10)
+        )
+    spilled.clear()
+    assert bpetok.count_words(corpus, **bounded, checkpoint=tmp_path / "run") == expected
+    assert len(spilled) > len(corpus)
 
 
 KILLED = """
