@@ -91,7 +91,21 @@ def run_report(options: argparse.Namespace) -> None:
         name: load_tokenizer(path, options.pattern, path)
         for name, path in name_tokenizers(options.tokenizers).items()
     }
-    _show(make_report(tokenizers, options), options.html)
+    _show(make_report(tokenizers, options.text, options), options.html)
+
+
+def check_training_report(options: argparse.Namespace) -> None:
+    """Make sure, before training, that its report can be made."""
+    _check_html(options.report, "--report")
+    if options.report is not None and options.counts:
+        raise CommandError("--report needs FILEs: counts don't have the text")
+
+
+def save_training_report(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
+    """Write the report on a tokenizer that has just been trained, on the text of its training."""
+    name = Path(options.output).stem
+    files = None if options.sample else options.files
+    _show(make_report({name: tokenizer}, files, options), options.report)
 
 
 def name_tokenizers(paths: list[str]) -> dict[str, str]:
@@ -103,16 +117,22 @@ def name_tokenizers(paths: list[str]) -> dict[str, str]:
     return dict(zip(names, paths, strict=True))
 
 
-def make_report(tokenizers: dict[str, Tokenizer], options: argparse.Namespace) -> Report:
+def make_report(
+    tokenizers: dict[str, Tokenizer], files: list[str] | None, options: argparse.Namespace
+) -> Report:
     """Return the report on files, or on the sample."""
     import bpetok
     from bpetok.sources import resolve_files, sample_files
 
     try:
-        if options.text is None:
+        if files is None:
             sources: Any = {SAMPLE: list(map(Path, sample_files()))}
         else:
-            sources = list(map(Path, resolve_files(options.text)))
+            paths = resolve_files(files)
+            elsewhere = [path for path in paths if not Path(path).is_file()]
+            if elsewhere:
+                raise CommandError(f"a report needs files on this machine, got {elsewhere[0]}")
+            sources = list(map(Path, paths))
         return bpetok.report(
             tokenizers,
             sources,
@@ -124,7 +144,7 @@ def make_report(tokenizers: dict[str, Tokenizer], options: argparse.Namespace) -
         raise CommandError(describe(error)) from None
 
 
-def _check_html(html: str | None) -> None:
+def _check_html(html: str | None, name: str = "--html") -> None:
     """Make sure, before any work, that the page can be made and written."""
     if html is None:
         return
@@ -135,7 +155,7 @@ def _check_html(html: str | None) -> None:
     try:
         check_writable(html)
     except OSError as error:
-        raise CommandError(f"--html: {describe(error)}") from None
+        raise CommandError(f"{name}: {describe(error)}") from None
 
 
 def _show(result: Explanation | Report, html: str | None) -> None:
@@ -150,4 +170,4 @@ def _show(result: Explanation | Report, html: str | None) -> None:
 
         Console().print(result, soft_wrap=True)  # else it cuts lines at the terminal's width
     else:
-        sys.stdout.write(f"{result}\n")
+        sys.stdout.buffer.write(f"{result}\n".encode())

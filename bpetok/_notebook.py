@@ -52,6 +52,6 @@ def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) ->
         for row in rows
     )
     return (
-        f"<table><caption>{escape(caption)}</caption>"
+        f"<div>{escape(caption)}</div><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bpetok._extras import require
+from bpetok._extras import MissingExtraError, require
 from bpetok.vocab import show_bytes
 
 if TYPE_CHECKING:
@@ -42,8 +43,15 @@ def _show_bounded(token: bytes) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 20]}… ({len(token)} bytes)"
 
 
-def framed(title: str, page: str) -> str:
-    """Return a page as a notebook can show it: in a frame, its styles its own."""
+def framed(title: str, make_page: Callable[[], str]) -> str | None:
+    """Return a page as a notebook can show it: in a frame, its styles its own.
+
+    None, so that the notebook shows the text, where what pages are made with is not installed.
+    """
+    try:
+        page = make_page()
+    except MissingExtraError:
+        return None
     return (
         f'<iframe title="{escape(title)}" srcdoc="{escape(page)}" '
         'style="width:100%;height:40rem;border:0"></iframe>'

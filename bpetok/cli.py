@@ -27,7 +27,7 @@ from bpetok._cli_common import (
     open_inputs,
     reading_of,
 )
-from bpetok._cli_reports import add_parsers
+from bpetok._cli_reports import add_parsers, check_training_report, save_training_report
 from bpetok._extras import MissingExtraError
 from bpetok._texts import SpecialTokenError
 
@@ -94,6 +94,9 @@ def _build_parser() -> Parser:
         help="train on words that were counted before, instead of FILEs",
     )
     train.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
+    train.add_argument(
+        "--report", metavar="FILE.html", help="write a page on how good it is on the FILEs"
+    )
     train.add_argument(
         "--vocab-size",
         type=int,
@@ -250,6 +253,7 @@ def _train(options: argparse.Namespace) -> None:
         options.files = sample_files()
     if not options.files and not options.counts:
         raise CommandError("give FILEs to train on, or --counts, or --sample")
+    check_training_report(options)
     _check_output(options.output, options.counts or options.files)
     begin = time.perf_counter()
     try:
@@ -263,6 +267,8 @@ def _train(options: argparse.Namespace) -> None:
         raise CommandError(describe(error), status=1) from None
     if not options.quiet:
         print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
+    if options.report is not None:
+        save_training_report(tokenizer, options)
 
 
 def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
@@ -379,6 +385,8 @@ def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
 
 
 def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
+    from bpetok.facts import show_size
+
     facts = tokenizer.training
     assert facts is not None  # it has just been trained
     n_special = len(tokenizer.special_tokens)
@@ -389,7 +397,7 @@ def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
         f"Trained in {seconds:.1f} s ({phases}) and saved to {output}.\n"
         f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {n_merges:,} merges + "
         f"{n_special} special token{'' if n_special == 1 else 's'}\n"
-        f"  text         {facts.n_bytes / 1e6:,.2f} MB, {facts.n_words:,} words, "
+        f"  text         {show_size(facts.n_bytes)}, {facts.n_words:,} words, "
         f"{facts.n_unique_words:,} different ones\n"
         f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
         f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"

@@ -75,7 +75,7 @@ class ExplainedWord:
     is_special: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """How a text becomes tokens: what `Tokenizer.explain` returns.
 
@@ -107,12 +107,7 @@ class Explanation:
         from rich.text import Text
 
         text = Text(end="")
-        counts = [
-            _number(len(self.words), "word"),
-            _number(self.n_bytes, "byte"),
-            _number(len(self.ids), "token"),
-        ]
-        text.append(f"{', '.join(counts)}\n", "bold")
+        text.append(f"{self._sizes()}\n", "bold")
         shown = set()
         for word in self.words:
             if word.word not in shown:  # the same word becomes the same tokens everywhere
@@ -120,14 +115,25 @@ class Explanation:
                 text.append_text(_word_text(word))
         return text
 
+    def __repr__(self) -> str:
+        return f"<Explanation: {self._sizes()}; print it, or save it as a page>"
+
+    def _sizes(self) -> str:
+        counts = [
+            _number(len(self.words), "word"),
+            _number(self.n_bytes, "byte"),
+            _number(len(self.ids), "token"),
+        ]
+        return ", ".join(counts)
+
     def __str__(self) -> str:
         plain: str = self.__rich__().plain
         return plain.rstrip("\n")
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from bpetok import _pages
 
-        return _pages.framed("How a text becomes tokens", self.to_html())
+        return _pages.framed("How a text becomes tokens", self.to_html)
 
     def to_html(self) -> str:
         """Return a page, whole in itself, in which one steps through the merges.

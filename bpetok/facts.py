@@ -12,6 +12,11 @@ _COUNTS = ("n_bytes", "n_words", "n_unique_words", "n_tokens", "min_frequency")
 _MOST = (1 << 63) - 1
 
 
+def show_size(n_bytes: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{n_bytes / 1e6:,.2f} MB" if n_bytes >= 100_000 else f"{n_bytes:,} bytes"
+
+
 @dataclass(frozen=True)
 class TrainingFacts:
     """What a tokenizer was trained on. It says nothing about ids, so equality ignores `seconds`.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bpetok._files import check_writable, write_whole
 from bpetok._special import SpecialTokens
 from bpetok.counting import count_words, count_words_from_iterator
+from bpetok.facts import show_size
 from bpetok.sources import (
     Context,
     Cutting,
@@ -167,7 +168,7 @@ class TokenizerReport:
         return sorted((group for group in groups.values() if len(group) > 1), key=lambda g: -len(g))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """What `report` returns: one or more tokenizers on the same texts.
 
@@ -198,6 +199,10 @@ class Report:
             table.add_row(label, *values)
         return table
 
+    def __repr__(self) -> str:
+        names = ", ".join(one.name for one in self.tokenizers)
+        return f"<Report on {names}; print it, or save it as a page>"
+
     def __str__(self) -> str:
         from rich.console import Console
 
@@ -207,10 +212,10 @@ class Report:
         plain: str = capture.get()
         return plain.rstrip("\n")
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from bpetok import _pages
 
-        return _pages.framed("Report on tokenizers", self.to_html())
+        return _pages.framed("Report on tokenizers", self.to_html)
 
     def to_html(self) -> str:
         """Return a page, whole in itself, with tables and plots.
@@ -417,7 +422,7 @@ def _facts(one: TokenizerReport) -> dict[str, str]:
     return {
         "vocabulary": f"{one.tokenizer.vocab_size:,}",
         "pattern": one.tokenizer.pattern,
-        "text": f"{total.n_bytes / 1e6:,.2f} MB, {total.n_words:,} words",
+        "text": f"{show_size(total.n_bytes)}, {total.n_words:,} words",
         "tokens": f"{total.n_tokens:,}",
         "bytes per token": f"{total.bytes_per_token:.3f}",
         "tokens per word": f"{total.tokens_per_word:.3f}",

@@ -82,6 +82,16 @@ def test_without_text_a_report_is_on_the_sample(run):
     assert "merged tokens never used" in done.stdout.decode()
 
 
+def test_training_ends_with_a_report_if_asked_for(run, tmp_path):
+    """On the text of the training; the page has the time that the phases took."""
+    done = run("train", "a.txt", "--vocab-size", "260", "-o", "new.json", "--report", "new.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "new.html").read_text("utf-8")
+    assert "Report on new" in page
+    assert "time to learn" in page
+    assert f"{len(TOY)} bytes" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -93,6 +103,12 @@ def test_without_text_a_report_is_on_the_sample(run):
         (["report", "tok.json", "--text", "binary"], "binary is not UTF-8: byte 0"),
         (["report", "tok.json", "--text", "no.txt"], "no.txt"),
         (["report", "tok.json", "tok.json"], "a tokenizer is given twice"),
+        (["report", "tok.json", "--text", "-"], "needs files on this machine, got -"),
+        (
+            ["train", "a.txt", "-o", "n.json", "--report", "no/r.html"],
+            "--report: no/r.html",
+        ),
+        (["train", "--counts", "c", "-o", "n.json", "--report", "r.html"], "needs FILEs: counts"),
         (["report", "r.tiktoken"], "r.tiktoken: a .tiktoken file does not say its pattern"),
     ],
 )

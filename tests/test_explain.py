@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 import bpetok
 import reference
 from bpetok import Tokenizer
+from bpetok._extras import MissingExtraError
 from strategies import TEXT, TOY, merge_lists, texts
 
 SPECIAL = ["<|end|>", "<|"]
@@ -118,5 +120,17 @@ def test_the_page_holds_what_it_needs(toy, tmp_path):
     assert (tmp_path / "page.html").read_text("utf-8") == page
     assert "<iframe title=" in explanation._repr_html_()
     assert "<script>" not in explanation._repr_html_()
+    sizes = str(explanation).splitlines()[0]
+    assert repr(explanation) == f"<Explanation: {sizes}; print it, or save it as a page>"
     with pytest.raises(FileNotFoundError):
         explanation.save(tmp_path / "no" / "page.html")
+
+
+def test_pages_need_an_extra(toy, monkeypatch):
+    """The error says which; a notebook shows the text instead."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    explanation = toy.explain("low")
+    with pytest.raises(MissingExtraError, match=r"pip install 'bpetok\[report\]'"):
+        explanation.to_html()
+    assert explanation._repr_html_() is None
+    assert bpetok.report(toy, "low")._repr_html_() is None

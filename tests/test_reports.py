@@ -138,6 +138,7 @@ def test_the_page_has_the_facts(tmp_path):
     report.save(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text("utf-8") == page
     assert "<iframe title=" in report._repr_html_()
+    assert repr(report) == "<Report on tokenizer; print it, or save it as a page>"
 
 
 @pytest.mark.parametrize(
