@@ -116,10 +116,11 @@ def phases_figure(files: list[str], n_threads: int) -> bytes:
     return _plots.to_svg(figure)
 
 
-def choosing_figures(files: list[str]) -> dict[str, bytes]:
+def choosing_figures(files: list[str], shares: Sequence[int]) -> dict[str, bytes]:
     """Draw how patterns, and the amount of text, change what a vocabulary is worth.
 
-    Each tenth file is kept out of training, to measure on.
+    Each tenth file is kept out of training, to measure on; the second figure is of all the rest
+    and of each n-th file of it.
     """
     kept = files[::10]
     rest = [file for i, file in enumerate(files) if i % 10]
@@ -129,7 +130,7 @@ def choosing_figures(files: list[str]) -> dict[str, bytes]:
         tok = bpetok.train(rest, vocab_size=VOCAB_SIZE, pattern=pattern)
         patterns[pattern] = bpetok.report(tok, kept_paths).tokenizers[0]
     amounts = {}
-    for share in (64, 16, 4, 1):
+    for share in shares:
         part = rest[::share]
         tok = bpetok.train(part, vocab_size=VOCAB_SIZE, min_frequency=2)
         facts = bpetok.report(tok, kept_paths).tokenizers[0]
@@ -177,7 +178,7 @@ def main() -> None:
             "words": words_figure(),
             "deltas": deltas_figure(),
             "phases": phases_figure(files, options.threads),
-            **choosing_figures(files),
+            **choosing_figures(files, (64, 16, 4, 1)),
         }
     for name, svg in figures.items():
         (options.output / f"{name}.svg").write_bytes(svg)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bpetok.explain import Explanation, MergeStep
 
 MAX_SHOWN = 48
-NEVER = 1 << 30  # a boundary that no step takes away
 
 
 def check_extra() -> None:
@@ -67,11 +66,12 @@ def explanation_page(explanation: Explanation) -> str:
             steps.setdefault(step.rank, []).append(step)
     table = [_step_row(steps[rank]) for rank in sorted(steps)]
     number_of = {rank: i for i, rank in enumerate(sorted(steps), 1)}
+    never = len(steps) + 1
     starts: list[int] = []
     gone: list[int] = []
     for word in words:
         starts.append(len(gone))
-        boundaries = [NEVER] * len(word.word)
+        boundaries = [never] * len(word.word)
         # From the last to the first, so that the step which took a boundary away has the last word.
         for step in reversed(word.steps):
             for start in _inner_bytes(step):

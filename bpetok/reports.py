@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._files import check_writable, write_whole
-from bpetok._special import SpecialTokens
-from bpetok.counting import count_words, count_words_from_iterator
+from bpetok._report_texts import Texts, count_source, read_excerpt, resolve_sources
 from bpetok.facts import show_size
-from bpetok.sources import (
-    Context,
-    Cutting,
-    Reading,
-    Tally,
-    check_reading,
-    corpus_items,
-    resolve_corpus,
-)
+from bpetok.sources import Reading
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocab import N_BYTES
 from bpetok.words import Words
@@ -41,14 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Int64: TypeAlias = NDArray[np.int64]
-Text: TypeAlias = str | bytes | Path
-Texts: TypeAlias = Text | Iterable[Text]
-
-EXCERPT_BYTES = 400
-TEXTS = "texts"
-FILES = "all files"
-MAX_SOURCES = 40
-"""More files, or folders, are not looked at one by one: nobody reads that many rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,72 +261,18 @@ def report(
     if not named or not all(isinstance(one, Tokenizer) for one in named.values()):
         raise TypeError(f"tokenizers must be a Tokenizer or a mapping to them, got {tokenizers!r}")
     options: dict[str, Any] = {"n_threads": n_threads, "errors": errors}
-    sources = _sources(texts)
+    sources = resolve_sources(texts)
     known: dict[object, list[tuple[str, Words]]] = {}
     reports = []
     for name, tokenizer in named.items():
         split = tokenizer.pattern, frozenset(tokenizer.special_tokens)
         if split not in known:
             known[split] = [
-                (source, _count(given, tokenizer, options, reading))
+                (source, count_source(given, tokenizer, options, reading))
                 for source, given in sources.items()
             ]
         reports.append(_report_one(name, tokenizer, known[split]))
-    return Report(tuple(reports), _excerpt(next(iter(sources.values()))[0], errors, reading))
-
-
-def _sources(texts: Texts | Mapping[str, Texts]) -> dict[str, list[Text]]:
-    """Return the texts by source, none of them empty."""
-    sources: dict[str, list[Text]] = {}
-    if isinstance(texts, Mapping):
-        sources = {str(name): _listed(given) for name, given in texts.items()}
-    else:
-        rows = _listed(texts)
-        name_of = _naming([text for text in rows if isinstance(text, Path)])
-        for text in rows:
-            sources.setdefault(name_of(text), []).append(text)
-    if not any(sources.values()):
-        raise ValueError("texts must hold at least one text, got none")
-    return {name: given for name, given in sources.items() if given}
-
-
-def _naming(paths: list[Path]) -> Callable[[Text], str]:
-    """Return what names sources: by file, by folder, or all files as one if these are many."""
-    by_file = len(set(paths)) <= MAX_SOURCES
-    by_folder = len({path.parent for path in paths}) <= MAX_SOURCES
-
-    def name_of(text: Text) -> str:
-        if not isinstance(text, Path):
-            return TEXTS
-        return str(text) if by_file else str(text.parent) if by_folder else FILES
-
-    return name_of
-
-
-def _listed(texts: Texts) -> list[Text]:
-    rows = [texts] if isinstance(texts, str | bytes | Path) else list(texts)
-    for i, text in enumerate(rows):
-        if not isinstance(text, str | bytes | Path):
-            raise TypeError(f"texts[{i}] must be str, bytes or Path, got {type(text).__name__}")
-    return rows
-
-
-def _count(
-    texts: list[Text], tokenizer: Tokenizer, options: dict[str, Any], reading: Reading
-) -> Words:
-    files = [text for text in texts if isinstance(text, Path)]
-    plain = [text for text in texts if not isinstance(text, Path)]
-    if files and plain:
-        raise TypeError("a source must be files or texts, got both")
-    options = {
-        **options,
-        "pattern": tokenizer.pattern,
-        "special_tokens": tokenizer.special_tokens,
-        "unmatched": "word",  # as encoding does
-    }
-    if files:
-        return count_words(files, **options, **reading)
-    return count_words_from_iterator(plain, **options)
+    return Report(tuple(reports), read_excerpt(next(iter(sources.values()))[0], errors, reading))
 
 
 def _report_one(
@@ -394,18 +322,6 @@ def _tokens_by_merges(tokenizer: Tokenizer, token_counts: Int64, n_bytes: int) -
         made[left] += times
         made[right] += times
     return n_bytes - np.concatenate([[0], np.cumsum(np.array(made[N_BYTES:], np.int64))])
-
-
-def _excerpt(text: Text, errors: str, reading: Reading) -> bytes:
-    """Return the beginning of a text, whole characters, as UTF-8."""
-    if isinstance(text, str):
-        return text[:EXCERPT_BYTES].encode()
-    if isinstance(text, Path):
-        options = check_reading(reading)
-        corpus = resolve_corpus(text, options)
-        items = corpus_items(corpus, Context(options, Cutting(SpecialTokens(())), errors, Tally()))
-        text = bytes(next((item.data[:EXCERPT_BYTES] for item in items), b""))
-    return text[:EXCERPT_BYTES].decode(errors="ignore").encode()
 
 
 def _decoded(token: bytes) -> str | None:

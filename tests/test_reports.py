@@ -95,9 +95,9 @@ def test_sources_are_looked_at_alone_and_together(toy, tmp_path, monkeypatch):
         return [s.name for s in bpetok.report(toy, paths).tokenizers[0].sources]
 
     assert names() == list(map(str, paths))
-    monkeypatch.setattr("bpetok.reports.MAX_SOURCES", 2)
+    monkeypatch.setattr("bpetok._report_texts.MAX_SOURCES", 2)
     assert names() == [str(tmp_path / "x"), str(tmp_path / "y")]
-    monkeypatch.setattr("bpetok.reports.MAX_SOURCES", 1)
+    monkeypatch.setattr("bpetok._report_texts.MAX_SOURCES", 1)
     assert names() == ["all files"]
 
 
