@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias, cast
+from io import FileIO
+from stat import S_ISREG
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from bpetok.sources.files import (
     total_size,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Piece, Read, cut
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -128,12 +130,23 @@ def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piec
 def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece]:
     """Yield a plain text file."""
     with opened_bytes(path) as file:
-        read: Read = file.read
+        read = _reader(file)
         if context.options.max_text_chars is not None:
             read = _at_most_chars(context.options.max_text_chars, read)
         for piece in cut(path, read, context.cutting):
-            if sampler.choose(1)[0]:
+            if sampler.share == 1 or sampler.choose(1)[0]:
                 yield piece
+
+
+def _reader(file: BinaryIO) -> Read:
+    """Return a function that reads; of a small file only as much as it has, which is faster."""
+    if not isinstance(file, FileIO):
+        return file.read
+    state = os.fstat(file.fileno())
+    if not S_ISREG(state.st_mode) or not 0 < state.st_size < CHUNK_SIZE:
+        return file.read
+    enough = state.st_size + 1
+    return lambda size: file.read(min(size, enough))
 
 
 def _at_most_chars(n_chars: int, read: Read) -> Read:

@@ -7,7 +7,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -60,20 +60,21 @@ def _expand(path: str) -> list[str]:
         return [path]
     if is_url(path):
         return _expand_url(path)
-    if Path(path).is_dir():
+    # Paths may be a million: os.path takes a quarter of the time of Path.
+    if os.path.isdir(path):  # noqa: PTH112
         found = list(_walk(path))
         if not found:
             raise FileNotFoundError(f"no files in the folder {path!r}")
-    elif glob.has_magic(path) and not Path(path).exists():
+    elif os.path.exists(path):  # noqa: PTH110
+        found = [path]
+    elif glob.has_magic(path):
         # Not Path.glob: that one takes no absolute pattern.
-        found = glob.glob(path, recursive=True)  # noqa: PTH207
-        found = sorted(match for match in found if not Path(match).is_dir())
+        matches = glob.glob(path, recursive=True)  # noqa: PTH207
+        found = sorted(match for match in matches if not os.path.isdir(match))  # noqa: PTH112
         if not found:
             raise FileNotFoundError(f"no file matches the pattern {path!r}")
-    elif not Path(path).exists():
-        raise FileNotFoundError(f"no such file: {path!r}")
     else:
-        found = [path]
+        raise FileNotFoundError(f"no such file: {path!r}")
     for name in found:
         if not os.access(name, os.R_OK):
             raise PermissionError(f"no permission to read {name!r}")
@@ -166,10 +167,9 @@ def sample_files() -> list[str]:
 
 def format_of(path: str) -> str:
     """Return the format that a file's name tells; "json" may be text or lines."""
-    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # URLs too
-    if suffix in COMPRESSED:
-        suffix = os.path.splitext(stem)[1]  # noqa: PTH122
-    return FORMAT_OF.get(suffix.lower(), "text")
+    if path.endswith(COMPRESSED):
+        path = path[: path.rindex(".")]
+    return FORMAT_OF.get(path[path.rfind(".") :].lower(), "text")
 
 
 @contextmanager
@@ -181,23 +181,23 @@ def opened(path: str) -> Iterator[BinaryIO]:
     OSError
         If the file can't be opened or, at the end, is not what it was at the beginning.
     """
-    with ExitStack() as stack:
-        if path == STANDARD_INPUT:
-            file: BinaryIO = sys.stdin.buffer
-        elif is_url(path):
-            file_system, name = _file_system(path)
-            file = stack.enter_context(file_system.open(name, "rb"))
-        else:
-            file = stack.enter_context(Path(path).open("rb", buffering=0))
-            before = _state(os.fstat(file.fileno()))
-        yield file
-        if file is not sys.stdin.buffer and not is_url(path):
-            try:
-                after = _state(os.stat(path))  # noqa: PTH116  # a Path takes as long as the call
-            except FileNotFoundError:
-                after = None
-            if after != before:
-                raise OSError(f"{path} changed while it was read: what was counted is of no use")
+    if path == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    if is_url(path):
+        file_system, name = _file_system(path)
+        with file_system.open(name, "rb") as file:
+            yield file
+        return
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # as above
+        before = _state(os.fstat(file.fileno()))
+        yield cast("BinaryIO", file)
+    try:
+        after = _state(os.stat(path))  # noqa: PTH116
+    except FileNotFoundError:
+        after = None
+    if after != before:
+        raise OSError(f"{path} changed while it was read: what was counted is of no use")
 
 
 def _state(state: os.stat_result) -> tuple[int, ...]:

@@ -13,6 +13,9 @@ from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut_text, join
 from bpetok.sources.reading import Context, Sampler
 from bpetok.sources.records import Rows
 
+BLANK: dict[str, Any] = {}
+"""In the place of a record: there is nothing in the line."""
+
 
 class JsonLines:
     """A file of JSON lines.
@@ -36,21 +39,25 @@ class JsonLines:
         checked = False
         with opened_bytes(self._path) as file:
             for lines in _line_blocks(file.read):
-                numbers = range(first, first + len(lines))
+                taken = sampler.choose(len(lines)).tolist()
+                numbers = list(compress(range(first, first + len(lines)), taken))
                 first += len(lines)
-                taken = sampler.choose(len(lines))
-                records = [
-                    (number, self._parse(line, number))
-                    for number, line in compress(zip(numbers, lines, strict=True), taken)
-                    if line and not line.isspace()
-                ]
+                records = self._parse(list(compress(lines, taken)), numbers)
                 lines.clear()
-                if records and not checked:
-                    self._check_column([record for _, record in records])
+                if not checked and any(record is not BLANK for record in records):
+                    self._check_column(records)
                     checked = True
-                yield from self._texts(records)
+                yield from self._items(records, numbers)
 
-    def _parse(self, line: bytes, number: int) -> Any:
+    def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
+        try:
+            return list(map(self._loads, lines))
+        except ValueError:
+            return list(map(self._parse_line, lines, numbers))
+
+    def _parse_line(self, line: bytes, number: int) -> Any:
+        if not line or line.isspace():
+            return BLANK
         try:
             return self._loads(line)
         except ValueError:
@@ -62,26 +69,45 @@ class JsonLines:
             raise ValueError(f"{self._path}, line {number} is no JSON in UTF-8: {error}") from None
 
     def _check_column(self, records: list[Any]) -> None:
-        if isinstance(records[0], dict) and not any(self._steps[0] in record for record in records):
+        first = next(record for record in records if record is not BLANK)
+        if isinstance(first, dict) and not any(self._steps[0] in record for record in records):
             raise ValueError(
                 f"{self._path}: none of its first records has {self._steps[0]!r}, the first has "
-                f"{list(records[0])}: choose one with text_column"
+                f"{list(first)}: choose one with text_column"
             )
 
-    def _texts(self, records: list[tuple[int, Any]]) -> Iterator[Piece | Chunk]:
-        numbers: list[int] = []
-        texts: list[bytes] = []
-        for number, record in records:
-            for text in self._find(record, number):
-                # The counter refuses or replaces what stands for lone surrogates.
-                data = text.encode(errors="surrogatepass")
-                if len(data) > self._context.cutting.chunk_size:
-                    yield from cut_text(f"{self._path}, line {number}", data, self._context.cutting)
-                else:
-                    numbers.append(number)
-                    texts.append(data)
-        if texts:
+    def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
+        texts = self._plain_texts(records)
+        if texts is None:
+            texts = []
+            found = zip(numbers, records, strict=True)
+            numbers = []
+            for number, record in found:
+                if record is not BLANK:
+                    # The counter refuses or replaces what stands for lone surrogates.
+                    new = [
+                        text.encode(errors="surrogatepass") for text in self._find(record, number)
+                    ]
+                    texts += new
+                    numbers += [number] * len(new)
+        cutting = self._context.cutting
+        if max(map(len, texts), default=0) <= cutting.chunk_size:
             yield join(texts, Rows(f"{self._path}, line", numbers))
+            return
+        for number, text in zip(numbers, texts, strict=True):
+            yield from cut_text(f"{self._path}, line {number}", text, cutting)
+
+    def _plain_texts(self, records: list[Any]) -> list[bytes] | None:
+        """Return the texts if each record has one, without a step deeper; else None."""
+        if len(self._steps) > 1:
+            return None
+        name, end = self._steps[0], self._context.options.max_text_chars
+        try:
+            if end is None:
+                return [record[name].encode() for record in records]
+            return [record[name][:end].encode() for record in records]
+        except (KeyError, TypeError, AttributeError, UnicodeEncodeError):
+            return None
 
     def _find(self, record: object, number: int) -> Iterator[str]:
         values = [record]

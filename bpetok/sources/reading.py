@@ -94,15 +94,15 @@ class Sampler:
     """Chooses the records of one file, in order; the file's number is part of the seed."""
 
     def __init__(self, options: ReadOptions, file_number: int) -> None:
-        self._share = options.sample
-        if self._share < 1:
+        self.share = options.sample
+        if self.share < 1:
             self._random = np.random.default_rng([options.seed, file_number])
 
     def choose(self, n: int) -> NDArray[np.bool_]:
         """Tell for each of the next `n` records whether it is taken."""
-        if self._share == 1:
+        if self.share == 1:
             return np.ones(n, bool)
-        return self._random.random(n) < self._share
+        return self._random.random(n) < self.share
 
 
 class Tally:
