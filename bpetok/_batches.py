@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok._encode import Encoder, Specials
@@ -82,6 +81,8 @@ def _run(
     parts = [range(len(rows))] if n_threads == 1 else _parts(rows)
     if len(parts) == 1:
         return [run(parts[0])]
+    from concurrent.futures import ThreadPoolExecutor  # takes 5 ms
+
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(run, parts))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -92,7 +91,7 @@ class PendingFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         check_writable(path)
         self._target = _target(path)
-        self._temporary = self._target.with_name(f".{secrets.token_hex(8)}.tmp")
+        self._temporary = self._target.with_name(f".{os.urandom(8).hex()}.tmp")
         self.file = self._temporary.open("xb")
         self._kept = False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -253,6 +252,8 @@ class Tokenizer(Encoding, Decoding, Conversions):
     @property
     def vocabulary_sha256(self) -> str:
         """A hash of all that ids depend on: merges, pattern, special tokens and ids."""
+        import hashlib  # takes 2 ms
+
         return hashlib.sha256(self._to_json(with_training=False)).hexdigest()
 
     # ---- files ----
