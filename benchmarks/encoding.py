@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from benchmarks.patterns import PATTERNS
 from benchmarks.records import Record, RunFolder, key
 from benchmarks.roster import Ready
 from benchmarks.tasks import Settings, Task, about, execute, identity, in_turns, train_task
+from benchmarks.worker import HARD_TEXTS
 
+HARD_SECONDS = 120.0
+"""After which a contender has failed at a hard text."""
 REFERENCES = ("tokenizers", "tiktoken")
 """Whose ids are taken as right, the first that is there."""
 
@@ -120,6 +123,35 @@ def run_encode(
         for contender, output in able
     ]
     execute(in_turns(tasks, settings.repeats), folder, settings, "encode")
+    first = {contender.name: (contender, output) for contender, output in reversed(able)}
+    _run_hard(list(reversed(first.values())), folder, settings, vocabulary)
+
+
+def _run_hard(
+    able: Sequence[tuple[Ready, Output]],
+    folder: RunFolder,
+    settings: Settings,
+    vocabulary: Vocabulary,
+) -> None:
+    """Measure hard texts, whole processes that encode one short text, and files to files."""
+    tasks = []
+    for contender, output in able:
+        for kind in ("start", "idle"):
+            tasks.append(_task(kind, contender, settings, 1, output, vocabulary))
+        for case in HARD_TEXTS:
+            task = _task("hard", contender, settings, 1, output, vocabulary)
+            tasks.append(
+                replace(
+                    task, spec=task.spec | {"case": case}, identity=task.identity | {"output": case}
+                )
+            )
+        if contender.module.writes_files:
+            tasks += [
+                _task("to file", contender, settings, threads, "array", vocabulary)
+                for threads in settings.threads
+            ]
+    limited = replace(settings, timeout=min(settings.timeout, HARD_SECONDS))
+    execute(in_turns(tasks, settings.repeats), folder, limited, "hard texts, start, files")
 
 
 def _task(
@@ -142,7 +174,7 @@ def _task(
     )
     files = [str(file.resolve()) for file in settings.corpus.files]
     spec = {
-        "action": "encode",
+        "action": "encode" if kind == "check ids" else kind,
         "contender": contender.name,
         "job": asdict(job),
         "files": files,

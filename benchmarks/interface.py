@@ -88,6 +88,9 @@ class Encoder(NamedTuple):
     one: Callable[[str], Any]
     ids: Callable[[Any], Iterable[Sequence[int]]]
     decode: Callable[[list[int]], Any]
+    to_file: Callable[[list[str], str], Any] | None = None
+    """Encode files, each of which is one text but for the special tokens, to a file of integers as
+    narrow as the library writes them; None where it can't without a loop in Python."""
 
 
 class Contender(Protocol):
@@ -120,6 +123,8 @@ class EncodingContender(Contender, Protocol):
 
     outputs: tuple[Output, ...]
     encode_settings: str
+    writes_files: bool
+    """Whether the encoders that give arrays have a `to_file`."""
 
     def load(self, job: EncodeJob) -> Encoder:
         """Load the vocabulary."""

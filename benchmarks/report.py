@@ -17,6 +17,7 @@ SECTIONS = (
     tables.staged,
     tables.ids,
     tables.encoded,
+    tables.hard,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.records import Record
 from benchmarks.summary import MB, Group, base_of, exponent, groups, ratio
+from benchmarks.worker import HARD_TEXTS
 
 Row = dict[str, str]
 """Cells by column."""
@@ -212,3 +213,45 @@ def encoded(records: Sequence[Record]) -> str:
         )
     note = "Medians. The whole process also reads the files, and does all of these in turn."
     return section("Encoding", note, rows)
+
+
+def hard(records: Sequence[Record]) -> str:
+    """Lay out hard texts, how long a process takes to begin, and files to files."""
+    measured = groups(records, "hard")
+    failed = {
+        (r["contender"], r["output"]): "fails"
+        for r in records
+        if r["kind"] == "hard" and "error" in r
+    }
+    seconds = failed | {
+        (row.contender, row.output): f"{row.median('call_seconds'):.3f}" for row in measured
+    }
+    begins = {row.contender: row.median("wall_seconds") for row in groups(records, "start")}
+    idle = {row.contender: row.median("wall_seconds") for row in groups(records, "idle")}
+    files = {
+        (row.contender, row.threads): row.n_bytes / MB / row.median("call_seconds")
+        for row in groups(records, "to file")
+    }
+    threads = sorted({each for _, each in files})
+    rows = [
+        {
+            "encoder": name,
+            **{f"{case}, s": seconds.get((name, case), "") for case in HARD_TEXTS},
+            "start, ms": f"{(begins[name] - idle[name]) * 1e3:.0f}",
+            **{
+                f"files to a file, {n} thread{'s' * (n > 1)}, MB/s": (
+                    f"{files[name, n]:,.0f}" if (name, n) in files else ""
+                )
+                for n in threads
+            },
+        }
+        for name in begins
+        if name in idle
+    ]
+    note = (
+        "Medians. A million spaces, a million times one letter, a million random letters, 100,000 "
+        "random CJK characters, each as one text. Start: a process that loads the vocabulary and "
+        "encodes one short text, less a process that does neither. Files: reading and writing "
+        "included, integers of the least width."
+    )
+    return section("Hard texts, start, files", note, rows)

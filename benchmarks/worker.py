@@ -9,8 +9,10 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import random
 import resource
 import sys
+import tempfile
 import time
 import zlib
 from array import array
@@ -21,6 +23,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.interface import Encoder
 
+HARD_TEXTS: dict[str, Callable[[], str]] = {
+    "spaces": lambda: " " * 1_000_000,
+    "one letter": lambda: "a" * 1_000_000,
+    "letters": lambda: "".join(random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=1_000_000)),
+    "CJK": lambda: "".join(map(chr, random.Random(0).choices(range(0x4E00, 0xA000), k=100_000))),
+}
+"""Texts in which a splitter, or a merge that is quadratic in a word's length, comes to a halt."""
 SHORT_TEXT_LENGTHS = range(20, 51)
 MAX_SHORT_TEXTS = 20_000
 
@@ -35,6 +44,10 @@ def main(job_file: str, result_file: str) -> None:
         "train": train,
         "stages": stages,
         "encode": encode,
+        "hard": hard,
+        "to file": to_file,
+        "start": start,
+        "idle": idle,
     }
     result = actions[spec["action"]](contender, spec)
     result["peak_bytes"] = peak_bytes()
@@ -149,6 +162,41 @@ def encode(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
         "n_ids": sum(map(len, ids)),
         "n_bytes": sum(len(text.encode()) for text in texts),
     }
+
+
+def hard(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Load, then encode one text that is hard: the median of three times."""
+    from benchmarks.interface import EncodeJob
+
+    text = HARD_TEXTS[spec["case"]]()
+    encoder = contender.load(EncodeJob(**spec["job"]))
+    encoder.batch([" "])
+    return {"call_seconds": sorted(_timed(lambda: encoder.batch([text]))[0] for _ in range(3))[1]}
+
+
+def to_file(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Load, then encode the files to a file of integers, reading and writing included."""
+    from benchmarks.interface import EncodeJob
+
+    encoder = contender.load(EncodeJob(**spec["job"]))
+    encoder.batch([" "])
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "ids.bin"
+        seconds, _ = _timed(lambda: encoder.to_file(spec["files"], str(output)))
+        return {"call_seconds": seconds, "file_bytes": output.stat().st_size}
+
+
+def start(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Load and encode one short text: what matters is the whole process."""
+    from benchmarks.interface import EncodeJob
+
+    contender.load(EncodeJob(**spec["job"])).one("How long does it take to begin?")
+    return {}
+
+
+def idle(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Do nothing: what a process costs before it begins."""
+    return {}
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, Any]:

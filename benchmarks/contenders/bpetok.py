@@ -19,7 +19,10 @@ train_settings = (
 )
 other_work = ""
 outputs: tuple[Output, ...] = ("list", "array")
-encode_settings = "array: encode_batch_to_numpy(n_threads); list: encode_batch(n_threads)"
+writes_files = True
+encode_settings = (
+    "array: encode_batch_to_numpy(n_threads); list: encode_batch(n_threads); files: encode_files"
+)
 
 
 def train(job: TrainJob) -> Learned:
@@ -62,6 +65,9 @@ def load(job: EncodeJob) -> Encoder:
             one=tokenizer.encode_ordinary,
             ids=_rows,
             decode=tokenizer.decode_bytes,
+            to_file=lambda files, output: tokenizer.encode_files(
+                files, output, allowed_special="all", n_threads=job.n_threads
+            ),
         )
     return Encoder(
         batch=lambda texts: tokenizer.encode_batch(texts, **options),

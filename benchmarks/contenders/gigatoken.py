@@ -5,9 +5,10 @@ from benchmarks.interface import EncodeJob, Encoder, Output
 label = "gigatoken"
 requirements: tuple[str, ...] = ("gigatoken==0.10.0",)
 outputs: tuple[Output, ...] = ("list", "array")
+writes_files = True
 encode_settings = (
     "array: encode_batch (an Awkward array); list: encode_batch_list; parallel=False on one "
-    "thread, else RAYON_NUM_THREADS"
+    "thread, else RAYON_NUM_THREADS; files: encode_files(TextFileSource), narrowed with NumPy"
 )
 
 
@@ -23,9 +24,18 @@ def load(job: EncodeJob) -> Encoder:
         encode = tokenizer.encode_batch if job.output == "array" else tokenizer.encode_batch_list
         return encode(texts, parallel=parallel)
 
+    def to_file(files: list[str], output: str) -> None:
+        [separator] = job.special_tokens
+        source = gigatoken.TextFileSource(files, separator=separator)
+        ids = tokenizer.encode_files(source, parallel=parallel).layout.content.data
+        ids.astype("uint16" if max(job.special_tokens.values()) < 1 << 16 else "uint32").tofile(
+            output
+        )
+
     return Encoder(
         batch=batch,
         one=tokenizer.encode,
         ids=lambda encoded: (numpy.asarray(row).tolist() for row in encoded),
         decode=tokenizer.decode,
+        to_file=to_file,
     )

@@ -6,6 +6,7 @@ from benchmarks.interface import EncodeJob, Encoder, Output
 label = "snaptokens"
 requirements: tuple[str, ...] = ("snaptokens==0.2.6",)
 outputs: tuple[Output, ...] = ("list", "array")
+writes_files = False
 encode_settings = (
     "array: encode_batch_flat; list: [each.ids for each in encode_batch]; RAYON_NUM_THREADS"
 )

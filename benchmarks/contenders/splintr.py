@@ -6,6 +6,7 @@ from benchmarks.interface import EncodeJob, Encoder, Output
 label = "splintr"
 requirements: tuple[str, ...] = ("splintr-rs==0.22.0",)
 outputs: tuple[Output, ...] = ("list", "array")
+writes_files = False
 encode_settings = (
     "array: encode_batch_flat; list: encode_batch; from the tiktoken ranks; RAYON_NUM_THREADS"
 )

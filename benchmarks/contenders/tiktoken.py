@@ -12,6 +12,7 @@ requirements: tuple[str, ...] = (
     "numpy==2.4.6; python_version >= '3.11'",
 )
 outputs: tuple[Output, ...] = ("list", "array")
+writes_files = False
 encode_settings = (
     "list: encode_ordinary for each text on one thread, encode_ordinary_batch on more; "
     "array: encode_to_numpy for each text (it has no batch form)"

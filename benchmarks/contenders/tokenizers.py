@@ -17,6 +17,7 @@ train_settings = (
 )
 other_work = ""
 outputs: tuple[Output, ...] = ("list",)
+writes_files = False
 encode_settings = (
     "encode_batch_fast(add_special_tokens=False).ids; special tokens in the text are not looked for"
 )

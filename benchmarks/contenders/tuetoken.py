@@ -14,6 +14,7 @@ requirements: tuple[str, ...] = (
     "numpy==2.4.6; python_version >= '3.11'",
 )
 outputs: tuple[Output, ...] = ("list", "array")
+writes_files = False
 encode_settings = (
     "array: encode_ordinary_to_buffer(num_threads); list: encode_ordinary_batch(num_threads)"
 )
