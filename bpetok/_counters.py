@@ -37,15 +37,20 @@ class Counter(Protocol):
         """End what is still being counted. It may be called at any time, and several times."""
 
 
-def make_counters(pattern: str, specials: SpecialTokens, unmatched: str, n: int) -> list[Counter]:
-    """Return `n` counters. Requires: checked options."""
+def make_counters(
+    pattern: str, specials: SpecialTokens, unmatched: str, n: int, in_order: bool
+) -> list[Counter]:
+    """Return `n` counters, whose tables know the order of words if asked for.
+
+    Requires: checked options.
+    """
     scanner = scanner_of(pattern)
     if scanner >= 0:
-        return [_ScannerCounter(WordTable(specials, scanner)) for _ in range(n)]
+        return [_ScannerCounter(WordTable(specials, scanner, in_order=in_order)) for _ in range(n)]
     from bpetok._processes import CounterProcess
 
     arguments = (pattern, specials.tokens, unmatched, LIMIT)
-    return [_ExpressionCounter(CounterProcess(*arguments)) for _ in range(n)]
+    return [_ExpressionCounter(CounterProcess(*arguments), in_order) for _ in range(n)]
 
 
 class _ScannerCounter:
@@ -61,8 +66,9 @@ class _ScannerCounter:
 
 
 class _ExpressionCounter:
-    def __init__(self, process: CounterProcess) -> None:
+    def __init__(self, process: CounterProcess, in_order: bool) -> None:
         self._process = process
+        self._in_order = in_order
 
     def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
         view = memoryview(data)
@@ -77,7 +83,7 @@ class _ExpressionCounter:
 
     def table(self) -> WordTable:
         data, ends, counts = self._process.result()
-        table = WordTable(SpecialTokens([]))
+        table = WordTable(SpecialTokens([]), in_order=self._in_order)
         table.add_words(data, np.frombuffer(ends, np.int64), np.frombuffer(counts, np.int64))
         return table
 

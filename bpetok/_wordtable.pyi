@@ -10,7 +10,11 @@ N_PARTITIONS: int
 
 class WordTable:
     def __init__(
-        self, special_tokens: SpecialTokens, pattern: int = 0, one_partition: bool = False
+        self,
+        special_tokens: SpecialTokens,
+        pattern: int = 0,
+        one_partition: bool = False,
+        in_order: bool = False,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property
@@ -20,6 +24,9 @@ class WordTable:
     def add_words(
         self, data: Buffer, ends: NDArray[np.int64], counts: NDArray[np.int64]
     ) -> None: ...
+    def words_in_order(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]: ...
     def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int: ...
 
 class Combination:

@@ -8,7 +8,7 @@ prefetched before the first of them is looked up.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
@@ -209,29 +209,37 @@ cdef class WordTable:
         Index of the split pattern in `_scan.PATTERN_NAMES`.
     one_partition : bool
         True if all words will be of one partition: see `sorted_words`.
+    in_order : bool
+        Remember in which order the words are first seen.
     """
 
     cdef Table table
     cdef ArenaBlock* arena
     cdef size_t arena_size
+    cdef Entry* seen         # in_order: a copy of each word's entry, as it was at first
+    cdef size_t seen_room
+    cdef bint in_order
     cdef SpecialTokens special_tokens
     cdef int pattern
     cdef size_t memory_limit
     cdef object on_full, failure
 
     def __cinit__(
-        self, SpecialTokens special_tokens not None, int pattern=0, bint one_partition=False
+        self, SpecialTokens special_tokens not None, int pattern=0, bint one_partition=False,
+        bint in_order=False,
     ):
         if not 0 <= pattern < len(PATTERN_NAMES):
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.special_tokens = special_tokens
         self.pattern = pattern
+        self.in_order = in_order
         if table_init(&self.table, SMALLEST_CAPACITY, PARTITION_BITS if one_partition else 0):
             raise MemoryError("no memory for a table of words")
 
     def __dealloc__(self):
         table_clear(&self.table)
         self.clear_arena()
+        free(self.seen)
 
     cdef void clear_arena(self) noexcept:
         cdef ArenaBlock* block
@@ -399,9 +407,63 @@ cdef class WordTable:
                     entry.high = 0
                     return -1
                 self.arena_size += high ^ LONG_WORD
+            if self.in_order and self.remember(entry):
+                entry.high = 0
+                return -1
             self.table.used += 1
         entry.count += 1
         return 0
+
+
+    cdef int remember(self, const Entry* entry) noexcept nogil:
+        # Keep a copy of the entry of a new word. Returns -1 without memory.
+        cdef size_t room = self.seen_room
+        cdef Entry* larger
+        if self.table.used == room:
+            room = 2 * room + SMALLEST_CAPACITY
+            larger = <Entry*> realloc(self.seen, room * sizeof(Entry))
+            if larger == NULL:
+                return -1
+            self.seen, self.seen_room = larger, room
+        self.seen[self.table.used] = entry[0]
+        return 0
+
+    def words_in_order(self):
+        """Return the words in the order in which they were first seen. Requires: in_order.
+
+        Returns
+        -------
+        ids : int32 array
+            The bytes of all words, one after another.
+        offsets : int64 array, shape (n_words + 1,)
+            Where each begins in `ids`, and the end.
+        counts : int64 array, shape (n_words,)
+        """
+        cdef Py_ssize_t i, n_words = self.table.used, at = 0
+        cdef const Entry* seen
+        if not self.in_order:
+            raise ValueError("the table does not know the order of its words")
+        for i in range(n_words):
+            at += word_length(self.seen + i)
+        arrays = np.empty(at, np.int32), np.empty(n_words + 1, np.int64), np.empty(n_words, np.int64)
+        cdef int32_t[::1] ids = arrays[0]
+        cdef int64_t[::1] offsets = arrays[1]
+        cdef int64_t[::1] counts = arrays[2]
+        at = 0
+        with nogil:
+            for i in range(n_words):
+                seen = self.seen + i
+                offsets[i] = at
+                counts[i] = find_entry(
+                    &self.table,
+                    home(&self.table, hash_key(seen.low, seen.high)),
+                    seen.low,
+                    seen.high,
+                    seen.bytes,
+                ).count
+                at += write_word(&ids[at], seen)
+            offsets[n_words] = at
+        return arrays
 
 
 cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:

@@ -111,6 +111,18 @@ def _build_parser() -> Parser:
         metavar="N",
         help="stop when the best pair occurs less often (default: %(default)s)",
     )
+    train.add_argument(
+        "--max-token-length", type=int, metavar="N", help="make no token of more bytes"
+    )
+    train.add_argument(
+        "--compat",
+        metavar="TRAINER",
+        help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
+        "or cs336",
+    )
+    train.add_argument(
+        "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
+    )
     _add_split_options(train)
     _add_count_options(train)
     train.set_defaults(run=_train)
@@ -211,8 +223,7 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--unmatched",
         choices=("error", "word", "drop"),
-        default="error",
-        help="text that the expression does not match (default: %(default)s)",
+        help="text that the expression does not match (default: error, or as --compat does)",
     )
     command.add_argument(
         "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
@@ -274,29 +285,41 @@ def _train(options: argparse.Namespace) -> None:
 def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
     return bpetok.train(
         options.files,
-        vocab_size=options.vocab_size,
-        min_frequency=options.min_frequency,
+        pattern=options.pattern,
+        unmatched=options.unmatched,
         **_count_options(options),
+        **_learn_options(options),
     )
 
 
 def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
     return bpetok.train_from_words(
         _load_words(options.counts, options),
-        vocab_size=options.vocab_size,
-        min_frequency=options.min_frequency,
         n_threads=options.threads,
         **_bounds(options),
         progress=_wants_progress(options),
         checkpoint=options.checkpoint,
+        **_learn_options(options),
     )
 
 
-def _count_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of `bpetok.count_words` that are options of the command too."""
+def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `bpetok.train` that are about learning."""
+    initial = options.initial
+    if initial is not None:
+        initial = load_tokenizer(initial, options.pattern, "--initial")
     return {
-        "pattern": "gpt2" if options.pattern is None else options.pattern,
-        "unmatched": options.unmatched,
+        "vocab_size": options.vocab_size,
+        "min_frequency": options.min_frequency,
+        "max_token_length": options.max_token_length,
+        "compat": options.compat,
+        "initial": initial,
+    }
+
+
+def _count_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `bpetok.count_words` and `bpetok.train` that are about counting."""
+    return {
         "special_tokens": options.special_tokens or (),
         "n_threads": options.threads,
         "errors": options.errors,
@@ -344,7 +367,12 @@ def _count(options: argparse.Namespace) -> None:
     _check_output(options.output, options.files)
     begin = time.perf_counter()
     try:
-        words = bpetok.count_words(options.files, **_count_options(options))
+        words = bpetok.count_words(
+            options.files,
+            pattern=options.pattern or "gpt2",
+            unmatched=options.unmatched or "error",
+            **_count_options(options),
+        )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
@@ -390,7 +418,7 @@ def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
     facts = tokenizer.training
     assert facts is not None  # it has just been trained
     n_special = len(tokenizer.special_tokens)
-    n_merges = tokenizer.vocab_size - 256 - n_special
+    n_merges = len(tokenizer.merges)
     phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
     name = shlex.quote(output)
     return (

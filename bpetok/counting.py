@@ -228,9 +228,9 @@ def checkpointing(
 def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
     """Count the words of all parts and add them up."""
     tally = Tally()
-    context = Context(
-        job.reading, Cutting(job.options.specials, job.options.pattern), job.options.errors, tally
-    )
+    options = job.options
+    cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
+    context = Context(job.reading, cutting, options.errors, tally)
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     counted: list[tuple[Words, float]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from bpetok._decoding import Decoding
 from bpetok._encode import Encoder
 from bpetok._encoding import Encoding
 from bpetok._files import read_bounded, write_whole
-from bpetok._options import check_special_tokens
+from bpetok._options import check_integer, check_special_tokens
 from bpetok._saved import from_json, to_json
 from bpetok.patterns import check_pattern, scanner_of
 from bpetok.vocab import (
@@ -222,6 +223,37 @@ class Tokenizer(Encoding, Decoding, Conversions):
         ids = np.asarray(self._ids(), dtype=np.int32)
         ids.flags.writeable = False
         return ids
+
+    def truncate(self, vocab_size: int) -> Tokenizer:
+        """Return the tokenizer that training with a smaller `vocab_size` would have given.
+
+        The last merges are left out, and larger ids than theirs, as those of special tokens are
+        after training, move down by as many as are missing below them. `training` is None.
+
+        Parameters
+        ----------
+        vocab_size : int
+            At least that of no merges, at most the tokenizer's own.
+        """
+        n_merges = len(self._token_bytes) - N_BYTES
+        most = self._vocab_size
+        n_gone = most - check_integer("vocab_size", vocab_size, most - n_merges, most)
+        kept = n_merges - n_gone
+        ids = list(self._ids())
+        gone = sorted(ids[N_BYTES + kept :])
+        counts = self.merge_counts
+        return Tokenizer(
+            merges=self.merge_pairs[:kept],
+            pattern=self._pattern,
+            special_tokens={
+                name: token_id - bisect_left(gone, token_id)
+                for name, token_id in self._special_tokens.items()
+            },
+            merge_counts=None if counts is None else counts[:kept],
+            token_ids=[
+                token_id - bisect_left(gone, token_id) for token_id in ids[: N_BYTES + kept]
+            ],
+        )
 
     def __repr__(self) -> str:
         n_merges = len(self._token_bytes) - N_BYTES

@@ -20,22 +20,22 @@ import numpy as np
 
 from bpetok import __version__, sources
 from bpetok._bounds import Bounds
-from bpetok._options import check_min_frequency, check_vocab_size
+from bpetok._plan import Learning, Plan, Splitting, make_plan
 from bpetok._start import start_after
+from bpetok.compat import LONGEST
 from bpetok.counting import WeightedFiles, checkpointing, count_job, prepare_count
 from bpetok.facts import TrainingFacts
-from bpetok.merges import Learner, Merges, Rule, load_kernels
+from bpetok.merges import Learner, Merges, load_kernels
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Reading, StrPath
 from bpetok.tokenizer import Tokenizer
-from bpetok.words import CountOptions, Words, check_count_options, count_pieces
+from bpetok.words import Words, count_pieces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from bpetok.checkpoint import Checkpoint
 
-NO_WORDS = Words.from_counts({})
 NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
 
 
@@ -43,12 +43,15 @@ def train(
     files: WeightedFiles,
     *,
     vocab_size: int,
-    pattern: str = "gpt2",
+    pattern: str | None = None,
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
+    max_token_length: int | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
-    unmatched: str = "error",
+    unmatched: str | None = None,
+    compat: str | None = None,
+    initial: Tokenizer | None = None,
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -63,22 +66,36 @@ def train(
         Text, JSON lines, Parquet, Arrow, datasets, all or some of them weighted: see `count_words`.
     vocab_size : int
         Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
-    pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
-        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
-        and with "none" a long text is held in memory as a whole.
+    pattern : str, optional
+        Name of a split pattern (`bpetok.patterns.names`), or a regular expression; by default
+        "gpt2". Expressions that are not built in are slower by far: `regex` runs them, in
+        `n_threads` processes. With them and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
         Texts that stand between words: boundaries which are not counted.
     min_frequency : int
         Stop where the best pair stands less often.
+    max_token_length : int, optional
+        Make no token of more bytes: pairs that would be longer are passed over. It changes what is
+        learned, not what a tokenizer is: all formats hold it, and no reader needs to know of it.
     n_threads : int, optional
         By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
         this process may use. The result does not depend on it.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
-    unmatched : {"error", "word", "drop"}
+    unmatched : {"error", "word", "drop"}, optional
         What to do with text that an expression does not match: raise, count it as a word, or leave
-        it out. Built-in patterns match all text. Encoding makes words of it in any case.
+        it out; by default raise, or what `compat` does. Built-in patterns match all text. Encoding
+        makes words of it in any case.
+    compat : {"huggingface", "rustbpe", "bpeasy", "minbpe", "cs336"}, optional
+        Learn the merges that another trainer learns from the same text, in the same order.
+        README has a table of what differs. "huggingface" lays out ids as it does, too: special
+        tokens, bytes in its order, merges. Limits that the trainer does not have are refused.
+        Counts are exact where those of "huggingface" and "rustbpe" wrap around, at 2**31.
+    initial : Tokenizer, optional
+        Keep all its ids and merges, and learn more of them. New merges have the next ids after its
+        largest, new special tokens those behind them; `vocab_size` counts all. From the same text
+        that gives what one training gives, if it has no special tokens, whose ids would else be
+        behind all merges.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -111,34 +128,36 @@ def train(
     TimeoutError
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    min_frequency = check_min_frequency(min_frequency)
-    job = prepare_count(files, options, reading, Bounds(max_memory, min_word_count))
-    begin = perf_counter()
-    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency, **job.bounds.facts}
-    with reporting(progress) as report, checkpointing(checkpoint, job, learning) as saved:
-        run = _prepare(
-            _fitting(_while_loading(lambda: count_job(job, report, saved)), n_merges, job.bounds),
-            options,
-            n_merges,
-            min_frequency,
-            begin,
-            saved,
+    learning = Learning(vocab_size, min_frequency, max_token_length, compat, initial)
+    plan = make_plan(Splitting(pattern, special_tokens, n_threads, errors, unmatched), learning)
+    bounds = Bounds(max_memory, min_word_count)
+    job = prepare_count(files, plan.counting, reading, bounds)
+    if plan.counting.in_order and (job.weighted or checkpoint is not None or max_memory):
+        raise ValueError(
+            f"compat={compat!r} goes by the order of the words in the text, which weights, "
+            "checkpoint and max_memory do not keep: leave them out"
         )
-        return _learn(run, options, n_merges, report)
+    begin = perf_counter()
+    identity = {**learning.identity(), **bounds.facts}
+    with reporting(progress) as report, checkpointing(checkpoint, job, identity) as saved:
+        words = _while_loading(lambda: count_job(job, report, saved))
+        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, begin, saved)
+        return _learn(run, plan, report)
 
 
 def train_from_iterator(
     texts: Iterable[str | bytes],
     *,
     vocab_size: int,
-    pattern: str = "gpt2",
+    pattern: str | None = None,
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
+    max_token_length: int | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
-    unmatched: str = "error",
+    unmatched: str | None = None,
+    compat: str | None = None,
+    initial: Tokenizer | None = None,
     progress: Progress = False,
 ) -> Tokenizer:
     """Train a tokenizer on texts as they come; they are never all in memory.
@@ -152,20 +171,16 @@ def train_from_iterator(
         If an option is out of its range, before any text is taken; if a text is neither str nor
         bytes, has a lone surrogate or is not UTF-8.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    min_frequency = check_min_frequency(min_frequency)
-    pieces = sources.text_pieces(texts, options.specials, pattern=options.pattern)
+    plan = make_plan(
+        Splitting(pattern, special_tokens, n_threads, errors, unmatched),
+        Learning(vocab_size, min_frequency, max_token_length, compat, initial),
+    )
+    counting = plan.counting
+    pieces = sources.text_pieces(texts, counting.specials, pattern=counting.pattern)
     begin = perf_counter()
     with reporting(progress) as report:
-        run = _prepare(
-            _while_loading(lambda: count_pieces(pieces, options, report, None)),
-            options,
-            n_merges,
-            min_frequency,
-            begin,
-        )
-        return _learn(run, options, n_merges, report)
+        words = _while_loading(lambda: count_pieces(pieces, counting, report, None))
+        return _learn(_prepare(words, plan, begin), plan, report)
 
 
 def train_from_words(
@@ -175,7 +190,10 @@ def train_from_words(
     pattern: str | None = None,
     special_tokens: Iterable[str] | None = None,
     min_frequency: int = 1,
+    max_token_length: int | None = None,
     n_threads: int | None = None,
+    compat: str | None = None,
+    initial: Tokenizer | None = None,
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -191,7 +209,9 @@ def train_from_words(
         What the tokenizer will split text with; by default what the words were counted with
         ("gpt2" and none if that is not known).
 
-    For the other parameters see `train`.
+    For the other parameters see `train`. With `compat` the words must have been split as that
+    trainer does; for "minbpe" they must not be a Words, since their order decides ties, and it must
+    be that of the text.
 
     Raises
     ------
@@ -200,24 +220,24 @@ def train_from_words(
         negative, or the counts times the
         lengths of their words sum to 2**63 or more.
     """
-    counted_with = words if isinstance(words, Words) else NO_WORDS
-    options = check_count_options(
-        counted_with.pattern if pattern is None else pattern,
-        counted_with.special_tokens if special_tokens is None else special_tokens,
-        n_threads,
-        "strict",
-    )
-    n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
-    min_frequency = check_min_frequency(min_frequency)
+    if isinstance(words, Words):
+        pattern = words.pattern if pattern is None else pattern
+        special_tokens = words.special_tokens if special_tokens is None else special_tokens
+    learning = Learning(vocab_size, min_frequency, max_token_length, compat, initial)
+    plan = make_plan(Splitting(pattern, special_tokens or (), n_threads), learning)
+    if plan.counting.in_order and isinstance(words, Words):
+        raise ValueError(
+            f"words must be a mapping or pairs with compat={compat!r}, in the order in which the "
+            "text has them first, and not a Words, which has lost it"
+        )
     begin = perf_counter()
     if not isinstance(words, Words):
         words = Words.from_counts(words)
     bounds = Bounds(max_memory, min_word_count)
-    learning = {"vocab_size": vocab_size, "min_frequency": min_frequency, **bounds.facts}
-    with reporting(progress) as report, _checkpointing(checkpoint, words, learning) as saved:
-        words = _fitting(words, n_merges, bounds)
-        run = _prepare(words, options, n_merges, min_frequency, begin, saved)
-        return _learn(run, options, n_merges, report)
+    identity = {**learning.identity(), **bounds.facts}
+    with reporting(progress) as report, _checkpointing(checkpoint, words, identity) as saved:
+        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, begin, saved)
+        return _learn(run, plan, report)
 
 
 def _checkpointing(
@@ -250,7 +270,8 @@ def _fitting(words: Words, n_merges: int, bounds: Bounds) -> Words:
 class _Run(NamedTuple):
     """Words laid out for learning, and what is known of them before any merge.
 
-    `before` are the merges that are known already, from a run that was interrupted.
+    `before` are the merges that are known already, from a run that was interrupted; those of an
+    initial tokenizer are not among them.
     """
 
     learner: Learner
@@ -259,14 +280,7 @@ class _Run(NamedTuple):
     saved: Checkpoint | None
 
 
-def _prepare(
-    words: Words,
-    options: CountOptions,
-    n_merges: int,
-    min_frequency: int,
-    begin: float,
-    saved: Checkpoint | None = None,
-) -> _Run:
+def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = None) -> _Run:
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
@@ -276,18 +290,21 @@ def _prepare(
         n_words=words.total,
         n_unique_words=len(words),
         n_tokens=words.n_bytes,  # bytes are the first tokens
-        min_frequency=min_frequency,
+        min_frequency=plan.rule.min_frequency,
         version=__version__,
         seconds={"count": perf_counter() - begin},
     )
     before = NO_MERGES if saved is None else saved.merges()
-    n_left = n_merges - len(before.counts)
-    start = start_after(words, before.pairs) if len(before.counts) else None
-    learner = Learner(words, n_left, Rule(min_frequency), options.n_threads, start=start)
+    n_left = plan.n_merges - len(before.counts)
+    known = before.pairs
+    if plan.initial is not None:
+        known = np.concatenate([plan.initial.merge_pairs, known])
+    start = start_after(words, known) if len(known) else None
+    learner = Learner(words, n_left, plan.rule, plan.counting.n_threads, start=start)
     return _Run(learner, facts, before, saved)
 
 
-def _learn(run: _Run, options: CountOptions, n_merges: int, report: Report) -> Tokenizer:
+def _learn(run: _Run, plan: Plan, report: Report) -> Tokenizer:
     """Learn the merges and make the tokenizer."""
     begin = perf_counter()
 
@@ -299,28 +316,25 @@ def _learn(run: _Run, options: CountOptions, n_merges: int, report: Report) -> T
         )
 
     def on_round(n_learned: int) -> None:
-        report("learn", len(run.before.counts) + n_learned, n_merges)
+        report("learn", len(run.before.counts) + n_learned, plan.n_merges)
         if run.saved is not None:
             run.saved.save_merges_if_due(merges_so_far)
 
     run.learner.learn(on_round)
     merges = merges_so_far()
-    n_learned = len(merges.counts)
-    if n_learned < n_merges:
-        warnings.warn(
-            f"vocab_size is {256 + n_learned + len(options.special_tokens)}: after {n_learned} of "
-            f"{n_merges} merges no pair stood min_frequency={run.learner.floor} times any more",
-            stacklevel=3,
-        )
     facts = replace(
         run.facts,
         n_tokens=run.learner.count_tokens(),
         seconds={**run.facts.seconds, "learn": perf_counter() - begin},
     )
-    return Tokenizer(
-        merges=merges.pairs,
-        merge_counts=merges.counts,
-        pattern=options.pattern,
-        special_tokens=options.special_tokens,
-        training=facts,
-    )
+    tokenizer = Tokenizer(pattern=plan.counting.pattern, training=facts, **plan.build(merges))
+    n_learned = len(merges.counts)
+    if n_learned < plan.n_merges:
+        longest = plan.rule.max_token_length
+        fits = f" and fits in max_token_length={longest}" if longest < LONGEST else ""
+        warnings.warn(
+            f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges no "
+            f"pair stood min_frequency={plan.rule.min_frequency} times any more{fits}",
+            stacklevel=3,
+        )
+    return tokenizer

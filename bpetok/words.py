@@ -298,6 +298,8 @@ class CountOptions(NamedTuple):
     n_threads: int
     errors: str
     unmatched: str
+    by_line: bool = False  # a line of a text file is a text
+    in_order: bool = False  # keep the words in the order in which they are first seen
 
 
 def check_count_options(
@@ -331,16 +333,18 @@ def count_pieces(
 
     Tables that reach their share of `bounds.max_memory` are spilled into files. The caller's thread
     reads, so that an iterator is not asked from several threads. A KeyboardInterrupt waits only for
-    the chunks that are being counted.
+    the chunks that are being counted. Where the order of the words matters, one thread counts, and
+    there must be no `max_memory`.
     """
+    n_threads = 1 if options.in_order else options.n_threads
     counters = make_counters(
-        options.pattern, options.specials, options.unmatched, options.n_threads
+        options.pattern, options.specials, options.unmatched, n_threads, options.in_order
     )
     spill = None
     if bounds is not None and bounds.max_memory is not None:
         spill = Spill()
         for counter in counters:
-            counter.table().limit_memory(bounds.table_limit(options.n_threads), spill.write)
+            counter.table().limit_memory(bounds.table_limit(n_threads), spill.write)
     idle: SimpleQueue[Counter] = SimpleQueue()
     for counter in counters:
         idle.put(counter)
@@ -359,14 +363,16 @@ def count_pieces(
     done = 0
     chunks = _timed(sources.chunks(pieces, chunk_size))
     try:
-        for n_bytes in map_threads(count, chunks, options.n_threads, on_failure=close):
+        for n_bytes in map_threads(count, chunks, n_threads, on_failure=close):
             done += n_bytes
             report("count", done, total)
         tables = [counter.table() for counter in counters]
         if spill is not None and bounds is not None:
-            arrays = spill.merge(tables, bounds, options.n_threads)
+            arrays = spill.merge(tables, bounds, n_threads)
+        elif options.in_order:
+            arrays = tables[0].words_in_order()
         else:
-            arrays = combine_tables(tables, options.n_threads)
+            arrays = combine_tables(tables, n_threads)
     finally:
         close()
         if spill is not None:

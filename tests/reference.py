@@ -38,17 +38,18 @@ def learn_merges(
     ties: str = "ids",
     max_token_length: int = sys.maxsize,
     byte_order: Sequence[int] | None = None,
+    initial: Sequence[Pair] = (),
 ) -> tuple[list[Pair], list[int]]:
     """Return the merges, as pairs of ids, and how often each pair stood when it was merged.
 
     All pairs are counted anew for every merge. The best has the highest count and, among equals,
     the smallest (left id, right id); or, as `ties` says, the first "place" in the words in their
     order, or the greatest (left "bytes", right bytes). For ties the bytes are numbered in
-    `byte_order`.
+    `byte_order`. The words begin as what the `initial` merges make of them.
     """
-    words = [(list(word), count) for word, count in word_counts.items()]
-    tokens = token_bytes([])
-    order = list(range(256 + n_merges))
+    words = [(encode_word(word, initial), count) for word, count in word_counts.items()]
+    tokens = token_bytes(initial)
+    order = list(range(256 + len(initial) + n_merges))
     for i, byte in enumerate(byte_order or ()):
         order[byte] = i
     merges: list[Pair] = []
@@ -69,7 +70,7 @@ def learn_merges(
             pair = max(tied, key=lambda pair: (tokens[pair[0]], tokens[pair[1]]))
         if most < max(min_frequency, 1):
             break
-        new_id = 256 + len(merges)
+        new_id = len(tokens)
         words = [(merge_ids(ids, pair, new_id), count) for ids, count in words]
         tokens.append(tokens[pair[0]] + tokens[pair[1]])
         merges.append(pair)
@@ -77,7 +78,7 @@ def learn_merges(
     return merges, merge_counts
 
 
-def encode_word(word: bytes, merges: list[Pair]) -> list[int]:
+def encode_word(word: bytes, merges: Sequence[Pair]) -> list[int]:
     """Return the ids of one word: every merge in turn, in the order of learning."""
     ids = list(word)
     for i, pair in enumerate(merges):
@@ -85,7 +86,7 @@ def encode_word(word: bytes, merges: list[Pair]) -> list[int]:
     return ids
 
 
-def token_bytes(merges: list[Pair]) -> list[bytes]:
+def token_bytes(merges: Sequence[Pair]) -> list[bytes]:
     """Return the bytes of each id."""
     tokens = [bytes([byte]) for byte in range(256)]
     for left, right in merges:

@@ -21,7 +21,7 @@ from bpetok.sources.files import (
     total_size,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut, split_lines
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -127,7 +127,7 @@ def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piec
     return _text_items(source, context, sampler)
 
 
-def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece]:
+def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
     """Yield a plain text file."""
     with opened_bytes(path) as file:
         read = _reader(file)
@@ -135,7 +135,7 @@ def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece
             read = _at_most_chars(context.options.max_text_chars, read)
         for piece in cut(path, read, context.cutting):
             if sampler.share == 1 or sampler.choose(1)[0]:
-                yield piece
+                yield split_lines(piece) if context.cutting.by_line else piece
 
 
 def _reader(file: BinaryIO) -> Read:

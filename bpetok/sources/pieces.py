@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Cutting(NamedTuple):
     special_tokens: SpecialTokens
     pattern: str = "gpt2"
     chunk_size: int = CHUNK_SIZE
+    by_line: bool = False  # a line of a text file is a text
 
 
 def text_pieces(
@@ -122,7 +123,7 @@ def cut(name: str, read: Read, cutting: Cutting) -> Iterator[Piece]:
 
     A piece is longer where a word is.
     """
-    special_tokens, pattern, chunk_size = cutting
+    special_tokens, pattern, chunk_size, _ = cutting
     find = find_cut if ends_at_spaces(pattern) else find_special_cut
     data = b""
     offset = 0
@@ -206,3 +207,31 @@ def join(datas: Sequence[Buffer], origins: Sequence[Origin]) -> Chunk:
     """Join the bytes of pieces."""
     ends = np.fromiter(accumulate(map(len, datas)), np.int64, len(datas))
     return Chunk(b"".join(datas), ends, origins)
+
+
+class Lines(Sequence[Origin]):
+    """The lines of a piece, as origins."""
+
+    def __init__(self, piece: Piece, begins: NDArray[np.int64]) -> None:
+        self._piece = piece
+        self._begins = begins
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    @overload
+    def __getitem__(self, index: int) -> Origin: ...
+    @overload
+    def __getitem__(self, index: slice) -> Lines: ...
+    def __getitem__(self, index: int | slice) -> Origin | Lines:
+        if isinstance(index, slice):
+            return Lines(self._piece, self._begins[index])
+        return Origin(self._piece.origin, self._piece.offset + int(self._begins[index]))
+
+
+def split_lines(piece: Piece) -> Chunk:
+    """Return a piece as lines, each with its line feed."""
+    ends = np.flatnonzero(np.frombuffer(piece.data, np.uint8) == ord("\n")) + 1
+    if len(ends) == 0 or ends[-1] < len(piece.data):
+        ends = np.append(ends, len(piece.data))
+    return Chunk(piece.data, ends, Lines(piece, np.append(0, ends[:-1])))
