@@ -26,7 +26,9 @@ from benchmarks import (
     records,
     roster,
     summary,
+    tables,
     tasks,
+    worker,
 )
 from benchmarks.byte_level import to_bytes, to_text
 from benchmarks.patterns import PATTERNS
@@ -410,16 +412,15 @@ def test_a_report_holds_one_request(two_tasks, tmp_path):
 # ---- encoders' vocabulary ----
 
 
-def test_every_encoder_loads_the_same_ids(two_tasks, tmp_path):
-    """tokenizer.json, tiktoken's ranks and the merges give equal ids, a token made twice too."""
-    tokenizers = pytest.importorskip("tokenizers")
-    tiktoken = pytest.importorskip("tiktoken")
+@pytest.fixture
+def encode_job(two_tasks, tmp_path):
+    """A small vocabulary to load, with a token that is made twice."""
     settings, _ = two_tasks
     learned = pairs("i r", "s t", "ir st", "i rst", "f irst")
     vocabulary = encoding.write_vocabulary(learned, settings, tmp_path)
     ranks = dict(line.split() for line in vocabulary.tiktoken_ranks.read_text().splitlines())
     assert len(ranks) == 256 + 4
-    job = encoding.EncodeJob(
+    return encoding.EncodeJob(
         tokenizer_json=str(vocabulary.tokenizer_json),
         tiktoken_ranks=str(vocabulary.tiktoken_ranks),
         merges=str(vocabulary.merges),
@@ -429,15 +430,63 @@ def test_every_encoder_loads_the_same_ids(two_tasks, tmp_path):
         n_threads=1,
         output="list",
     )
-    assert tokenizers.__version__
-    assert tiktoken.__version__
-    text = "first, thirst \u00e9 \n\n first"
-    names = ("bpetok", "tokenizers", "tiktoken")
-    modules: list[Any] = [importlib.import_module(f"benchmarks.contenders.{n}") for n in names]
-    encoders = [module.load(job) for module in modules]
-    ids = [next(iter(encoder.ids(encoder.batch([text])))) for encoder in encoders]
-    assert ids[0] == ids[1] == ids[2]
-    assert max(ids[0]) == 256 + 3
+
+
+def contender(name) -> Any:
+    return importlib.import_module(f"benchmarks.contenders.{name}")
+
+
+def test_every_encoder_loads_the_same_ids(encode_job):
+    """tokenizer.json, tiktoken's ranks and the merges give equal ids, in each output."""
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("tiktoken")
+    texts = ["first, thirst \u00e9 \n\n first", "", "it"]
+    found = []
+    for name in ("bpetok", "tokenizers", "tiktoken"):
+        for output in contender(name).outputs:
+            encoder = contender(name).load(dataclasses.replace(encode_job, output=output))
+            rows = encoder.ids(encoder.batch(texts))
+            found.append([[int(i) for i in row] for row in rows])
+    assert len(found) == 5
+    assert all(each == found[0] for each in found)
+    assert max(found[0][0]) == 256 + 3
+
+
+def test_hard_texts_starts_and_files_are_measured(encode_job, tmp_path):
+    """What the processes of the encode command do besides encoding the corpus."""
+    (tmp_path / "text.txt").write_text(f"first{EOT}it")
+    spec = {
+        "job": dataclasses.asdict(dataclasses.replace(encode_job, output="array")),
+        "files": [str(tmp_path / "text.txt")],
+        "case": "CJK",
+    }
+    bpetok = contender("bpetok")
+    assert worker.hard(bpetok, spec)["call_seconds"] > 0
+    assert worker.to_file(bpetok, spec)["file_bytes"] == 2 * len([259, 260, 105, 116])
+    assert worker.start(bpetok, spec) == worker.idle(bpetok, spec) == {}
+    assert set(map(len, (text() for text in worker.HARD_TEXTS.values()))) == {10**6, 10**5}
+
+
+def test_hard_texts_starts_and_files_are_laid_out():
+    """A text at which a contender fails, and files that it can't write, among them."""
+    common = {
+        "corpus": "c",
+        "vocab_size": 300,
+        "pattern": "gpt2",
+        "state": "",
+        "n_bytes": 2 * 10**6,
+    }
+    common |= {"label": "x", "contender": "x", "repeat": 0}
+    made = [
+        {"kind": "start", "threads": 1, "output": "array", "wall_seconds": 0.25},
+        {"kind": "idle", "threads": 1, "output": "array", "wall_seconds": 0.05},
+        {"kind": "hard", "threads": 1, "output": "spaces", "call_seconds": 0.5},
+        {"kind": "hard", "threads": 1, "output": "CJK", "error": "not done after 120 s"},
+        {"kind": "to file", "threads": 2, "output": "array", "call_seconds": 0.01},
+    ]
+    table = tables.hard([common | each for each in made])
+    assert table.splitlines()[-1] == "| x | 0.500 |  |  | fails | 200 | 200 |"
+    assert "files to a file, 2 threads, MB/s" in table
 
 
 def test_wrong_ids_are_counted_by_text():
