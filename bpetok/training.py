@@ -234,7 +234,12 @@ def train_from_words(
     if not isinstance(words, Words):
         words = Words.from_counts(words)
     bounds = Bounds(max_memory, min_word_count)
-    identity = {**learning.identity(), **bounds.facts}
+    identity = {
+        "pattern": plan.counting.pattern,
+        "special_tokens": plan.counting.special_tokens,
+        **learning.identity(),
+        **bounds.facts,
+    }
     with reporting(progress) as report, _checkpointing(checkpoint, words, identity) as saved:
         run = _prepare(_fitting(words, plan.n_merges, bounds), plan, begin, saved)
         return _learn(run, plan, report)

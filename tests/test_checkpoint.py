@@ -130,6 +130,27 @@ def test_weighted_sources_and_counted_words_resume_too(corpus: list[Path], tmp_p
     np.testing.assert_array_equal(resumed.merge_counts, straight.merge_counts)
     with pytest.raises(ValueError, match="of another run, words was"):
         bpetok.train_from_words({b"other": 1}, vocab_size=500, checkpoint=folder)
+    with pytest.raises(ValueError, match=r"of another run, special_tokens was \[\]"):
+        bpetok.train_from_words(expected, vocab_size=500, special_tokens=["a"], checkpoint=folder)
+
+
+@pytest.mark.usefixtures("_save_always")
+@pytest.mark.parametrize("compat", ["huggingface", "rustbpe", "bpeasy", "cs336", None])
+def test_other_rules_and_continued_training_resume(
+    compat: str | None, corpus: list[Path], tmp_path: Path
+) -> None:
+    """Ties are broken as they would have been."""
+    options: dict[str, Any] = {"vocab_size": 520, "compat": compat}
+    if compat is None:
+        options["initial"] = bpetok.train(corpus[:3], vocab_size=300, special_tokens=SPECIAL)
+    straight = bpetok.train(corpus, **options)
+    for n in (3, 4):
+        stop = StopAt("learn", n)
+        with pytest.raises(KeyboardInterrupt):
+            bpetok.train(corpus, **options, checkpoint=tmp_path / "run", progress=stop)
+    resumed = bpetok.train(corpus, **options, checkpoint=tmp_path / "run")
+    assert resumed == straight
+    np.testing.assert_array_equal(resumed.merge_counts, straight.merge_counts)
 
 
 @pytest.mark.usefixtures("_save_always")
@@ -250,6 +271,8 @@ def test_what_cannot_be_read_again_has_no_checkpoint(corpus: list[Path], tmp_pat
             ValueError, match=r"needs files, which can be read again; got '(-|Table)"
         ):
             bpetok.count_words(files, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="compat='minbpe' goes by the order of the words"):
+        bpetok.train(corpus, vocab_size=300, compat="minbpe", checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match="checkpoint and max_bytes exclude each other"):
         bpetok.count_words(corpus, max_bytes=10, checkpoint=tmp_path / "run")
     assert not (tmp_path / "run").exists()
