@@ -24,6 +24,11 @@ class CommandError(Exception):
         self.status = status
 
 
+def on_terminal() -> bool:
+    """Tell whether there is somebody to see progress."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def describe(error: Exception) -> str:
     """Return what an exception says, an OSError's without its number."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
