@@ -169,7 +169,16 @@ class Report:
     def rows(self) -> list[tuple[str, list[str]]]:
         """Return what the table shows: a label, and a value for each tokenizer."""
         columns = [_facts(one) for one in self.tokenizers]
-        return [(label, [column[label] for column in columns]) for label in columns[0]]
+        rows = [(label, [column[label] for column in columns]) for label in columns[0]]
+        if len(columns) > 1:
+            first = self.tokenizers[0]
+            shared = [set(first.tokens) & set(one.tokens) for one in self.tokenizers]
+            values = [
+                f"{len(tokens):,} ({len(tokens) / len(set(one.tokens)):.1%})"
+                for tokens, one in zip(shared, self.tokenizers, strict=True)
+            ]
+            rows.append((f"tokens shared with {first.name}", values))
+        return rows
 
     def __rich__(self) -> Table:
         from rich.table import Table

@@ -112,6 +112,8 @@ def test_several_tokenizers_meet_the_same_text(toy):
     assert rows["pattern"] == ["gpt2", "o200k"]
     assert rows["vocabulary"] == ["267", "256"]
     assert rows["bytes per token"][1] == "1.000"
+    assert rows["tokens shared with toy"] == ["266 (100.0%)", "256 (100.0%)"]
+    assert "tokens shared with toy" not in dict(bpetok.report(toy, TEXT).rows())
     table = str(report)
     assert "merged tokens never used" in table
     assert " toy " in table
