@@ -7,12 +7,11 @@ prefetched, then each is looked up. The GIL is released for longer texts.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from bpetok._ranks cimport (
     Lists, Ranks, lists_free, lists_init, merge_word, ranks_free, ranks_init
@@ -21,6 +20,11 @@ from bpetok._scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
 )
 from bpetok._special cimport SpecialTokens
+from bpetok._utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
+from bpetok._wordcache cimport (
+    CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, Key, LONG_WORD, PACKED_WORD, cache_free,
+    cache_init, cache_put, cache_tidy, copy_cached, find_entry, hash_word, line_of, pack_word
+)
 
 import os
 
@@ -28,30 +32,15 @@ from bpetok._scan import PATTERN_NAMES
 from bpetok._texts import special_token_error, to_utf8
 
 cdef extern from "_simd.h":
-    uint64_t load64(const uint8_t* bytes) noexcept nogil
-    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
     void prefetch(const void* address) noexcept nogil
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
 
 cdef extern from "Python.h":
-    bint PyUnicode_IS_ASCII(object text)
-    int PyUnicode_KIND(object text)
-    void* PyUnicode_DATA(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
     # With pointers, not with objects, which Cython would count references of.
     void Py_INCREF(PyObject* item)
     PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
     void PyList_SET_ITEM(object list, Py_ssize_t i, PyObject* item)
 
 cdef enum:
-    N_BYTES = 256
-    PACKED_WORD = 15         # bytes; with the length they fill 128 bits
-    CACHED_WORD = 256        # bytes; longer words hardly come again
-    INLINE_IDS = 3
-    FIRST_LINE_BITS = 12     # a cache of 256 KiB, which grows to
-    MOST_LINE_BITS = 19      # 32 MiB: 786,432 words, as it is never fuller than three quarters
-    ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
@@ -69,295 +58,8 @@ cdef enum Sink:
     COUNT = 2                # ids are only counted
 
 cdef Py_ssize_t LONGEST_WORD = 1 << 29
-cdef uint64_t LONG_KEY = <uint64_t>0xFF << 56
 
 LONGEST_WORD_BYTES = LONGEST_WORD
-
-
-# ---- the cache of words -------------------------------------------------------------------------
-
-cdef struct Key:
-    # A word of up to PACKED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is
-    # no word. A longer word: a hash, and LONG_KEY | length << 40 | where its bytes stand in the
-    # arena.
-    uint64_t low
-    uint64_t high
-
-cdef struct CacheEntry:
-    Key key
-    int32_t ids[INLINE_IDS]  # if there are more: ids[0] says where they stand in the arena
-    int32_t n_ids
-
-cdef struct CacheLine:
-    CacheEntry entries[2]
-
-cdef struct Cache:
-    # Open addressing: a word stands in its line, or in the first one behind it that had room.
-    CacheLine* lines
-    int bits              # of the number of lines
-    Py_ssize_t n_entries
-    int32_t* arena
-    Py_ssize_t n_arena
-    Py_ssize_t arena_room
-
-
-# What of the first and of the second 8 bytes belongs to a word of n bytes: a look-up, since a branch
-# on n would be guessed wrong too often.
-cdef uint64_t[PACKED_WORD + 1] low_bytes
-cdef uint64_t[PACKED_WORD + 1] high_bytes
-for _n in range(PACKED_WORD + 1):
-    low_bytes[_n] = (1 << 8 * min(_n, 8)) - 1
-    high_bytes[_n] = (1 << 8 * max(_n - 8, 0)) - 1
-
-
-cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n, const uint8_t* end) noexcept nogil:
-    # Requires: n <= PACKED_WORD, `word` + n <= `end`, and memory is readable up to `end`.
-    cdef Key key
-    cdef uint8_t padded[16]
-    if end - word < 16:
-        memset(padded, 0, 16)
-        memcpy(padded, word, n)
-        word = padded
-    key.low = load64(word) & low_bytes[n]
-    key.high = load64(word + 8) & high_bytes[n] | <uint64_t>n << 56
-    return key
-
-
-cdef inline Key hash_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
-    # Requires: PACKED_WORD < n <= CACHED_WORD.
-    cdef Key key
-    cdef Py_ssize_t at = 0
-    cdef uint64_t hashed = <uint64_t>n
-    while at < n:
-        if at > n - 16:
-            at = n - 16
-        hashed = multiply_fold(
-            load64(word + at) ^ <uint64_t>0x9E3779B97F4A7C15 ^ hashed,
-            load64(word + at + 8) ^ <uint64_t>0xD6E8FEB86659FD93,
-        )
-        at += 16
-    key.low = hashed
-    key.high = LONG_KEY | <uint64_t>n << 40
-    return key
-
-
-cdef inline uint64_t hash_key(const Key* key) noexcept nogil:
-    if key.high >= LONG_KEY:
-        return key.low
-    return multiply_fold(
-        key.low ^ <uint64_t>0x9E3779B97F4A7C15, key.high ^ <uint64_t>0xD6E8FEB86659FD93
-    )
-
-
-cdef inline Py_ssize_t line_of(const Cache* cache, const Key* key) noexcept nogil:
-    return <Py_ssize_t>(hash_key(key) >> (64 - cache.bits))
-
-
-cdef inline bint same_word(
-    const Cache* cache, const Key* kept, const Key* key, const uint8_t* word
-) noexcept nogil:
-    # Whether the kept key is that of `word`, which is looked for with `key`.
-    if key.high < LONG_KEY:
-        return kept.low == key.low and kept.high == key.high
-    return (
-        kept.low == key.low
-        and kept.high >> 40 == key.high >> 40
-        and memcmp(
-            &cache.arena[kept.high & <uint64_t>0xFFFFFFFF], word, <size_t>(key.high >> 40 & 0xFFFF)
-        ) == 0
-    )
-
-
-cdef CacheEntry* find_entry(
-    const Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word
-) noexcept nogil:
-    # The entry of a word whose line is `line`, or the free one where it belongs.
-    cdef CacheEntry* entry
-    cdef int k
-    while True:
-        for k in range(2):
-            entry = &cache.lines[line].entries[k]
-            if entry.n_ids == 0 or same_word(cache, &entry.key, key, word):
-                return entry
-        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
-
-
-cdef CacheEntry* free_entry(const Cache* cache, Py_ssize_t line) noexcept nogil:
-    # The entry where a word that is not in the cache belongs.
-    while cache.lines[line].entries[0].n_ids and cache.lines[line].entries[1].n_ids:
-        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
-    return &cache.lines[line].entries[1 if cache.lines[line].entries[0].n_ids else 0]
-
-
-cdef int cache_init(Cache* cache) noexcept nogil:
-    cache.bits = FIRST_LINE_BITS
-    cache.lines = <CacheLine*> table_alloc((<size_t>1 << cache.bits) * sizeof(CacheLine))
-    return 0 if cache.lines != NULL else NO_MEMORY
-
-
-cdef void cache_free(Cache* cache) noexcept nogil:
-    table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
-    free(cache.arena)
-
-
-cdef bint cache_grow(Cache* cache) noexcept nogil:
-    # Twice the lines, twice over; False if there is no memory for them.
-    cdef Cache grown = cache[0]
-    cdef CacheEntry* entry
-    cdef Py_ssize_t i, k
-    grown.bits = min(cache.bits + 2, MOST_LINE_BITS)
-    grown.lines = <CacheLine*> table_alloc((<size_t>1 << grown.bits) * sizeof(CacheLine))
-    if grown.lines == NULL:
-        return False
-    for i in range(<Py_ssize_t>1 << cache.bits):
-        for k in range(2):
-            entry = &cache.lines[i].entries[k]
-            if entry.n_ids:
-                free_entry(&grown, line_of(&grown, &entry.key))[0] = entry[0]
-    table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
-    cache[0] = grown
-    return True
-
-
-cdef inline void cache_tidy(Cache* cache) noexcept nogil:
-    # Before a chunk of words, so that it finds room: a cache that is three quarters full grows, or
-    # is emptied where it must not or cannot.
-    cdef bint full = cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1)
-    if full and cache.bits < MOST_LINE_BITS and cache_grow(cache):
-        full = False
-    if full or cache.n_arena > ARENA_ITEMS:
-        memset(cache.lines, 0, (<size_t>1 << cache.bits) * sizeof(CacheLine))
-        cache.n_entries = cache.n_arena = 0
-
-
-cdef int32_t* arena_add(Cache* cache, Py_ssize_t n) noexcept nogil:
-    # Room for n items more; NULL if there is no memory. It moves what is there.
-    cdef int32_t* grown
-    cdef Py_ssize_t room
-    if cache.n_arena == 0:
-        cache.n_arena = 1  # no place is 0, so that the key that is searched for equals no kept one
-    if cache.n_arena + n > cache.arena_room:
-        room = 2 * cache.arena_room + n + 4096
-        grown = <int32_t*> realloc(cache.arena, room * sizeof(int32_t))
-        if grown == NULL:
-            return NULL
-        cache.arena, cache.arena_room = grown, room
-    cache.n_arena += n
-    return cache.arena + cache.n_arena - n
-
-
-cdef void cache_put(
-    Cache* cache, CacheEntry* place, const Key* key, const uint8_t* word, const int32_t* ids,
-    Py_ssize_t n_ids
-) noexcept nogil:
-    # Keep a word; without memory for it, don't.
-    cdef CacheEntry entry
-    cdef int32_t* kept
-    cdef Py_ssize_t n_bytes
-    entry.key = key[0]
-    entry.n_ids = <int32_t>n_ids
-    if key.high >= LONG_KEY:
-        n_bytes = <Py_ssize_t>(key.high >> 40 & 0xFFFF)
-        kept = arena_add(cache, (n_bytes + 3) >> 2)
-        if kept == NULL:
-            return
-        memcpy(kept, word, n_bytes)
-        entry.key.high |= <uint64_t>(kept - cache.arena)
-    if n_ids <= INLINE_IDS:
-        memcpy(entry.ids, ids, n_ids * sizeof(int32_t))
-    else:
-        kept = arena_add(cache, n_ids)
-        if kept == NULL:
-            return
-        memcpy(kept, ids, n_ids * sizeof(int32_t))
-        entry.ids[0] = <int32_t>(kept - cache.arena)
-    place[0] = entry
-    cache.n_entries += 1
-
-
-cdef inline int32_t* copy_cached(
-    const Cache* cache, const CacheEntry* entry, int32_t* ids
-) noexcept nogil:
-    # Copy the ids of a word and return the place behind them. Requires: room for INLINE_IDS more.
-    memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
-    if entry.n_ids > INLINE_IDS:
-        memcpy(ids, &cache.arena[entry.ids[0]], entry.n_ids * sizeof(int32_t))
-    return ids + entry.n_ids
-
-
-# ---- what a str holds to UTF-8 ------------------------------------------------------------------
-
-cdef enum Form:
-    CHECKED = 0              # UTF-8, as the str of only ASCII is
-    LATIN1 = 1               # a str whose code points have 1, 2 or 4 bytes
-    UCS2 = 2
-    UCS4 = 4
-    UNCHECKED = 5            # bytes of which nobody has seen yet that they are UTF-8
-    NO_TEXT = 6
-
-cdef struct Text:
-    const void* data
-    Py_ssize_t n
-    Form form
-
-ctypedef fused code_point:
-    uint8_t
-    uint16_t
-    uint32_t
-
-
-cdef int see_text(object text, Text* seen) except -1:
-    # Say where the data of a str or bytes lie; they stay there as long as the object lives. What is
-    # neither has none, and `Workspace.convert` refuses it.
-    if isinstance(text, str):
-        seen.data, seen.n = PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text)
-        seen.form = CHECKED if PyUnicode_IS_ASCII(text) else <Form>PyUnicode_KIND(text)
-    elif isinstance(text, bytes):
-        seen.data, seen.n = PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)
-        seen.form = UNCHECKED
-    else:
-        seen.data, seen.n, seen.form = NULL, 0, NO_TEXT
-    return 0
-
-
-cdef uint8_t* write_utf8(const code_point* points, Py_ssize_t n, uint8_t* out) noexcept nogil:
-    # Return the place behind what was written, NULL if there is a lone surrogate. Requires: room for
-    # 4 bytes a code point, and 3 if all are below 65,536.
-    cdef Py_ssize_t i = 0, k
-    cdef uint32_t point, any_bits
-    while i < n:
-        if i + 8 <= n:
-            any_bits = 0
-            for k in range(8):
-                any_bits |= points[i + k]
-            if any_bits < 0x80:
-                for k in range(8):
-                    out[k] = <uint8_t>points[i + k]
-                i += 8
-                out += 8
-                continue
-        for i in range(i, min(i + 8, n)):
-            point = points[i]
-            if point < 0x800:
-                # One byte or two: where words are short, a branch would be guessed wrong too often.
-                out[0] = <uint8_t>(point if point < 0x80 else 0xC0 | point >> 6)
-                out[1] = <uint8_t>(0x80 | point & 0x3F)
-                out += 1 + (point >= 0x80)
-            elif point < 0x10000:
-                if point >> 11 == 0xD800 >> 11:
-                    return NULL
-                out[0] = <uint8_t>(0xE0 | point >> 12)
-                out[1] = <uint8_t>(0x80 | point >> 6 & 0x3F)
-                out[2] = <uint8_t>(0x80 | point & 0x3F)
-                out += 3
-            else:
-                out[0] = <uint8_t>(0xF0 | point >> 18)
-                out[1] = <uint8_t>(0x80 | point >> 12 & 0x3F)
-                out[2] = <uint8_t>(0x80 | point >> 6 & 0x3F)
-                out[3] = <uint8_t>(0x80 | point & 0x3F)
-                out += 4
-        i += 1
-    return out
 
 
 # ---- what one call needs for itself -------------------------------------------------------------
@@ -499,7 +201,7 @@ cdef class Workspace:
 
     cdef int convert(self, Text* text) noexcept nogil:
         # Make UTF-8 of the text, or check that it is.
-        cdef Py_ssize_t room = (2 if text.form == LATIN1 else text.form + 1) * text.n + 1
+        cdef Py_ssize_t room
         cdef uint8_t* end
         if text.form == CHECKED:
             return 0
@@ -507,18 +209,14 @@ cdef class Workspace:
             return NOT_UTF8
         if text.form == UNCHECKED:
             return NOT_UTF8 if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0 else 0
+        room = utf8_room(text)
         if room > self.utf8_room:
             free(self.utf8)
             self.utf8, self.utf8_room = <uint8_t*> malloc(room), room
             if self.utf8 == NULL:
                 self.utf8_room = 0
                 return NO_MEMORY
-        if text.form == LATIN1:
-            end = write_utf8(<const uint8_t*>text.data, text.n, self.utf8)
-        elif text.form == UCS2:
-            end = write_utf8(<const uint16_t*>text.data, text.n, self.utf8)
-        else:
-            end = write_utf8(<const uint32_t*>text.data, text.n, self.utf8)
+        end = write_utf8(text, self.utf8)
         if end == NULL:
             return NOT_UTF8
         text.data, text.n, text.form = self.utf8, end - self.utf8, CHECKED
@@ -705,7 +403,7 @@ cdef class Encoder:
                 elif length <= CACHED_WORD:
                     keys[i] = hash_word(bounds[i], length)
                 else:
-                    keys[i].low, keys[i].high = 0, LONG_KEY
+                    keys[i].low, keys[i].high = 0, <uint64_t>LONG_WORD << 56
                 lines[i] = line_of(&work.cache, &keys[i])
                 prefetch(&work.cache.lines[lines[i]])
             # What is asked for each word stands in local variables, out of memory.
