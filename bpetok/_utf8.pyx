@@ -9,6 +9,16 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX >= 0x030C0000
+    #define BPETOK_READY(text) 0 /* as every str is, since Python 3.12 */
+    #else
+    #define BPETOK_READY(text) PyUnicode_READY(text)
+    #endif
+    """
+    int BPETOK_READY(object text) except -1
+
 ctypedef fused code_point:
     uint8_t
     uint16_t
@@ -17,6 +27,7 @@ ctypedef fused code_point:
 
 cdef int see_text(object text, Text* seen) except -1:
     if isinstance(text, str):
+        BPETOK_READY(text)
         seen.data, seen.n = PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text)
         seen.form = CHECKED if PyUnicode_IS_ASCII(text) else <Form>PyUnicode_KIND(text)
     elif isinstance(text, bytes):
