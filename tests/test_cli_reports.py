@@ -1,33 +1,31 @@
-"""`bpetok explain` and `bpetok report`, in real processes, on tokenizers of several formats."""
+"""`bpetok explain` and `bpetok report`, on tokenizers of several formats."""
 
-import subprocess
+import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import bpetok
-from bpetok import Tokenizer
+from bpetok import Tokenizer, cli
 from strategies import TOY
 
 
 @pytest.fixture
-def run(tmp_path, environment):
-    """Run bpetok in a folder that has tok.json and text files."""
+def run(tmp_path, monkeypatch, capfdbinary):
+    """Run bpetok, in this process, in a folder that has tok.json and text files."""
     tok = bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
     tok.save(tmp_path / "tok.json")
     (tmp_path / "a.txt").write_text(TOY, "utf-8")
     (tmp_path / "b.txt").write_text("lowest newest", "utf-8")
     (tmp_path / "binary").write_bytes(b"\xff")
+    monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, **options):
-        return subprocess.run(
-            [sys.executable, "-m", "bpetok", *arguments],
-            capture_output=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=60,
-            **options,
-        )
+    def run(*arguments, input=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+        status = cli.main(arguments)
+        out, err = capfdbinary.readouterr()
+        return SimpleNamespace(returncode=status, stdout=out, stderr=err)
 
     return run
 
