@@ -63,18 +63,25 @@ def compile_expression(expression: str) -> Any:
     Raises
     ------
     ValueError
-        If it does not compile, can match the empty text, or searches backwards.
+        If it does not compile, can match the empty text, searches backwards, or has no end.
     """
     import regex  # not needed, so not imported, where all patterns are built in
 
     try:
         compiled = regex.compile(expression)
-    except (regex.error, RecursionError, OverflowError) as error:
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"pattern {expression!r} does not compile: {error}") from None
     if compiled.flags & regex.REVERSE:
         raise ValueError(f"pattern {expression!r} must not search backwards: leave out (?r)")
     for probe in _PROBES:
-        if any(match.end() == match.start() for match in compiled.finditer(probe, timeout=1)):
+        try:
+            spans = [match.span() for match in compiled.finditer(probe, timeout=1)]
+        except (TimeoutError, MemoryError):
+            raise ValueError(
+                f"pattern {expression!r} comes to no end in {probe!r}: it calls itself, or "
+                "backtracks without end"
+            ) from None
+        if any(start == end for start, end in spans):
             raise ValueError(
                 f"pattern {expression!r} must not match the empty text, as it does in {probe!r}: "
                 "put + for *"

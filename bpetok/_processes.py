@@ -94,8 +94,14 @@ class CounterProcess:
     def __init__(
         self, expression: str, special_tokens: Sequence[bytes], unmatched: str, limit: Limit
     ) -> None:
+        if not sys.executable:
+            raise RuntimeError(
+                f"pattern {expression!r} needs processes to count with, and this Python does not "
+                "know its own path: set sys.executable, or take a built-in pattern"
+            )
+        path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path)],
+            [sys.executable, "-c", _START, json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

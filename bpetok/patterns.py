@@ -14,6 +14,7 @@ Any other expression is a pattern too; the `regex` module finds its words (`_exp
 import re
 
 from bpetok._scan import PATTERN_NAMES
+from bpetok._texts import encode_utf8
 
 UNICODE_VERSION = "16.0"
 """The version whose letters, numbers and spaces the scanners go by."""
@@ -124,6 +125,7 @@ def check_pattern(pattern: str) -> str:
     # A word without any sign in it is a misspelled name: as an expression it matches only itself.
     if pattern in _NAMES or re.fullmatch(r"[\w-]*", pattern):
         return check_builtin(pattern)
+    encode_utf8(pattern, "pattern")
     from bpetok._expressions import compile_expression
 
     compile_expression(pattern)

@@ -111,6 +111,8 @@ def test_unmatched_text_is_a_word_or_dropped() -> None:
         (r"\b", "must not match the empty text"),
         (r"(?r)\w+", "must not search backwards"),
         ("letters", "pattern must be one of 'gpt2'"),
+        (r"(?R)", "comes to no end in '': it calls itself"),
+        ("[^a]|\ud800", "pattern has a lone surrogate"),
         ("", "pattern must be one of 'gpt2'"),
     ],
 )
@@ -194,6 +196,16 @@ def test_an_expression_is_saved_and_exported(tmp_path: Path) -> None:
     assert tok.to_tiktoken()._pat_str == LETTERS
     assert tok.to_tokenizers().encode(TEXT).ids == tok.encode(TEXT)
     assert bpetok.train_from_iterator([TEXT], vocab_size=300, pattern=f"(?:{GPT2})") != tok
+
+
+def test_processes_find_bpetok_as_this_one_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its sys.path, in which only str count; an embedded Python may not know its own path."""
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), None])
+    words = bpetok.count_words_from_iterator(["ab 1"], pattern=LETTERS, n_threads=1)
+    assert words.total == 3
+    monkeypatch.setattr(sys, "executable", None)
+    with pytest.raises(RuntimeError, match="needs processes to count with"):
+        bpetok.count_words_from_iterator(["ab 1"], pattern=LETTERS, n_threads=1)
 
 
 def test_a_script_needs_no_main_guard() -> None:
