@@ -278,15 +278,14 @@ cdef Py_ssize_t merge_long(
     # Write the ids of the word to `ids`, return their number, -1 if memory ran out. Requires: 1 < n
     # <= LONGEST_WORD, room for n ids. A merge makes at most two nodes, so there are fewer than 3n.
     cdef LongWord w
+    cdef size_t size = (n * (sizeof(Place) + 3 * sizeof(Node)) + 4095) & ~<size_t>4095
     cdef Py_ssize_t i, n_ids = 0
     cdef int32_t at
     w.ranks, w.lists, w.n, w.n_nodes = ranks, lists, <int32_t>n, 0
-    w.places = <Place*> malloc(n * sizeof(Place))
-    w.nodes = <Node*> malloc(3 * n * sizeof(Node))
-    if w.places == NULL or w.nodes == NULL:
-        free(w.places)
-        free(w.nodes)
+    w.places = <Place*> table_alloc(size)
+    if w.places == NULL:
         return -1
+    w.nodes = <Node*> &w.places[n]
     for at in range(w.n):
         w.places[at].id = word[at]
         w.places[at].before = at - 1
@@ -303,8 +302,7 @@ cdef Py_ssize_t merge_long(
         ids[n_ids] = w.places[at].id
         n_ids += 1
         at = w.places[at].after
-    free(w.places)
-    free(w.nodes)
+    table_free(w.places, size)
     return n_ids
 
 
