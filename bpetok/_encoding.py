@@ -274,7 +274,7 @@ class Encoding:
         allowed, disallowed = self._special_names(allowed_special, disallowed_special)
         job = _bins.Job(
             encoder=self._encoder,
-            specials=self._build_specials(allowed_special, disallowed_special),
+            specials=self._build_specials(allowed, disallowed),
             # Where one of these begins, a text may be cut in two.
             boundaries=SpecialTokens({name.encode() for name in (*allowed, *disallowed)}),
             eot_id=None if eot is None else self._special_tokens[eot],
@@ -334,7 +334,7 @@ class Encoding:
     ) -> tuple[list[str], list[str]]:
         names = list(self._special_tokens)
         given = _given_names("allowed_special", allowed_special)
-        allowed = names if given is None else [name for name in names if name in given]
+        allowed = [name for name in names if given is None or name in given]
         disallowed = _given_names("disallowed_special", disallowed_special)
         if disallowed is None:
             return allowed, [name for name in names if name not in allowed]

@@ -50,7 +50,7 @@ def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_thread
         paths,
         output,
         eot=eot,
-        allowed_special="all",
+        allowed_special=iter(tok.special_tokens),
         n_threads=n_threads,
         progress=lambda *call: calls.append(call),
     )
