@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bpetok._texts import SpecialTokenError as SpecialTokenError
     from bpetok.counting import count_words as count_words
     from bpetok.counting import count_words_from_iterator as count_words_from_iterator
+    from bpetok.estimating import Estimate as Estimate
+    from bpetok.estimating import estimate as estimate
     from bpetok.explain import Explanation as Explanation
     from bpetok.facts import TrainingFacts as TrainingFacts
     from bpetok.reports import Report as Report
@@ -29,11 +31,13 @@ _MODULE_OF = {
     "Explanation": "explain",
     "Report": "reports",
     "SpecialTokenError": "_texts",
+    "Estimate": "estimating",
     "Tokenizer": "tokenizer",
     "TrainingFacts": "facts",
     "Words": "words",
     "count_words": "counting",
     "count_words_from_iterator": "counting",
+    "estimate": "estimating",
     "pretokenize": "_pretokenize",
     "report": "reports",
     "train": "training",

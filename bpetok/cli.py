@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import bpetok
-from bpetok import _cli_reports, _cli_training
+from bpetok import _cli_estimate, _cli_reports, _cli_training
 from bpetok._cli_common import (
     READING,
     CommandError,
@@ -122,6 +122,7 @@ def _build_parser() -> Parser:
         command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
         command.add_argument("--tokenizer", required=True, metavar="TOK.json")
     _cli_reports.add_parsers(commands)
+    _cli_estimate.add_parser(commands)
     return parser
 
 

@@ -352,7 +352,7 @@ def count_pieces(
     def count(chunk: Chunk) -> int:
         counter = idle.get()
         with stage("count"):
-            _count_chunk(counter, chunk, options)
+            count_chunk(counter, chunk, options)
         idle.put(counter)
         return len(chunk.data)
 
@@ -410,7 +410,8 @@ def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, 
     return combination.ids, combination.offsets, combination.counts
 
 
-def _count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:
+def count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:
+    """Count the words of a chunk; what is wrong in it is said, or replaced if that is wanted."""
     try:
         invalid = counter.count(chunk.data, chunk.ends)
         if invalid < 0:

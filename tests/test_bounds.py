@@ -99,6 +99,7 @@ def test_sorted_words_of_all_partitions_are_the_words() -> None:
     assert len(found) == len(table)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_the_bound_is_kept(tmp_path: Path, environment: dict[str, str]) -> None:
     """In a process that counts more words than the bound has room for; the counts are the same."""
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,20 @@ MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000
 
 
-def parquet_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
-    """Yield the texts of a Parquet file, some megabytes at a time.
+def parquet_sizes(path: str, context: Context) -> list[int]:
+    """Return the bytes that each row group of a Parquet file has in the column of the texts."""
+    parquet = require("pyarrow.parquet", "arrow")
+    with opened(path) as file, _naming(path):
+        reader = parquet.ParquetFile(file)
+        column = _column(path, reader.schema_arrow, context)
+        groups = map(reader.metadata.row_group, range(reader.num_row_groups))
+        return [_column_size(group, column) for group in groups]
+
+
+def parquet_items(
+    path: str, context: Context, sampler: Sampler, groups: Sequence[int] | None = None
+) -> Iterator[Piece | Chunk]:
+    """Yield the texts of a Parquet file, or of some of its row groups, some megabytes at a time.
 
     Raises
     ------
@@ -37,7 +49,7 @@ def parquet_items(path: str, context: Context, sampler: Sampler) -> Iterator[Pie
         column = _column(path, reader.schema_arrow, context)
         batches = (
             batch
-            for group in range(reader.num_row_groups)
+            for group in (range(reader.num_row_groups) if groups is None else groups)
             for batch in reader.iter_batches(
                 _batch_rows(reader.metadata.row_group(group), column), [group], [column]
             )
@@ -47,14 +59,17 @@ def parquet_items(path: str, context: Context, sampler: Sampler) -> Iterator[Pie
 
 def _batch_rows(group: Any, column: str) -> int:
     """Return how many rows of a row group are some megabytes of a column."""
+    n_rows: int = group.num_rows
+    return max(1, min(MOST_ROWS, n_rows * BATCH_BYTES // max(1, _column_size(group, column))))
+
+
+def _column_size(group: Any, column: str) -> int:
     columns = (group.column(i) for i in range(group.num_columns))
-    n_bytes: int = sum(
+    return sum(
         part.total_uncompressed_size
         for part in columns
         if part.path_in_schema.split(".")[0] == column
     )
-    n_rows: int = group.num_rows
-    return max(1, min(MOST_ROWS, n_rows * BATCH_BYTES // max(1, n_bytes)))
 
 
 def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:

@@ -44,9 +44,14 @@ class Corpus(NamedTuple):
     total: int | None
 
     @property
+    def paths(self) -> list[str]:
+        """The files only."""
+        return [source for source in self.sources if isinstance(source, str)]
+
+    @property
     def local_paths(self) -> list[str]:
         """The paths of the files on this machine."""
-        return local_files(source for source in self.sources if isinstance(source, str))
+        return local_files(self.paths)
 
 
 def resolve_corpus(files: Files, options: ReadOptions) -> Corpus:

@@ -214,11 +214,17 @@ def damaged(path: str, error: object) -> ValueError:
 @contextmanager
 def opened_bytes(path: str) -> Iterator[BinaryIO]:
     """Open a file as `opened` does and decompress it if its name says that it is compressed."""
-    with opened(path) as file:
-        if not path.endswith(COMPRESSED):
-            yield file
-            return
-        from bpetok.sources.compression import decompressed
+    with opened(path) as file, uncompressed(path, file) as plain:
+        yield plain
 
-        with decompressed(path, file) as plain:
-            yield plain
+
+@contextmanager
+def uncompressed(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give what reads an open file, decompressed if its name says that it is compressed."""
+    if not path.endswith(COMPRESSED):
+        yield file
+        return
+    from bpetok.sources.compression import decompressed
+
+    with decompressed(path, file) as plain:
+        yield plain

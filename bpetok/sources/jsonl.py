@@ -35,19 +35,23 @@ class JsonLines:
 
     def items(self, sampler: Sampler) -> Iterator[Piece | Chunk]:
         """Yield the texts."""
+        with opened_bytes(self._path) as file:
+            yield from self.read_items(file.read, sampler)
+
+    def read_items(self, read: Read, sampler: Sampler) -> Iterator[Piece | Chunk]:
+        """Yield the texts of lines that are read, instead of those of the file."""
         first = 1
         checked = False
-        with opened_bytes(self._path) as file:
-            for lines in _line_blocks(file.read):
-                taken = sampler.choose(len(lines)).tolist()
-                numbers = list(compress(range(first, first + len(lines)), taken))
-                first += len(lines)
-                records = self._parse(list(compress(lines, taken)), numbers)
-                lines.clear()
-                if not checked and any(record is not BLANK for record in records):
-                    self._check_column(records)
-                    checked = True
-                yield from self._items(records, numbers)
+        for lines in _line_blocks(read):
+            taken = sampler.choose(len(lines)).tolist()
+            numbers = list(compress(range(first, first + len(lines)), taken))
+            first += len(lines)
+            records = self._parse(list(compress(lines, taken)), numbers)
+            lines.clear()
+            if not checked and any(record is not BLANK for record in records):
+                self._check_column(records)
+                checked = True
+            yield from self._items(records, numbers)
 
     def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
         try:

@@ -94,7 +94,7 @@ def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
     if len(text) <= cutting.chunk_size:
         yield Piece(name, 0, text)
         return
-    yield from cut(name, _reader(text), cutting)
+    yield from cut(name, reader(text), cutting)
 
 
 def _encoded(text: object, number: int) -> bytes:
@@ -105,7 +105,7 @@ def _encoded(text: object, number: int) -> bytes:
     return encode_utf8(text, f"text {number}")
 
 
-def _reader(data: Buffer) -> Read:
+def reader(data: Buffer) -> Read:
     """Return a function that reads on in `data`, as a file's does."""
     position = 0
 

@@ -1,0 +1,114 @@
+"""Parts of a file chosen at random, and how much text the file has in all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from bpetok.sources.arrow import parquet_items, parquet_sizes
+from bpetok.sources.files import COMPRESSED, file_state, format_of, is_url, opened, uncompressed
+from bpetok.sources.jsonl import JsonLines
+from bpetok.sources.pieces import Chunk, Piece, cut_text, reader
+from bpetok.sources.reading import Context, Sampler
+
+BLOCK_SIZE = 1 << 17
+"""Bytes of text in one place; the more places, the better a sample of files joined to one."""
+LINES_SIZE = 1 << 20
+"""The same for lines of JSON, which are longer than lines."""
+
+
+class FileSample(NamedTuple):
+    """Some texts of a file, or pieces of them, and about how many bytes all its texts have."""
+
+    items: list[Piece | Chunk]
+    n_bytes: float
+
+
+def sample_file(path: str, size: int, context: Context, random: np.random.Generator) -> FileSample:
+    """Return about `size` bytes of a file's text, all if it has no more.
+
+    They are blocks, or row groups, at random places; of compressed files and URLs the beginning.
+
+    Raises
+    ------
+    ValueError
+        If it is neither text nor JSON lines nor Parquet.
+    """
+    name = context.options.format or format_of(path)
+    if name == "parquet":
+        return _sample_parquet(path, size, context, random)
+    if name not in ("text", "jsonl"):
+        raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {name}")
+    file_size = file_state(path)[0]
+    block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
+    if is_url(path) or path.endswith(COMPRESSED) or file_size <= size:
+        blocks, share = _beginning(path, size, file_size)
+    else:
+        blocks, share = _blocks(path, max(1, size // block_size), block_size, random)
+        if name == "jsonl" and share == 0:  # lines are longer than blocks
+            blocks, share = _beginning(path, size, file_size)
+    items: list[Piece | Chunk] = []
+    for block in blocks:
+        if name == "text":
+            items += cut_text(path, block, context.cutting)
+        else:
+            every = Sampler(context.options._replace(sample=1.0), 0)
+            items += JsonLines(path, context).read_items(reader(block), every)
+    return FileSample(items, _size(items) / share if share else 0)
+
+
+def _size(items: Iterable[Piece | Chunk]) -> int:
+    return sum(len(item.data) for item in items)
+
+
+def _beginning(path: str, size: int, file_size: int) -> tuple[list[bytes], float]:
+    """Return the first bytes, uncompressed, to the end of a line, and their share of the file."""
+    parts: list[bytes] = []
+    left = size
+    with opened(path) as raw:
+        with uncompressed(path, raw) as file:
+            while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
+                parts.append(part)
+                left -= len(part)
+        whole = b"".join(parts)
+        if left > 0 or raw.tell() >= file_size:
+            return [whole], 1
+        end = whole.rfind(b"\n") + 1
+        return [whole[:end]], raw.tell() / file_size * end / len(whole)
+
+
+def _blocks(
+    path: str, n_blocks: int, block_size: int, random: np.random.Generator
+) -> tuple[list[bytes], float]:
+    """Return whole lines, or words where lines are long, from random places, and their share."""
+    blocks = []
+    with opened(path) as file:
+        file_size = file.seek(0, os.SEEK_END)
+        # One from each of as many equal parts, so that none is read twice.
+        offsets = (np.arange(n_blocks) + random.random(n_blocks)) * (file_size / n_blocks)
+        for offset in np.minimum(offsets, file_size - block_size).astype(int).tolist():
+            file.seek(offset)
+            block = file.read(block_size)
+            end_of = b" " if block_size == BLOCK_SIZE and block.count(b"\n") < 2 else b"\n"
+            blocks.append(block[block.find(end_of) + 1 : block.rfind(end_of) + 1])
+    return blocks, sum(map(len, blocks)) / file_size
+
+
+def _sample_parquet(
+    path: str, size: int, context: Context, random: np.random.Generator
+) -> FileSample:
+    sizes = parquet_sizes(path, context)
+    every = Sampler(context.options._replace(sample=1.0), 0)
+    items: list[Piece | Chunk] = []
+    left = size
+    for group in random.permutation(len(sizes)).tolist():
+        for item in parquet_items(path, context, every, [group]):
+            items.append(item)
+            left -= len(item.data)
+            if left <= 0:
+                # The column has little beside the texts, four bytes for each.
+                return FileSample(items, sum(sizes))
+    return FileSample(items, _size(items))
