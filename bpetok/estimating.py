@@ -174,7 +174,9 @@ class Growth(NamedTuple):
 
 
 def _count(chunks: list[Chunk], options: CountOptions) -> Growth:
-    (counter,) = make_counters(options.pattern, options.specials, options.unmatched, 1)
+    (counter,) = make_counters(
+        options.pattern, options.specials, options.unmatched, 1, in_order=False
+    )
     table = counter.table()
     n_unique = [0]
     begin = perf_counter()

@@ -46,6 +46,7 @@ def public_names():
         bpetok.Tokenizer,
         bpetok.Words,
         bpetok.TrainingFacts,
+        bpetok.Estimate,
         bpetok.Explanation,
         bpetok.Report,
         ExplainedWord,
