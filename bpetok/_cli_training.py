@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpetok
 from bpetok._cli_common import (
+    READING,
     CommandError,
     add_reading,
     describe,
@@ -166,6 +167,8 @@ def _train(options: argparse.Namespace) -> None:
         options.files = sample_files()
     if not options.files and not options.counts:
         raise CommandError("give FILEs to train on, or --counts, or --sample")
+    if options.counts:
+        _check_not_counting(options)
     check_training_report(options)
     _check_output(options.output, options.counts or options.files)
     begin = time.perf_counter()
@@ -182,6 +185,17 @@ def _train(options: argparse.Namespace) -> None:
         print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
     if options.report is not None:
         save_training_report(tokenizer, options)
+
+
+def _check_not_counting(options: argparse.Namespace) -> None:
+    """Refuse options that would have no effect, since the words are counted already."""
+    given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
+    if options.errors != "strict":
+        given.append("errors")
+    if given:
+        raise CommandError(
+            f"--{given[0].replace('_', '-')} is of no use with --counts, which are counted already"
+        )
 
 
 def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
