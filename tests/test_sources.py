@@ -1,6 +1,7 @@
 """Files and iterables are cut into chunks without changing a word."""
 
 import os
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bpetok
 from bpetok import sources
 from bpetok._special import SpecialTokens
 from bpetok.sources.pieces import find_cut
@@ -53,6 +55,17 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").touch(mode=0o000)
     with pytest.raises(PermissionError, match=r"secret\.txt"):
         sources.resolve_files([tmp_path / "secret.txt"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """What another program writes: it must not be opened to look at it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"some text " * 1_000_000,))
+    writer.start()
+    assert bpetok.count_words(pipe).n_bytes == 10_000_000
+    writer.join()
 
 
 def test_no_files_at_all_are_refused() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from io import FileIO
-from stat import S_ISREG
-from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -17,11 +15,12 @@ from bpetok.sources.files import (
     format_of,
     local_files,
     opened_bytes,
+    read_small,
     resolve_files,
     total_size,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut, split_lines
+from bpetok.sources.pieces import Chunk, Piece, Read, cut
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -132,26 +131,27 @@ def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piec
     return _text_items(source, context, sampler)
 
 
-def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
+def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece]:
     """Yield a plain text file."""
+    for piece in _text_pieces(path, context):
+        if sampler.share == 1 or sampler.choose(1)[0]:
+            yield piece
+
+
+def _text_pieces(path: str, context: Context) -> Iterator[Piece]:
+    most = context.options.max_text_chars
+    small = read_small(path, context.cutting.chunk_size) if most is None else None
+    if small is not None:
+        return iter([Piece(path, 0, small)] if small else [])
+    return _read_pieces(path, context, most)
+
+
+def _read_pieces(path: str, context: Context, most_chars: int | None) -> Iterator[Piece]:
     with opened_bytes(path) as file:
-        read = _reader(file)
-        if context.options.max_text_chars is not None:
-            read = _at_most_chars(context.options.max_text_chars, read)
-        for piece in cut(path, read, context.cutting):
-            if sampler.share == 1 or sampler.choose(1)[0]:
-                yield split_lines(piece) if context.cutting.by_line else piece
-
-
-def _reader(file: BinaryIO) -> Read:
-    """Return a function that reads; of a small file only as much as it has, which is faster."""
-    if not isinstance(file, FileIO):
-        return file.read
-    state = os.fstat(file.fileno())
-    if not S_ISREG(state.st_mode) or not 0 < state.st_size < CHUNK_SIZE:
-        return file.read
-    enough = state.st_size + 1
-    return lambda size: file.read(min(size, enough))
+        read: Read = file.read
+        if most_chars is not None:
+            read = _at_most_chars(most_chars, read)
+        yield from cut(path, read, context.cutting)
 
 
 def _at_most_chars(n_chars: int, read: Read) -> Read:

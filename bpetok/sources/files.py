@@ -197,7 +197,11 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         after = None
     if after != before:
-        raise OSError(f"{path} changed while it was read: what was counted is of no use")
+        raise _changed(path)
+
+
+def _changed(path: str) -> OSError:
+    return OSError(f"{path} changed while it was read: what was counted is of no use")
 
 
 def _state(state: os.stat_result) -> tuple[int, ...]:
@@ -209,6 +213,23 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 def damaged(path: str, error: object) -> ValueError:
     """Return the error for a file that can't be decompressed or parsed."""
     return ValueError(f"{path} is damaged or not whole: {error}")
+
+
+def read_small(path: str, most: int) -> bytes | None:
+    """Return what a small file has that is not compressed, None if it is something else.
+
+    For each of a million files that takes half of the time of `opened_bytes`.
+    """
+    if path == STANDARD_INPUT or is_url(path) or path.endswith(COMPRESSED):
+        return None
+    before = os.stat(path)  # noqa: PTH116
+    if not S_ISREG(before.st_mode) or not 0 < before.st_size <= most:
+        return None
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        data = file.read(before.st_size + 1)
+        if len(data) != before.st_size or _state(os.fstat(file.fileno())) != _state(before):
+            raise _changed(path)
+    return data
 
 
 @contextmanager
