@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok._encode import Encoder, Specials
+from bpetok._texts import check_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,15 +28,6 @@ class Batch(NamedTuple):
 
     ids: Ids
     offsets: npt.NDArray[np.int64]
-
-
-def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
-    """Refuse a single text, each of whose characters would be taken as one."""
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in []")
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
-    return texts
 
 
 def encode_lists(

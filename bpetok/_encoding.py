@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from bpetok._batches import Batch, check_texts, encode_flat, encode_lists
+from bpetok._batches import Batch, encode_flat, encode_lists
 from bpetok._decode import Decoder
 from bpetok._encode import Encoder, Specials
 from bpetok._options import check_errors, check_integer, resolve_threads, shorten
 from bpetok._special import SpecialTokens
-from bpetok._texts import encode_utf8, to_utf8
+from bpetok._texts import check_texts, encode_utf8, to_utf8
 
 if TYPE_CHECKING:
     import numpy as np

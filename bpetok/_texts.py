@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bpetok._scan import check_utf8
 
 
@@ -76,3 +78,12 @@ def encode_utf8(text: str, name: str) -> bytes:
             "has no UTF-8 form; "
             "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') replaces it"
         ) from None
+
+
+def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
+    """Refuse a single text, each of whose characters would be taken as one."""
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
+    return texts

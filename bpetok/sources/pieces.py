@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bpetok._scan import last_word_end
 from bpetok._special import SpecialTokens
-from bpetok._texts import encode_utf8
+from bpetok._texts import check_texts, encode_utf8
 from bpetok.patterns import ends_at_spaces
 
 Buffer: TypeAlias = bytes | memoryview
@@ -82,10 +82,8 @@ def text_pieces(
     ValueError
         If a text has a lone surrogate.
     """
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
     cutting = Cutting(special_tokens, pattern, chunk_size)
-    for number, text in enumerate(texts):
+    for number, text in enumerate(check_texts(texts)):
         yield from cut_text(f"text {number}", _encoded(text, number), cutting)
 
 
