@@ -13,9 +13,10 @@ from bpetok._options import check_integer, check_size
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
-FIXED_MEMORY = 32_000_000
+FIXED_MEMORY = 48_000_000
 THREAD_MEMORY = 12_000_000
-"""What reading takes, in all and for each thread: blocks, records, chunks on their way."""
+"""What reading takes, in all and for each thread: blocks, records, chunks on their way. With
+Parquet, most of the first was seen."""
 LEAST_TABLE = 8_000_000
 
 
@@ -103,12 +104,14 @@ class Bounds:
     def exceeded(self, needed: int) -> bool:
         """Tell whether words that take so many bytes are too many, and allow fewer of them.
 
+        What reading has taken is not given back at once.
+
         Raises
         ------
         ValueError
             If they are, and may not be left out.
         """
-        if self.max_memory is None or needed <= self.max_memory:
+        if self.max_memory is None or FIXED_MEMORY + needed <= self.max_memory:
             return False
         if not self.auto:
             raise ValueError(

@@ -209,7 +209,7 @@ def test_sources_have_weights(tmp_path: Path) -> None:
         bpetok.count_words([web, (code, 1)])
 
 
-def test_folders_and_urls_are_read(tmp_path: Path) -> None:
+def test_folders_and_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders without what is hidden; globs, folders and files of any file system of fsspec."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / ".git").mkdir()
@@ -228,6 +228,7 @@ def test_folders_and_urls_are_read(tmp_path: Path) -> None:
         assert bpetok.count_words(url).to_dict() == {b"some": n, b" text": n}, url
     with pytest.raises(FileNotFoundError, match="no such file: 'memory://nothing'"):
         bpetok.count_words("memory://nothing")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ImportError, match="s3fs"):
         bpetok.count_words("s3://bucket/file.txt")
 
