@@ -20,7 +20,7 @@ from bpetok.sources.files import (
     total_size,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Piece, Read, cut
+from bpetok.sources.pieces import Chunk, Piece, Read, cut, split_lines
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -131,11 +131,11 @@ def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piec
     return _text_items(source, context, sampler)
 
 
-def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece]:
+def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
     """Yield a plain text file."""
     for piece in _text_pieces(path, context):
         if sampler.share == 1 or sampler.choose(1)[0]:
-            yield piece
+            yield split_lines(piece) if context.cutting.by_line else piece
 
 
 def _text_pieces(path: str, context: Context) -> Iterator[Piece]:
