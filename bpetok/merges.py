@@ -64,8 +64,8 @@ class Tuning(NamedTuple):
     parallel_slots: int = 6_000_000
     """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
     the large ones."""
-    parallel_places: int = 8_000
-    """A round of fewer postings runs on one thread: waking the others takes some 40 us."""
+    parallel_places: int = 4_000
+    """A round of fewer postings runs on one thread: sharing costs some 20 us."""
     batch_merges: int = 256
     """Most merges of a round; on 100 MB of English text the mean is 23."""
     batch_postings: int = 1 << 22
@@ -197,6 +197,24 @@ def learn_merges(
     return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
 
 
+OMP_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
+"""For OpenMP, which reads them once. By default its threads spin for 15 ms and more between rounds,
+and where another process has the core each round takes ten times as long; where they sleep at
+once, waking them takes as long as most rounds. 2,000 turns are some 0.1 ms."""
+
+
+@contextmanager
+def _environment(defaults: dict[str, str]) -> Iterator[None]:
+    """Set environment variables that are not set, and unset them afterwards."""
+    added = [name for name in defaults if name not in os.environ]
+    os.environ.update({name: defaults[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
 @contextmanager
 def _numba_threads(n: int) -> Iterator[None]:
     """Let parallel kernels of this thread use up to `n` threads."""
@@ -205,13 +223,8 @@ def _numba_threads(n: int) -> Iterator[None]:
         return
     import numba
 
-    # Numba starts its threads now. Those of OpenMP would spin between rounds, and where another
-    # process has the core make each round ten times slower: let them sleep, as OpenMP reads once.
-    policy = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    before = numba.get_num_threads()
-    if policy is None:
-        del os.environ["OMP_WAIT_POLICY"]
+    with _environment(OMP_THREADS):
+        before = numba.get_num_threads()  # Numba starts its threads now
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
     try:
         yield
@@ -300,6 +313,7 @@ class Learner:
         most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
         self.batch = k.Batch(
             pair=np.empty(most, np.int32),
+            size=np.zeros(1, np.int64),
             yields_to=np.empty(most, np.int64),
             applied=np.empty(n, np.int64),
             visits=np.empty(n, np.int64),
@@ -441,12 +455,11 @@ class Learner:
                 self.rows,
                 self.events,
                 first_id,
-                n,
             )
         with stage("reduce"):
             if self.batch.applied[0] < n:
-                n, n_selected = int(self.batch.applied[0]), n
-                k.put_back(self.heap, self.ties, self.pairs, self.batch, n, n_selected)
+                n = int(self.batch.applied[0])
+                k.put_back(self.heap, self.ties, self.pairs, self.batch, n)
             merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
             self._reserve_pairs(int((merge_start[:, n] - merge_start[:, 0]).sum()))
             self._reserve_postings()
@@ -459,12 +472,10 @@ class Learner:
                 self.ties,
                 self.corpus.token_len,
                 first_id,
-                n,
                 (self.theta, self.rule.max_token_length),
             )
-        with stage("scatter"):
-            for s in range(self.n_shards):
-                k.post_events(s, self.index, self.rows, self.events)
+            if self.rule.ties == "place":  # else the next round does it
+                self._post_events()
         return n
 
     def _run(self, name: str, n_postings: int, *args: object) -> None:
@@ -476,6 +487,10 @@ class Learner:
         else:
             with _parallel_lock:
                 getattr(self.kernels, name)(*args)
+
+    def _post_events(self) -> None:
+        for s in range(self.n_shards):
+            self.kernels.post_events(s, self.index, self.rows, self.events)
 
     def _first_theta(self, best_count: int) -> int:
         """Return a threshold that most likely serves to the last merge.
@@ -514,6 +529,7 @@ class Learner:
             self.theta = max(theta, self.floor)
             keys, totals, places, entries = self._kept_pairs(counts)
             self._make_index(len(keys), places)
+            self.events.size[:] = 0  # all places are posted anew
             self.kernels.add_pairs(self.pairs, self.heap, self.ties, keys, totals)
             counts.entries[2::3] = self.kernels.NOTHING
             present = entries >= 0
@@ -525,8 +541,8 @@ class Learner:
         """Count all adjacent pairs, in a hash table for each shard."""
         n = self.n_shards
         n_slots = len(self.corpus.symbols) // n
-        # Pairs of bytes are few; later there is about one distinct pair for 30 slots.
-        capacity = 1 << (n_slots // 16).bit_length() if self.n_learned else 1 << 15
+        # There are 65,536 pairs of bytes; later there is about one distinct pair for 30 slots.
+        capacity = 1 << (n_slots // 16).bit_length() if self.n_learned else 1 << 16
         while True:
             entries = np.zeros(n * capacity * 3, np.int64)
             entries[::3] = self.kernels.NOTHING
@@ -598,6 +614,7 @@ class Learner:
         n = self.n_shards
         if self.events.event_start[1] >= n_events:
             return
+        self._post_events()
         start = np.arange(n + 1, dtype=np.int64) * (n_events + n_events // 4)
         self.events = self.events._replace(
             row=np.empty(start[-1], np.int32),

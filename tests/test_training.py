@@ -221,13 +221,14 @@ def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
     """Else the child inherits the compiler's lock, held by a thread that it does not have."""
     run_python(
         """
-    import os, threading, time, warnings
+    import os, sys, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
     from bpetok import train_from_iterator  # here: a fork while a module is imported may hang
     train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
     thread = threading.Thread(target=train)
     thread.start()
-    time.sleep(0.6)  # Numba is imported, or kernels are compiled
+    while "numba" not in sys.modules: time.sleep(0.01)
+    time.sleep(0.3)  # it is still being imported, or compiles kernels
     child = os.fork()
     if child == 0:
         os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
