@@ -34,6 +34,7 @@ a lower theta. A good theta saves half of the time; a bad one costs a pass over 
 
 from __future__ import annotations
 
+import logging  # noqa: F401  # before _before_fork is registered, see there
 import math
 import os
 import threading
@@ -141,6 +142,8 @@ def _after_fork_in_child() -> None:
 
 
 def _before_fork() -> None:
+    """Wait for what Numba does. What was registered last runs first: logging's handler must come
+    after this one, else it takes the lock that the compiler waits for when it logs."""
     _load_lock.acquire()
     _parallel_lock.acquire()
 
