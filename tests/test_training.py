@@ -301,7 +301,7 @@ def test_ctrl_c_ends_either_phase_at_once(tmp_path: Path, phase: str) -> None:
     try:
         bpetok.train([{str(path)!r}] * 40, vocab_size=100_000, progress=progress)
     except KeyboardInterrupt:
-        print("interrupted", time.time(), flush=True)
+        print("\\ninterrupted", time.time(), flush=True)
         sys.exit()
     """
     child = subprocess.Popen(
