@@ -355,14 +355,19 @@ cdef class WordTable:
         if self.memory_limit and self.table.used:
             if self.table.used + n > self.table.capacity // 8 * 5:
                 size *= 3  # the larger table, beside this one
-            if size + self.arena_size > self.memory_limit:
-                with gil:
-                    try:
-                        self.on_full(self)
-                    except BaseException as error:
-                        self.failure = error
-                        return -1
+            if size + self.arena_size > self.memory_limit and self.empty():
+                return -1
         return table_reserve(&self.table, n)
+
+    cdef int empty(self) noexcept with gil:
+        # Call `on_full`. Returns -1 if it fails. A function of its own: one that takes the GIL in
+        # any branch takes it in all, which made threads that count wait for each other.
+        try:
+            self.on_full(self)
+        except BaseException as error:
+            self.failure = error
+            return -1
+        return 0
 
     def add_words(
         self, const uint8_t[::1] data not None, const int64_t[::1] ends not None,
