@@ -140,8 +140,13 @@ def train(
     begin = perf_counter()
     identity = {**learning.identity(), **bounds.facts}
     with reporting(progress) as report, checkpointing(checkpoint, job, identity) as saved:
-        words = _while_loading(lambda: count_job(job, report, saved))
-        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, begin, saved)
+        # Nothing here holds the words any more while merges are learned.
+        run = _prepare(
+            _fitting(_while_loading(lambda: count_job(job, report, saved)), plan.n_merges, bounds),
+            plan,
+            begin,
+            saved,
+        )
         return _learn(run, plan, report)
 
 
@@ -179,8 +184,10 @@ def train_from_iterator(
     pieces = sources.text_pieces(texts, counting.specials, pattern=counting.pattern)
     begin = perf_counter()
     with reporting(progress) as report:
-        words = _while_loading(lambda: count_pieces(pieces, counting, report, None))
-        return _learn(_prepare(words, plan, begin), plan, report)
+        run = _prepare(
+            _while_loading(lambda: count_pieces(pieces, counting, report, None)), plan, begin
+        )
+        return _learn(run, plan, report)
 
 
 def train_from_words(
@@ -290,11 +297,12 @@ def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = 
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
     load_kernels()
+    n_bytes = words.n_bytes
     facts = TrainingFacts(
-        n_bytes=words.n_bytes,
+        n_bytes=n_bytes,
         n_words=words.total,
         n_unique_words=len(words),
-        n_tokens=words.n_bytes,  # bytes are the first tokens
+        n_tokens=n_bytes,  # bytes are the first tokens
         min_frequency=plan.rule.min_frequency,
         version=__version__,
         seconds={"count": perf_counter() - begin},
