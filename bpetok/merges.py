@@ -521,7 +521,8 @@ class Learner:
         counts = self.learned.counts
         slope = math.log(counts[n // 3] / counts[n - 1]) / math.log(3)
         ahead = min(self.n_merges / n, 32)
-        return min(int(counts[n - 1] * ahead ** -(slope + 0.3)), self.theta - 1)
+        # At least half, for counts that drop steeply: each pass costs as much as many merges.
+        return min(int(counts[n - 1] * ahead ** -(slope + 0.3)), self.theta // 2)
 
     def _build_index(self) -> None:
         """Count all adjacent pairs; number, post and heap those that stand theta times."""

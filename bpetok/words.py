@@ -76,8 +76,10 @@ class Words:
             raise ValueError("ids must be bytes, in 0..255")
         if (self.counts < 1).any():
             raise ValueError(f"counts must be at least 1, got {self.counts.min()}")
-        # A pair stands less than once a byte, so what floats round away cannot overflow.
-        if float(np.dot(self.counts.astype(np.float64), lengths)) > 2.0**63:
+        total = float(np.dot(self.counts.astype(np.float64), lengths))
+        if total > 2.0**62:  # floats round: near the bound add up exactly
+            total = int(np.dot(self.counts.astype(object), lengths.astype(object)))
+        if total > MAX_COUNT:
             raise ValueError(
                 "the sum of count * length over the words must be below 2**63: "
                 "scale the counts down"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok import Words
-from bpetok.merges import Rule, Tuning, learn_merges
+from bpetok.merges import Learner, Rule, Tuning, learn_merges
 
 # Few letters force ties and overlaps; multi-byte text has its own structure.
 WORDS = st.dictionaries(
@@ -125,3 +125,19 @@ def test_progress_ascends_to_the_number_of_merges() -> None:
     learn_merges(Words.from_counts({b"abcdefgh": 3, b"abab": 1}), 6, progress=calls.append)
     assert calls == sorted(set(calls))
     assert calls[-1] == 6
+
+
+def test_counts_that_drop_steeply_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pass over the words at least halves the threshold, however far the next pair is."""
+    words = Words.from_counts({bytes(range(97, 137)): 10**9, b"AB": 1})
+    learner = Learner(words, 40)
+    passes = []
+    build = learner._build_index
+
+    def counted() -> None:
+        passes.append(learner.theta)
+        build()
+
+    monkeypatch.setattr(learner, "_build_index", counted)
+    assert learner.learn().counts.tolist() == [10**9] * 39 + [1]
+    assert len(passes) < 40

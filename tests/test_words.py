@@ -326,3 +326,13 @@ def test_parts_that_cannot_be_combined_are_refused(
     """The message has the number of the part."""
     with pytest.raises(error, match=message):
         Words.combine(parts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize("counts", [[2**61, 2**61], [2**61, 2**61 + 1], [2**62]])
+def test_a_sum_of_2_to_the_63_is_too_large(counts: list[int]) -> None:
+    """It is checked exactly, though floats would round the sum."""
+    ids = np.array([97, 98] * len(counts), np.int32)
+    offsets = np.arange(0, 2 * len(counts) + 1, 2)
+    with pytest.raises(ValueError, match=r"must be below 2\*\*63"):
+        Words(ids, offsets, np.array(counts))
+    assert Words(ids, offsets, np.array(counts) - 1).n_bytes == 2 * (sum(counts) - len(counts))
