@@ -8,6 +8,7 @@ text has as many tokens as bytes, less one for each place where one of the first
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -61,13 +62,13 @@ class SourceReport:
 
     @property
     def bytes_per_token(self) -> float:
-        """How many bytes of text a token stands for; more is better."""
-        return self.n_bytes / self.n_tokens
+        """How many bytes of text a token stands for; more is better. NaN without text."""
+        return self.n_bytes / self.n_tokens if self.n_tokens else math.nan
 
     @property
     def tokens_per_word(self) -> float:
-        """Into how many tokens a word falls, also called fertility; 1 is the least."""
-        return self.n_tokens / self.n_words
+        """Into how many tokens a word falls, or fertility; 1 is the least. NaN without text."""
+        return self.n_tokens / self.n_words if self.n_words else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,13 +182,15 @@ class Report:
         return rows
 
     def __rich__(self) -> Table:
+        from rich.markup import escape
         from rich.table import Table
 
-        table = Table("", *(one.name for one in self.tokenizers), title="Tokenizers on the text")
+        names = [escape(one.name) for one in self.tokenizers]
+        table = Table("", *names, title="Tokenizers on the text")
         for column in table.columns[1:]:
             column.justify = "right"
         for label, values in self.rows():
-            table.add_row(label, *values)
+            table.add_row(label, *map(escape, values))
         return table
 
     def __repr__(self) -> str:

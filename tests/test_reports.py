@@ -176,3 +176,18 @@ def test_files_are_read_as_in_training(toy, tmp_path):
     report = bpetok.report(toy, path, text_column="body", max_text_chars=5)
     assert report.tokenizers[0].total.n_bytes == len("low l" + "newes")
     assert report.excerpt.startswith(b"low l")
+
+
+def test_names_and_patterns_are_no_markup():
+    """A regular expression in brackets is printed as it is, not taken for a style."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=260, pattern="[/]+|[^/]+|[a-z]")
+    report = bpetok.report({"v[red]": tok, "[/x]": tok}, "the")
+    assert all(part in str(report) for part in ["v[red]", "[/x]", "[/]+|[^/]+|[a-z]"])
+
+
+def test_a_source_without_text_has_no_rates():
+    """It stands among others; the rates are not numbers."""
+    tok = Tokenizer(merges=[(108, 111)])  # l, o
+    empty, other = bpetok.report(tok, {"a": "", "b": "low"}).tokenizers[0].sources
+    assert np.isnan([empty.bytes_per_token, empty.tokens_per_word]).all()
+    assert (other.bytes_per_token, other.tokens_per_word) == (1.5, 2)
