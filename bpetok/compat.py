@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok._options import check_integer, check_min_frequency, check_unmatched
 from bpetok._special import SpecialTokens
+from bpetok._vocab import build_token_bytes
 from bpetok.formats.byte_level import CHARACTERS, to_text
 from bpetok.merges import Rule
 from bpetok.patterns import scanner_of
-from bpetok.vocab import N_BYTES, build_token_bytes
+from bpetok.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

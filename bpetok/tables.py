@@ -313,7 +313,7 @@ class _Rows:
         offsets = np.frombuffer(offset_buffer, np.int64)[words.offset :][: len(words) + 1]
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
         n = counts.to_numpy()
-        self._size += float(np.dot(n.astype(np.float64), np.diff(offsets)))
+        self._size += float(np.sum(np.multiply(n, np.diff(offsets), dtype=np.float64)))
         if self._size > 2.0**63:
             raise ValueError(
                 f"{origin}, row {row} and the following: the sum of count * length over the words "

@@ -15,10 +15,10 @@ from bpetok._encoding import Encoding
 from bpetok._files import read_bounded, write_whole
 from bpetok._options import check_integer, check_special_tokens
 from bpetok._saved import from_json, to_json
+from bpetok._vocab import build_token_bytes
 from bpetok.patterns import check_pattern, scanner_of
 from bpetok.vocab import (
     N_BYTES,
-    build_token_bytes,
     build_vocab,
     check_ids,
     check_merge_counts,

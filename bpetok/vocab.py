@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpetok._options import check_index, shorten
+from bpetok._vocab import build_token_bytes, find_bad_merge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,10 +48,35 @@ def check_merges(merges: Merges) -> array[int]:
         If a merge is not a pair, uses an id that no byte or earlier merge has, or stands twice; or
         if all tokens together would be longer than 256 MiB.
     """
+    pairs = _flat_pairs(merges)
+    bad = find_bad_merge(pairs, MAX_TOTAL_BYTES)
+    if bad >= 0:
+        _check_pair(bad, pairs[2 * bad], pairs[2 * bad + 1])
+        sizes = list(map(len, build_token_bytes(pairs[: 2 * bad])))
+        size = sizes[pairs[2 * bad]] + sizes[pairs[2 * bad + 1]]
+        raise ValueError(
+            f"merges[{bad}] makes a token of {size} bytes, and all tokens up to it "
+            f"{sum(sizes) + size} bytes, more than {MAX_TOTAL_BYTES}"
+        )
+    keys = array("q", pairs.tobytes())  # two ids in each
+    if len(set(keys)) < len(keys):
+        seen = set()
+        for i, key in enumerate(keys):
+            if key in seen:
+                raise ValueError(
+                    f"merges[{i}] joins {tuple(pairs[2 * i : 2 * i + 2])}, which an earlier merge "
+                    "has joined already"
+                )
+            seen.add(key)
+    return pairs
+
+
+def _flat_pairs(merges: Merges) -> array[int]:
+    """Return the ids of the merges, each within 32 bits."""
+    given: Any = merges
+    if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
+        return array("i", given.tobytes())  # as training gives them
     pairs = array("i")
-    lengths = [1] * N_BYTES
-    total = N_BYTES
-    seen = set()
     for i, pair in enumerate(_rows(merges, "merges")):
         try:
             left, right = pair
@@ -58,28 +84,18 @@ def check_merges(merges: Merges) -> array[int]:
             raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
         if type(left) is not int or type(right) is not int:
             left, right = check_index(f"merges[{i}]", left), check_index(f"merges[{i}]", right)
-        if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
-            raise ValueError(
-                f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
-                f"earlier merges, got {shorten((left, right))}"
-            )
-        key = left << 32 | right
-        if key in seen:
-            raise ValueError(
-                f"merges[{i}] joins {(left, right)}, which an earlier merge has joined already"
-            )
-        seen.add(key)
-        length = lengths[left] + lengths[right]
-        lengths.append(length)
-        total += length
-        if total > MAX_TOTAL_BYTES:
-            raise ValueError(
-                f"merges[{i}] makes a token of {length} bytes, and all tokens up to it {total} "
-                f"bytes, more than {MAX_TOTAL_BYTES}"
-            )
+        _check_pair(i, left, right)
         pairs.append(left)
         pairs.append(right)
     return pairs
+
+
+def _check_pair(i: int, left: int, right: int) -> None:
+    if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+        raise ValueError(
+            f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
+            f"earlier merges, got {shorten((left, right))}"
+        )
 
 
 def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
@@ -92,6 +108,19 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
     ValueError
         If there is not one count for each merge, or one is negative or does not fit in 64 bits.
     """
+    given: Any = merge_counts
+    if getattr(given, "dtype", None) == "int64" and given.ndim == 1 and given.min(initial=0) >= 0:
+        counts = array("q", given.tobytes())  # as training gives them
+    else:
+        counts = array("q", _checked_counts(merge_counts))
+    if len(counts) != n_merges:
+        raise ValueError(
+            f"merge_counts must hold one count for each of {n_merges} merges, got {len(counts)}"
+        )
+    return counts
+
+
+def _checked_counts(merge_counts: Counts) -> list[int]:
     counts = list(_rows(merge_counts, "merge_counts"))
     if set(map(type, counts)) - {int} or min(counts, default=0) < 0 or max(counts, default=0) >> 63:
         for i, given in enumerate(counts):  # something is wrong, or no plain int: say what
@@ -100,11 +129,7 @@ def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
                 raise ValueError(
                     f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(counts[i])}"
                 )
-    if len(counts) != n_merges:
-        raise ValueError(
-            f"merge_counts must hold one count for each of {n_merges} merges, got {len(counts)}"
-        )
-    return array("q", counts)
+    return counts
 
 
 def check_ids(
@@ -175,14 +200,6 @@ def _check_id(value: Any, name: str) -> int:
     if not 0 <= token_id < 1 << 31:
         raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
     return token_id
-
-
-def build_token_bytes(pairs: array[int]) -> list[bytes]:
-    """Return the bytes of each id, from 0, of merges that `check_merges` has returned."""
-    tokens = [bytes([byte]) for byte in range(N_BYTES)]
-    for left, right in zip(pairs[::2], pairs[1::2], strict=True):
-        tokens.append(tokens[left] + tokens[right])
-    return tokens
 
 
 def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:

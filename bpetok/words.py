@@ -76,7 +76,8 @@ class Words:
             raise ValueError("ids must be bytes, in 0..255")
         if (self.counts < 1).any():
             raise ValueError(f"counts must be at least 1, got {self.counts.min()}")
-        total = float(np.dot(self.counts.astype(np.float64), lengths))
+        # Not np.dot: of floats it wakes the threads of BLAS, which then spin for 0.1 s.
+        total = float(np.sum(np.multiply(self.counts, lengths, dtype=np.float64)))
         if total > 2.0**62:  # floats round: near the bound add up exactly
             total = int(np.dot(self.counts.astype(object), lengths.astype(object)))
         if total > MAX_COUNT:

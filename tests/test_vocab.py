@@ -6,8 +6,8 @@ from hypothesis import given
 
 import reference
 from bpetok._texts import encode_utf8
+from bpetok._vocab import build_token_bytes
 from bpetok.vocab import (
-    build_token_bytes,
     build_vocab,
     check_ids,
     check_merge_counts,
@@ -60,6 +60,21 @@ def test_a_damaged_list_is_refused(merges, message):
 
 
 @pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ([(A, B), (257, C)], r"merges\[1\] must join ids from 0 to 256, .* got \(257, 99\)"),
+        ([(-1, A)], r"merges\[0\] must join ids from 0 to 255"),
+        ([(A, B), (B, C), (A, B)], r"merges\[2\] joins \(97, 98\), which an earlier merge"),
+        ([(A, B, C)], r"merges\[0\] must be a pair of ids"),
+    ],
+)
+def test_a_damaged_array_is_refused_as_a_list_is(merges, message):
+    """Arrays of int32 are not looked at id by id in Python."""
+    with pytest.raises(ValueError, match=message):
+        check_merges(np.array(merges, np.int32))
+
+
+@pytest.mark.parametrize(
     "merges",
     ["ab", b"abcd", None, 3, [(A, "b")], [(A, 1.0)], [(True, A)]],
 )
@@ -95,6 +110,8 @@ def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
         check_merge_counts([3, 2**63], 2)
     with pytest.raises(ValueError, match=r"merge_counts\[0\] must be from 0"):
         check_merge_counts([-1, 2], 2)
+    with pytest.raises(ValueError, match=r"merge_counts\[1\] must be from 0"):
+        check_merge_counts(np.array([1, -2]), 2)
     with pytest.raises(TypeError, match=r"merge_counts\[0\] must be an int"):
         check_merge_counts([0.5, 2], 2)
 

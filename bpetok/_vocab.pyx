@@ -1,0 +1,59 @@
+"""The loops of `vocab.py`: a tokenizer is made within milliseconds. No NumPy."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+cdef enum:
+    N_BYTES = 256
+
+
+def find_bad_merge(const int32_t[::1] pairs not None, int64_t most_bytes) -> int:
+    """Return the first merge that cannot be made, -1 if all can.
+
+    It joins an id that no byte or earlier merge has, or all tokens up to it are longer together
+    than `most_bytes`.
+
+    Parameters
+    ----------
+    pairs : int32 buffer, length 2 * n_merges
+        left 0, right 0, left 1, right 1, ...
+    most_bytes : int
+        Less than 2**62.
+    """
+    cdef Py_ssize_t i, n = pairs.shape[0] // 2
+    cdef int32_t left, right
+    cdef int64_t total = N_BYTES
+    cdef int64_t* lengths = <int64_t*> malloc((N_BYTES + n) * sizeof(int64_t))
+    if lengths == NULL:
+        raise MemoryError
+    try:
+        for i in range(N_BYTES):
+            lengths[i] = 1
+        for i in range(n):
+            left, right = pairs[2 * i], pairs[2 * i + 1]
+            if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+                return i
+            lengths[N_BYTES + i] = lengths[left] + lengths[right]
+            total += lengths[N_BYTES + i]
+            if total > most_bytes:
+                return i
+        return -1
+    finally:
+        free(lengths)
+
+
+def build_token_bytes(const int32_t[::1] pairs not None) -> list:
+    """Return the bytes of each id, from 0, of merges that `check_merges` has returned."""
+    cdef Py_ssize_t i, n_left, n_right
+    cdef bytes left, right, token
+    cdef list tokens = [bytes([byte]) for byte in range(N_BYTES)]
+    for i in range(pairs.shape[0] // 2):
+        left, right = tokens[pairs[2 * i]], tokens[pairs[2 * i + 1]]
+        n_left, n_right = PyBytes_GET_SIZE(left), PyBytes_GET_SIZE(right)
+        token = PyBytes_FromStringAndSize(NULL, n_left + n_right)
+        memcpy(PyBytes_AS_STRING(token), PyBytes_AS_STRING(left), n_left)
+        memcpy(PyBytes_AS_STRING(token) + n_left, PyBytes_AS_STRING(right), n_right)
+        tokens.append(token)
+    return tokens
