@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bpetok._encode import Encoder
-from bpetok.merges import N_BYTES, Start
+from bpetok._vocab import build_token_bytes
+from bpetok.merges import Start
 from bpetok.words import Int32, Words
 
 
@@ -18,10 +19,9 @@ def start_after(words: Words, pairs: Int32) -> Start:
     pairs : int32 array, shape (n_merges, 2)
         As `learn_merges` gives them.
     """
-    tokens = [bytes([byte]) for byte in range(N_BYTES)]
-    for left, right in pairs.tolist():
-        tokens.append(tokens[left] + tokens[right])
-    encoder = Encoder(np.ascontiguousarray(pairs).reshape(-1).data, len(tokens))
+    flat = np.ascontiguousarray(pairs).reshape(-1).data
+    tokens = build_token_bytes(flat)
+    encoder = Encoder(flat, len(tokens))
     ids = encoder.encode_words(words.ids.astype(np.uint8).data, words.offsets[1:].data)
     numbers = np.asarray(memoryview(ids)).astype(np.int32)
     lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))[numbers]
@@ -29,4 +29,5 @@ def start_after(words: Words, pairs: Int32) -> Start:
     slots = np.full(len(words.ids), -1, np.int32)
     slots[ends - lengths] = numbers
     slots[ends - 1] = numbers
-    return Start(slots, tokens)
+    tokens_of_words = np.diff(np.searchsorted(ends, words.offsets, side="right"))
+    return Start(slots, tokens, int((words.counts * tokens_of_words).sum()))

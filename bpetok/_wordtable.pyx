@@ -714,29 +714,3 @@ def fill_symbols(
                 memcpy(&symbols[at], &ids[offsets[i]], n * sizeof(int32_t))
             symbols[at + n] = -1
             at += n + 1
-
-
-def count_tokens(
-    const int32_t[::1] symbols not None,
-    const int32_t[::1] token_len not None,
-    const int64_t[::1] word_counts not None,
-):
-    """Return the number of tokens in words laid out by `fill_symbols`, repetitions included.
-
-    Parameters
-    ----------
-    symbols : int32 array
-        As `fill_symbols` fills it, some of the tokens merged.
-    token_len : int32 array
-        Slots that each token takes.
-    word_counts : int64 array, shape (n_words,)
-    """
-    cdef Py_ssize_t word, at = 1, n = symbols.shape[0]
-    cdef int64_t total = 0
-    with nogil:
-        for word in range(word_counts.shape[0]):
-            while at < n and symbols[at] >= 0:
-                total += word_counts[word]
-                at += token_len[symbols[at]]
-            at += 1
-    return total

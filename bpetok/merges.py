@@ -46,7 +46,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._timing import stage
-from bpetok._wordtable import count_tokens, fill_symbols
+from bpetok._wordtable import fill_symbols
 
 if TYPE_CHECKING:
     from bpetok import _kernels
@@ -65,12 +65,16 @@ class Tuning(NamedTuple):
     parallel_slots: int = 6_000_000
     """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
     the large ones."""
-    parallel_places: int = 4_000
+    parallel_postings: int = 4_000
     """A round of fewer postings runs on one thread: sharing costs some 20 us."""
     batch_merges: int = 256
     """Most merges of a round; on 100 MB of English text the mean is 23."""
-    batch_postings: int = 1 << 22
+    batch_postings: int = 1 << 20
     """Most postings of a round of several merges: bounds the memory of a round."""
+    pause_rounds: int = 8
+    """Rounds between two looks at progress and Ctrl-C."""
+    pause_postings: int = 1 << 18
+    """Postings between two of them: some milliseconds."""
     room: int = 1 << 16
     """Pairs and postings that there is room for at first, beyond those of the words."""
     theta: int | None = None
@@ -104,10 +108,13 @@ class Start(NamedTuple):
         The number of each token at its first and its last byte, -1 at the others.
     tokens : sequence of bytes
         What each number stands for: the bytes, then what each merge has made.
+    n_tokens : int
+        How many tokens the words have, repetitions included.
     """
 
     slots: Int32
     tokens: Sequence[bytes]
+    n_tokens: int
 
 
 class Merges(NamedTuple):
@@ -182,7 +189,7 @@ def learn_merges(
     *,
     n_threads: int = 1,
     progress: Callable[[int], object] | None = None,
-    tuning: Tuning = DEFAULT_TUNING,
+    tuning: Tuning | None = None,
 ) -> Merges:
     """Learn up to `n_merges` merges; fewer where no pair stands often enough any more.
 
@@ -194,7 +201,7 @@ def learn_merges(
     n_threads : int, at least 1
         The result does not depend on it.
     progress : callable, optional
-        Called with the number of merges learned so far, after each round.
+        Called with the number of merges learned so far, every few milliseconds.
     """
     load_kernels()
     return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
@@ -244,23 +251,23 @@ class Learner:
         n_merges: int,
         rule: Rule = DEFAULT_RULE,
         n_threads: int = 1,
-        tuning: Tuning = DEFAULT_TUNING,
+        tuning: Tuning | None = None,
         start: Start | None = None,
     ) -> None:
         from bpetok import _kernels
 
         self.kernels = _kernels
-        self.tuning = tuning
+        self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
         self.floor = rule.min_frequency
         if start is None:
-            start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)])
+            start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)], words.n_bytes)
         # Each merge takes at least one token away, and each word keeps one: a larger number asks
         # for memory and gives nothing.
         n_merges = min(n_merges, len(words.ids) - len(words))
         self.n_merges = n_merges
-        self.n_learned = 0
-        self.n_rounds = 0
+        zeros = np.zeros((3, 1), np.int64)
+        self.rounds = _kernels.Rounds(*zeros)
         self.first_id = len(start.tokens)
         self.vocab_size = self.first_id + n_merges
         self.learned = _kernels.Learned(
@@ -294,6 +301,7 @@ class Learner:
             word_counts=words.counts,
             word_start=word_start.astype(np.int64),
             token_len=np.ones(self.vocab_size, np.int32),
+            n_tokens=np.zeros(self.n_shards, np.int64),
         )
         corpus.token_len[: self.first_id] = list(map(len, start.tokens))
         slots = start.slots
@@ -303,11 +311,9 @@ class Learner:
             slots = ids[slots + 1]
         for s in range(self.n_shards):
             first, last = word_start[s], word_start[s + 1]
-            fill_symbols(
-                slots,
-                words.offsets[first : last + 1],
-                corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]],
-            )
+            symbols = corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]]
+            fill_symbols(slots, words.offsets[first : last + 1], symbols)
+        corpus.n_tokens[0] = start.n_tokens
         self.corpus = corpus
 
     def _make_batch(self) -> None:
@@ -315,30 +321,13 @@ class Learner:
         # Where a batch may end early, in one shard, the others would have to end there too.
         most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
         self.batch = k.Batch(
-            pair=np.empty(most, np.int32),
+            pair=np.empty(most, np.int64),
             size=np.zeros(1, np.int64),
             yields_to=np.empty(most, np.int64),
             applied=np.empty(n, np.int64),
             visits=np.empty(n, np.int64),
             left_round=np.zeros(v, np.int32),
             right_round=np.zeros(v, np.int32),
-        )
-        self.rows = k.Rows(
-            key=np.empty(0, np.int32),
-            weight=np.empty(0, np.int64),
-            places=np.empty(0, np.int64),
-            old=np.empty(0, np.int64),
-            row_start=np.zeros(n + 1, np.int64),
-            merge_start=np.empty(n * (most + 1), np.int64),
-            row_of=np.full(n * 2 * v, k.NOTHING, np.int32),
-            total=np.zeros(2 * v, np.int64),
-            pair_of=np.empty(2 * v, np.int32),
-        )
-        self.events = k.Events(
-            row=np.empty(0, np.int32),
-            posting=np.empty(0, np.int64),
-            event_start=np.zeros(n + 1, np.int64),
-            size=np.zeros(n, np.int64),
         )
 
     def _make_ties(self, tokens: Sequence[bytes]) -> None:
@@ -358,9 +347,9 @@ class Learner:
             )
 
     def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
-        """Learn to the end; `progress` is called with the number of merges after each round."""
+        """Learn to the end; `progress` is called with the number of merges every few rounds."""
         with _numba_threads(self.n_shards):
-            while self.n_learned < self.n_merges and self.learn_round():
+            while self._learn_some():
                 if progress is not None:
                     progress(self.n_learned)
         return self.merges()
@@ -376,124 +365,96 @@ class Learner:
             pairs = numbers[pairs]
         return Merges(pairs, counts[:n].copy())
 
-    def learn_round(self) -> bool:
-        """Learn the next merges; return whether there were any."""
-        n = self._select() if self.theta else 0
-        while n == 0:
-            if self.theta == self.floor:
-                return False
+    def _learn_some(self) -> bool:
+        """Learn merges for some milliseconds; return whether there were more to learn."""
+        if self.n_learned == self.n_merges:
+            return False
+        if self.theta == 0:
             self._build_index()
-            n = self._select()
-        self.n_learned += self._apply(self.first_id + self.n_learned, n)
-        return True
+        k = self.kernels
+        while True:
+            need = self._learn_rounds()
+            if need == k.PAUSE:
+                return True
+            if need == k.INDEX:
+                if self.theta == self.floor:
+                    return False
+                self._build_index()
+            elif need == k.APPLY:
+                self._apply()
+            else:
+                self._make_room(need)
+
+    @property
+    def n_learned(self) -> int:
+        """How many merges are learned."""
+        return int(self.rounds.n_learned[0])
 
     def count_tokens(self) -> int:
         """Return the number of tokens that the words have by now, repetitions included."""
-        symbols, slot_start = self.corpus.symbols, self.corpus.slot_start
-        word_counts, word_start = self.corpus.word_counts, self.corpus.word_start
-        return sum(
-            count_tokens(
-                symbols[slot_start[s] : slot_start[s + 1]],
-                self.corpus.token_len,
-                word_counts[word_start[s] : word_start[s + 1]],
-            )
-            for s in range(self.n_shards)
-        )
+        return int(self.corpus.n_tokens.sum())
 
-    def _select(self) -> int:
-        with stage("select"):
-            self.n_rounds += 1
-            limits = (
-                self.n_rounds,
-                self.n_learned,
-                self.first_id + self.n_learned,
-                min(len(self.batch.pair), self.n_merges - self.n_learned),
-                self.tuning.batch_postings,
-            )
-            n = self.kernels.select_batch(
-                self.heap,
-                self.ties,
+    def _learn_rounds(self) -> int:
+        """Learn until something must be done first; return what, as the kernel says it."""
+        k = self.kernels
+        limits = k.Limits(
+            first_id=self.first_id,
+            n_merges=self.n_merges,
+            theta=self.theta,
+            longest=self.rule.max_token_length,
+            most_postings=self.tuning.batch_postings,
+            parallel_postings=k.NEVER if _is_forked_child else self.tuning.parallel_postings,
+            pause_rounds=self.tuning.pause_rounds,
+            pause_postings=self.tuning.pause_postings,
+        )
+        with stage("rounds"):
+            need: int = k.learn_rounds(
+                self.corpus,
                 self.pairs,
                 self.index,
+                self.heap,
+                self.ties,
                 self.batch,
                 self.learned,
-                self.corpus.token_len,
-                self.theta,
+                self.rows,
+                self.events,
+                self.rounds,
                 limits,
             )
-        if self.ties is not None:
-            self.ties = self._spelled(self.ties, n)
-        return n
+        return need
 
-    def _spelled(self, ties: _kernels.Ties, n: int) -> _kernels.Ties:
-        """Return `ties` with the bytes of the tokens that the batch makes."""
-        text, start = ties.text, ties.text_start
-        first_id = self.first_id + self.n_learned
-        learned = slice(self.n_learned, self.n_learned + n)
-        pairs = zip(self.learned.left[learned], self.learned.right[learned], strict=True)
-        for new_id, (left, right) in enumerate(pairs, first_id):
-            middle = start[new_id] + start[left + 1] - start[left]
-            end = middle + start[right + 1] - start[right]
-            if end > len(text):
-                text = _grown(text, 2 * end)
-            text[start[new_id] : middle] = text[start[left] : start[left + 1]]
-            text[middle:end] = text[start[right] : start[right + 1]]
-            start[new_id + 1] = end
-        return ties._replace(text=text)
-
-    def _apply(self, first_id: int, n: int) -> int:
-        """Apply the merges of the batch, post the pairs they make and return how many they were."""
-        k = self.kernels
-        visits = self.batch.visits
-        n_postings = int(visits.sum())
-        self._reserve_events(2 * int(visits.max()))
-        with stage("apply"):
-            self._run(
-                "apply",
-                n_postings,
+    def _apply(self) -> None:
+        """Apply the merges of a large round."""
+        with stage("apply"), _parallel_lock:
+            self.kernels.apply(
                 self.corpus,
                 self.pairs,
                 self.index,
                 self.batch,
                 self.rows,
                 self.events,
-                first_id,
+                self.first_id + self.n_learned,
             )
-        with stage("reduce"):
-            if self.batch.applied[0] < n:
-                n = int(self.batch.applied[0])
-                k.put_back(self.heap, self.ties, self.pairs, self.batch, n)
+
+    def _make_room(self, need: int) -> None:
+        """Make room for what the next kernel call needs."""
+        if need == self.kernels.PAIRS:
             merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
+            n = self.batch.size[0]
             self._reserve_pairs(int((merge_start[:, n] - merge_start[:, 0]).sum()))
             self._reserve_postings()
-            k.reduce_rows(
-                self.pairs,
-                self.index,
-                self.batch,
-                self.rows,
-                self.heap,
-                self.ties,
-                self.corpus.token_len,
-                first_id,
-                (self.theta, self.rule.max_token_length),
-            )
-            if self.rule.ties == "place":  # else the next round does it
-                self._post_events()
-        return n
+        elif self.ties is not None:
+            self.ties = self.ties._replace(text=_grown(self.ties.text, 2 * len(self.ties.text)))
 
-    def _run(self, name: str, n_postings: int, *args: object) -> None:
-        """Call a kernel on all shards, in parallel where that pays."""
-        if self.n_shards == 1 or n_postings < self.tuning.parallel_places or _is_forked_child:
+    def _run(self, name: str, *args: object) -> None:
+        """Call a kernel on all shards."""
+        if self.n_shards == 1 or _is_forked_child:
             on_shard = getattr(self.kernels, f"{name}_shard")
             for s in range(self.n_shards):
                 on_shard(s, *args)
         else:
             with _parallel_lock:
                 getattr(self.kernels, name)(*args)
-
-    def _post_events(self) -> None:
-        for s in range(self.n_shards):
-            self.kernels.post_events(s, self.index, self.rows, self.events)
 
     def _first_theta(self, best_count: int) -> int:
         """Return a threshold that most likely serves to the last merge.
@@ -533,13 +494,13 @@ class Learner:
             self.theta = max(theta, self.floor)
             keys, totals, places, entries = self._kept_pairs(counts)
             self._make_index(len(keys), places)
-            self.events.size[:] = 0  # all places are posted anew
+            self._make_rows(places)
             self.kernels.add_pairs(self.pairs, self.heap, self.ties, keys, totals)
             counts.entries[2::3] = self.kernels.NOTHING
             present = entries >= 0
             starts = self.index.run_start[: places.size].reshape(-1, self.n_shards).T
             counts.entries[entries[present] + 2] = starts[present]
-            self._run("post_pairs", len(self.corpus.symbols), self.corpus, counts, self.index)
+            self._run("post_pairs", self.corpus, counts, self.index)
 
     def _count_pairs(self) -> _kernels.PairCounts:
         """Count all adjacent pairs, in a hash table for each shard."""
@@ -555,7 +516,7 @@ class Learner:
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
             )
-            self._run("count_pairs", len(self.corpus.symbols), self.corpus, counts)
+            self._run("count_pairs", self.corpus, counts)
             if counts.size.max() < capacity // 8 * 5:
                 return counts
             capacity *= 4
@@ -579,6 +540,34 @@ class Learner:
         places = np.where(entries >= 0, counts.entries[entries + 2], 0)
         return keys[kept], totals[kept], places[:, kept], entries[:, kept]
 
+    def _make_rows(self, places: Int64) -> None:
+        """Make room for the rows and the events of any round; what is not used takes no memory.
+
+        A pair that a round makes stands in at most as many places as the pair that was merged, so
+        none has more postings than the first ones. A merge adds at most two and takes a token away.
+        """
+        k, n, v = self.kernels, self.n_shards, self.vocab_size
+        most_of_all = int((places.sum(axis=1) + 2 * np.diff(self.corpus.slot_start)).max())
+        most = max(int(places.max(initial=0)), min(self.tuning.batch_postings, most_of_all))
+        start = np.arange(n + 1, dtype=np.int64) * 2 * most
+        self.rows = k.Rows(
+            key=np.empty(start[-1], np.int32),
+            weight=np.empty(start[-1], np.int64),
+            places=np.empty(start[-1], np.int64),
+            old=np.empty(start[-1], np.int64),
+            row_start=start,
+            merge_start=np.empty(n * (len(self.batch.pair) + 1), np.int64),
+            row_of=np.full(n * 2 * v, k.NOTHING, np.int32),
+            total=np.zeros(2 * v, np.int64),
+            pair_of=np.empty(2 * v, np.int32),
+        )
+        self.events = k.Events(
+            row=np.empty(start[-1], np.int32),
+            posting=np.empty(start[-1], np.int64),
+            event_start=start,
+            size=np.zeros(n, np.int64),
+        )
+
     def _make_index(self, n_pairs: int, places: Int64) -> None:
         """Make room for the pairs and their postings."""
         k, n = self.kernels, self.n_shards
@@ -592,7 +581,7 @@ class Learner:
         )
         self.heap = k.Heap(
             counts=np.empty(capacity, np.int64),
-            pair=np.empty(capacity, np.int32),
+            pair=np.empty(capacity, np.int64),
             size=np.zeros(1, np.int64),
         )
         if self.ties is not None:
@@ -611,26 +600,6 @@ class Learner:
             hole_end=np.zeros(n, np.int64),
             run_start=run_start,
             run_len=run_len,
-        )
-
-    def _reserve_events(self, n_events: int) -> None:
-        """Make room for so many events, and as many rows, in each shard."""
-        n = self.n_shards
-        if self.events.event_start[1] >= n_events:
-            return
-        self._post_events()
-        start = np.arange(n + 1, dtype=np.int64) * (n_events + n_events // 4)
-        self.events = self.events._replace(
-            row=np.empty(start[-1], np.int32),
-            posting=np.empty(start[-1], np.int64),
-            event_start=start,
-        )
-        self.rows = self.rows._replace(
-            key=np.empty(start[-1], np.int32),
-            weight=np.empty(start[-1], np.int64),
-            places=np.empty(start[-1], np.int64),
-            old=np.empty(start[-1], np.int64),
-            row_start=start,
         )
 
     def _reserve_pairs(self, n_new: int) -> None:

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import bpetok
-from bpetok import Words, checkpoint
+from bpetok import Words, checkpoint, merges
 from bpetok._bounds import Bounds
 from bpetok._spill import Spill
+from bpetok.merges import Tuning
 
 SPECIAL = ["<|end|>"]
 TRAIN: dict[str, Any] = {"vocab_size": 600, "special_tokens": SPECIAL, "n_threads": 2}
@@ -40,6 +41,7 @@ def corpus(tmp_path: Path) -> list[Path]:
 def _save_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save after each file and each round."""
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(merges, "DEFAULT_TUNING", Tuning(pause_rounds=1))
 
 
 class StopAt:
@@ -278,9 +280,9 @@ def test_what_cannot_be_read_again_has_no_checkpoint(corpus: list[Path], tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_words_of_any_bytes_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("_save_always")
+def test_words_of_any_bytes_resume(tmp_path: Path) -> None:
     """Counts of other programs need not be UTF-8."""
-    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     words = Words.from_counts({bytes([255 - i % 7, i % 5, 200, i % 3]): i + 1 for i in range(99)})
     with pytest.raises(KeyboardInterrupt):
         bpetok.train_from_words(

@@ -25,9 +25,11 @@ WORDS = st.dictionaries(
 TUNINGS = st.builds(
     Tuning,
     parallel_slots=st.sampled_from([0, 20, 10_000]),
-    parallel_places=st.sampled_from([0, 5, 10_000]),
+    parallel_postings=st.sampled_from([0, 5, 10_000]),
     batch_merges=st.sampled_from([1, 2, 256]),
     batch_postings=st.sampled_from([1, 10, 1 << 20]),
+    pause_rounds=st.sampled_from([1, 3]),
+    pause_postings=st.sampled_from([1, 1 << 20]),
     room=st.sampled_from([0, 100]),
     theta=st.sampled_from([None, 1, 2, 10, 1000]),
 )
@@ -91,7 +93,9 @@ def test_thousands_of_merges_equal_the_naive_ones(
         "".join(rng.choices(syllables, k=rng.randint(1, 4))).encode(): max(1, 2000 // (rank + 1))
         for rank in range(700)
     }
-    check(counts, 1500, rule, n_threads, Tuning(parallel_slots=0, parallel_places=50, theta=theta))
+    check(
+        counts, 1500, rule, n_threads, Tuning(parallel_slots=0, parallel_postings=50, theta=theta)
+    )
 
 
 def test_counts_do_not_wrap_around() -> None:
@@ -120,7 +124,7 @@ def test_a_long_word_costs_no_more_than_short_ones() -> None:
 
 
 def test_progress_ascends_to_the_number_of_merges() -> None:
-    """It is called after each round."""
+    """It is called after every few rounds."""
     calls: list[int] = []
     learn_merges(Words.from_counts({b"abcdefgh": 3, b"abab": 1}), 6, progress=calls.append)
     assert calls == sorted(set(calls))

@@ -193,7 +193,7 @@ PARALLEL = """
     from bpetok import Words
     from bpetok.merges import Tuning, learn_merges
     words = Words.from_counts({b"low lower": 4, b"lowest": 3, b"newer newest": 2, b"wider": 9})
-    tuning = Tuning(parallel_slots=0, parallel_places=0)
+    tuning = Tuning(parallel_slots=0, parallel_postings=0)
     def learn():
         return learn_merges(words, 12, n_threads=2, tuning=tuning).pairs.tolist()
 """
