@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -72,7 +72,7 @@ class Checkpoint:
     def count(
         self,
         part: int,
-        items_of: Callable[[int], Iterator[Item]],
+        steps: Callable[[int], Iterator[tuple[Iterable[Item], int]]],
         count: Callable[[Iterator[Item]], Words],
         tally: Tally,
         bounds: Bounds,
@@ -83,8 +83,9 @@ class Checkpoint:
         ----------
         part : int
             The number of the weighted source.
-        items_of : callable
-            Gives the texts of a file of this part by its number.
+        steps : callable
+            Gives the texts of the files from that with some number on: those of a file or some,
+            and the number of the file after them.
         count : callable
             Counts the words of texts.
         tally : Tally
@@ -99,9 +100,9 @@ class Checkpoint:
         def items_until_due() -> Iterator[Item]:
             nonlocal end
             due = monotonic() + SECONDS
-            while end < n_files:
-                yield from items_of(end)
-                end += 1
+            for items, after in steps(end):
+                yield from items
+                end = after
                 if monotonic() >= due:
                     return
 

@@ -167,7 +167,10 @@ def prepare_count(
     """Check what to read and find it."""
     read_options = sources.check_reading(reading)
     parts, weighted = _weighted_parts(files)
-    corpora = [(sources.resolve_corpus(part, read_options), weight) for part, weight in parts]
+    corpora = [
+        (sources.resolve_corpus(part, read_options, options.n_threads), weight)
+        for part, weight in parts
+    ]
     if bounds.max_memory is not None:
         bounds.table_limit(options.n_threads)
         if weighted or scanner_of(options.pattern) < 0:
@@ -230,7 +233,7 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
     tally = Tally()
     options = job.options
     cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
-    context = Context(job.reading, cutting, options.errors, tally)
+    context = Context(job.reading, cutting, options.errors, tally, options.n_threads)
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     counted: list[tuple[Words, float]] = []
@@ -254,8 +257,8 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
         if checkpoint is None:
             words = count(sources.corpus_items(corpus, context))
         else:
-            items_of = partial(sources.source_items, corpus, context)
-            words = checkpoint.count(number, items_of, count, tally, job.bounds)
+            steps = partial(sources.corpus_steps, corpus, context)
+            words = checkpoint.count(number, steps, count, tally, job.bounds)
         counted.append((words, weight))
     tally.warn(stacklevel=4)
     words = Words.combine(counted) if job.weighted else counted[0][0]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import bpetok
-from bpetok import Words, checkpoint, merges
+from bpetok import Words, checkpoint, merges, sources
 from bpetok._bounds import Bounds
 from bpetok._spill import Spill
 from bpetok.merges import Tuning
@@ -42,6 +42,7 @@ def _save_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save after each file and each round."""
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     monkeypatch.setattr(merges, "DEFAULT_TUNING", Tuning(pause_rounds=1))
+    monkeypatch.setattr(sources.corpus, "MANY", 1)
 
 
 class StopAt:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok import sources
+from bpetok._manyfiles import file_sizes
 from bpetok._special import SpecialTokens
+from bpetok.sources.files import null_ended
 from bpetok.sources.pieces import find_cut
 
 
@@ -66,6 +68,65 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.start()
     assert bpetok.count_words(pipe).n_bytes == 10_000_000
     writer.join()
+
+
+def items_of(corpus: sources.Corpus, chunk_size: int, n_threads: int = 1) -> list[sources.Piece]:
+    """Return the texts of a corpus, of which no chunk is larger than `chunk_size`."""
+    cutting = sources.Cutting(SpecialTokens([]), chunk_size=chunk_size)
+    options = sources.ReadOptions()
+    context = sources.Context(options, cutting, "strict", sources.Tally(), n_threads)
+    chunks = list(sources.chunks(sources.corpus_items(corpus, context), chunk_size))
+    assert all(len(chunk.data) <= chunk_size for chunk in chunks)
+    return [
+        sources.Piece(*origin, bytes(chunk.data[begin:end]))
+        for chunk in chunks
+        for (begin, end), origin in zip(
+            pairwise([0, *chunk.ends.tolist()]), chunk.origins, strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("many", [1, 3, 100])
+def test_small_files_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, n_threads: int
+) -> None:
+    """Each is a text of its own; what has changed since it was found is read as it is now."""
+    for i in range(40):
+        (tmp_path / f"{i:02}").write_bytes(bytes([65 + i]) * (i * 7 % 23))
+    for module in (sources.files, sources.corpus):
+        monkeypatch.setattr(module, "MANY", many)
+    corpus = sources.resolve_corpus(tmp_path, sources.ReadOptions(), n_threads)
+    assert corpus.total == sum(i * 7 % 23 for i in range(40))
+    (tmp_path / "10").write_bytes(b"other")
+    (tmp_path / "11").write_bytes(b"")
+    (tmp_path / "23").write_bytes(b"no longer empty")
+    expected = {str(path): path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    assert all(len(data) <= 25 for data in expected.values())
+    found = items_of(corpus, 25, n_threads)
+    assert [piece.data for piece in found] == list(filter(None, expected.values()))
+    assert all(piece.data == expected[piece.origin] and not piece.offset for piece in found)
+    (tmp_path / "30").unlink()
+    with pytest.raises(FileNotFoundError, match="30"):
+        items_of(corpus, 25, n_threads)
+
+
+def test_what_is_wrong_in_a_small_file_is_said(tmp_path: Path) -> None:
+    """The message names the file, not those that were read with it, and the offset in it."""
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"some text" + b" \xff" * (name == "b"))
+    with pytest.raises(ValueError, match=r"b is not UTF-8: byte 10 \(0xff\)"):
+        bpetok.count_words(tmp_path)
+
+
+def test_only_files_have_sizes(tmp_path: Path) -> None:
+    """A folder, a path that is none, and what is meant as a URL or standard input have not."""
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    names = [str(tmp_path / name) for name in ("a", "link", "missing", "")]
+    assert file_sizes(null_ended(names), 4).tolist() == [3, 3, -1, -1]
+    with pytest.raises(FileNotFoundError, match=r"no such file: 'a\\x00b'"):
+        sources.resolve_files([tmp_path / "a", "a\0b"])
 
 
 def test_no_files_at_all_are_refused() -> None:

@@ -13,9 +13,10 @@ corpus       what a user gives -> all of it
 from bpetok.sources.arrow import is_table as is_table
 from bpetok.sources.corpus import Corpus as Corpus
 from bpetok.sources.corpus import Files as Files
+from bpetok.sources.corpus import Step as Step
 from bpetok.sources.corpus import corpus_items as corpus_items
+from bpetok.sources.corpus import corpus_steps as corpus_steps
 from bpetok.sources.corpus import resolve_corpus as resolve_corpus
-from bpetok.sources.corpus import source_items as source_items
 from bpetok.sources.files import STANDARD_INPUT as STANDARD_INPUT
 from bpetok.sources.files import StrPath as StrPath
 from bpetok.sources.files import file_state as file_state

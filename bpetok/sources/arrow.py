@@ -13,7 +13,7 @@ from bpetok._extras import require
 from bpetok.sources.files import damaged, is_url, opened
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
 from bpetok.sources.reading import Context, Sampler
-from bpetok.sources.records import Rows, packed_texts
+from bpetok.sources.records import origins_of, packed_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -221,7 +221,7 @@ def _texts(
     offsets: NDArray[Any] = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
     offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
     yield from packed_texts(
-        memoryview(data).cast("B"), offsets, Rows(f"{name}, row", rows), context.cutting
+        memoryview(data).cast("B"), offsets, origins_of(f"{name}, row", rows), context.cutting
     )
 
 

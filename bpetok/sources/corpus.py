@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpetok._extras import require
+from bpetok._manyfiles import read_files
+from bpetok._threads import map_threads
 from bpetok.sources.arrow import check_table, ipc_items, is_table, parquet_items, table_items
 from bpetok.sources.files import (
+    COMPRESSED,
+    MANY,
     StrPath,
+    find_files,
     format_of,
     local_files,
+    null_ended,
     opened_bytes,
-    read_small,
-    resolve_files,
-    total_size,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Piece, Read, cut, split_lines
+from bpetok.sources.pieces import Chunk, Origin, Origins, Piece, Read, cut, split_lines
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -29,17 +34,23 @@ Table: TypeAlias = object
 
 Files: TypeAlias = StrPath | Table | Iterable[StrPath | Table]
 
+Step: TypeAlias = tuple[Iterable[Piece | Chunk], int]
+"""Texts of a corpus, and the number of the source that comes after them."""
+
 
 class Corpus(NamedTuple):
     """Files and tables, known to be there, in order.
 
     sources : list
         A str is the path or URL of a file, anything else a table.
+    sizes : int64 array, shape (n_sources,)
+        The bytes of plain text files on this machine, uncompressed; -1 for all else.
     total : int or None
         The bytes of text, where that is known without reading.
     """
 
     sources: list[str | Table]
+    sizes: NDArray[np.int64]
     total: int | None
 
     @property
@@ -53,13 +64,13 @@ class Corpus(NamedTuple):
         return local_files(self.paths)
 
 
-def resolve_corpus(files: Files, options: ReadOptions) -> Corpus:
+def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Corpus:
     """Find the files and check what can be checked before reading.
 
     Raises
     ------
     FileNotFoundError, PermissionError, ImportError, TypeError, ValueError
-        As `resolve_files`; if a format needs a package that is not installed; if a file's name does
+        As `find_files`; if a format needs a package that is not installed; if a file's name does
         not tell its format.
     """
     if is_table(files) or isinstance(files, str | os.PathLike):
@@ -67,32 +78,44 @@ def resolve_corpus(files: Files, options: ReadOptions) -> Corpus:
     if not isinstance(files, Iterable):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
     sources: list[str | Table] = []
-    for source in cast("Iterable[Any]", files):
-        if is_table(source):
-            check_table(source)
-            sources.append(source)
+    sizes = [np.empty(0, np.int64)]
+    for are_tables, group in groupby(cast("Iterable[Any]", files), is_table):
+        if are_tables:
+            tables = list(group)
+            for table in tables:
+                check_table(table)
+            sources += tables
+            sizes.append(np.full(len(tables), -1))
         else:
-            sources += resolve_files([source])
+            paths, path_sizes = find_files(group, n_threads)
+            path_sizes[_check_formats(paths, options)] = -1
+            sources += paths
+            sizes.append(path_sizes)
     if not sources:
         raise ValueError("files must name at least one file, got none")
-    paths = [source for source in sources if isinstance(source, str)]
-    for path in paths:
-        _check_format(path, options)
-    return Corpus(sources, _total(sources, options))
+    plain_sizes = np.concatenate(sizes)
+    known = bool((plain_sizes >= 0).all()) and options.take_all and options.max_bytes is None
+    return Corpus(sources, plain_sizes, int(plain_sizes.sum()) if known else None)
 
 
-def _total(sources: list[str | Table], options: ReadOptions) -> int | None:
-    if any(not isinstance(source, str) for source in sources):
-        return None
-    if options._replace(format=None) != ReadOptions(text_column=options.text_column):
-        return None
-    return total_size(source for source in sources if isinstance(source, str))
+def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
+    """Check that files can be read; return the numbers of those that are not plain text."""
+    # What a name ends in says it for all paths that end so, which may be a million.
+    endings = [path[path.rfind(".") :] for path in paths]
+    plain = {
+        ending
+        for ending in set(endings)
+        if ending not in COMPRESSED and (options.format or format_of(ending)) == "text"
+    }
+    others = [number for number, ending in enumerate(endings) if ending not in plain]
+    for number in others:
+        _check_format(paths[number], options.format or format_of(paths[number]))
+    return others
 
 
-def _check_format(path: str, options: ReadOptions) -> None:
+def _check_format(path: str, name: str) -> None:
     if path.endswith(".zst"):
         require("zstandard", "arrow")
-    name = options.format or format_of(path)
     if name == "json":
         raise ValueError(
             f"{path} may be one text, or a record in each line: say format='text' or format='jsonl'"
@@ -105,19 +128,65 @@ def _check_format(path: str, options: ReadOptions) -> None:
 
 def corpus_items(corpus: Corpus, context: Context) -> Iterator[Piece | Chunk]:
     """Yield all texts."""
-    items = (
-        item
-        for number in range(len(corpus.sources))
-        for item in source_items(corpus, context, number)
-    )
+    items = (item for items, _ in corpus_steps(corpus, context, 0) for item in items)
     if context.options.max_bytes is None:
         return items
     return _at_most(context.options.max_bytes, items)
 
 
-def source_items(corpus: Corpus, context: Context, number: int) -> Iterator[Piece | Chunk]:
-    """Yield the texts of one file or table; `max_bytes` is not looked at."""
-    source = corpus.sources[number]
+def corpus_steps(corpus: Corpus, context: Context, first: int) -> Iterator[Step]:
+    """Yield the texts of the sources from `first` on, those of each, or of some small files, apart.
+
+    `max_bytes` is not looked at.
+    """
+    small = (corpus.sizes >= 0) & (corpus.sizes <= context.cutting.chunk_size)
+    if not context.options.take_all or context.cutting.by_line:
+        small[:] = False
+    bounds = np.flatnonzero(np.diff(small)) + 1
+    for begin, end in pairwise([0, *bounds.tolist(), len(small)]):
+        start = max(begin, first)
+        if start >= end:
+            continue
+        if small[start]:
+            yield from _small_steps(corpus, context, start, end)
+        else:
+            for number in range(start, end):
+                yield source_items(corpus.sources[number], context, number), number + 1
+
+
+def _small_steps(corpus: Corpus, context: Context, first: int, end: int) -> Iterator[Step]:
+    """Yield plain text files, some at a time: one by one takes several times as long."""
+
+    def read(batch: range) -> tuple[Chunk, int]:
+        paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
+        sizes = corpus.sizes[batch.start : batch.stop]
+        data, n_read = read_files(null_ended(paths), sizes)
+        numbers = np.flatnonzero(sizes[:n_read])  # an empty file is no text
+        origins = Origins(lambda i: Origin(paths[numbers[i]], 0), range(len(numbers)))
+        return Chunk(data, np.cumsum(sizes[numbers]), origins), n_read
+
+    batches = list(_batches(corpus.sizes, first, end, context.cutting.chunk_size))
+    chunks = map_threads(read, batches, context.n_threads)
+    for batch, (chunk, n_read) in zip(batches, chunks, strict=True):
+        yield [chunk], batch.start + n_read
+        for number in batch[n_read:]:
+            yield source_items(corpus.sources[number], context, number), number + 1
+
+
+def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) -> Iterator[range]:
+    """Yield ranges of files that have about `chunk_size` bytes together."""
+    ends = np.cumsum(sizes[first:end])
+    start = 0
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        stop = int(np.searchsorted(ends, before + chunk_size, side="right"))
+        stop = min(stop, start + MANY)
+        yield range(first + start, first + stop)
+        start = stop
+
+
+def source_items(source: str | Table, context: Context, number: int) -> Iterator[Piece | Chunk]:
+    """Yield the texts of a file or table, which is the `number`-th of a corpus."""
     sampler = Sampler(context.options, number)
     if not isinstance(source, str):
         return table_items(source, context, sampler)
@@ -139,14 +208,7 @@ def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece
 
 
 def _text_pieces(path: str, context: Context) -> Iterator[Piece]:
-    most = context.options.max_text_chars
-    small = read_small(path, context.cutting.chunk_size) if most is None else None
-    if small is not None:
-        return iter([Piece(path, 0, small)] if small else [])
-    return _read_pieces(path, context, most)
-
-
-def _read_pieces(path: str, context: Context, most_chars: int | None) -> Iterator[Piece]:
+    most_chars = context.options.max_text_chars
     with opened_bytes(path) as file:
         read: Read = file.read
         if most_chars is not None:

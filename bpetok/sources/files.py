@@ -12,11 +12,18 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO, TypeAlias, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bpetok._extras import require
+from bpetok._manyfiles import file_sizes
+from bpetok._threads import map_threads
 
 StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
+MANY = 1 << 14
+"""Paths that are looked at at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -29,10 +36,24 @@ FORMAT_OF = {
 
 
 def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
-    """Return the paths and URLs of existing files; patterns and folders expanded, sorted.
+    """Return the paths and URLs of existing files, as `find_files`."""
+    return find_files(files)[0]
+
+
+def find_files(
+    files: StrPath | Iterable[StrPath], n_threads: int = 1
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Find existing files; patterns and folders are expanded, sorted.
 
     Of a folder all files are taken, at any depth, whose names, and those of the folders on the way,
     do not begin with a dot or an underscore.
+
+    Returns
+    -------
+    paths : list of str
+        Paths and URLs.
+    sizes : int64 array, shape (n_paths,)
+        The bytes of regular files on this machine, -1 for all else.
 
     Raises
     ------
@@ -43,14 +64,40 @@ def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
     ValueError
         If there is no path at all.
     """
-    paths: list[str] = []
+    names: list[str] = []
     for file in [files] if isinstance(files, str | os.PathLike) else files:
         if not isinstance(file, str | os.PathLike):
             raise TypeError(f"a file must be a str or a path, got {file!r}")
-        paths += _expand(os.fspath(file))
-    if not paths:
+        names.append(os.fspath(file))
+    sizes = _sizes(names, n_threads)
+    if (sizes < 0).any():
+        found = zip(names, sizes.tolist(), strict=True)
+        names = [path for name, size in found for path in ([name] if size >= 0 else _expand(name))]
+        sizes = _sizes(names, n_threads)
+    if not names:
         raise ValueError("files must name at least one file, got none")
-    return paths
+    for i in np.flatnonzero(sizes < 0).tolist():
+        sizes[i] = _checked_size(names[i])
+    return names, sizes
+
+
+def _sizes(paths: list[str], n_threads: int) -> NDArray[np.int64]:
+    """Return the sizes of regular files that may be read; -1 where it takes a closer look."""
+    parts = [paths[first : first + MANY] for first in range(0, len(paths), MANY)]
+    sizes = np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
+    sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
+    return sizes
+
+
+def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
+    if any("\0" in path for path in paths):
+        return np.full(len(paths), -1)
+    return file_sizes(null_ended(paths), len(paths))
+
+
+def null_ended(paths: Iterable[str]) -> bytes:
+    """Return paths as `bpetok._manyfiles` takes them. Requires: no NUL in them."""
+    return os.fsencode("".join([f"{path}\0" for path in paths]))
 
 
 def _expand(path: str) -> list[str]:
@@ -60,9 +107,8 @@ def _expand(path: str) -> list[str]:
         return [path]
     if is_url(path):
         return _expand_url(path)
-    # Paths may be a million: os.path takes a quarter of the time of Path.
-    if os.path.isdir(path):  # noqa: PTH112
-        found = list(_walk(path))
+    if os.path.isdir(path):  # noqa: PTH112  # a quarter of the time of Path
+        found = _walk(path)
         if not found:
             raise FileNotFoundError(f"no files in the folder {path!r}")
     elif os.path.exists(path):  # noqa: PTH110
@@ -75,24 +121,30 @@ def _expand(path: str) -> list[str]:
             raise FileNotFoundError(f"no file matches the pattern {path!r}")
     else:
         raise FileNotFoundError(f"no such file: {path!r}")
-    for name in found:
-        if not os.access(name, os.R_OK):
-            raise PermissionError(f"no permission to read {name!r}")
     return found
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """Yield the files of a folder, then those of its folders, sorted by name."""
+def _checked_size(path: str) -> int:
+    """Return the size of a file that is to be read, -1 if it is no regular one on this machine."""
+    if path == STANDARD_INPUT or is_url(path):
+        return -1
+    if not os.access(path, os.R_OK):
+        raise PermissionError(f"no permission to read {path!r}")
+    state = os.stat(path)  # noqa: PTH116
+    return state.st_size if S_ISREG(state.st_mode) else -1
+
+
+def _walk(folder: str) -> list[str]:
+    """Return the files of a folder, then those of its folders, sorted by name."""
     try:
         with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+            shown = [entry for entry in scan if entry.name[0] not in "._"]
     except PermissionError:
         raise PermissionError(f"no permission to read the folder {folder!r}") from None
-    shown = [entry for entry in entries if entry.name[0] not in "._"]
-    yield from (entry.path for entry in shown if not entry.is_dir())
-    for entry in shown:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
+    files = sorted(entry.path for entry in shown if not entry.is_dir())
+    for path in sorted(entry.path for entry in shown if entry.is_dir(follow_symlinks=False)):
+        files += _walk(path)
+    return files
 
 
 def is_url(path: str) -> bool:
@@ -139,19 +191,6 @@ def file_state(path: str) -> tuple[int, str]:
     info = file_system.info(name)
     tags = (info.get(key) for key in ("ETag", "etag", "mtime", "LastModified", "updated"))
     return int(info.get("size") or 0), str(next(filter(None, tags), ""))
-
-
-def total_size(paths: Iterable[str]) -> int | None:
-    """Return the bytes of plain text files together, None if one is something else."""
-    total = 0
-    for path in paths:
-        if path == STANDARD_INPUT or is_url(path) or format_of(path) != "text":
-            return None
-        state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
-        if not S_ISREG(state.st_mode) or path.endswith(COMPRESSED):
-            return None
-        total += state.st_size
-    return total
 
 
 def sample_files() -> list[str]:
@@ -213,23 +252,6 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 def damaged(path: str, error: object) -> ValueError:
     """Return the error for a file that can't be decompressed or parsed."""
     return ValueError(f"{path} is damaged or not whole: {error}")
-
-
-def read_small(path: str, most: int) -> bytes | None:
-    """Return what a small file has that is not compressed, None if it is something else.
-
-    For each of a million files that takes half of the time of `opened_bytes`.
-    """
-    if path == STANDARD_INPUT or is_url(path) or path.endswith(COMPRESSED):
-        return None
-    before = os.stat(path)  # noqa: PTH116
-    if not S_ISREG(before.st_mode) or not 0 < before.st_size <= most:
-        return None
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        data = file.read(before.st_size + 1)
-        if len(data) != before.st_size or _state(os.fstat(file.fileno())) != _state(before):
-            raise _changed(path)
-    return data
 
 
 @contextmanager

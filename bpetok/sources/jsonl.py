@@ -11,7 +11,7 @@ from bpetok._extras import require
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut_text, join
 from bpetok.sources.reading import Context, Sampler
-from bpetok.sources.records import Rows
+from bpetok.sources.records import origins_of
 
 BLANK: dict[str, Any] = {}
 """In the place of a record: there is nothing in the line."""
@@ -96,7 +96,7 @@ class JsonLines:
                     numbers += [number] * len(new)
         cutting = self._context.cutting
         if max(map(len, texts), default=0) <= cutting.chunk_size:
-            yield join(texts, Rows(f"{self._path}, line", numbers))
+            yield join(texts, origins_of(f"{self._path}, line", numbers))
             return
         for number, text in zip(numbers, texts, strict=True):
             yield from cut_text(f"{self._path}, line {number}", text, cutting)

@@ -42,6 +42,33 @@ class Origin(NamedTuple):
     offset: int
 
 
+class Origins(Sequence[Origin]):
+    """Origins that are made when they are asked for, which is for a message only.
+
+    Parameters
+    ----------
+    make : callable
+        Makes an origin of its number.
+    numbers : range
+    """
+
+    def __init__(self, make: Callable[[int], Origin], numbers: range) -> None:
+        self._make = make
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Origin: ...
+    @overload
+    def __getitem__(self, index: slice) -> Origins: ...
+    def __getitem__(self, index: int | slice) -> Origin | Origins:
+        if isinstance(index, slice):
+            return Origins(self._make, self._numbers[index])
+        return self._make(self._numbers[index])
+
+
 class Chunk(NamedTuple):
     """Pieces one after another in one buffer.
 
@@ -207,29 +234,13 @@ def join(datas: Sequence[Buffer], origins: Sequence[Origin]) -> Chunk:
     return Chunk(b"".join(datas), ends, origins)
 
 
-class Lines(Sequence[Origin]):
-    """The lines of a piece, as origins."""
-
-    def __init__(self, piece: Piece, begins: NDArray[np.int64]) -> None:
-        self._piece = piece
-        self._begins = begins
-
-    def __len__(self) -> int:
-        return len(self._begins)
-
-    @overload
-    def __getitem__(self, index: int) -> Origin: ...
-    @overload
-    def __getitem__(self, index: slice) -> Lines: ...
-    def __getitem__(self, index: int | slice) -> Origin | Lines:
-        if isinstance(index, slice):
-            return Lines(self._piece, self._begins[index])
-        return Origin(self._piece.origin, self._piece.offset + int(self._begins[index]))
-
-
 def split_lines(piece: Piece) -> Chunk:
     """Return a piece as lines, each with its line feed."""
     ends = np.flatnonzero(np.frombuffer(piece.data, np.uint8) == ord("\n")) + 1
     if len(ends) == 0 or ends[-1] < len(piece.data):
         ends = np.append(ends, len(piece.data))
-    return Chunk(piece.data, ends, Lines(piece, np.append(0, ends[:-1])))
+    begins = np.append(0, ends[:-1])
+    origins = Origins(
+        lambda i: Origin(piece.origin, piece.offset + int(begins[i])), range(len(begins))
+    )
+    return Chunk(piece.data, ends, origins)

@@ -60,6 +60,11 @@ class ReadOptions(NamedTuple):
         """The names of `text_column`; "[]" stands for all elements of a list."""
         return self.text_column.replace("[]", ".[]").split(".")
 
+    @property
+    def take_all(self) -> bool:
+        """Whether each text is taken as a whole, but for `max_bytes`."""
+        return self.sample == 1 and self.max_text_chars is None
+
 
 def check_reading(reading: Reading) -> ReadOptions:
     """Check the options of reading."""
@@ -121,9 +126,14 @@ class Tally:
 
 
 class Context(NamedTuple):
-    """What the readers of all formats need to know; `errors` as `count_words` takes it."""
+    """What the readers of all formats need to know; `errors` as `count_words` takes it.
+
+    n_threads : int
+        How many read small files.
+    """
 
     options: ReadOptions
     cutting: Cutting
     errors: str
     tally: Tally
+    n_threads: int = 1
