@@ -25,7 +25,7 @@ from bpetok.sources.files import (
     opened_bytes,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Origin, Origins, Piece, Read, cut, split_lines
+from bpetok.sources.pieces import Chunk, Origin, Origins, Piece, at_most_chars, cut, split_lines
 from bpetok.sources.reading import Context, ReadOptions, Sampler
 
 Table: TypeAlias = object
@@ -208,30 +208,9 @@ def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece
 
 
 def _text_pieces(path: str, context: Context) -> Iterator[Piece]:
-    most_chars = context.options.max_text_chars
     with opened_bytes(path) as file:
-        read: Read = file.read
-        if most_chars is not None:
-            read = _at_most_chars(most_chars, read)
+        read = at_most_chars(context.options.max_text_chars, file.read)
         yield from cut(path, read, context.cutting)
-
-
-def _at_most_chars(n_chars: int, read: Read) -> Read:
-    """Return a function that reads like `read`, but no more than some characters of UTF-8."""
-    left = n_chars
-
-    def read_on(size: int) -> bytes | None:
-        nonlocal left
-        if left < 0:
-            return b""
-        block = read(size) or b""
-        begins = np.flatnonzero((np.frombuffer(block, np.uint8) & 0xC0) != 0x80)
-        if len(begins) > left:
-            block = block[: begins[left]]
-        left -= len(begins)
-        return block
-
-    return read_on
 
 
 def _at_most(n_bytes: int, items: Iterable[Piece | Chunk]) -> Iterator[Piece | Chunk]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from bpetok._extras import require
 from bpetok.sources.files import opened_bytes
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, cut_text, join
+from bpetok.sources.longlines import LongLine
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, at_most_chars, cut, cut_text, join
 from bpetok.sources.reading import Context, Sampler
 from bpetok.sources.records import origins_of
 
@@ -32,6 +33,7 @@ class JsonLines:
         self._context = context
         self._steps = context.options.steps
         self._loads = require("orjson", "arrow").loads
+        self._checked = False  # whether the column is there
 
     def items(self, sampler: Sampler) -> Iterator[Piece | Chunk]:
         """Yield the texts."""
@@ -41,17 +43,30 @@ class JsonLines:
     def read_items(self, read: Read, sampler: Sampler) -> Iterator[Piece | Chunk]:
         """Yield the texts of lines that are read, instead of those of the file."""
         first = 1
-        checked = False
         for lines in _line_blocks(read):
-            taken = sampler.choose(len(lines)).tolist()
-            numbers = list(compress(range(first, first + len(lines)), taken))
-            first += len(lines)
-            records = self._parse(list(compress(lines, taken)), numbers)
-            lines.clear()
-            if not checked and any(record is not BLANK for record in records):
+            n_lines = len(lines) if isinstance(lines, list) else 1
+            taken = sampler.choose(n_lines).tolist()
+            numbers = list(compress(range(first, first + n_lines), taken))
+            first += n_lines
+            if isinstance(lines, list):
+                lines = list(compress(lines, taken))
+                records = self._parse(lines, numbers)
+                del lines
                 self._check_column(records)
-                checked = True
-            yield from self._items(records, numbers)
+                yield from self._items(records, numbers)
+            elif numbers:
+                yield from self._long_items(lines, numbers[0])
+                del lines  # before more is read
+
+    def _long_items(self, line: bytearray, number: int) -> Iterator[Piece]:
+        long = LongLine(line, lambda part: self._parse_line(part, number))
+        self._check_column([long.record])
+        if long.record is BLANK:
+            return
+        end = self._context.options.max_text_chars
+        for text in self._find(long.record, number):
+            read = at_most_chars(end, long.reader(text))
+            yield from cut(f"{self._path}, line {number}", read, self._context.cutting)
 
     def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
         try:
@@ -73,7 +88,10 @@ class JsonLines:
             raise ValueError(f"{self._path}, line {number} is no JSON in UTF-8: {error}") from None
 
     def _check_column(self, records: list[Any]) -> None:
-        first = next(record for record in records if record is not BLANK)
+        first = next((record for record in records if record is not BLANK), None)
+        if first is None or self._checked:
+            return
+        self._checked = True
         if isinstance(first, dict) and not any(self._steps[0] in record for record in records):
             raise ValueError(
                 f"{self._path}: none of its first records has {self._steps[0]!r}, the first has "
@@ -81,7 +99,8 @@ class JsonLines:
             )
 
     def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
-        texts = self._plain_texts(records)
+        end = self._context.options.max_text_chars
+        texts = self._plain_texts(records, end)
         if texts is None:
             texts = []
             found = zip(numbers, records, strict=True)
@@ -90,7 +109,8 @@ class JsonLines:
                 if record is not BLANK:
                     # The counter refuses or replaces what stands for lone surrogates.
                     new = [
-                        text.encode(errors="surrogatepass") for text in self._find(record, number)
+                        text[:end].encode(errors="surrogatepass")
+                        for text in self._find(record, number)
                     ]
                     texts += new
                     numbers += [number] * len(new)
@@ -101,11 +121,11 @@ class JsonLines:
         for number, text in zip(numbers, texts, strict=True):
             yield from cut_text(f"{self._path}, line {number}", text, cutting)
 
-    def _plain_texts(self, records: list[Any]) -> list[bytes] | None:
+    def _plain_texts(self, records: list[Any], end: int | None) -> list[bytes] | None:
         """Return the texts if each record has one, without a step deeper; else None."""
         if len(self._steps) > 1:
             return None
-        name, end = self._steps[0], self._context.options.max_text_chars
+        name = self._steps[0]
         try:
             if end is None:
                 return [record[name].encode() for record in records]
@@ -134,27 +154,28 @@ class JsonLines:
             if value is None:
                 self._context.tally.n_null += 1
             elif isinstance(value, str):
-                yield value[: self._context.options.max_text_chars]
+                yield value
             else:
                 raise ValueError(
                     f"{self._path}, line {number}: the text must be a string, got {value!r:.60}"
                 )
 
 
-def _line_blocks(read: Read) -> Iterator[list[bytes]]:
-    """Yield some lines at a time, without their ends."""
-    parts: list[bytes] = []
+def _line_blocks(read: Read) -> Iterator[list[bytes] | bytearray]:
+    """Yield lines without their ends: some at a time, or a long one."""
+    rest = bytearray()
     while block := read(CHUNK_SIZE):
+        if len(rest) > CHUNK_SIZE:
+            end = block.find(b"\n")
+            rest += block if end < 0 else block[:end]
+            if end < 0:
+                continue
+            yield rest
+            rest, block = bytearray(), block[end + 1 :]
         end = block.rfind(b"\n") + 1
-        if end == 0:  # a long line: joined once, when its end has come
-            parts.append(block)
-            continue
-        parts.append(block[: end - 1])
-        whole = b"".join(parts)
-        parts = [block[end:]]
-        lines = whole.split(b"\n")
-        del whole, block
-        yield lines
-    whole = b"".join(parts)
-    if whole:
-        yield [whole]
+        if end:
+            yield b"".join((rest, block[: end - 1])).split(b"\n")
+            rest = bytearray()
+        rest += block[end:]
+    if rest:
+        yield rest if len(rest) > CHUNK_SIZE else [bytes(rest)]

@@ -143,6 +143,26 @@ def reader(data: Buffer) -> Read:
     return read
 
 
+def at_most_chars(n_chars: int | None, read: Read) -> Read:
+    """Return a function that reads like `read`, but no more than some characters of UTF-8."""
+    if n_chars is None:
+        return read
+    left = n_chars
+
+    def read_on(size: int) -> bytes | None:
+        nonlocal left
+        if left < 0:
+            return b""
+        block = read(size) or b""
+        begins = np.flatnonzero((np.frombuffer(block, np.uint8) & 0xC0) != 0x80)
+        if len(begins) > left:
+            block = block[: begins[left]]
+        left -= len(begins)
+        return block
+
+    return read_on
+
+
 def cut(name: str, read: Read, cutting: Cutting) -> Iterator[Piece]:
     """Read a text to its end and yield pieces of little more than `chunk_size` bytes.
 

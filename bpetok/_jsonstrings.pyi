@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def long_strings(text: Buffer, least: int) -> list[tuple[int, int]]: ...
