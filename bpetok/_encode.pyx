@@ -1,6 +1,6 @@
 """Text to ids: what a Tokenizer runs on. No Numba, no NumPy.
 
-    text -> special tokens cut out -> words (`_scan`) -> a cache of words -> merges (`_ranks`) -> ids
+    text -> special tokens cut out -> words (`_scan`) -> a cache of words -> ids (`_wordids`)
 
 Words are taken some hundreds at a time: first all are packed, hashed and their cache lines
 prefetched, then each is looked up. The GIL is released for longer texts.
@@ -13,9 +13,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
-from bpetok._ranks cimport (
-    Lists, Ranks, lists_free, lists_init, merge_word, ranks_free, ranks_init
-)
+from bpetok._longword cimport Lists, lists_free, lists_init
 from bpetok._scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
 )
@@ -25,6 +23,7 @@ from bpetok._wordcache cimport (
     CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, Key, LONG_WORD, PACKED_WORD, cache_free,
     cache_init, cache_put, cache_tidy, copy_cached, find_entry, hash_word, line_of, pack_word
 )
+from bpetok._wordids cimport Vocabulary, encode_word, vocabulary_free, vocabulary_init
 
 import os
 
@@ -175,8 +174,8 @@ cdef class Workspace:
     cdef Py_ssize_t wrong_at      # where a text has a special token that is disallowed, and
     cdef Py_ssize_t wrong_length  # how many bytes it has
 
-    def __cinit__(self, Py_ssize_t n_merges):
-        if cache_init(&self.cache) < 0 or lists_init(&self.lists, n_merges) < 0:
+    def __cinit__(self, Py_ssize_t n_ids):
+        if cache_init(&self.cache) < 0 or lists_init(&self.lists, n_ids) < 0:
             raise MemoryError
 
     def __dealloc__(self):
@@ -280,7 +279,7 @@ cdef class Encoder:
         With -1: takes bytes and returns where each word ends, as a buffer of int64.
     """
 
-    cdef Ranks ranks
+    cdef Vocabulary vocabulary
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern
     cdef object split
@@ -298,7 +297,7 @@ cdef class Encoder:
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.pattern = pattern
         self.split = split
-        if ranks_init(&self.ranks, data, n_merges, seed) < 0:
+        if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
             self.token_ids = <int32_t*> malloc(token_ids.shape[0] * sizeof(int32_t))
@@ -309,7 +308,7 @@ cdef class Encoder:
         self.unused = []
 
     def __dealloc__(self):
-        ranks_free(&self.ranks)
+        vocabulary_free(&self.vocabulary)
         free(self.token_ids)
 
     # ---- without the GIL ----
@@ -322,7 +321,7 @@ cdef class Encoder:
         cdef Py_ssize_t i, n_ids
         if n > LONGEST_WORD:
             return TOO_LONG
-        n_ids = merge_word(&self.ranks, work.lists, word, n, ids)
+        n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
         if n_ids < 0:
             return NO_MEMORY
         if self.token_ids != NULL:
@@ -466,7 +465,8 @@ cdef class Encoder:
     cdef Workspace borrow(self, Sink sink):
         # Under the GIL, so no two threads get the same. There are never more than threads that
         # encode at once.
-        cdef Workspace work = self.unused.pop() if self.unused else Workspace(self.ranks.n_merges)
+        cdef Workspace work
+        work = self.unused.pop() if self.unused else Workspace(self.vocabulary.ranks.n_ids)
         work.begin(sink)
         return work
 

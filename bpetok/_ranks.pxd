@@ -1,33 +1,72 @@
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint64_t
 
 cdef enum:
+    N_BYTES = 256
     BUCKET = 4
+    ID_BITS = 21             # three such ids fill a slot of 63 bits: what is looked up must be
+    ID_LIMIT = 1 << ID_BITS  # small, or it is pushed out of the processor's cache
+    NO_PAIR = 0              # an empty slot: no merge makes id 0
+    NONE = 0x7FFFFFFF        # not an id, and larger than all: where no merge applies
 
 cdef struct Bucket:
     # Filled from the first slot on; if it is full, pairs go to the next one. Half a cache line.
-    uint64_t slots[BUCKET]  # left, right, id of ID_BITS each; NO_PAIR if empty
+    uint64_t slots[BUCKET]   # left, right, id of ID_BITS each; NO_PAIR if empty
 
 cdef struct LargeSlot:
-    uint64_t pair  # left << 32 | right; NO_PAIR if empty
-    int32_t id
+    uint64_t pair            # left << 32 | right
+    int32_t id               # 0 if empty
+
+cdef struct Pair:
+    int32_t left
+    int32_t right
 
 cdef struct Ranks:
-    # Which pair merges to which id. Pairs of bytes have a table of their own; all others stand in
-    # one with open addressing, at most half full: `buckets`, or `large` if ids need more than
-    # ID_BITS.
-    int32_t* byte_pairs   # [left << 8 | right]
+    # Which pair merges to which id, and back. A table with open addressing, at most half full:
+    # `buckets`, or `large` if ids need more than ID_BITS. Most pairs that are asked for do not
+    # merge; `filter` has sixteen bits for a merge and says so without a look at the table.
     Bucket* buckets
+    uint64_t* filter
     LargeSlot* large
-    uint64_t mask         # of the index of a bucket or large slot
-    uint64_t multiplier   # of the hash; random, so that no file of merges can make long chains
+    uint64_t mask            # of the index of a bucket or large slot
+    uint64_t multiplier      # of the hash; random, so that no file of merges can make long chains
     int shift
-    uint8_t* is_double    # [id - 256]: left and right are the same
-    Py_ssize_t n_merges
+    Pair* pairs              # [id]: what it was merged from; of a byte, -1, -1
+    Py_ssize_t n_ids
 
-cdef struct Lists:
-    # Empty between words: every list that a word fills is emptied before the word is done.
-    int32_t* top      # [rank - 256]: index of a node, -1 if none
-    uint64_t* filled  # one bit a list
+
+cdef inline int32_t find_large(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
+    # `merged` where ids need more than ID_BITS: one slot after the other.
+    cdef uint64_t pair = <uint64_t>left << 32 | <uint64_t>right
+    cdef uint64_t at = pair * ranks.multiplier >> ranks.shift
+    while ranks.large[at].pair != pair and ranks.large[at].id != 0:
+        at = (at + 1) & ranks.mask
+    return ranks.large[at].id if ranks.large[at].id != 0 else <int32_t>NONE
+
+
+cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noexcept nogil:
+    # The id that the pair merges to, NONE if it does not.
+    cdef uint64_t pair, hashed, at, found
+    cdef const Bucket* bucket
+    if ranks.large != NULL:
+        return find_large(ranks, left, right)
+    pair = <uint64_t>left << ID_BITS | <uint64_t>right
+    hashed = pair * ranks.multiplier
+    at = hashed >> ranks.shift
+    if not ranks.filter[at >> 1] >> (hashed >> (ranks.shift - 5) & 63) & 1:
+        return NONE
+    while True:
+        bucket = &ranks.buckets[at]
+        # Which of the four it is, is as good as random, so it must not be a branch.
+        found = bucket.slots[0] if bucket.slots[0] >> ID_BITS == pair else <uint64_t>NO_PAIR
+        found = bucket.slots[1] if bucket.slots[1] >> ID_BITS == pair else found
+        found = bucket.slots[2] if bucket.slots[2] >> ID_BITS == pair else found
+        found = bucket.slots[3] if bucket.slots[3] >> ID_BITS == pair else found
+        if found != NO_PAIR:
+            return <int32_t>(found & (ID_LIMIT - 1))
+        if bucket.slots[3] == NO_PAIR:
+            return NONE
+        at = (at + 1) & ranks.mask
+
 
 # Fill `ranks` from left, right of each merge; `ranks` is zeroed, and to be freed also after -1 (no
 # memory).
@@ -35,13 +74,3 @@ cdef int ranks_init(
     Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil
 cdef void ranks_free(Ranks* ranks) noexcept nogil
-
-# The lists of one thread, likewise.
-cdef int lists_init(Lists* lists, Py_ssize_t n_merges) noexcept nogil
-cdef void lists_free(Lists* lists) noexcept nogil
-
-# Write the ids of a word to `ids`, return their number, -1 if memory ran out. Requires: 0 < n <=
-# LONGEST_WORD, room for n ids.
-cdef Py_ssize_t merge_word(
-    const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
-) noexcept nogil
