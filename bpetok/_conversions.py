@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from bpetok._options import shorten
@@ -191,8 +191,21 @@ class Conversions:
         gpt2.save_gpt2(self._tokenizer(), folder)
 
     @classmethod
-    def from_gpt2(cls, vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> Tokenizer:
-        """Return the tokenizer of a vocab.json and a merges.txt; what no merge makes is special.
+    def from_gpt2(
+        cls,
+        vocab: str | os.PathLike[str],
+        merges: str | os.PathLike[str],
+        *,
+        special_tokens: Iterable[str] | None = None,
+    ) -> Tokenizer:
+        """Return the tokenizer of a vocab.json and a merges.txt.
+
+        Parameters
+        ----------
+        vocab, merges : path
+        special_tokens : iterable of str, optional
+            Which entries of the vocabulary are special tokens. Else those that no merge makes, as
+            long as none is one word by itself, as a token is whose merge is missing.
 
         Raises
         ------
@@ -203,12 +216,15 @@ class Conversions:
         """
         from bpetok.formats import gpt2
 
-        return gpt2.from_files(vocab, merges)
+        return gpt2.from_files(vocab, merges, special_tokens)
 
     # ---- minbpe ----
 
     def save_minbpe(self, prefix: str | os.PathLike[str]) -> None:
         """Write PREFIX.model and PREFIX.vocab.
+
+        minbpe's ``load`` goes on to split texts by the pattern that its tokenizer was made with, so
+        make it with this one's: ``RegexTokenizer(pattern)``, whose default is `patterns.LLAMA3`.
 
         Raises
         ------

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok._scan import split_words
+from bpetok.formats import gpt2
+from bpetok.formats import tiktoken as tiktoken_format
 from bpetok.formats.byte_level import CHARACTERS as SPELLED
 from bpetok.formats.byte_level import from_text, to_text
-from bpetok.patterns import GPT2
+from bpetok.formats.checks import check_ids_equal
+from bpetok.patterns import GPT2, PATTERNS, SPELLINGS
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT, texts
 
@@ -234,6 +237,7 @@ def vocab_without(*names, **new):
 
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+TIKTOKENS = next(e for e, name in SPELLINGS.items() if name == "cl100k")
 DAMAGED_JSON = {
     "empty": (b"", "line 1 column 1"),
     "cut": (document()[:-40], "line 1 column"),
@@ -338,6 +342,38 @@ DAMAGED_JSON = {
     "three": (document(model__merges=["a b c"]), r"merges\[0\]: 'a b c' can't be"),
     "merge of numbers": (document(model__merges=[[1, 2]]), r"merges\[0\]: \[1, 2\] can't be"),
     "merges object": (document(model__merges={}), "model.merges must be an array"),
+    "two kinds of added tokens": (
+        document(
+            model__vocab=vocab_without("<s>"),
+            added_tokens=[
+                {"id": 300, "content": "xy", "normalized": True},
+                {"id": 301, "content": "yz", "normalized": False},
+            ],
+        ),
+        r"added_tokens: \['yz', 'xy'\] can't be represented: one is \"normalized\"",
+    ),
+    "two kinds that begin alike": (
+        document(
+            model__vocab=vocab_without("<s>"),
+            added_tokens=[
+                {"id": 300, "content": "<t>", "normalized": True},
+                {"id": 301, "content": "<t>s", "normalized": False},
+            ],
+        ),
+        r"added_tokens: \['<t>', '<t>s'\] can't be represented",
+    ),
+    "an interval with a plus": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": TIKTOKENS}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        r"pattern.Regex: .* takes \{1,3\}\+ for any number of repetitions; the pattern 'cl100k'",
+    ),
     "two ways": (
         document(model__merges=["b c", "a bc", "a b", "ab c"]),
         None,  # (a, b) comes later than (b, c), so (ab, c) never happens
@@ -383,6 +419,47 @@ def test_whatever_happens_to_a_tokenizer_json(tmp_path_factory, start, length, n
     except ValueError as error:
         message = str(error)
     assert message == "" or message.startswith(str(path))
+
+
+@pytest.mark.parametrize("expression", [*PATTERNS.values(), *SPELLINGS])
+def test_expressions_that_are_read_mean_the_same_there(expression, tmp_path):
+    """Or are refused: Oniguruma does not read all as the engines that they were written for."""
+    tokenizers = pytest.importorskip("tokenizers")
+    split = {"Regex": expression}
+    content = json.loads(TOKENIZERS["as trained"].to_tokenizers().to_str())
+    content["pre_tokenizer"]["pretokenizers"][0]["pattern"] = split
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    if expression == TIKTOKENS:
+        with pytest.raises(ValueError, match="can't be represented"):
+            Tokenizer.from_pretrained(tmp_path)
+        return
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    check_ids_equal(
+        Tokenizer.from_pretrained(tmp_path), lambda text: theirs.encode(text).ids, "tokenizers"
+    )
+
+
+def test_a_merge_that_is_listed_twice_comes_as_late_as_there(tmp_path):
+    """tokenizers and GPT-2's encoder.py keep the last place in the list."""
+    tokenizers = pytest.importorskip("tokenizers")
+    content = json.loads(Tokenizer(merges=[]).to_tokenizers().to_str())
+    content["model"]["vocab"] |= {"ab": 256, "bc": 257}
+    content["model"]["merges"] = [["a", "b"], ["b", "c"], ["a", "b"]]
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(content))
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.encode("abcab") == theirs.encode("abcab").ids == [97, 257, 256]
+
+
+def test_two_kinds_of_added_tokens_that_never_overlap_are_read(tmp_path):
+    """As where tokens were added to a tokenizer later."""
+    pytest.importorskip("tokenizers")
+    theirs = Tokenizer(merges=MERGES, special_tokens=["<|end|>", "<|end|>s"]).to_tokenizers()
+    theirs.add_tokens(["<|call|>", "<|call|>s", "  "])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert len(tok.special_tokens) == 5
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
 
 
 def test_tokens_around_a_text_are_warned_of(tmp_path):
@@ -517,7 +594,89 @@ def test_a_file_of_ranks_needs_a_pattern(tmp_path):
         Tokenizer.from_tiktoken(other, special_tokens={"<s>": 256})
 
 
+def test_special_tokens_that_begin_alike_are_compared():
+    """tiktoken finds one of them, not always the longest."""
+    tiktoken = pytest.importorskip("tiktoken")
+    names = ["<a>", "<a>b", "<a>bc"]
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    special = {name: 256 + i for i, name in enumerate(names)}
+    theirs = tiktoken.Encoding("x", pat_str=GPT2, mergeable_ranks=ranks, special_tokens=special)
+    found = [theirs.encode(name, allowed_special="all") for name in names]
+    assert found != [[256], [257], [258]]
+    with pytest.raises(ValueError, match=r"begins with '<a>.*', which this Encoding finds"):
+        Tokenizer.from_tiktoken(theirs)
+    for others in ([], [f"<{i}>" for i in range(100)]):
+        tok = Tokenizer(merges=[], special_tokens=[*others, *names])
+        with pytest.raises(ValueError, match=r"gives other ids than this tokenizer for '<a>bc?'"):
+            tok.to_tiktoken()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_file_of_ranks_is_checked_before_it_is_written(installed, tmp_path, monkeypatch):
+    """With tiktoken, or with the reader here."""
+    if installed:
+        pytest.importorskip("tiktoken")
+    else:
+        monkeypatch.setitem(sys.modules, "tiktoken", None)
+    parse = tiktoken_format.parse_ranks
+    tok = TOKENIZERS["as trained"]
+    tok.save_tiktoken(tmp_path / "right")
+    last = tok.token_bytes(405)
+    monkeypatch.setattr(
+        tiktoken_format,
+        "parse_ranks",
+        lambda data: {token: rank for token, rank in parse(data).items() if token != last},
+    )
+    consumer = "tiktoken" if installed else "the file"
+    with pytest.raises(ValueError, match=f"{consumer} gives other ids than this tokenizer for"):
+        tok.save_tiktoken(tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
+
+
 # ---- GPT-2 and minbpe ----
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_gpt2_files_are_checked_before_they_are_written(installed, tmp_path, monkeypatch):
+    """With tokenizers, or with the reader here."""
+    if installed:
+        pytest.importorskip("tokenizers")
+    else:
+        monkeypatch.setitem(sys.modules, "tokenizers", None)
+    tok = TOKENIZERS["as trained"]
+    tok.save_gpt2(tmp_path / "right")
+    exchanged = [(token_id ^ 1, token) for token_id, token in gpt2.ordinary_tokens(tok)]
+    monkeypatch.setattr(gpt2, "ordinary_tokens", lambda _: exchanged)
+    consumer = "tokenizers" if installed else "the files"
+    with pytest.raises(ValueError, match=rf"{consumer} gives? other ids than this tokenizer for"):
+        tok.save_gpt2(tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_merges_that_are_cut_off_are_refused(tmp_path):
+    """At the end of any line: what no merge makes is no special token if it is a word."""
+    tok = TOKENIZERS["as trained"]
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    lines = merges.read_bytes().splitlines(keepends=True)
+    for n in range(len(lines)):
+        merges.write_bytes(b"".join(lines[:n]))
+        with pytest.raises(ValueError, match=r"merges.txt: no merge makes .*: merges are missing"):
+            Tokenizer.from_gpt2(vocab, merges)
+
+
+def test_special_tokens_of_gpt2_files_may_be_named(tmp_path):
+    """As they must be where they could be ordinary tokens."""
+    tok = Tokenizer(merges=MERGES, special_tokens=["END", "<|end|>"])
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    with pytest.raises(ValueError, match=r"no merge makes b'END', id 406: .* special token"):
+        Tokenizer.from_gpt2(vocab, merges)
+    with pytest.raises(ValueError, match=r"no merge makes b'<\|end\|>', id 407"):
+        Tokenizer.from_gpt2(vocab, merges, special_tokens=["END"])
+    with pytest.raises(ValueError, match="the special token '<s>' is not in the vocabulary"):
+        Tokenizer.from_gpt2(vocab, merges, special_tokens=["END", "<|end|>", "<s>"])
+    assert Tokenizer.from_gpt2(vocab, merges, special_tokens=iter(["END", "<|end|>"])) == tok
 
 
 def test_gpt2_files_read_back_equal(tok, tmp_path):
@@ -585,6 +744,11 @@ def test_minbpe_files_say_all_there_is_to_say(tmp_path):
     assert "[a] 97" in rows
     assert "[\\u000a] 10" in rows
     assert "[Ωδ] 407" in rows
+    tok = Tokenizer(merges=[], special_tokens=["<a>", "<b>", "<a>b"])
+    tok.save_minbpe(tmp_path / "tok")
+    names = list(load_as_minbpe(tmp_path / "tok.model")[1])
+    assert names.index("<a>b") < names.index("<a>")  # the first that fits is taken
+    assert Tokenizer.from_minbpe(tmp_path / "tok.model") == tok
     with pytest.raises(ValueError, match="'a b' holds white space"):
         Tokenizer(merges=[], special_tokens=["a b"]).save_minbpe(tmp_path / "no")
 
@@ -602,6 +766,12 @@ def test_minbpe_files_say_all_there_is_to_say(tmp_path):
         (f"minbpe v1\n{GPT2}\n0\n97 300\n".encode(), r"merges\[0\] must join ids"),
         (f"minbpe v1\n{GPT2}\n0\n97 98 99\n".encode(), "line 4: '97 98 99' is not a pair"),
         (f"minbpe v1\n{GPT2}\n0\n97 -1\n".encode(), "line 4"),
+        (f"minbpe v1\n{GPT2}\n0\n97 98\n99 10".encode(), "line 5: the file is cut off"),
+        (f"minbpe v1\n{GPT2}\n1\n<s>\t 256\t3\n".encode(), "line 4: .* is not a new special"),
+        (
+            f"minbpe v1\n{GPT2}\n2\n<a> 256\n<a>b 257\n".encode(),
+            "line 5: the special token '<a>b' begins with '<a>', which comes first",
+        ),
         (f"minbpe v1\n{GPT2}\n1\n<s> 97\n".encode(), "'<s>' is 97, which another token has"),
         (b"minbpe v1\n\xff", "byte 10 is not UTF-8"),
     ],

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpetok._files import check_path, read_bounded, write_whole
-from bpetok._options import shorten
+from bpetok._options import check_special_tokens, shorten
 from bpetok._saved import read_json
+from bpetok._scan import check_utf8, split_words
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
 from bpetok.formats.recovery import from_merges, reading
@@ -39,46 +43,89 @@ def save_gpt2(tokenizer: Tokenizer, folder: str | os.PathLike[str]) -> None:
     vocab_file = json.dumps(dict(sorted(vocab.items(), key=lambda item: item[1]))).encode()
     rows = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges]
     merges_file = ("\n".join([HEADER, *rows]) + "\n").encode()
-    same = parse(vocab_file, merges_file)
-    check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the files")
+    _check_files(tokenizer, vocab_file, merges_file)
     target = check_path(folder)
     target.mkdir(parents=True, exist_ok=True)
     write_whole(target / "vocab.json", vocab_file)
     write_whole(target / "merges.txt", merges_file)
 
 
-def from_files(vocab: str | os.PathLike[str], merges: str | os.PathLike[str]) -> Tokenizer:
-    """Return the tokenizer of such files; what no merge makes is a special token."""
+def _check_files(tokenizer: Tokenizer, vocab_file: bytes, merges_file: bytes) -> None:
+    """Compare ids with those of the tokenizers library, or of the reader here without it."""
+    try:
+        import tokenizers
+    except ImportError:
+        same = parse(vocab_file, merges_file, tokenizer.special_tokens)
+        check_ids_equal(
+            tokenizer, lambda text: same.encode(text, allowed_special="all"), "the files"
+        )
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        vocab, merges = Path(folder, "vocab.json"), Path(folder, "merges.txt")
+        vocab.write_bytes(vocab_file)
+        merges.write_bytes(merges_file)
+        other = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(vocab), str(merges)))
+    other.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    other.add_special_tokens(list(tokenizer.special_tokens))
+    check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
+
+
+def from_files(
+    vocab: str | os.PathLike[str],
+    merges: str | os.PathLike[str],
+    special_tokens: Iterable[str] | None,
+) -> Tokenizer:
+    """Return the tokenizer of such files; `special_tokens` as in `parse`."""
+    names = None if special_tokens is None else check_special_tokens(special_tokens)
     vocab_data = read_bounded(vocab, MAX_FILE_BYTES)
     merges_data = read_bounded(merges, MAX_FILE_BYTES)
-    names = f"{os.fspath(vocab)}, {os.fspath(merges)}"
-    return reading(names, lambda: parse(vocab_data, merges_data))
+    files = f"{os.fspath(vocab)}, {os.fspath(merges)}"
+    return reading(files, lambda: parse(vocab_data, merges_data, names))
 
 
-def parse(vocab_data: bytes, merges_data: bytes) -> Tokenizer:
-    """Return the tokenizer of what such files hold."""
+def parse(
+    vocab_data: bytes, merges_data: bytes, special_tokens: Iterable[str] | None = None
+) -> Tokenizer:
+    """Return the tokenizer of what such files hold.
+
+    Parameters
+    ----------
+    special_tokens : iterable of str, optional
+        What in the vocabulary is special. Else what no merge makes, if it can't be a token whose
+        merge is missing.
+    """
     vocab = read_json(vocab_data)
     if not isinstance(vocab, dict):
         raise ValueError(f"the vocabulary must be an object, got {shorten(vocab)}")
+    merges = _parse_merges(merges_data)
+    special = _find_special(vocab, merges) if special_tokens is None else set(special_tokens)
+    for name in special:
+        if name not in vocab:
+            raise ValueError(f"the special token {shorten(name)} is not in the vocabulary")
+    ids: dict[bytes, int] = {}
     for name, token_id in vocab.items():
         if type(token_id) is not int:
             raise ValueError(
                 f"the id of {shorten(name)} must be an integer, got {shorten(token_id)}"
             )
-    merges = _parse_merges(merges_data)
+        if name not in special:
+            ids[from_text(name)] = token_id
+    return from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
+
+
+def _find_special(vocab: Iterable[str], merges: Iterable[tuple[bytes, bytes]]) -> set[str]:
+    """Return what no merge makes, but for what is one word: there a merge must be missing."""
     made = {left + right for left, right in merges}
-    ids: dict[bytes, int] = {}
-    special: dict[str, int] = {}
-    for name, token_id in vocab.items():
+    special: set[str] = set()
+    for name in vocab:
         try:
             token = from_text(name)
         except ValueError:
-            token = b""
-        if token in made or len(token) == 1:
-            ids[token] = token_id
-        else:
-            special[name] = token_id
-    return from_merges(ids, merges, "gpt2", special)
+            special.add(name)
+            continue
+        if token not in made and check_utf8(token) < 0 and len(split_words(token)) > 1:
+            special.add(name)
+    return special
 
 
 def _parse_merges(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,7 +13,12 @@ from bpetok._files import check_path, read_bounded, write_whole
 from bpetok._options import shorten
 from bpetok._saved import read_json
 from bpetok.formats.byte_level import from_text, to_text
-from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.checks import (
+    check_ids_equal,
+    check_tokens_differ,
+    names_within_names,
+    ordinary_tokens,
+)
 from bpetok.formats.recovery import from_merges, reading
 from bpetok.patterns import check_pattern, expression_of, names, scanner_of
 
@@ -23,8 +29,8 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 MAX_FILE_BYTES = 1 << 28
-GPT2_SPELLED_OUT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""What ByteLevel(use_regex=True) splits by; the same words as `patterns.GPT2`."""
+POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
+"""As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
 
 
 # ---- out ----------------------------------------------------------------------------------------
@@ -277,9 +283,15 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     behavior = (split.get("behavior"), bool(split.get("invert")))
     if behavior not in (("Isolated", False), ("Removed", True)):
         _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
-    if expression == GPT2_SPELLED_OUT:
-        return "gpt2"
     pattern = check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+    interval = POSSESSIVE_INTERVAL.search(expression)
+    if interval is not None:
+        _refuse(
+            "pre_tokenizer.pattern.Regex",
+            expression,
+            f"the file's engine takes {interval[0]} for any number of repetitions; "
+            f"the pattern {pattern!r} is spelled without a + there",
+        )
     if scanner_of(pattern) < 0:
         _refuse(
             "pre_tokenizer.pattern.Regex",
@@ -292,6 +304,7 @@ def _read_pattern(pre_tokenizer: Any) -> str:
 
 def _read_added_tokens(rows: Any) -> dict[str, int]:
     special: dict[str, int] = {}
+    normalized: dict[str, bool] = {}
     for i, row in enumerate(_expect(rows, list, "added_tokens")):
         token = _expect(row, dict, f"added_tokens[{i}]")
         name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
@@ -303,7 +316,37 @@ def _read_added_tokens(rows: Any) -> dict[str, int]:
         if name in special:
             _refuse(f"added_tokens[{i}].content", name, "it stands there twice")
         special[name] = token["id"]
+        normalized[name] = bool(token.get("normalized"))
+    _check_one_search(normalized)
     return special
+
+
+def _check_one_search(normalized: dict[str, bool]) -> None:
+    """Refuse added tokens that are not found in one search, leftmost first and longest, as here.
+
+    tokenizers looks for all that are not "normalized" first, and for the others in what is left.
+    That is the same if none of one kind can overlap one of the other in a text: if none begins
+    with another, and the first character of none stands further on in another.
+    """
+    groups = [[name for name in normalized if normalized[name] is kind] for kind in (True, False)]
+    firsts, others = ({name[:1]: name for name in group} for group in groups), groups[::-1]
+    for first, group in zip(firsts, others, strict=True):
+        for name in group:
+            inside = first.keys() & set(name[1:])
+            if inside:
+                _refuse_mixed(first[inside.pop()], name)
+    for name, begin in names_within_names(normalized):
+        if normalized[begin] is not normalized[name]:
+            _refuse_mixed(begin, name)
+
+
+def _refuse_mixed(name: str, other: str) -> NoReturn:
+    _refuse(
+        "added_tokens",
+        [name, other],
+        'one is "normalized" and the other is not, so where they overlap it is not the leftmost '
+        "that is found",
+    )
 
 
 def _read_merges(rows: Any) -> list[tuple[bytes, bytes]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpetok._files import check_path, read_bounded, write_whole
 from bpetok._options import shorten
-from bpetok.formats.checks import check_ids_equal
+from bpetok.formats.checks import check_ids_equal, names_within_names
 from bpetok.formats.recovery import reading
 from bpetok.patterns import check_builtin, expression_of
 from bpetok.vocab import N_BYTES
@@ -31,7 +32,9 @@ def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
                 f"the special token {name!r} holds white space, at which minbpe would cut it"
             )
     lines = [HEADER, expression_of(tokenizer.pattern), str(len(tokenizer.special_tokens))]
-    lines += [f"{name} {token_id}" for name, token_id in tokenizer.special_tokens.items()]
+    # minbpe finds the first that fits, so of two that begin alike the longer one has to come first
+    longest_first = sorted(tokenizer.special_tokens.items(), key=lambda item: -len(item[0]))
+    lines += [f"{name} {token_id}" for name, token_id in longest_first]
     lines += [f"{left} {right}" for left, right in tokenizer.merge_pairs.tolist()]
     model = ("\n".join(lines) + "\n").encode()
     same = parse(model)
@@ -86,18 +89,32 @@ def parse(data: bytes) -> Tokenizer:
         raise ValueError(f"line 3: {n_special} special tokens, but the file has {len(lines)} lines")
     special: dict[str, int] = {}
     for number in range(4, 4 + n_special):
-        name, _, token_id = lines[number - 1].strip().rpartition(" ")
-        if not name or name in special or not _is_number(token_id):
+        parts = lines[number - 1].split()
+        if len(parts) != 2 or parts[0] in special or not _is_number(parts[1]):
             raise ValueError(
                 f"line {number}: {shorten(lines[number - 1])} is not a new special token and its id"
             )
-        special[name] = int(token_id)
+        special[parts[0]] = int(parts[1])
+    _check_longest_first(special)
     pairs = [
         _numbers(lines, number, 2)
         for number in range(4 + n_special, len(lines) + 1)
         if lines[number - 1].strip()
     ]
+    if lines[-1].strip():
+        raise ValueError(f"line {len(lines)}: the file is cut off, its last line has no end")
     return Tokenizer(merges=pairs, pattern=check_builtin(lines[1].strip()), special_tokens=special)
+
+
+def _check_longest_first(special: Mapping[str, int]) -> None:
+    """Refuse a special token behind one that it begins with: minbpe never finds it."""
+    line = {name: number for number, name in enumerate(special, 4)}
+    for name, begin in names_within_names(special):
+        if line[begin] < line[name]:
+            raise ValueError(
+                f"line {line[name]}: the special token {shorten(name)} begins with "
+                f"{shorten(begin)}, which comes first and is found in its place"
+            )
 
 
 def _numbers(lines: list[str], number: int, n: int) -> list[int]:

@@ -75,7 +75,11 @@ def from_merges(
     numbers = _byte_numbers(vocab)
     pairs: list[Pair] = []
     again: set[bytes] = set()
-    for i, (left, right) in enumerate(merges):
+    rows = list(merges)
+    last = {row: i for i, row in enumerate(rows)}  # a merge that is listed twice comes late there
+    for i, (left, right) in enumerate(rows):
+        if last[left, right] != i:
+            continue
         for part in (left, right):
             if part not in numbers:
                 raise ValueError(
@@ -94,6 +98,7 @@ def from_merges(
         raise ValueError(
             f"no merge makes {shorten(unmade[0])}, id {vocab[unmade[0]]}"
             + (f", and {len(unmade) - 1} other tokens" if len(unmade) > 1 else "")
+            + ": merges are missing, or it is a special token and must be given as one"
         )
     # A second way to a token is harmless if the first is always taken: if the token's bytes as a
     # word of their own come to the token, no other pair that spells it ever stands in a text.

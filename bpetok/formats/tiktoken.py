@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from bpetok._files import read_bounded, write_whole
 from bpetok._options import shorten
-from bpetok.formats.checks import check_ids_equal, check_ranks_mean_merges, ordinary_tokens
+from bpetok.formats.checks import (
+    check_ids_equal,
+    check_ranks_mean_merges,
+    names_within_names,
+    ordinary_tokens,
+)
 from bpetok.formats.recovery import from_ranks, reading
 from bpetok.patterns import check_builtin, expression_of
 
@@ -51,13 +56,37 @@ def save_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> None:
         base64.b64encode(token) + b" %d\n" % rank
         for token, rank in sorted(ranks.items(), key=lambda item: item[1])
     ]
-    same = from_ranks(parse_ranks(b"".join(lines)), tokenizer.pattern, tokenizer.special_tokens)
-    check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the file")
-    write_whole(path, b"".join(lines))
+    data = b"".join(lines)
+    _check_file(tokenizer, data)
+    write_whole(path, data)
+
+
+def _check_file(tokenizer: Tokenizer, data: bytes) -> None:
+    """Compare ids with those of tiktoken, or of the reader here without it."""
+    ranks = parse_ranks(data)
+    try:
+        import tiktoken
+    except ImportError:
+        same = from_ranks(ranks, tokenizer.pattern, {})
+        check_ids_equal(tokenizer, same.encode_ordinary, "the file", special=False)
+        return
+    encoding = tiktoken.Encoding(
+        "the file",
+        pat_str=expression_of(tokenizer.pattern),
+        mergeable_ranks=ranks,
+        special_tokens={},
+    )
+    check_ids_equal(tokenizer, encoding.encode_ordinary, "tiktoken", special=False)
 
 
 def from_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Tokenizer:
     """Return the tokenizer that gives the ids of an Encoding."""
+    for name, begin in names_within_names(encoding._special_tokens):
+        if encoding.encode(name, allowed_special="all") != [encoding._special_tokens[name]]:
+            raise ValueError(
+                f"the special token {shorten(name)} begins with {shorten(begin)}, which this "
+                "Encoding finds in its place; here the longest one is found"
+            )
     return from_ranks(
         encoding._mergeable_ranks,
         check_builtin(encoding._pat_str) if pattern is None else pattern,
