@@ -41,7 +41,7 @@ class Conversions:
         Parameters
         ----------
         folder : path
-            Made if it is not there.
+            Made if it is not there. The files of a tokenizer in it are replaced.
         bos_token, eos_token, pad_token, unk_token : str, optional
             The special tokens that have these roles.
         chat_template : str, optional
@@ -52,8 +52,9 @@ class Conversions:
         Raises
         ------
         ValueError
-            If a role's token is not in the vocabulary, or the file can't say what this tokenizer
-            does; the message has the reason.
+            If a role's token is not in the vocabulary, the file can't say what this tokenizer does,
+            or the folder holds more of another tokenizer, which transformers would read with this
+            one's; the message has the reason.
         OSError
             If the folder can't be written to.
         """

@@ -155,6 +155,38 @@ def test_a_role_needs_a_special_token(role, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "error", "message"),
+    [
+        ({"chat_template": 5}, TypeError, "chat_template must be a str, got 5"),
+        ({"chat_template": "\ud800"}, ValueError, "chat_template has a lone surrogate"),
+        ({"model_max_length": 0}, ValueError, r"model_max_length must be in 1\.\."),
+        ({"model_max_length": "512"}, TypeError, "model_max_length must be an int, got '512'"),
+        ({"eos_token": ["<|end|>"]}, ValueError, "eos_token must be a special token"),
+    ],
+)
+def test_options_are_checked_before_anything_is_written(option, error, message, tmp_path):
+    """Of the config and the template too."""
+    with pytest.raises(error, match=message):
+        TOKENIZERS["as trained"].save_pretrained(tmp_path / "new", **option)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja"]
+)
+def test_what_another_tokenizer_left_is_not_mixed_in(name, tmp_path):
+    """transformers 4 would add the tokens of the first two to the vocabulary."""
+    tok = TOKENIZERS["as trained"]
+    (tmp_path / name).write_text('{"pad_token": "<pad>"}')
+    with pytest.raises(ValueError, match=f"{name} belongs to another tokenizer, .* remove it"):
+        tok.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    if name == "chat_template.jinja":
+        tok.save_pretrained(tmp_path, chat_template="new")
+        assert (tmp_path / name).read_text() == "new"
+
+
 def test_without_tokenizers_the_reader_here_checks(tok, tmp_path, monkeypatch):
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "tokenizers", None)

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bpetok._files import check_path, read_bounded, write_whole
-from bpetok._options import shorten
+from bpetok._options import check_integer, shorten
 from bpetok._saved import read_json
+from bpetok._texts import encode_utf8
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 MAX_FILE_BYTES = 1 << 28
+TEMPLATE = "chat_template.jinja"
+READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_templates")
+"""What older versions of transformers have written, and read with every tokenizer.json."""
 POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
 """As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
 
@@ -45,16 +50,33 @@ def save_pretrained(
 ) -> None:
     """Write tokenizer.json, tokenizer_config.json and, if there is one, chat_template.jinja."""
     config = build_config(tokenizer, roles, model_max_length)
+    template = None if chat_template is None else _check_template(chat_template)
+    target = check_path(folder)
+    _check_no_leftovers(target, READ_TOO if template is not None else (*READ_TOO, TEMPLATE))
     document = build_document(tokenizer)
     check(tokenizer, document)
-    target = check_path(folder)
     target.mkdir(parents=True, exist_ok=True)
     write_whole(target / "tokenizer.json", dump(document))
     write_whole(target / "tokenizer_config.json", dump(config))
-    if chat_template is not None:
-        write_whole(target / "chat_template.jinja", chat_template.encode())
+    if template is not None:
+        write_whole(target / TEMPLATE, template)
     if read_json(read_bounded(target / "tokenizer.json", MAX_FILE_BYTES)) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
+
+
+def _check_template(chat_template: str) -> bytes:
+    if not isinstance(chat_template, str):
+        raise TypeError(f"chat_template must be a str, got {shorten(chat_template)}")
+    return encode_utf8(chat_template, "chat_template")
+
+
+def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if (folder / name).exists():
+            raise ValueError(
+                f"{folder / name} belongs to another tokenizer, and transformers would read it "
+                "with this one: remove it, or choose another folder"
+            )
 
 
 def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
@@ -75,6 +97,7 @@ def to_transformers(
     config = build_config(tokenizer, roles, None)
     del config["tokenizer_class"]
     if chat_template is not None:
+        _check_template(chat_template)
         config["chat_template"] = chat_template
     return PreTrainedTokenizerFast(tokenizer_object=to_tokenizers(tokenizer), **config)
 
@@ -147,7 +170,7 @@ def build_config(
     for role, token in roles.items():
         if token is None:
             continue
-        if token not in tokenizer.special_tokens:
+        if not isinstance(token, str) or token not in tokenizer.special_tokens:
             raise ValueError(
                 f"{role} must be a special token of the tokenizer, one of "
                 f"{shorten(list(tokenizer.special_tokens))}, got {token!r}: transformers would "
@@ -155,7 +178,8 @@ def build_config(
             )
         config[role] = token
     if model_max_length is not None:
-        config["model_max_length"] = model_max_length
+        most = (1 << 63) - 1
+        config["model_max_length"] = check_integer("model_max_length", model_max_length, 1, most)
     return config
 
 
