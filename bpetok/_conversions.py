@@ -36,7 +36,10 @@ class Conversions:
     ) -> None:
         """Write a folder that `transformers.AutoTokenizer.from_pretrained` loads.
 
-        The ids of some thousand awkward texts are compared before anything is written.
+        The ids of some thousand awkward texts are compared before anything is written: with those
+        of tokenizers, and of transformers where the folder holds a model's config.json. (For a
+        model of type qwen2, `AutoTokenizer` of transformers 5 replaces the pre-tokenizer, whatever
+        the files say; ``PreTrainedTokenizerFast.from_pretrained`` does not.)
 
         Parameters
         ----------

@@ -125,6 +125,31 @@ def test_transformers_loads_the_folder(tmp_path):
     assert direct.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False) == "x"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("model_type", ["gpt2", "qwen2"])
+def test_a_model_beside_a_tokenizer_may_change_its_ids(model_type, tmp_path):
+    """transformers 5 replaces the pre-tokenizer for some models, whatever the files say."""
+    transformers = pytest.importorskip("transformers")
+    tok = TOKENIZERS["as trained"]
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    if model_type == "qwen2" and transformers.__version__.startswith("5"):
+        with pytest.raises(ValueError, match=r"AutoTokenizer, which goes by .*config.json, gives"):
+            tok.save_pretrained(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    else:
+        tok.save_pretrained(tmp_path)
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+        check_ids_equal(tok, theirs.encode, "transformers")
+
+
+def test_a_model_beside_a_tokenizer_needs_no_transformers(tmp_path, monkeypatch):
+    """Then ids are compared with tokenizers only."""
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    TOKENIZERS["as trained"].save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == TOKENIZERS["as trained"]
+
+
 def test_a_text_that_is_not_split_is_one_word(tmp_path):
     """ByteLevel(use_regex=False) alone."""
     (tmp_path / "tokenizer.json").write_bytes(document(pre_tokenizer=BYTE_LEVEL))

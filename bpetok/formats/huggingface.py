@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import warnings
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from bpetok._files import check_path, read_bounded, write_whole
 from bpetok._options import check_integer, shorten
 from bpetok._saved import read_json
 from bpetok._texts import encode_utf8
-from bpetok.formats.byte_level import from_text, to_text
-from bpetok.formats.checks import (
-    check_ids_equal,
-    check_tokens_differ,
-    names_within_names,
-    ordinary_tokens,
-)
-from bpetok.formats.recovery import from_merges, reading
-from bpetok.patterns import check_pattern, expression_of, names, scanner_of
+from bpetok.formats.byte_level import to_text
+from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.recovery import reading
+from bpetok.formats.tokenizer_json import from_document
+from bpetok.patterns import expression_of
 
 if TYPE_CHECKING:
     import tokenizers
@@ -34,11 +30,6 @@ MAX_FILE_BYTES = 1 << 28
 TEMPLATE = "chat_template.jinja"
 READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_templates")
 """What older versions of transformers have written, and read with every tokenizer.json."""
-POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
-"""As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
-
-
-# ---- out ----------------------------------------------------------------------------------------
 
 
 def save_pretrained(
@@ -55,11 +46,14 @@ def save_pretrained(
     _check_no_leftovers(target, READ_TOO if template is not None else (*READ_TOO, TEMPLATE))
     document = build_document(tokenizer)
     check(tokenizer, document)
-    target.mkdir(parents=True, exist_ok=True)
-    write_whole(target / "tokenizer.json", dump(document))
-    write_whole(target / "tokenizer_config.json", dump(config))
+    files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
     if template is not None:
-        write_whole(target / TEMPLATE, template)
+        files[TEMPLATE] = template
+    if (target / "config.json").exists():
+        _check_beside(target / "config.json", tokenizer, files)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        write_whole(target / name, data)
     if read_json(read_bounded(target / "tokenizer.json", MAX_FILE_BYTES)) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
 
@@ -77,6 +71,28 @@ def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
                 f"{folder / name} belongs to another tokenizer, and transformers would read it "
                 "with this one: remove it, or choose another folder"
             )
+
+
+def _check_beside(config: Path, tokenizer: Tokenizer, files: Mapping[str, bytes]) -> None:
+    """Compare ids with those of AutoTokenizer, where transformers is installed.
+
+    transformers 5 goes by a model's config.json, too: for the type qwen2 it replaces the
+    pre-tokenizer, and normalizes.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            Path(folder, name).write_bytes(data)
+        shutil.copy(config, folder)
+        theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    check_ids_equal(
+        tokenizer,
+        lambda text: theirs.encode(text, add_special_tokens=False),
+        f"AutoTokenizer, which goes by {config},",
+    )
 
 
 def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
@@ -202,9 +218,6 @@ def check(tokenizer: Tokenizer, document: dict[str, Any]) -> None:
     check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
 
 
-# ---- in -----------------------------------------------------------------------------------------
-
-
 def from_file(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer of a tokenizer.json, or of the folder that holds one."""
     file = check_path(path)
@@ -212,194 +225,3 @@ def from_file(path: str | os.PathLike[str]) -> Tokenizer:
         file /= "tokenizer.json"
     data = read_bounded(file, MAX_FILE_BYTES)
     return reading(file, lambda: from_document(read_json(data)))
-
-
-def from_document(document: Any) -> Tokenizer:
-    """Return the tokenizer that a tokenizer.json describes.
-
-    Raises
-    ------
-    ValueError
-        If it is not byte-level BPE with a built-in pattern; the message says where and why.
-    """
-    content = _expect(document, dict, "the file")
-    model = _expect(content.get("model"), dict, "model")
-    _check_model(model)
-    if content.get("normalizer") is not None:
-        _refuse("normalizer", content["normalizer"], "text is never changed before encoding here")
-    for name in ("truncation", "padding"):
-        if content.get(name) is not None:
-            _refuse(name, content[name], "ids are never cut off or filled up here")
-    decoder = content.get("decoder")
-    if decoder is not None and _type_of(decoder) != "ByteLevel":
-        _refuse("decoder", decoder, "only ByteLevel is byte-level")
-    _check_post_processor(content.get("post_processor"))
-    pattern = _read_pattern(content.get("pre_tokenizer"))
-    special = _read_added_tokens(content.get("added_tokens", []))
-    vocab: dict[bytes, int] = {}
-    for name, token_id in _expect(model.get("vocab"), dict, "model.vocab").items():
-        if type(token_id) is not int:
-            _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
-        if name in special:
-            if special[name] != token_id:
-                _refuse(
-                    f"model.vocab[{shorten(name)}]",
-                    token_id,
-                    f"added_tokens gives it the id {special[name]}",
-                )
-            continue
-        try:
-            token = from_text(name)
-        except ValueError as error:
-            raise ValueError(f"model.vocab[{shorten(name)}]: {error}") from None
-        vocab[token] = token_id
-    return from_merges(
-        vocab,
-        _read_merges(model.get("merges")),
-        pattern,
-        special,
-        whole_words_first=bool(model.get("ignore_merges")),
-    )
-
-
-def _check_model(model: dict[str, Any]) -> None:
-    if model.get("type", "BPE") != "BPE":
-        _refuse("model.type", model["type"], "only BPE can be read")
-    for name, why in (
-        ("dropout", "ids are not drawn at random here"),
-        ("continuing_subword_prefix", "a token is its bytes here"),
-        ("end_of_word_suffix", "a token is its bytes here"),
-        ("byte_fallback", "that is not byte-level BPE"),
-    ):
-        if model.get(name):
-            _refuse(f"model.{name}", model[name], why)
-
-
-def _check_post_processor(processor: Any) -> None:
-    steps = [processor]
-    if _type_of(processor) == "Sequence":
-        steps = _expect(processor.get("processors"), list, "post_processor.processors")
-    if any(step is not None and _type_of(step) != "ByteLevel" for step in steps):
-        warnings.warn(
-            "the post_processor adds tokens around each text, which encode() here never does: ids "
-            "are those of encode(text, add_special_tokens=False)",
-            stacklevel=2,
-        )
-
-
-def _read_pattern(pre_tokenizer: Any) -> str:
-    steps = [pre_tokenizer]
-    if _type_of(pre_tokenizer) == "Sequence":
-        steps = _expect(pre_tokenizer.get("pretokenizers"), list, "pre_tokenizer.pretokenizers")
-    kinds = [_type_of(step) for step in steps]
-    if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
-        _refuse("pre_tokenizer", pre_tokenizer, "must be ByteLevel, or Split and ByteLevel")
-    byte_level = steps[-1]
-    if byte_level.get("add_prefix_space", True):
-        _refuse("pre_tokenizer.add_prefix_space", True, "no space is added to texts here")
-    uses_own = byte_level.get("use_regex", True)
-    if len(steps) == 1:
-        return "gpt2" if uses_own else "none"
-    if uses_own:
-        _refuse("pre_tokenizer", pre_tokenizer, "splits by two expressions, one after the other")
-    split = steps[0]
-    expression = _expect(split.get("pattern"), dict, "pre_tokenizer.pattern").get("Regex")
-    behavior = (split.get("behavior"), bool(split.get("invert")))
-    if behavior not in (("Isolated", False), ("Removed", True)):
-        _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
-    pattern = check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
-    interval = POSSESSIVE_INTERVAL.search(expression)
-    if interval is not None:
-        _refuse(
-            "pre_tokenizer.pattern.Regex",
-            expression,
-            f"the file's engine takes {interval[0]} for any number of repetitions; "
-            f"the pattern {pattern!r} is spelled without a + there",
-        )
-    if scanner_of(pattern) < 0:
-        _refuse(
-            "pre_tokenizer.pattern.Regex",
-            expression,
-            "another engine than the file's may find other words; only the expressions of "
-            f"{', '.join(names())} are known to give the same",
-        )
-    return pattern
-
-
-def _read_added_tokens(rows: Any) -> dict[str, int]:
-    special: dict[str, int] = {}
-    normalized: dict[str, bool] = {}
-    for i, row in enumerate(_expect(rows, list, "added_tokens")):
-        token = _expect(row, dict, f"added_tokens[{i}]")
-        name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
-        if type(token.get("id")) is not int:
-            _refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
-        for flag in ("lstrip", "rstrip", "single_word"):
-            if token.get(flag):
-                _refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
-        if name in special:
-            _refuse(f"added_tokens[{i}].content", name, "it stands there twice")
-        special[name] = token["id"]
-        normalized[name] = bool(token.get("normalized"))
-    _check_one_search(normalized)
-    return special
-
-
-def _check_one_search(normalized: dict[str, bool]) -> None:
-    """Refuse added tokens that are not found in one search, leftmost first and longest, as here.
-
-    tokenizers looks for all that are not "normalized" first, and for the others in what is left.
-    That is the same if none of one kind can overlap one of the other in a text: if none begins
-    with another, and the first character of none stands further on in another.
-    """
-    groups = [[name for name in normalized if normalized[name] is kind] for kind in (True, False)]
-    firsts, others = ({name[:1]: name for name in group} for group in groups), groups[::-1]
-    for first, group in zip(firsts, others, strict=True):
-        for name in group:
-            inside = first.keys() & set(name[1:])
-            if inside:
-                _refuse_mixed(first[inside.pop()], name)
-    for name, begin in names_within_names(normalized):
-        if normalized[begin] is not normalized[name]:
-            _refuse_mixed(begin, name)
-
-
-def _refuse_mixed(name: str, other: str) -> NoReturn:
-    _refuse(
-        "added_tokens",
-        [name, other],
-        'one is "normalized" and the other is not, so where they overlap it is not the leftmost '
-        "that is found",
-    )
-
-
-def _read_merges(rows: Any) -> list[tuple[bytes, bytes]]:
-    merges = []
-    for i, row in enumerate(_expect(rows, list, "model.merges")):
-        parts = row.split(" ") if isinstance(row, str) else row
-        if (
-            not isinstance(parts, list)
-            or len(parts) != 2
-            or not all(isinstance(part, str) and part for part in parts)
-        ):
-            _refuse(f"model.merges[{i}]", row, "a merge is a pair of tokens")
-        try:
-            merges.append((from_text(parts[0]), from_text(parts[1])))
-        except ValueError as error:
-            raise ValueError(f"model.merges[{i}]: {error}") from None
-    return merges
-
-
-def _type_of(value: Any) -> Any:
-    return value.get("type") if isinstance(value, dict) else None
-
-
-def _expect(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
-        raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
-    return value
-
-
-def _refuse(name: str, value: object, why: str) -> NoReturn:
-    raise ValueError(f"{name}: {shorten(value)} can't be represented: {why}")
