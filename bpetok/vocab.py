@@ -9,7 +9,8 @@ do: each has an id of its own, so merges are kept as pairs of ids, never of byte
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bpetok._options import check_index, shorten
@@ -76,8 +77,13 @@ def _flat_pairs(merges: Merges) -> array[int]:
     given: Any = merges
     if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
         return array("i", given.tobytes())  # as training gives them
+    rows = _rows(merges, "merges")
+    if all(type(row) in (list, tuple) and len(row) == 2 for row in rows):
+        flat = list(chain.from_iterable(rows))
+        if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < N_BYTES + len(rows):
+            return array("i", flat)  # as files give them
     pairs = array("i")
-    for i, pair in enumerate(_rows(merges, "merges")):
+    for i, pair in enumerate(rows):
         try:
             left, right = pair
         except (TypeError, ValueError):
@@ -158,41 +164,42 @@ def check_ids(
     if token_ids is None and not special_tokens:
         return None, []
     n_tokens = N_BYTES + n_merges
-    ids = array("q", range(n_tokens))
-    if token_ids is not None:
-        rows = _rows(token_ids, "token_ids")
-        if len(rows) != n_tokens:
-            raise ValueError(
-                f"token_ids must hold an id for each of {N_BYTES} bytes and {n_merges} merges, "
-                f"got {len(rows)}"
-            )
-        ids = array("q", (_check_id(row, f"token_ids[{i}]") for i, row in enumerate(rows)))
+    ids = None if token_ids is None else _check_token_ids(token_ids, n_tokens)
+    taken: Collection[int] = range(n_tokens) if ids is None else set(ids)
     special = special_tokens or {}
-    special_ids = [
-        _check_id(value, f"special_tokens[{shorten(token)}]") for token, value in special.items()
-    ]
-    taken = set(ids)
-    if len(taken) < n_tokens:
+    special_ids: dict[int, None] = {}  # in their order
+    for token, value in special.items():
+        token_id = _check_id(value, f"special_tokens[{shorten(token)}]")
+        if token_id in taken or token_id in special_ids:
+            raise ValueError(
+                f"special_tokens: the id of {shorten(token)} is {token_id}, which another token has"
+            )
+        special_ids[token_id] = None
+    most = n_tokens + len(special_ids) + MAX_UNUSED_IDS
+    largest = max(chain(taken, special_ids))
+    if largest >= most:
+        raise ValueError(
+            f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, got {largest}"
+        )
+    return ids, list(special_ids)
+
+
+def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
+    """Return the ids, which all differ, of bytes and merges; None if they are 0, 1, 2..."""
+    rows = _rows(token_ids, "token_ids")
+    if len(rows) != n_tokens:
+        raise ValueError(
+            f"token_ids must hold an id for each of {N_BYTES} bytes and {n_tokens - N_BYTES} "
+            f"merges, got {len(rows)}"
+        )
+    ids = array("i", (_check_id(row, f"token_ids[{i}]") for i, row in enumerate(rows)))
+    if len(set(ids)) < n_tokens:
         seen = set()
         for number, token_id in enumerate(ids):
             if token_id in seen:
                 raise ValueError(f"token_ids[{number}] is {token_id}, the id of an earlier token")
             seen.add(token_id)
-    for token, token_id in zip(special, special_ids, strict=True):
-        if token_id in taken:
-            raise ValueError(
-                f"special_tokens: the id of {shorten(token)} is {token_id}, which another token has"
-            )
-        taken.add(token_id)
-    most = len(taken) + MAX_UNUSED_IDS
-    if max(taken) >= most:
-        raise ValueError(
-            f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, "
-            f"got {max(taken)}"
-        )
-    if ids == array("q", range(n_tokens)):
-        return None, special_ids
-    return array("i", ids), special_ids
+    return None if ids == array("i", range(n_tokens)) else ids
 
 
 def _check_id(value: Any, name: str) -> int:
