@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpetok._options import check_integer
 
@@ -17,9 +16,10 @@ def show_size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.2f} MB" if n_bytes >= 100_000 else f"{n_bytes:,} bytes"
 
 
-@dataclass(frozen=True)
-class TrainingFacts:
-    """What a tokenizer was trained on. It says nothing about ids, so equality ignores `seconds`.
+class TrainingFacts(NamedTuple):
+    """What a tokenizer was trained on; equality ignores `seconds`.
+
+    No dataclass, whose module takes as long to import as a tokenizer to load.
 
     Attributes
     ----------
@@ -46,7 +46,18 @@ class TrainingFacts:
     n_tokens: int
     min_frequency: int
     version: str
-    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    seconds: Mapping[str, float]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TrainingFacts):
+            return NotImplemented
+        return self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
     @property
     def bytes_per_token(self) -> float:
@@ -72,4 +83,4 @@ class TrainingFacts:
             raise TypeError(f"training.version must be a str, got {content['version']!r}")
         for name in _COUNTS:
             check_integer(f"training.{name}", content[name], 1, _MOST)
-        return cls(**content)
+        return cls(**content, seconds={})

@@ -12,7 +12,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -335,8 +334,7 @@ def _learn(run: _Run, plan: Plan, report: Report) -> Tokenizer:
 
     run.learner.learn(on_round)
     merges = merges_so_far()
-    facts = replace(
-        run.facts,
+    facts = run.facts._replace(
         n_tokens=run.learner.count_tokens(),
         seconds={**run.facts.seconds, "learn": perf_counter() - begin},
     )

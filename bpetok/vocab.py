@@ -78,7 +78,7 @@ def _flat_pairs(merges: Merges) -> array[int]:
     if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
         return array("i", given.tobytes())  # as training gives them
     rows = _rows(merges, "merges")
-    if all(type(row) in (list, tuple) and len(row) == 2 for row in rows):
+    if set(map(type, rows)) <= {list, tuple} and set(map(len, rows)) == {2}:
         flat = list(chain.from_iterable(rows))
         if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < N_BYTES + len(rows):
             return array("i", flat)  # as files give them
