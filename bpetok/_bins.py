@@ -115,8 +115,8 @@ def encode_files(
             for path, n in zip(shards.paths, shards.sizes, strict=True)
         ],
     }
-    tally.warn(stacklevel=4)
     write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
+    tally.warn(stacklevel=4)  # last, since a warning may be an error
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
 
 

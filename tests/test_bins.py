@@ -1,6 +1,7 @@
 """Files of ids: what stands in them, in how many, and that nothing is left of what failed."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -178,3 +179,15 @@ def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
     assert (tmp_path / "in.txt").read_text() == "some text"
     for _ in range(2):  # but that of an earlier run is
         tok.encode_files(tmp_path / "in.txt", tmp_path / "out.bin")
+
+
+def test_the_summary_is_there_even_if_a_warning_is_an_error(tok, tmp_path):
+    """Ids never stand beside no summary, or an old one."""
+    (tmp_path / "in.jsonl").write_text('{"text": "it is"}\n{"text": null}\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="1 text was null"):
+            tok.encode_files(tmp_path / "in.jsonl", tmp_path / "out.bin")
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert summary["n_ids"] == len(tok.encode("it is"))
+    assert (tmp_path / "out.bin").stat().st_size == 2 * summary["n_ids"]
