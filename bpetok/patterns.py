@@ -13,6 +13,7 @@ Any other expression is a pattern too; the `regex` module finds its words (`_exp
 
 import re
 
+from bpetok._options import shorten
 from bpetok._scan import PATTERN_NAMES
 from bpetok._texts import encode_utf8
 
@@ -107,6 +108,31 @@ def check_builtin(pattern: str) -> str:
             f"pattern must be one of {', '.join(map(repr, PATTERNS))}, got {pattern!r}"
         )
     return _NAMES[pattern]
+
+
+def name_of(expression: str) -> str | None:
+    """Return the name of the built-in pattern that an expression of another library spells.
+
+    None if it spells none; as an expression, a name matches only itself.
+    """
+    return None if expression in PATTERNS else _NAMES.get(expression)
+
+
+def check_expression(expression: str) -> str:
+    """Return the name of the built-in pattern that an expression of another library spells.
+
+    Raises
+    ------
+    ValueError
+        If it spells none.
+    """
+    name = name_of(expression)
+    if name is None:
+        raise ValueError(
+            f"pattern must be one of {', '.join(map(repr, PATTERNS))}, spelled as an expression, "
+            f"got {shorten(expression)}"
+        )
+    return name
 
 
 def check_pattern(pattern: str) -> str:

@@ -334,6 +334,18 @@ DAMAGED_JSON = {
         ),
         "pattern.Regex: 'x[+]' can't be represented: another engine .* gpt2, cl100k, o200k",
     ),
+    "a name for an expression": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": "llama3"}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "pattern.Regex: 'llama3' can't be represented",
+    ),
     "removed matches": (
         document(
             pre_tokenizer={
@@ -646,6 +658,9 @@ def test_a_file_of_ranks_needs_a_pattern(tmp_path):
     other = tiktoken.Encoding("x", pat_str="x+", mergeable_ranks=ranks, special_tokens={})
     with pytest.raises(ValueError, match=r"pattern must be one of .*, got 'x\+'"):
         Tokenizer.from_tiktoken(other)
+    named = tiktoken.Encoding("x", pat_str="gpt2", mergeable_ranks=ranks, special_tokens={})
+    with pytest.raises(ValueError, match=r"pattern must be one of .*, got 'gpt2'"):
+        Tokenizer.from_tiktoken(named)
     assert Tokenizer.from_tiktoken(other, pattern="gpt2") == Tokenizer(merges=[])
     with pytest.raises(ValueError, match="special_tokens must not be given"):
         Tokenizer.from_tiktoken(other, special_tokens={"<s>": 256})
@@ -817,6 +832,7 @@ def test_minbpe_files_say_all_there_is_to_say(tmp_path):
         (b"minbpe v1\n", "line 2: the file ends|line 3"),
         (b"minbpe v1\n\n0\n", "line 2: no pattern"),
         (b"minbpe v1\nx+\n0\n", "pattern must be one of"),
+        (b"minbpe v1\ngpt2\n0\n", "pattern must be one of .* got 'gpt2'"),
         (b"minbpe v1\nx+\n999999\n", "line 3: 999999 special tokens"),
         (b"minbpe v1\nx+\nmany\n", "line 3: 'many' is not a number"),
         (b"minbpe v1\nx+\n1\n<s>\n", "line 4: '<s>' is not a new special token"),

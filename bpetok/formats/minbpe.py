@@ -11,7 +11,7 @@ from bpetok._files import check_path, read_bounded, write_whole
 from bpetok._options import shorten
 from bpetok.formats.checks import check_ids_equal, names_within_names
 from bpetok.formats.recovery import reading
-from bpetok.patterns import check_builtin, expression_of
+from bpetok.patterns import check_expression, expression_of
 from bpetok.vocab import N_BYTES
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def parse(data: bytes) -> Tokenizer:
     ]
     if lines[-1].strip():
         raise ValueError(f"line {len(lines)}: the file is cut off, its last line has no end")
-    return Tokenizer(merges=pairs, pattern=check_builtin(lines[1].strip()), special_tokens=special)
+    return Tokenizer(
+        merges=pairs, pattern=check_expression(lines[1].strip()), special_tokens=special
+    )
 
 
 def _check_longest_first(special: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ from bpetok.formats.checks import (
     ordinary_tokens,
 )
 from bpetok.formats.recovery import from_ranks, reading
-from bpetok.patterns import check_builtin, expression_of
+from bpetok.patterns import check_expression, expression_of
 
 if TYPE_CHECKING:
     import tiktoken
@@ -89,7 +89,7 @@ def from_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Tokenizer
             )
     return from_ranks(
         encoding._mergeable_ranks,
-        check_builtin(encoding._pat_str) if pattern is None else pattern,
+        check_expression(encoding._pat_str) if pattern is None else pattern,
         encoding._special_tokens,
     )
 

@@ -113,6 +113,13 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     if behavior not in (("Isolated", False), ("Removed", True)):
         _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
     pattern = check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+    if pattern is None:
+        _refuse(
+            "pre_tokenizer.pattern.Regex",
+            expression,
+            "another engine than the file's may find other words; only the expressions of "
+            f"{', '.join(names())} are known to give the same",
+        )
     interval = POSSESSIVE_INTERVAL.search(expression)
     if interval is not None:
         _refuse(
@@ -120,13 +127,6 @@ def _read_pattern(pre_tokenizer: Any) -> str:
             expression,
             f"the file's engine takes {interval[0]} for any number of repetitions; "
             f"the pattern {pattern!r} is spelled without a + there",
-        )
-    if scanner_of(pattern) < 0:
-        _refuse(
-            "pre_tokenizer.pattern.Regex",
-            expression,
-            "another engine than the file's may find other words; only the expressions of "
-            f"{', '.join(names())} are known to give the same",
         )
     return pattern
 
