@@ -12,6 +12,10 @@ from bpetok.facts import TrainingFacts
 FORMAT = "bpetok tokenizer"
 FORMAT_VERSION = 1
 
+# A file of 256 MiB could hold a hundred million lists, some 7 GB of memory. A million merges with
+# their counts or ids have four million commas.
+MAX_COMMAS = 1 << 23
+
 
 def to_json(
     *,
@@ -78,8 +82,12 @@ def read_json(data: bytes) -> Any:
     Raises
     ------
     ValueError, RecursionError
-        If it is not UTF-8 or not JSON, or an object has a name twice; or is nested too deeply.
+        If it is not UTF-8 or not JSON, holds more than MAX_COMMAS values, or an object has a name
+        twice; or is nested too deeply.
     """
+    n_commas = data.count(b",")
+    if n_commas > MAX_COMMAS:
+        raise ValueError(f"it has {n_commas} commas, more values than {MAX_COMMAS}")
     try:
         return json.loads(data.decode(), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:

@@ -869,3 +869,19 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
         monkeypatch.setattr(f"bpetok.formats.{name}.MAX_FILE_BYTES", 1000)
         with pytest.raises(ValueError, match="file: must be at most 1000 bytes long"):
             read(path)
+
+
+def test_more_values_than_any_tokenizer_has_are_not_parsed(tmp_path, monkeypatch):
+    """A small file may take much memory: each list of `[],[],[]` takes twenty times its text."""
+    tok = TOKENIZERS["as trained"]
+    tok.save(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path)
+    tok.save_gpt2(tmp_path)
+    monkeypatch.setattr("bpetok._saved.MAX_COMMAS", 100)
+    for read in (
+        lambda: Tokenizer.load(tmp_path / "tok.json"),
+        lambda: Tokenizer.from_pretrained(tmp_path),
+        lambda: Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt"),
+    ):
+        with pytest.raises(ValueError, match=r"json.*: it has \d+ commas, more values than 100"):
+            read()

@@ -10,7 +10,7 @@ from bpetok._options import shorten
 from bpetok.formats.byte_level import from_text
 from bpetok.formats.checks import names_within_names
 from bpetok.formats.recovery import from_merges
-from bpetok.patterns import check_pattern, names, scanner_of
+from bpetok.patterns import name_of, names
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -112,7 +112,7 @@ def _read_pattern(pre_tokenizer: Any) -> str:
     behavior = (split.get("behavior"), bool(split.get("invert")))
     if behavior not in (("Isolated", False), ("Removed", True)):
         _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
-    pattern = check_pattern(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
+    pattern = name_of(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
     if pattern is None:
         _refuse(
             "pre_tokenizer.pattern.Regex",
