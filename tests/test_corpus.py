@@ -249,8 +249,24 @@ def test_half_a_file_is_not_taken_for_a_whole_one(tmp_path: Path, name: str) -> 
     """Wherever it is cut off, the message names the file."""
     path = write(tmp_path, name, list(TEXTS))
     data = path.read_bytes()
-    for n in (len(data) // 3, len(data) - 5):
+    for n in (0, len(data) // 3, len(data) - 5):
         path.write_bytes(data[:n])
+        with pytest.raises(ValueError, match=rf"{name} is damaged or not whole"):
+            bpetok.count_words(path)
+
+
+@pytest.mark.parametrize("name", [f"a.jsonl{ending}" for ending in sources.COMPRESSED])
+def test_streams_one_after_another_are_one_file(tmp_path: Path, name: str) -> None:
+    """As parallel compressors write them; if a later one is damaged the file is refused."""
+    path = write(tmp_path, name, ["some text"] * 3)
+    data = path.read_bytes()
+    path.write_bytes(3 * data)
+    assert bpetok.count_words(path).to_dict() == {b"some": 9, b" text": 9}
+    if name.endswith((".gz", ".xz")):  # whose streams may be padded
+        path.write_bytes(data + bytes(40_000) + data + bytes(8))
+        assert bpetok.count_words(path).to_dict() == {b"some": 6, b" text": 6}
+    for more in (b"x" + data[1:], data[:3], b"no stream"):
+        path.write_bytes(data + more)
         with pytest.raises(ValueError, match=rf"{name} is damaged or not whole"):
             bpetok.count_words(path)
 
