@@ -305,8 +305,65 @@ def test_what_is_wrong_in_a_table_is_said(tmp_path: Path) -> None:
         bpetok.count_words(path, text_column="content")
     with pytest.raises(ValueError, match=r"x\.parquet: text_column must be strings, it is int64"):
         bpetok.count_words(path, text_column="id")
-    with pytest.raises(ValueError, match=r"Table, row 2 is not UTF-8: byte 1 \(0xff\)"):
-        bpetok.count_words(pa.table({"text": [b"a", b"", b"b\xff"]}))
+    table = pa.table({"text": [b"a", b"", b"b\xff"]})
+    for limit in ({}, {"max_text_chars": 9}):
+        with pytest.raises(ValueError, match=r"Table, row 2 is not UTF-8: byte 1 \(0xff\)"):
+            bpetok.count_words(table, **limit)
+    words = bpetok.count_words(table, errors="replace", max_text_chars=2)
+    assert words == bpetok.count_words_from_iterator(["a", "b\ufffd"])
+    twice = pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"])
+    with pytest.raises(ValueError, match="Table has more than one column 'text'"):
+        bpetok.count_words(twice)
+
+
+CHAT = [
+    {"messages": [], "meta": None},
+    {"messages": [{"role": "user", "content": "hello"}], "meta": {"k": "v"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "of_lines", "of_tables"),
+    [
+        ("messages[].contents",
+         r"none of its first records has 'messages\[\]\.contents', the first has \['role', 'c",
+         "text_column needs a struct with 'contents', it is struct<"),
+        ("messages.content", "line 1: text_column needs an object with 'content'",
+         "text_column needs a struct with 'content', it is list<"),
+        ("messages[].content.x", "line 2: text_column needs an object with 'x', got 'hello'",
+         "text_column needs a struct with 'x', it is string"),
+        ("messages[].content[]", "line 2: text_column needs a list, got 'hello'",
+         "text_column needs a list, it is string"),
+        ("messages[]", "line 2: the text must be a string",
+         "text_column must be strings, it is struct<"),
+        ("meta[].value", "line 2: text_column needs a list, got",
+         "text_column needs a list, it is map<"),
+    ],
+)  # fmt: skip
+def test_a_wrong_way_to_nested_texts_is_said(
+    tmp_path: Path, column: str, of_lines: str, of_tables: str
+) -> None:
+    """A slip in `text_column` gives no empty corpus, and no talk of a damaged file."""
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(record) + "\n" for record in CHAT))
+    kinds = {"meta": pa.map_(pa.string(), pa.string())}
+    kinds["messages"] = pa.list_(pa.struct({"role": pa.string(), "content": pa.string()}))
+    rows = [{**record, "meta": list((record["meta"] or {}).items())} for record in CHAT]
+    table = pa.Table.from_pylist(rows, pa.schema(kinds))
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=rf"x\.jsonl.*{of_lines}"):
+        bpetok.count_words(tmp_path / "x.jsonl", text_column=column)
+    for source, name in ((tmp_path / "x.parquet", r"x\.parquet"), (table, "Table")):
+        with pytest.raises(ValueError, match=rf"{name}: {of_tables}"):
+            bpetok.count_words(source, text_column=column)
+
+
+def test_a_column_of_nothing_has_null_texts(tmp_path: Path) -> None:
+    """As a file has whose records all lack it; also where the texts would be deeper."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"messages": pa.nulls(3)}), path)
+    for column in ("messages", "messages[].content"):
+        with pytest.warns(UserWarning, match="3 texts were null"):
+            assert len(bpetok.count_words(path, text_column=column)) == 0
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet"])
