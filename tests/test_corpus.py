@@ -366,7 +366,7 @@ def test_a_column_of_nothing_has_null_texts(tmp_path: Path) -> None:
             assert len(bpetok.count_words(path, text_column=column)) == 0
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.arrow", "a.feather"])
 @pytest.mark.parametrize(
     "change",
     [Path.unlink, lambda path: os.utime(path, (0, 0)), lambda path: os.truncate(path, 100)],

@@ -93,13 +93,18 @@ def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece |
     """
     pyarrow = require("pyarrow", "arrow")
     with opened(path) as file, _naming(path):
-        source = file if is_url(path) else pyarrow.memory_map(path)
+        # Not mapped: that would count as memory, and a file cut off meanwhile end the process.
+        source = file if is_url(path) else pyarrow.OSFile(path)
         is_file = source.read(6) == b"ARROW1"
+        open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
         source.seek(0)
-        reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
-        _column(path, reader.schema, context)
+        schema = open_reader(source).schema
+        number = schema.get_field_index(_column(path, schema, context))
+        source.seek(0)
+        options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
+        reader = open_reader(source, options=options)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-        yield from _items(path, batches, context, sampler)
+        yield from _items(path, _releasing(batches), context, sampler)
 
 
 @contextmanager
