@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import fsspec
 import numpy as np
@@ -408,6 +409,13 @@ def test_options_are_checked(
         bpetok.count_words(write(tmp_path, "a.parquet", ["a"]), **options)
 
 
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_standard_input_is_text_or_lines(format: Literal["parquet", "arrow"]) -> None:
+    """What is read here and there needs a file."""
+    with pytest.raises(ValueError, match=f"must be text or JSON lines, got format='{format}'"):
+        bpetok.count_words("-", format=format)
+
+
 def test_a_name_that_tells_no_format_asks_for_it(tmp_path: Path) -> None:
     """JSON may be a text, as in a corpus of code, or lines of records."""
     path = write(tmp_path, "a.json.gz", ["a"])
@@ -416,15 +424,16 @@ def test_a_name_that_tells_no_format_asks_for_it(tmp_path: Path) -> None:
     assert bpetok.count_words(path, format="jsonl").to_dict() == {b"a": 1}
 
 
-@pytest.mark.parametrize("package", ["pyarrow", "zstandard", "orjson", "fsspec"])
+@pytest.mark.parametrize("package", ["pyarrow", "zstandard", "orjson", "fsspec", "huggingface_hub"])
 def test_a_missing_package_is_named(
     tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the extra to install."""
     monkeypatch.setitem(sys.modules, package, None)
     names = {"pyarrow": "a.parquet", "zstandard": "a.txt.zst", "orjson": "a.jsonl"}
-    path = str(write(tmp_path, names[package], ["a"])) if package in names else "memory://a.txt"
-    extra = "hub" if package == "fsspec" else "arrow"
+    urls = {"fsspec": "memory://a.txt", "huggingface_hub": "hf://datasets/a/b.txt"}
+    path = urls.get(package) or str(write(tmp_path, names[package], ["a"]))
+    extra = "hub" if package in urls else "arrow"
     with pytest.raises(ImportError, match=rf"{package}.*pip install 'bpetok\[{extra}\]'"):
         bpetok.count_words(path)
 

@@ -176,6 +176,8 @@ def _expand_url(url: str) -> list[str]:
 
 def _file_system(url: str) -> tuple[Any, str]:
     fsspec = require("fsspec", "hub")
+    if url.startswith("hf://"):  # of which fsspec does not name the package
+        require("huggingface_hub", "hub")
     try:
         return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))
     except ImportError as error:  # names the package
