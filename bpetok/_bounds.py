@@ -18,14 +18,16 @@ THREAD_MEMORY = 12_000_000
 """What reading takes, in all and for each thread: blocks, records, chunks on their way. With
 Parquet, most of the first was seen."""
 LEAST_TABLE = 8_000_000
-
+LEFT_MEMORY = 100_000_000
+"""What is in memory beside what is learned: compiled kernels, 25 MB, and what counting has taken
+and not given back: 20 (text) to 70 MB (Parquet)."""
 
 MOST_RARE = 1 << 16
 """Words that come more often are never left out to save memory."""
 
 
 def learning_memory(n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int) -> NDArray[Any]:
-    """Return the bytes that learning takes at most, `Words` not included.
+    """Return the bytes that learning takes at most, `Words` and `LEFT_MEMORY` not included.
 
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
     12 to 16 bytes for each byte and each word, 0.4 to 1.3 kB a merge; what is said here was 1.05 to
@@ -138,7 +140,7 @@ class Bounds:
         least = np.minimum(counts, MOST_RARE)
         n_words = np.bincount(least, minlength=MOST_RARE + 1)[::-1].cumsum()[::-1]
         n_bytes = np.bincount(least, lengths, MOST_RARE + 1)[::-1].cumsum()[::-1]
-        needed = learning_memory(n_words, n_bytes, n_merges)
+        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges)
         fitting = np.flatnonzero(needed <= self.max_memory)
         enough = int(fitting[0]) if len(fitting) else MOST_RARE + 1
         if enough <= self.min_word_count:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok import sources
-from bpetok._bounds import FIXED_MEMORY, THREAD_MEMORY, learning_memory
+from bpetok._bounds import FIXED_MEMORY, LEFT_MEMORY, THREAD_MEMORY, learning_memory
 from bpetok._counters import make_counters
 from bpetok._options import check_size, check_vocab_size
 from bpetok._wordtable import N_PARTITIONS, sorted_words
@@ -226,7 +226,7 @@ def _extrapolated(
         growth=exponent,
         error=error,
         count_memory=round(reading + counting),
-        learn_memory=int(counted),
+        learn_memory=LEFT_MEMORY + int(counted),
         count_seconds=max(read_seconds, work / n_threads) * n_bytes / n_sampled,
         learn_seconds=SECONDS_A_SLOT * (word_bytes + n_unique) + SECONDS_A_MERGE * n_merges,
     )

@@ -7,13 +7,15 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
-from bpetok import Words
-from bpetok._bounds import FIXED_MEMORY, Bounds, learning_memory
+from bpetok import Words, sources
+from bpetok._bounds import FIXED_MEMORY, LEFT_MEMORY, Bounds, learning_memory
 from bpetok._special import SpecialTokens
 from bpetok._spill import Spill
 from bpetok._wordtable import N_PARTITIONS, WordTable, sorted_words
@@ -132,6 +134,31 @@ print(peak("VmHWM") - idle, len(words), words.total, words.counts[:100].tolist()
     assert peaks[1] < 110_000_000 < peaks[0]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_the_bound_is_kept_while_learning(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Also the smallest one that is enough, after counting from Parquet, which keeps most."""
+    rows = [Path(path).read_text("utf-8", "replace") for path in sources.sample_files()]
+    pq.write_table(pa.table({"text": rows}), tmp_path / "a.parquet")
+    code = """
+import bpetok.counting, bpetok.training, bpetok._kernels, pyarrow.parquet, sys
+def peak(name):
+    return int(dict(line.split(":") for line in open("/proc/self/status"))[name].split()[0]) * 1024
+idle = peak("VmRSS")
+bpetok.train("a.parquet", vocab_size=16000, max_memory=sys.argv[1], n_threads=2)
+print(peak("VmHWM") - idle)
+"""
+
+    def run(bound: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "ignore", "-c", code, bound]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+
+    refused = re.search(r"takes up to (\d+) MB", run("95MB").stderr)
+    bound = 95 if refused is None else int(refused[1]) + 1
+    assert int(run(f"{bound}MB").stdout) < bound * 1_000_000
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the size of files")
 def test_a_full_disk_is_an_error_that_names_the_file(
     tmp_path: Path, environment: dict[str, str]
@@ -181,7 +208,7 @@ def test_words_are_left_out_only_as_many_as_the_bound_demands(tmp_path: Path) ->
 
     def needed(least: int) -> int:
         kept = words.counts >= least
-        return int(learning_memory(kept.sum(), lengths[kept].sum(), 100))
+        return LEFT_MEMORY + int(learning_memory(kept.sum(), lengths[kept].sum(), 100))
 
     bound = needed(4)
     with pytest.raises(ValueError, match=r"takes up to .*min_word_count=4, or 'auto'"):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import fsspec
 import numpy as np
@@ -249,8 +250,24 @@ def test_half_a_file_is_not_taken_for_a_whole_one(tmp_path: Path, name: str) -> 
     """Wherever it is cut off, the message names the file."""
     path = write(tmp_path, name, list(TEXTS))
     data = path.read_bytes()
-    for n in (len(data) // 3, len(data) - 5):
+    for n in (0, len(data) // 3, len(data) - 5):
         path.write_bytes(data[:n])
+        with pytest.raises(ValueError, match=rf"{name} is damaged or not whole"):
+            bpetok.count_words(path)
+
+
+@pytest.mark.parametrize("name", [f"a.jsonl{ending}" for ending in sources.COMPRESSED])
+def test_streams_one_after_another_are_one_file(tmp_path: Path, name: str) -> None:
+    """As parallel compressors write them; if a later one is damaged the file is refused."""
+    path = write(tmp_path, name, ["some text"] * 3)
+    data = path.read_bytes()
+    path.write_bytes(3 * data)
+    assert bpetok.count_words(path).to_dict() == {b"some": 9, b" text": 9}
+    if name.endswith((".gz", ".xz")):  # whose streams may be padded
+        path.write_bytes(data + bytes(40_000) + data + bytes(8))
+        assert bpetok.count_words(path).to_dict() == {b"some": 6, b" text": 6}
+    for more in (b"x" + data[1:], data[:3], b"no stream"):
+        path.write_bytes(data + more)
         with pytest.raises(ValueError, match=rf"{name} is damaged or not whole"):
             bpetok.count_words(path)
 
@@ -289,11 +306,68 @@ def test_what_is_wrong_in_a_table_is_said(tmp_path: Path) -> None:
         bpetok.count_words(path, text_column="content")
     with pytest.raises(ValueError, match=r"x\.parquet: text_column must be strings, it is int64"):
         bpetok.count_words(path, text_column="id")
-    with pytest.raises(ValueError, match=r"Table, row 2 is not UTF-8: byte 1 \(0xff\)"):
-        bpetok.count_words(pa.table({"text": [b"a", b"", b"b\xff"]}))
+    table = pa.table({"text": [b"a", b"", b"b\xff"]})
+    for limit in ({}, {"max_text_chars": 9}):
+        with pytest.raises(ValueError, match=r"Table, row 2 is not UTF-8: byte 1 \(0xff\)"):
+            bpetok.count_words(table, **limit)
+    words = bpetok.count_words(table, errors="replace", max_text_chars=2)
+    assert words == bpetok.count_words_from_iterator(["a", "b\ufffd"])
+    twice = pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"])
+    with pytest.raises(ValueError, match="Table has more than one column 'text'"):
+        bpetok.count_words(twice)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet"])
+CHAT = [
+    {"messages": [], "meta": None},
+    {"messages": [{"role": "user", "content": "hello"}], "meta": {"k": "v"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "of_lines", "of_tables"),
+    [
+        ("messages[].contents",
+         r"none of its first records has 'messages\[\]\.contents', the first has \['role', 'c",
+         "text_column needs a struct with 'contents', it is struct<"),
+        ("messages.content", "line 1: text_column needs an object with 'content'",
+         "text_column needs a struct with 'content', it is list<"),
+        ("messages[].content.x", "line 2: text_column needs an object with 'x', got 'hello'",
+         "text_column needs a struct with 'x', it is string"),
+        ("messages[].content[]", "line 2: text_column needs a list, got 'hello'",
+         "text_column needs a list, it is string"),
+        ("messages[]", "line 2: the text must be a string",
+         "text_column must be strings, it is struct<"),
+        ("meta[].value", "line 2: text_column needs a list, got",
+         "text_column needs a list, it is map<"),
+    ],
+)  # fmt: skip
+def test_a_wrong_way_to_nested_texts_is_said(
+    tmp_path: Path, column: str, of_lines: str, of_tables: str
+) -> None:
+    """A slip in `text_column` gives no empty corpus, and no talk of a damaged file."""
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(record) + "\n" for record in CHAT))
+    kinds = {"meta": pa.map_(pa.string(), pa.string())}
+    kinds["messages"] = pa.list_(pa.struct({"role": pa.string(), "content": pa.string()}))
+    rows = [{**record, "meta": list((record["meta"] or {}).items())} for record in CHAT]
+    table = pa.Table.from_pylist(rows, pa.schema(kinds))
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=rf"x\.jsonl.*{of_lines}"):
+        bpetok.count_words(tmp_path / "x.jsonl", text_column=column)
+    for source, name in ((tmp_path / "x.parquet", r"x\.parquet"), (table, "Table")):
+        with pytest.raises(ValueError, match=rf"{name}: {of_tables}"):
+            bpetok.count_words(source, text_column=column)
+
+
+def test_a_column_of_nothing_has_null_texts(tmp_path: Path) -> None:
+    """As a file has whose records all lack it; also where the texts would be deeper."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"messages": pa.nulls(3)}), path)
+    for column in ("messages", "messages[].content"):
+        with pytest.warns(UserWarning, match="3 texts were null"):
+            assert len(bpetok.count_words(path, text_column=column)) == 0
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.arrow", "a.feather"])
 @pytest.mark.parametrize(
     "change",
     [Path.unlink, lambda path: os.utime(path, (0, 0)), lambda path: os.truncate(path, 100)],
@@ -335,6 +409,13 @@ def test_options_are_checked(
         bpetok.count_words(write(tmp_path, "a.parquet", ["a"]), **options)
 
 
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_standard_input_is_text_or_lines(format: Literal["parquet", "arrow"]) -> None:
+    """What is read here and there needs a file."""
+    with pytest.raises(ValueError, match=f"must be text or JSON lines, got format='{format}'"):
+        bpetok.count_words("-", format=format)
+
+
 def test_a_name_that_tells_no_format_asks_for_it(tmp_path: Path) -> None:
     """JSON may be a text, as in a corpus of code, or lines of records."""
     path = write(tmp_path, "a.json.gz", ["a"])
@@ -343,15 +424,16 @@ def test_a_name_that_tells_no_format_asks_for_it(tmp_path: Path) -> None:
     assert bpetok.count_words(path, format="jsonl").to_dict() == {b"a": 1}
 
 
-@pytest.mark.parametrize("package", ["pyarrow", "zstandard", "orjson", "fsspec"])
+@pytest.mark.parametrize("package", ["pyarrow", "zstandard", "orjson", "fsspec", "huggingface_hub"])
 def test_a_missing_package_is_named(
     tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the extra to install."""
     monkeypatch.setitem(sys.modules, package, None)
     names = {"pyarrow": "a.parquet", "zstandard": "a.txt.zst", "orjson": "a.jsonl"}
-    path = str(write(tmp_path, names[package], ["a"])) if package in names else "memory://a.txt"
-    extra = "hub" if package == "fsspec" else "arrow"
+    urls = {"fsspec": "memory://a.txt", "huggingface_hub": "hf://datasets/a/b.txt"}
+    path = urls.get(package) or str(write(tmp_path, names[package], ["a"]))
+    extra = "hub" if package in urls else "arrow"
     with pytest.raises(ImportError, match=rf"{package}.*pip install 'bpetok\[{extra}\]'"):
         bpetok.count_words(path)
 

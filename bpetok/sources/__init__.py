@@ -18,6 +18,7 @@ from bpetok.sources.corpus import Step as Step
 from bpetok.sources.corpus import corpus_items as corpus_items
 from bpetok.sources.corpus import corpus_steps as corpus_steps
 from bpetok.sources.corpus import resolve_corpus as resolve_corpus
+from bpetok.sources.files import COMPRESSED as COMPRESSED
 from bpetok.sources.files import STANDARD_INPUT as STANDARD_INPUT
 from bpetok.sources.files import StrPath as StrPath
 from bpetok.sources.files import file_state as file_state

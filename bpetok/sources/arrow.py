@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bpetok._extras import require
 from bpetok.sources.files import damaged, is_url, opened
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars, reader
 from bpetok.sources.reading import Context, Sampler
 from bpetok.sources.records import origins_of, packed_texts
 
@@ -93,13 +93,18 @@ def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece |
     """
     pyarrow = require("pyarrow", "arrow")
     with opened(path) as file, _naming(path):
-        source = file if is_url(path) else pyarrow.memory_map(path)
+        # Not mapped: that would count as memory, and a file cut off meanwhile end the process.
+        source = file if is_url(path) else pyarrow.OSFile(path)
         is_file = source.read(6) == b"ARROW1"
+        open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
         source.seek(0)
-        reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
-        _column(path, reader.schema, context)
+        schema = open_reader(source).schema
+        number = schema.get_field_index(_column(path, schema, context))
+        source.seek(0)
+        options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
+        reader = open_reader(source, options=options)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-        yield from _items(path, batches, context, sampler)
+        yield from _items(path, _releasing(batches), context, sampler)
 
 
 @contextmanager
@@ -166,13 +171,35 @@ def _table_batches(source: Any, name: str, context: Context) -> Iterator[pa.Reco
 
 
 def _column(name: str, schema: pa.Schema, context: Context) -> str:
-    """Return the column that `text_column` begins with; it must be there."""
-    column = context.options.steps[0]
-    if column not in schema.names:
+    """Return the column that `text_column` begins with; it must be there, with texts."""
+    column, *steps = context.options.steps
+    found = schema.get_all_field_indices(column)
+    if len(found) != 1:
         raise ValueError(
-            f"{name} has no column {column!r}, it has {schema.names}: choose one with text_column"
+            f"{name} has {'more than one' if found else 'no'} column {column!r}, it has "
+            f"{schema.names}: choose one with text_column"
         )
+    kind = schema.field(found[0]).type
+    for step in steps:
+        kind = _inner_type(name, kind, step)
+    _check_texts(name, kind)
     return column
+
+
+def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
+    """Return the type of what a step of `text_column` leads to."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_null(kind):
+        return kind
+    if step != "[]":
+        if types.is_struct(kind) and len(kind.get_all_field_indices(step)) == 1:
+            return kind.field(step).type
+        raise ValueError(f"{name}: text_column needs a struct with {step!r}, it is {kind}")
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return kind.value_type
+    raise ValueError(f"{name}: text_column needs a list, it is {kind}")
 
 
 def _items(
@@ -199,6 +226,8 @@ def _texts(
     import pyarrow.compute as pc
 
     for step in context.options.steps[1:]:
+        if pa.types.is_null(column.type):
+            break
         if step != "[]":
             column = pc.struct_field(column, step)
             continue
@@ -209,11 +238,9 @@ def _texts(
         context.tally.n_null += column.null_count
         rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
         column = column.drop_null()
-    column = _as_texts(name, column)
+    column = _as_texts(column)
     if context.options.max_text_chars is not None:
-        column = pc.utf8_slice_codeunits(
-            column.cast(pa.large_string()), 0, context.options.max_text_chars
-        )
+        column = _beginnings(column, context.options.max_text_chars)
     _, offset_buffer, data = column.buffers()
     if len(column) == 0 or data is None:
         return
@@ -225,16 +252,40 @@ def _texts(
     )
 
 
-def _as_texts(name: str, column: pa.Array) -> pa.Array:
+def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
+    """Return the first characters of each text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return pc.utf8_slice_codeunits(column.cast(pa.large_string()), 0, n_chars)
+    except pa.ArrowInvalid:  # not UTF-8: the counter says where, or replaces it
+        texts = column.cast(pa.large_binary()).to_pylist()
+        cut = [at_most_chars(n_chars, reader(text))(len(text)) for text in texts]
+        return pa.array(cut, pa.large_binary())
+
+
+def _check_texts(name: str, kind: pa.DataType) -> None:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = ("null", "string", "large_string", "string_view", "binary", "large_binary")
+    if not any(getattr(pa.types, f"is_{test}")(kind) for test in (*tests, "binary_view")):
+        raise ValueError(f"{name}: text_column must be strings, it is {kind}")
+
+
+def _as_texts(column: pa.Array) -> pa.Array:
+    """Return a column as an array of offsets into bytes. Requires: `_check_texts`."""
     import pyarrow as pa
 
     kind = column.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
-        return column.cast(kind)
-    if kind == pa.null():
-        return column.cast(pa.string())
-    if kind in (pa.string_view(), pa.binary_view()):
-        return column.cast(pa.large_binary() if kind == pa.binary_view() else pa.large_string())
-    raise ValueError(f"{name}: text_column must be strings, it is {kind}")
+    if pa.types.is_null(kind):
+        kind = pa.string()
+    elif pa.types.is_string_view(kind):
+        kind = pa.large_string()
+    elif pa.types.is_binary_view(kind):
+        kind = pa.large_binary()
+    return column.cast(kind)

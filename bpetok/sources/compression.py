@@ -3,72 +3,76 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from bpetok._extras import require
 from bpetok.sources.files import damaged
 
-ZSTD_BLOCK = 1 << 14
+BLOCK_SIZE = 1 << 14
 """Compressed bytes at a time, so that hostile ones fill no more than some hundred megabytes."""
+GZIP_HEADER = 16 + zlib.MAX_WBITS
+"""What zlib calls streams with gzip's header and check sum."""
 
 
-@contextmanager
-def decompressed(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    """Give what reads the bytes as they were, by what the file's name ends in.
+class CompressedFile:
+    """Reads the bytes as they were, by what the file's name ends in, of any number of streams.
 
-    Raises
-    ------
-    ValueError
-        If what is read in the block is damaged or ends too early; the message names the file.
+    Python's own readers take what follows the first stream of .bz2 and .xz for no part of the file
+    if it is damaged, an empty .gz for a whole one, and zstandard's a frame that is cut off.
     """
-    suffix = os.path.splitext(path)[1]  # noqa: PTH122  # URLs too
-    if suffix == ".zst":
-        reader: Any = ZstdReader(path, file)
-    elif suffix == ".gz":
-        reader = gzip.GzipFile(fileobj=file)
-    else:
-        reader = (bz2.BZ2File if suffix == ".bz2" else lzma.LZMAFile)(file)
-    try:
-        yield cast("BinaryIO", reader)
-    except (EOFError, lzma.LZMAError, zlib.error) as error:
-        raise damaged(path, error) from None
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(path, error) from None  # from gzip or bz2
-
-
-class ZstdReader:
-    """Reads zstd frames; unlike zstandard's own reader it notices that the last one is cut off."""
 
     def __init__(self, path: str, file: BinaryIO) -> None:
-        self._zstandard = require("zstandard", "arrow")
         self._path = path
         self._file = file
-        self._frame: Any = None
+        self._new_stream, self._error = _format_of(path)
+        self._stream = self._new_stream()
 
     def read(self, size: int) -> bytes:
-        """Return some bytes, none at the end."""
+        """Return at least `size` bytes, fewer at the end.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or ends too early; the message names it.
+        """
         parts: list[bytes] = []
-        while size > 0:
-            rest = b"" if self._frame is None else self._frame.unused_data
-            block = rest or self._file.read(ZSTD_BLOCK)
-            if not block:
-                break
-            if self._frame is None or self._frame.eof:
-                self._frame = self._zstandard.ZstdDecompressor().decompressobj()
+        while size > 0 and (block := self._next_block()):
             try:
-                parts.append(self._frame.decompress(block))
-            except self._zstandard.ZstdError as error:
+                parts.append(self._stream.decompress(block))
+            except self._error as error:
                 raise damaged(self._path, error) from None
             size -= len(parts[-1])
-        data = b"".join(parts)
-        if not data and self._frame is not None and not self._frame.eof:
-            raise damaged(self._path, "it ends in the middle of a frame")
-        return data
+        return b"".join(parts)
+
+    def _next_block(self) -> bytes:
+        """Return what comes next in the file, none at its end; begin a stream if one has ended."""
+        if not self._stream.eof:
+            block = self._file.read(BLOCK_SIZE)
+            if not block:
+                raise damaged(self._path, "it ends too early")
+            return block
+        block = self._stream.unused_data.lstrip(b"\0")  # which .gz and .xz may be padded with
+        while not block:
+            padded = self._file.read(BLOCK_SIZE)
+            if not padded:
+                return b""
+            block = padded.lstrip(b"\0")
+        self._stream = self._new_stream()
+        return block
+
+
+def _format_of(path: str) -> tuple[Callable[[], Any], type[Exception]]:
+    """Return what makes a decompressor of one stream, and the error that it raises."""
+    suffix = os.path.splitext(path)[1]  # noqa: PTH122  # URLs too
+    if suffix == ".zst":
+        zstandard = require("zstandard", "arrow")
+        return lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError
+    if suffix == ".gz":
+        return lambda: zlib.decompressobj(GZIP_HEADER), zlib.error
+    if suffix == ".bz2":
+        return bz2.BZ2Decompressor, OSError
+    return lzma.LZMADecompressor, lzma.LZMAError

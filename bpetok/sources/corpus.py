@@ -17,6 +17,7 @@ from bpetok.sources.arrow import check_table, ipc_items, is_table, parquet_items
 from bpetok.sources.files import (
     COMPRESSED,
     MANY,
+    STANDARD_INPUT,
     StrPath,
     find_files,
     format_of,
@@ -114,6 +115,10 @@ def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
 
 
 def _check_format(path: str, name: str) -> None:
+    if path == STANDARD_INPUT and name not in ("text", "jsonl"):
+        raise ValueError(
+            f"standard input must be text or JSON lines, got format={name!r}: give a file"
+        )
     if path.endswith(".zst"):
         require("zstandard", "arrow")
     if name == "json":

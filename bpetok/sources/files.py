@@ -176,6 +176,8 @@ def _expand_url(url: str) -> list[str]:
 
 def _file_system(url: str) -> tuple[Any, str]:
     fsspec = require("fsspec", "hub")
+    if url.startswith("hf://"):  # of which fsspec does not name the package
+        require("huggingface_hub", "hub")
     try:
         return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))
     except ImportError as error:  # names the package
@@ -257,17 +259,14 @@ def damaged(path: str, error: object) -> ValueError:
 @contextmanager
 def opened_bytes(path: str) -> Iterator[BinaryIO]:
     """Open a file as `opened` does and decompress it if its name says that it is compressed."""
-    with opened(path) as file, uncompressed(path, file) as plain:
-        yield plain
+    with opened(path) as file:
+        yield uncompressed(path, file)
 
 
-@contextmanager
-def uncompressed(path: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    """Give what reads an open file, decompressed if its name says that it is compressed."""
+def uncompressed(path: str, file: BinaryIO) -> BinaryIO:
+    """Return what reads an open file, decompressed if its name says that it is compressed."""
     if not path.endswith(COMPRESSED):
-        yield file
-        return
-    from bpetok.sources.compression import decompressed
+        return file
+    from bpetok.sources.compression import CompressedFile
 
-    with decompressed(path, file) as plain:
-        yield plain
+    return cast("BinaryIO", CompressedFile(path, file))

@@ -88,15 +88,22 @@ class JsonLines:
             raise ValueError(f"{self._path}, line {number} is no JSON in UTF-8: {error}") from None
 
     def _check_column(self, records: list[Any]) -> None:
-        first = next((record for record in records if record is not BLANK), None)
-        if first is None or self._checked:
+        values = [record for record in records if record is not BLANK]
+        if not values or self._checked:
             return
         self._checked = True
-        if isinstance(first, dict) and not any(self._steps[0] in record for record in records):
-            raise ValueError(
-                f"{self._path}: none of its first records has {self._steps[0]!r}, the first has "
-                f"{list(first)}: choose one with text_column"
-            )
+        for n, step in enumerate(self._steps, 1):
+            if step == "[]":
+                values = [item for value in values if isinstance(value, list) for item in value]
+                continue
+            objects = [value for value in values if isinstance(value, dict)]
+            values = [value[step] for value in objects if step in value]
+            if objects and not values:
+                column = ".".join(self._steps[:n]).replace(".[]", "[]")
+                raise ValueError(
+                    f"{self._path}: none of its first records has {column!r}, the first has "
+                    f"{list(objects[0])}: choose one with text_column"
+                )
 
     def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
         end = self._context.options.max_text_chars

@@ -69,10 +69,10 @@ def _beginning(path: str, size: int, file_size: int) -> tuple[list[bytes], float
     parts: list[bytes] = []
     left = size
     with opened(path) as raw:
-        with uncompressed(path, raw) as file:
-            while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
-                parts.append(part)
-                left -= len(part)
+        file = uncompressed(path, raw)
+        while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
+            parts.append(part)
+            left -= len(part)
         whole = b"".join(parts)
         if left > 0 or raw.tell() >= file_size:
             return [whole], 1
