@@ -41,6 +41,3 @@ class Combination:
 def sorted_words(
     table: WordTable, p: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]: ...
-def fill_symbols(
-    ids: NDArray[np.int32], offsets: NDArray[np.int64], symbols: NDArray[np.int32]
-) -> None: ...

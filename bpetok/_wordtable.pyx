@@ -687,30 +687,3 @@ def sorted_words(WordTable table not None, int p):
             at += n
         free(partition.entries)
     return data, lengths, counts
-
-
-def fill_symbols(
-    const int32_t[::1] ids not None, const int64_t[::1] offsets not None, int32_t[::1] symbols not None
-):
-    """Write words one after another with a -1 before the first and behind each.
-
-    Parameters
-    ----------
-    ids : int32 array
-        The words' ids; word i is ids[offsets[i]:offsets[i + 1]].
-    offsets : int64 array, shape (n_words + 1,)
-    symbols : int32 array, shape (offsets[-1] - offsets[0] + n_words + 1,)
-        Filled.
-    """
-    cdef Py_ssize_t i, n, at = 1
-    cdef Py_ssize_t n_words = offsets.shape[0] - 1
-    if symbols.shape[0] != offsets[n_words] - offsets[0] + n_words + 1:
-        raise IndexError("symbols must have a slot for each id, each word and one more")
-    with nogil:
-        symbols[0] = -1
-        for i in range(n_words):
-            n = offsets[i + 1] - offsets[i]
-            if n > 0:
-                memcpy(&symbols[at], &ids[offsets[i]], n * sizeof(int32_t))
-            symbols[at + n] = -1
-            at += n + 1

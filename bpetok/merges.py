@@ -34,19 +34,21 @@ a lower theta. A good theta saves half of the time; a bad one costs a pass over 
 
 from __future__ import annotations
 
+import gc
 import logging  # noqa: F401  # before _before_fork is registered, see there
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok._packing import pack
+from bpetok._pairs import FILTER_BITS, TIES, Pairs
 from bpetok._timing import stage
-from bpetok._wordtable import fill_symbols
 
 if TYPE_CHECKING:
     from bpetok import _kernels
@@ -56,7 +58,6 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 N_BYTES = 256
-MAX_SHARD_SLOTS = (1 << 31) - 1
 
 
 class Tuning(NamedTuple):
@@ -65,18 +66,16 @@ class Tuning(NamedTuple):
     parallel_slots: int = 6_000_000
     """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
     the large ones."""
-    parallel_postings: int = 4_000
-    """A round of fewer postings runs on one thread: sharing costs some 20 us."""
+    parallel_postings: int = 2_000
+    """A round of fewer postings runs on one thread: sharing costs some 40 us."""
     batch_merges: int = 256
     """Most merges of a round; on 100 MB of English text the mean is 23."""
     batch_postings: int = 1 << 20
     """Most postings of a round of several merges: bounds the memory of a round."""
     pause_rounds: int = 8
-    """Rounds between two looks at progress and Ctrl-C."""
-    pause_postings: int = 1 << 18
-    """Postings between two of them: some milliseconds."""
+    """Rounds between two reports of progress."""
     room: int = 1 << 16
-    """Pairs and postings that there is room for at first, beyond those of the words."""
+    """Postings that there is room for at first, beyond those of the words."""
     theta: int | None = None
     """The first threshold; by default estimated from the words."""
 
@@ -177,9 +176,21 @@ def load_kernels() -> None:
     with _load_lock:
         if not _are_loaded:
             toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-            with stage("load"):
+            with stage("load"), _without_collector():
                 Learner(toy, 5).learn()
             _are_loaded = True
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Leave cyclic garbage alone: looking for it is an eighth of the time of compiling."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def learn_merges(
@@ -243,7 +254,7 @@ def _numba_threads(n: int) -> Iterator[None]:
 
 
 class Learner:
-    """The state of learning: the words as slots, the pairs, their postings, and a heap."""
+    """The state of learning: the words as slots, the pairs, and the arrays that kernels share."""
 
     def __init__(
         self,
@@ -259,192 +270,127 @@ class Learner:
         self.kernels = _kernels
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
-        self.floor = rule.min_frequency
         if start is None:
             start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)], words.n_bytes)
+        self.tokens = start.tokens
         # Each merge takes at least one token away, and each word keeps one: a larger number asks
         # for memory and gives nothing.
-        n_merges = min(n_merges, len(words.ids) - len(words))
-        self.n_merges = n_merges
-        zeros = np.zeros((3, 1), np.int64)
-        self.rounds = _kernels.Rounds(*zeros)
-        self.first_id = len(start.tokens)
-        self.vocab_size = self.first_id + n_merges
-        self.learned = _kernels.Learned(
-            left=np.empty(n_merges, np.int32),
-            right=np.empty(n_merges, np.int32),
-            counts=np.empty(n_merges, np.int64),
-        )
+        self.n_merges = min(n_merges, len(words.ids) - len(words))
+        self.n_learned = 0
+        self.vocab_size = len(self.tokens) + self.n_merges
+        self.left = np.empty(self.n_merges, np.int32)
+        self.right = np.empty(self.n_merges, np.int32)
+        self.counts = np.empty(self.n_merges, np.int64)
+        self.word_count = _nth_count(words.counts, self.n_merges)
         with stage("pack"):
             self._pack(words, start, n_threads)
         self._make_batch()
-        self._make_ties(start.tokens)
         self.theta = 0  # nothing is counted yet
 
     def _pack(self, words: Words, start: Start, n_threads: int) -> None:
-        """Lay the words out in slots, in shards of about the same number of them."""
-        n_words = len(words.counts)
-        n_slots = len(words.ids) + n_words
-        self.n_shards = 1 + n_slots // MAX_SHARD_SLOTS
-        if n_slots >= self.tuning.parallel_slots and self.rule.ties != "bytes":
-            self.n_shards = max(self.n_shards, n_threads)
-        ends = words.offsets[1:] + np.arange(1, n_words + 1) if self.n_shards > 1 else None
-        if ends is None:
-            word_start = np.array([0, n_words], np.int64)
-        else:
-            shares = np.arange(1, self.n_shards) * n_slots // self.n_shards
-            word_start = np.concatenate([[0], np.searchsorted(ends, shares), [n_words]])
-        sizes = np.diff(words.offsets[word_start]) + np.diff(word_start) + 1
-        corpus = self.kernels.Corpus(
-            symbols=np.empty(sizes.sum(), np.int32),
-            slot_start=_starts(sizes),
-            word_counts=words.counts,
-            word_start=word_start.astype(np.int64),
-            token_len=np.ones(self.vocab_size, np.int32),
-            n_tokens=np.zeros(self.n_shards, np.int64),
-        )
-        corpus.token_len[: self.first_id] = list(map(len, start.tokens))
-        slots = start.slots
+        """Lay the words out in slots, in shards if there are many."""
+        ids = start.slots
         if self.rule.byte_order is not None:
-            ids = np.arange(-1, self.first_id, dtype=np.int32)  # and -1 for what is inside a token
-            ids[1 + np.array(self.rule.byte_order)] = np.arange(N_BYTES)
-            slots = ids[slots + 1]
-        for s in range(self.n_shards):
-            first, last = word_start[s], word_start[s + 1]
-            symbols = corpus.symbols[corpus.slot_start[s] : corpus.slot_start[s + 1]]
-            fill_symbols(slots, words.offsets[first : last + 1], symbols)
-        corpus.n_tokens[0] = start.n_tokens
-        self.corpus = corpus
+            renumbered = np.arange(-1, len(self.tokens), dtype=np.int32)  # -1 is inside a token
+            renumbered[1 + np.array(self.rule.byte_order)] = np.arange(N_BYTES)
+            ids = renumbered[ids + 1]
+        shared = len(ids) + len(words) >= self.tuning.parallel_slots and self.rule.ties != "bytes"
+        packed = pack(words, ids, n_threads if shared else 1, self.rule.ties == "place")
+        self.n_shards = len(packed.slot_start) - 1
+        token_len = np.ones(self.vocab_size, np.int32)
+        token_len[: len(self.tokens)] = list(map(len, self.tokens))
+        n_tokens = np.zeros(self.n_shards, np.int64)
+        n_tokens[0] = start.n_tokens
+        self.shards = self.kernels.Shards(
+            *packed,
+            token_len=token_len,
+            n_tokens=n_tokens,
+            postings=np.empty(0, np.int32),
+            posting_start=np.zeros(self.n_shards + 1, np.int64),
+        )
 
     def _make_batch(self) -> None:
-        k, n, v = self.kernels, self.n_shards, self.vocab_size
+        n = self.n_shards
         # Where a batch may end early, in one shard, the others would have to end there too.
         most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
-        self.batch = k.Batch(
-            pair=np.empty(most, np.int64),
-            size=np.zeros(1, np.int64),
+        self.batch = self.kernels.Batch(
+            left=np.empty(most, np.int32),
+            right=np.empty(most, np.int32),
+            run_start=np.empty(most * n, np.int64),
+            run_end=np.empty(most * n, np.int64),
             yields_to=np.empty(most, np.int64),
+            size=np.zeros(1, np.int64),
             applied=np.empty(n, np.int64),
-            visits=np.empty(n, np.int64),
-            left_round=np.zeros(v, np.int32),
-            right_round=np.zeros(v, np.int32),
+            filter=np.zeros(1 << FILTER_BITS >> 6, np.uint64),
         )
-
-    def _make_ties(self, tokens: Sequence[bytes]) -> None:
-        """Make what ties are broken by; a new token's bytes are added when it is made."""
-        k = self.kernels
-        self.ties: _kernels.Ties | None = None
-        if self.rule.ties != "ids":
-            text_start = np.zeros(self.vocab_size + 1, np.int64)
-            text_start[1 : len(tokens) + 1] = np.cumsum(list(map(len, tokens)))
-            self.ties = k.Ties(
-                kind=np.array([k.BY_PLACE if self.rule.ties == "place" else k.BY_BYTES]),
-                symbols=self.corpus.symbols,
-                slot_start=self.corpus.slot_start,
-                place=np.empty(0, np.int64),
-                text=np.frombuffer(b"".join(tokens), np.uint8).astype(np.int32),
-                text_start=text_start,
-            )
 
     def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
         """Learn to the end; `progress` is called with the number of merges every few rounds."""
         with _numba_threads(self.n_shards):
-            while self._learn_some():
-                if progress is not None:
+            going = True
+            while going:
+                before = self.n_learned
+                for _ in range(self.tuning.pause_rounds):
+                    going = self._learn_round()
+                    if not going:
+                        break
+                if progress is not None and self.n_learned > before:
                     progress(self.n_learned)
         return self.merges()
 
     def merges(self) -> Merges:
         """Return the merges learned so far."""
         n = self.n_learned
-        left, right, counts = self.learned
-        pairs = np.stack([left[:n], right[:n]], axis=1)
+        pairs = np.stack([self.left[:n], self.right[:n]], axis=1)
         if self.rule.byte_order is not None:
             numbers = np.arange(self.vocab_size, dtype=np.int32)
             numbers[:N_BYTES] = self.rule.byte_order
             pairs = numbers[pairs]
-        return Merges(pairs, counts[:n].copy())
-
-    def _learn_some(self) -> bool:
-        """Learn merges for some milliseconds; return whether there were more to learn."""
-        if self.n_learned == self.n_merges:
-            return False
-        if self.theta == 0:
-            self._build_index()
-        k = self.kernels
-        while True:
-            need = self._learn_rounds()
-            if need == k.PAUSE:
-                return True
-            if need == k.INDEX:
-                if self.theta == self.floor:
-                    return False
-                self._build_index()
-            elif need == k.APPLY:
-                self._apply()
-            else:
-                self._make_room(need)
-
-    @property
-    def n_learned(self) -> int:
-        """How many merges are learned."""
-        return int(self.rounds.n_learned[0])
+        return Merges(pairs, self.counts[:n].copy())
 
     def count_tokens(self) -> int:
         """Return the number of tokens that the words have by now, repetitions included."""
-        return int(self.corpus.n_tokens.sum())
+        return int(self.shards.n_tokens.sum())
 
-    def _learn_rounds(self) -> int:
-        """Learn until something must be done first; return what, as the kernel says it."""
-        k = self.kernels
-        limits = k.Limits(
-            first_id=self.first_id,
-            n_merges=self.n_merges,
-            theta=self.theta,
-            longest=self.rule.max_token_length,
-            most_postings=self.tuning.batch_postings,
-            parallel_postings=k.NEVER if _is_forked_child else self.tuning.parallel_postings,
-            pause_rounds=self.tuning.pause_rounds,
-            pause_postings=self.tuning.pause_postings,
-        )
-        with stage("rounds"):
-            need: int = k.learn_rounds(
-                self.corpus,
-                self.pairs,
-                self.index,
-                self.heap,
-                self.ties,
-                self.batch,
-                self.learned,
-                self.rows,
-                self.events,
-                self.rounds,
-                limits,
-            )
-        return need
+    def _learn_round(self) -> bool:
+        """Learn the merges of a round; return whether there were any."""
+        if self.n_learned == self.n_merges:
+            return False
+        with stage("select"):
+            found = self.theta and self._select()
+        while not found:
+            if self.theta == self.rule.min_frequency:
+                return False
+            with stage("index"):
+                self._build_index()
+            found = self._select()
+        with stage("apply"):
+            self._apply()
+        with stage("reduce"):
+            self._reduce()
+        return True
+
+    def _select(self) -> int:
+        """Choose the merges of the next round; return their number."""
+        return self.pairs.select(self.theta, self.n_merges, self.tuning.batch_postings)
 
     def _apply(self) -> None:
-        """Apply the merges of a large round."""
-        with stage("apply"), _parallel_lock:
-            self.kernels.apply(
-                self.corpus,
-                self.pairs,
-                self.index,
-                self.batch,
-                self.rows,
-                self.events,
-                self.first_id + self.n_learned,
-            )
+        """Apply them, on several threads if that is worth it."""
+        first_id = len(self.tokens) + self.n_learned
+        arguments = (self.shards, self.batch, self.rows, first_id)
+        if self.pairs.n_visits < self.tuning.parallel_postings:
+            for s in range(self.n_shards):
+                self.kernels.apply_shard(s, *arguments)
+        else:
+            self._run("apply", *arguments)
 
-    def _make_room(self, need: int) -> None:
-        """Make room for what the next kernel call needs."""
-        if need == self.kernels.PAIRS:
-            merge_start = self.rows.merge_start.reshape(self.n_shards, -1)
-            n = self.batch.size[0]
-            self._reserve_pairs(int((merge_start[:, n] - merge_start[:, 0]).sum()))
+    def _reduce(self) -> None:
+        """Sum what has changed, and know the merges as learned."""
+        while not self.pairs.reduce(self.theta, self.rule.max_token_length):
             self._reserve_postings()
-        elif self.ties is not None:
-            self.ties = self.ties._replace(text=_grown(self.ties.text, 2 * len(self.ties.text)))
+        if self.rule.ties == "place":  # else the next round does it
+            self.kernels.post(self.shards, self.rows)
+        self.n_learned = self.pairs.n_learned
 
     def _run(self, name: str, *args: object) -> None:
         """Call a kernel on all shards."""
@@ -463,13 +409,11 @@ class Learner:
         3.5 at 30,000 merges in English, code and mixed languages. With few, long words there is no
         such guide, and the threshold serves some hundred merges.
         """
-        counts = self.corpus.word_counts
         if self.tuning.theta is not None:
             return self.tuning.theta
-        if len(counts) <= self.n_merges:
+        if self.word_count == 0:
             return best_count // 500
-        rank = len(counts) - self.n_merges
-        return min(int(np.partition(counts, rank)[rank]) * 3 // 2, best_count, (1 << 63) - 1)
+        return min(self.word_count * 3 // 2, best_count, (1 << 63) - 1)
 
     def _next_theta(self) -> int:
         """Return a lower threshold: the last merge's count, extrapolated, with a margin.
@@ -479,35 +423,44 @@ class Learner:
         n = self.n_learned
         if n < 30:
             return self.theta // 8
-        counts = self.learned.counts
-        slope = math.log(counts[n // 3] / counts[n - 1]) / math.log(3)
+        slope = math.log(self.counts[n // 3] / self.counts[n - 1]) / math.log(3)
         ahead = min(self.n_merges / n, 32)
         # At least half, for counts that drop steeply: each pass costs as much as many merges.
-        return min(int(counts[n - 1] * ahead ** -(slope + 0.3)), self.theta // 2)
+        return min(int(self.counts[n - 1] * ahead ** -(slope + 0.3)), self.theta // 2)
 
     def _build_index(self) -> None:
         """Count all adjacent pairs; number, post and heap those that stand theta times."""
-        with stage("index"):
-            counts = self._count_pairs()
-            best_count = int(counts.entries[1::3].max()) * self.n_shards
-            theta = self._next_theta() if self.theta else self._first_theta(best_count)
-            self.theta = max(theta, self.floor)
-            keys, totals, places, entries = self._kept_pairs(counts)
-            self._make_index(len(keys), places)
-            self._make_rows(places)
-            self.kernels.add_pairs(self.pairs, self.heap, self.ties, keys, totals)
-            counts.entries[2::3] = self.kernels.NOTHING
-            present = entries >= 0
-            starts = self.index.run_start[: places.size].reshape(-1, self.n_shards).T
-            counts.entries[entries[present] + 2] = starts[present]
-            self._run("post_pairs", self.corpus, counts, self.index)
+        counts = self._count_pairs()
+        best_count = int(counts.entries[1::3].max()) * self.n_shards
+        theta = self._next_theta() if self.theta else self._first_theta(best_count)
+        self.theta = max(theta, self.rule.min_frequency)
+        keys, totals, places, entries = self._kept_pairs(counts)
+        starts = np.cumsum(places, axis=1) - places
+        self._make_postings(places)
+        self._make_rows(places)
+        self.pairs = Pairs(
+            self.shards,
+            self.batch,
+            self.rows,
+            (self.left, self.right, self.counts),
+            self.n_learned,
+            self.tokens,
+            TIES[self.rule.ties],
+        )
+        self.pairs.add(keys, totals, starts, places)
+        counts.entries[2::3] = self.kernels.NOTHING
+        present = entries >= 0
+        counts.entries[entries[present] + 2] = starts[present]
+        self._run("index_pairs", self.shards, counts, True)
 
     def _count_pairs(self) -> _kernels.PairCounts:
         """Count all adjacent pairs, in a hash table for each shard."""
         n = self.n_shards
-        n_slots = len(self.corpus.symbols) // n
+        n_slots = len(self.shards.symbols) // n
         # There are 65,536 pairs of bytes; later there is about one distinct pair for 30 slots.
-        capacity = 1 << (n_slots // 16).bit_length() if self.n_learned else 1 << 16
+        capacity = 1 << 16
+        if self.vocab_size > N_BYTES and self.n_learned + len(self.tokens) > N_BYTES:
+            capacity = 1 << (n_slots // 16).bit_length()
         while True:
             entries = np.zeros(n * capacity * 3, np.int64)
             entries[::3] = self.kernels.NOTHING
@@ -516,7 +469,7 @@ class Learner:
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
             )
-            self._run("count_pairs", self.corpus, counts)
+            self._run("index_pairs", self.shards, counts, False)
             if counts.size.max() < capacity // 8 * 5:
                 return counts
             capacity *= 4
@@ -529,11 +482,10 @@ class Learner:
         n = self.n_shards
         # A pair that stands theta times in all shards stands theta / n times in one of them.
         keys = np.unique(counts.entries[::3][counts.entries[1::3] >= max(1, -(-self.theta // n))])
-        token_len = self.corpus.token_len
+        token_len = self.shards.token_len
         lengths = token_len[keys >> 32] + token_len[keys & 0xFFFFFFFF]
         keys = keys[lengths <= self.rule.max_token_length]
-        entries = np.empty((n, len(keys)), np.int64)
-        self.kernels.find_entries(counts, keys, entries.reshape(-1))
+        entries = _find_entries(counts, keys)
         weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
         totals = weight.sum(axis=0)
         kept = totals >= self.theta
@@ -546,110 +498,58 @@ class Learner:
         A pair that a round makes stands in at most as many places as the pair that was merged, so
         none has more postings than the first ones. A merge adds at most two and takes a token away.
         """
-        k, n, v = self.kernels, self.n_shards, self.vocab_size
-        most_of_all = int((places.sum(axis=1) + 2 * np.diff(self.corpus.slot_start)).max())
+        k, n = self.kernels, self.n_shards
+        most_of_all = int((places.sum(axis=1) + 2 * np.diff(self.shards.slot_start)).max())
         most = max(int(places.max(initial=0)), min(self.tuning.batch_postings, most_of_all))
         start = np.arange(n + 1, dtype=np.int64) * 2 * most
         self.rows = k.Rows(
             key=np.empty(start[-1], np.int32),
-            weight=np.empty(start[-1], np.int64),
-            places=np.empty(start[-1], np.int64),
-            old=np.empty(start[-1], np.int64),
+            sums=np.empty(2 * start[-1], np.int64),
             row_start=start,
-            merge_start=np.empty(n * (len(self.batch.pair) + 1), np.int64),
-            row_of=np.full(n * 2 * v, k.NOTHING, np.int32),
-            total=np.zeros(2 * v, np.int64),
-            pair_of=np.empty(2 * v, np.int32),
-        )
-        self.events = k.Events(
-            row=np.empty(start[-1], np.int32),
-            posting=np.empty(start[-1], np.int64),
+            merge_rows=np.empty(n * (len(self.batch.left) + 1), np.int64),
+            row_of=np.full(n * 2 * self.vocab_size, k.NOTHING, np.int32),
+            event_row=np.empty(start[-1], np.int32),
+            event_slot=np.empty(start[-1], np.int32),
             event_start=start,
-            size=np.zeros(n, np.int64),
+            n_events=np.zeros(n, np.int64),
         )
 
-    def _make_index(self, n_pairs: int, places: Int64) -> None:
-        """Make room for the pairs and their postings."""
-        k, n = self.kernels, self.n_shards
-        capacity = n_pairs + self.tuning.room
-        self.pairs = k.Pairs(
-            left=np.empty(capacity, np.int32),
-            right=np.empty(capacity, np.int32),
-            counts=np.empty(capacity, np.int64),
-            table=_empty_table(capacity),
-            size=np.zeros(1, np.int64),
-        )
-        self.heap = k.Heap(
-            counts=np.empty(capacity, np.int64),
-            pair=np.empty(capacity, np.int64),
-            size=np.zeros(1, np.int64),
-        )
-        if self.ties is not None:
-            self.ties = self.ties._replace(place=np.empty(capacity, np.int64))
-        used = places.sum(axis=1)
-        room = int(used.max(initial=0)) * 2 + self.tuning.room
-        run_start = np.empty(capacity * n, np.int64)
-        run_len = np.empty(capacity * n, np.int64)
-        run_start[: n_pairs * n] = (np.cumsum(places, axis=1) - places).T.reshape(-1)
-        run_len[: n_pairs * n] = places.T.reshape(-1)
-        self.index = k.Index(
-            postings=np.empty(n * room, np.int64),
-            posting_start=np.arange(n + 1, dtype=np.int64) * room,
-            used=used,
-            hole_start=np.zeros(n, np.int64),
-            hole_end=np.zeros(n, np.int64),
-            run_start=run_start,
-            run_len=run_len,
-        )
+    def _make_postings(self, places: Int64) -> None:
+        """Make room for the postings of the first pairs, and for as many again."""
+        self._use_postings(int(places.sum(axis=1).max(initial=0)) * 2 + self.tuning.room)
 
-    def _reserve_pairs(self, n_new: int) -> None:
-        """Make room for so many more pairs."""
-        wanted = int(self.pairs.size[0]) + n_new
-        if wanted <= len(self.pairs.left):
-            return
-        capacity = wanted + wanted // 2
-        self.pairs = self.pairs._replace(
-            left=_grown(self.pairs.left, capacity),
-            right=_grown(self.pairs.right, capacity),
-            counts=_grown(self.pairs.counts, capacity),
-            table=_empty_table(capacity),
-        )
-        self.kernels.rehash_pairs(self.pairs)
-        self.heap = self.heap._replace(
-            counts=_grown(self.heap.counts, capacity), pair=_grown(self.heap.pair, capacity)
-        )
-        if self.ties is not None:
-            self.ties = self.ties._replace(place=_grown(self.ties.place, capacity))
-        self.index = self.index._replace(
-            run_start=_grown(self.index.run_start, capacity * self.n_shards),
-            run_len=_grown(self.index.run_len, capacity * self.n_shards),
+    def _use_postings(self, room: int) -> None:
+        """Take new arrays, with so much room for each shard."""
+        self.shards = self.shards._replace(
+            postings=np.empty(self.n_shards * room, np.int32),
+            posting_start=np.arange(self.n_shards + 1, dtype=np.int64) * room,
         )
 
     def _reserve_postings(self) -> None:
-        """Make room for the postings of the round's events."""
-        wanted = int((self.index.used + self.events.size).max())
-        if wanted <= self.index.posting_start[1]:
-            return
-        larger = np.empty(self.n_shards * 2 * wanted, np.int64)
-        start = np.arange(self.n_shards + 1, dtype=np.int64) * 2 * wanted
-        for s, used in enumerate(self.index.used):
-            old = self.index.posting_start[s]
-            larger[start[s] : start[s] + used] = self.index.postings[old : old + used]
-        self.index = self.index._replace(postings=larger, posting_start=start)
+        """Make more room for postings and keep those that there are."""
+        old = self.shards.postings.reshape(self.n_shards, -1)
+        n = old.shape[1]
+        self._use_postings(2 * n + int(self.rows.n_events.max()))
+        self.shards.postings.reshape(self.n_shards, -1)[:, :n] = old
+        self.pairs.use_postings(self.shards.postings, self.shards.posting_start)
 
 
-def _starts(sizes: Int64) -> Int64:
-    """Return where consecutive ranges of the given sizes start, and the end of the last."""
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+def _nth_count(counts: Int64, n: int) -> int:
+    """Return the n-th greatest count, 0 if there is none."""
+    if not 0 < n < len(counts):
+        return 0
+    rank = len(counts) - n
+    return int(np.partition(counts, rank)[rank])
 
 
-def _empty_table(n_pairs: int) -> Int64:
-    """Return an empty hash table, at most half full with so many pairs."""
-    return np.full(2 << (2 * n_pairs).bit_length(), -1, np.int64)
-
-
-def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return a copy of a 1-D array with room for `size` elements."""
-    larger = np.empty(size, array.dtype)
-    larger[: len(array)] = array
-    return larger
+def _find_entries(counts: _kernels.PairCounts, keys: Int64) -> Int64:
+    """Return by [shard, key] where each shard's table has the ascending keys, or NOTHING."""
+    found = np.full((len(counts.size), len(keys)), -1, np.int64)
+    if len(keys) == 0:
+        return found
+    for s, start in enumerate(counts.table_start[:-1].tolist()):
+        present = counts.entries[start : counts.table_start[s + 1] : 3]
+        places = np.minimum(np.searchsorted(keys, present), len(keys) - 1)
+        equal = np.flatnonzero(keys[places] == present)
+        found[s, places[equal]] = start + 3 * equal
+    return found

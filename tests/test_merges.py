@@ -29,7 +29,6 @@ TUNINGS = st.builds(
     batch_merges=st.sampled_from([1, 2, 256]),
     batch_postings=st.sampled_from([1, 10, 1 << 20]),
     pause_rounds=st.sampled_from([1, 3]),
-    pause_postings=st.sampled_from([1, 1 << 20]),
     room=st.sampled_from([0, 100]),
     theta=st.sampled_from([None, 1, 2, 10, 1000]),
 )

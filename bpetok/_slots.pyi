@@ -1,0 +1,14 @@
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_BITS: int
+
+def sort_rare(counts: NDArray[np.int64], order: NDArray[np.int64]) -> int: ...
+def fill_slots(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    order: NDArray[np.int64],
+    symbols: NDArray[np.int32],
+    weights: NDArray[np.int64],
+) -> int: ...
