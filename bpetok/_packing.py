@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._slots import BLOCK_BITS, fill_slots, sort_rare
+from bpetok._threads import exhaust, map_threads
 
 if TYPE_CHECKING:
     from bpetok.words import Words
@@ -60,9 +61,13 @@ def pack(words: Words, ids: Int32, n_shards: int, in_order: bool) -> Packed:
     slot_start = np.concatenate([[0], np.cumsum(blocks << BLOCK_BITS)])
     symbols = np.empty(slot_start[-1], np.int32)
     weights = np.empty(slot_start[-1] >> BLOCK_BITS, np.int64)
-    for order, (first, last) in zip(orders, pairwise(slot_start), strict=True):
-        shard = weights[first >> BLOCK_BITS : last >> BLOCK_BITS]
-        fill_slots(ids, words.offsets, words.counts, order, symbols[first:last], shard)
+
+    def fill(shard: int) -> None:
+        first, last = slot_start[shard], slot_start[shard + 1]
+        blocks = weights[first >> BLOCK_BITS : last >> BLOCK_BITS]
+        fill_slots(ids, words.offsets, words.counts, orders[shard], symbols[first:last], blocks)
+
+    exhaust(map_threads(fill, range(n_shards), n_shards))
     return Packed(symbols, slot_start, weights)
 
 
