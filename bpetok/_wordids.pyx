@@ -1,6 +1,6 @@
 """One word to ids: what its merges leave, smallest id first and among equals leftmost first.
 
-For all but long words no merge is made. A list of tokens is what merging leaves of its bytes if and
+For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes if and
 only if the same holds for each two neighbours in it, and any bytes have one such list (README of
 the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest token that
 can stand beside the one before, else a shorter one, else back by one token. A place that was gone
@@ -8,7 +8,7 @@ back from leads nowhere, whatever stands before it, so each is given up only onc
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 
 from bpetok._longword cimport Lists, merge_long
 from bpetok._ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
@@ -17,9 +17,12 @@ from bpetok._trie cimport (
 )
 
 cdef enum:
-    # Places of a word that is searched, in bits. The search is linear, but in a run of one letter
-    # that has a token for every length it takes microseconds a byte, so longer words are merged.
-    PLACES = 256
+    PLACES = 256             # no token of more bytes is searched for
+    GIVEN_UP = -2
+
+# The search is linear, but in a run of one letter that has a token for every length it takes
+# microseconds a byte. So a long word is merged if more than two tokens a byte were tried.
+cdef Py_ssize_t FREE_TRIES = 1024
 
 
 cdef inline bint stays_apart(
@@ -67,6 +70,7 @@ cdef int add_tokens(Vocabulary* vocabulary, Draft* draft, int32_t* nodes) noexce
     for i in range(<int32_t>ranks.n_ids):
         pair = ranks.pairs[i]
         lengths[i] = 1 if i < N_BYTES else lengths[pair.left] + lengths[pair.right]
+        vocabulary.longest = max(vocabulary.longest, lengths[i])
         nodes[i] = 0
         if i < N_BYTES:
             nodes[i] = draft_child(draft, 0, <uint8_t>i)
@@ -124,15 +128,14 @@ cdef void vocabulary_free(Vocabulary* vocabulary) noexcept nogil:
 
 
 cdef Py_ssize_t search(
-    const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids
+    const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids,
+    uint64_t* given_up
 ) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number. Requires: 0 < n < PLACES, room for n.
-    cdef uint64_t given_up[PLACES >> 6]  # places that lead nowhere
-    cdef Py_ssize_t at = 0, end, length = 0, n_ids = 0
-    cdef int32_t token
-    for end in range((n >> 6) + 1):
-        given_up[end] = 0
-    token = longest_match(&vocabulary.trie, word, n, &length)
+    # Write the ids of the word to `ids`, return their number; GIVEN_UP if the word is long and that
+    # takes too long. Requires: 0 < n, room for n; given_up has a bit for 0 to n, all 0, and will
+    # have 1 for places that lead nowhere.
+    cdef Py_ssize_t at = 0, end, length = 0, n_ids = 0, n_tries = -FREE_TRIES
+    cdef int32_t token = longest_match(&vocabulary.trie, word, n, &length)
     while True:
         end = at + length
         if not given_up[end >> 6] >> (end & 63) & 1 and (
@@ -145,6 +148,9 @@ cdef Py_ssize_t search(
             at = end
             token = longest_match(&vocabulary.trie, word + at, n - at, &length)
             continue
+        n_tries += 1
+        if n_tries > 2 * at and n >= PLACES:
+            return GIVEN_UP
         token = vocabulary.shorter[token]
         if token < 0:
             given_up[at >> 6] |= <uint64_t>1 << (at & 63)
@@ -154,9 +160,28 @@ cdef Py_ssize_t search(
         length = vocabulary.lengths[token]
 
 
+cdef Py_ssize_t search_long(
+    const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    # As `search`, for a word of any length.
+    cdef Py_ssize_t n_ids
+    cdef uint64_t* given_up = <uint64_t*> calloc((n >> 6) + 1, sizeof(uint64_t))
+    if given_up == NULL:
+        return GIVEN_UP
+    n_ids = search(vocabulary, word, n, ids, given_up)
+    free(given_up)
+    return n_ids
+
+
 cdef Py_ssize_t encode_word(
     const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil:
+    cdef uint64_t given_up[PLACES >> 6]
+    cdef Py_ssize_t i, n_ids = GIVEN_UP
     if n < PLACES:
-        return search(vocabulary, word, n, ids)
-    return merge_long(&vocabulary.ranks, lists, word, n, ids)
+        for i in range((n >> 6) + 1):
+            given_up[i] = 0
+        return search(vocabulary, word, n, ids, given_up)
+    if vocabulary.longest < PLACES:
+        n_ids = search_long(vocabulary, word, n, ids)
+    return n_ids if n_ids >= 0 else merge_long(&vocabulary.ranks, lists, word, n, ids)

@@ -6,7 +6,7 @@ import threading
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
@@ -54,6 +54,25 @@ def test_words_get_the_ids_of_plain_bpe(merges, words):
     compiled = encoder(merges)
     for word in (*words, "".join(words)):
         assert compiled.encode(word) == reference.encode_word(word.encode(), merges)
+
+
+@settings(max_examples=30)
+@given(
+    merge_lists(30), st.integers(256, 900), st.sampled_from(["a", "ab", "abc", "aaab"]), st.data()
+)
+def test_long_words_get_the_ids_of_plain_bpe(merges, n, letters, data):
+    """Searched for from the left, and merged where that takes too long or a token is longer."""
+    word = "".join(data.draw(st.lists(st.sampled_from(letters), min_size=n, max_size=n)))
+    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+
+
+def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe():
+    """Where the search gives up: a run of one letter, tokens up to and beyond 255 bytes."""
+    for n_tokens in (200, 300):
+        merges = [(97, 97), *((256 + i, 97) for i in range(n_tokens))]
+        for n in (255, 256, 300, 1_023, 2_000):
+            word = "a" * n
+            assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab", "aab", "aabaa", "aaaaaab"])
