@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOY = "low " * 5 + "lower " * 2 + "newest " * 6 + "widest " * 3
-PARALLEL = {"count", "combine", "index", "apply"}
+PARALLEL = {"count", "combine", "pack", "index", "apply"}
 SIZES = [512 << i for i in range(7)]
 VOCAB_SIZE = 32_768
 

@@ -58,6 +58,10 @@ def pack(words: Words, ids: Int32, n_shards: int, in_order: bool) -> Packed:
         sizes[i] += np.count_nonzero(np.diff(counts[order])) << BLOCK_BITS
         orders.append(order + first)
     blocks = -(-np.array(sizes, np.int64) >> BLOCK_BITS)
+    if int(blocks.max()) << BLOCK_BITS > MAX_SHARD_SLOTS:
+        if n_shards > n_words:
+            raise ValueError(f"a word must have less than {MAX_SHARD_SLOTS} bytes to learn from")
+        return pack(words, ids, 2 * n_shards, in_order)
     slot_start = np.concatenate([[0], np.cumsum(blocks << BLOCK_BITS)])
     symbols = np.empty(slot_start[-1], np.int32)
     weights = np.empty(slot_start[-1] >> BLOCK_BITS, np.int64)

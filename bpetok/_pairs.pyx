@@ -586,7 +586,7 @@ cdef class Pairs:
         self, const int64_t[::1] keys not None, const int64_t[::1] counts not None,
         const int64_t[:, :] starts not None, const int64_t[:, :] sizes not None,
     ):
-        """Add pairs, once, whose postings were written from the first on.
+        """Add pairs, once, whose postings will be written from the first on.
 
         Parameters
         ----------

@@ -2,7 +2,8 @@
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 cdef extern from "_simd.h":
     void prefetch(const void* address) noexcept nogil
@@ -33,12 +34,14 @@ def sort_rare(const int64_t[::1] counts not None, int64_t[::1] order not None):
         How many words, at most 65,535 times each, are sorted; the others stand behind them.
     """
     cdef Py_ssize_t i, n_rare = 0, n = counts.shape[0]
-    cdef int64_t[65536] start
+    cdef int64_t* start = <int64_t*> calloc(65536, sizeof(int64_t))
     cdef int64_t count, n_before
     if order.shape[0] != n:
+        free(start)
         raise IndexError("order must have a place for each word")
+    if start == NULL:
+        raise MemoryError
     with nogil:
-        memset(start, 0, sizeof(start))
         for i in range(n):
             if counts[i] < 65536:
                 start[counts[i]] += 1
@@ -54,6 +57,7 @@ def sort_rare(const int64_t[::1] counts not None, int64_t[::1] order not None):
             else:
                 order[n_before] = i
                 n_before += 1
+        free(start)
     return n_rare
 
 

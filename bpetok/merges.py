@@ -389,7 +389,8 @@ class Learner:
         while not self.pairs.reduce(self.theta, self.rule.max_token_length):
             self._reserve_postings()
         if self.rule.ties == "place":  # else the next round does it
-            self.kernels.post(self.shards, self.rows)
+            with _load_lock:  # it may have to be compiled
+                self.kernels.post(self.shards, self.rows)
         self.n_learned = self.pairs.n_learned
 
     def _run(self, name: str, *args: object) -> None:
@@ -444,7 +445,8 @@ class Learner:
             self.rows,
             (self.left, self.right, self.counts),
             self.n_learned,
-            self.tokens,
+            [self.tokens[byte] for byte in self.rule.byte_order or ()]
+            + list(self.tokens[N_BYTES if self.rule.byte_order else 0 :]),
             TIES[self.rule.ties],
         )
         self.pairs.add(keys, totals, starts, places)

@@ -41,7 +41,7 @@ def test_measured_figures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     files = [file for file in sample_files() if Path(file).stat().st_size > 9000][:20]
     with mpl.rc_context(_plots.STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        assert {"count", "rounds", "apply"} <= set(texts(figures.phases_figure(files, 2)))
+        assert {"count", "select", "reduce", "apply"} <= set(texts(figures.phases_figure(files, 2)))
         made = figures.choosing_figures(files, (10, 1))
     assert {" gpt2", " cl100k", " o200k"} <= set(texts(made["choosing_pattern"]))
     printed = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Merges are those of the naive learner, for any threads, batches and thresholds."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok import Words
+from bpetok._packing import by_count, pack
 from bpetok.merges import Learner, Rule, Tuning, learn_merges
 
 # Few letters force ties and overlaps; multi-byte text has its own structure.
@@ -38,7 +40,13 @@ RULES = st.tuples(
     st.integers(1, 4),
     st.sampled_from([1, 2, 3, 5, 1 << 30]),
     st.sampled_from(
-        [("ids", None), ("ids", (*range(98, 256), *range(98))), ("place", None), ("bytes", None)]
+        [
+            ("ids", None),
+            ("ids", (*range(98, 256), *range(98))),
+            ("place", None),
+            ("bytes", None),
+            ("bytes", (*range(98, 256), *range(98))),
+        ]
     ),
 ).map(lambda values: Rule(*values[:2], *values[2]))
 
@@ -107,6 +115,30 @@ def test_a_number_of_merges_that_the_words_cannot_give_costs_nothing() -> None:
     """Memory is taken for the merges that there can be, not for those asked for."""
     merges = learn_merges(Words.from_counts({b"abc": 1, b"ab": 2}), (1 << 31) - 257)
     assert merges.pairs.tolist() == [[97, 98], [256, 99]]
+
+
+def test_shards_are_split_until_they_are_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short words take more slots than their bytes tell; a word that is too long is refused."""
+    monkeypatch.setattr("bpetok._packing.MAX_SHARD_SLOTS", 2_000)
+    words = Words.from_counts({b"%03d" % i: 1 + i % 2 for i in range(900)} | {b"x" * 900: 3})
+    packed = pack(words, words.ids, 1, in_order=True)
+    assert np.diff(packed.slot_start).max() <= 2_000
+    with pytest.raises(ValueError, match="less than 2000 bytes"):
+        pack(Words.from_counts({b"x" * 3_000: 1}), np.zeros(3_000, np.int32), 1, in_order=False)
+
+
+def test_words_are_ordered_in_a_thread_with_a_small_stack() -> None:
+    """As embedding programs make them."""
+    found: list[list[int]] = []
+    before = threading.stack_size(256 * 1024)
+    try:
+        counts = np.array([3, 1 << 20, 1, 3])
+        thread = threading.Thread(target=lambda: found.append(by_count(counts).tolist()))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert found == [[2, 0, 3, 1]]
 
 
 def test_one_byte_words_have_no_pairs() -> None:
