@@ -29,8 +29,6 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 PREFETCH_AHEAD = 16
 """Postings looked ahead: apply is bound by cache misses, and asking early halves its time."""
 
-ID_MASK = (1 << 32) - 1
-
 NOTHING = -1
 """In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
 
