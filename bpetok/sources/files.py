@@ -24,6 +24,8 @@ STANDARD_INPUT = "-"
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 MANY = 1 << 14
 """Paths that are looked at at a time."""
+SKIPPED = 1 << 20
+"""Bytes that are read at a time to get behind them."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -238,10 +240,11 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         after = None
     if after != before:
-        raise _changed(path)
+        raise changed(path)
 
 
-def _changed(path: str) -> OSError:
+def changed(path: str) -> OSError:
+    """Return the error for a file that is not what it was."""
     return OSError(f"{path} changed while it was read: what was counted is of no use")
 
 
@@ -257,10 +260,24 @@ def damaged(path: str, error: object) -> ValueError:
 
 
 @contextmanager
-def opened_bytes(path: str) -> Iterator[BinaryIO]:
-    """Open a file as `opened` does and decompress it if its name says that it is compressed."""
-    with opened(path) as file:
-        yield uncompressed(path, file)
+def opened_bytes(path: str, start: int = 0) -> Iterator[BinaryIO]:
+    """Open a file as `opened` does and decompress it if its name says that it is compressed.
+
+    Reading begins at the byte `start`, uncompressed.
+    """
+    with opened(path) as raw:
+        file = uncompressed(path, raw)
+        if start:
+            _go_to(file, start)
+        yield file
+
+
+def _go_to(file: BinaryIO, start: int) -> None:
+    try:
+        file.seek(start)
+    except (OSError, ValueError):  # compressed, or from a server that gives whole files only
+        while start > 0 and (block := file.read(min(start, SKIPPED))):
+            start -= len(block)
 
 
 def uncompressed(path: str, file: BinaryIO) -> BinaryIO:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 from bpetok._extras import require
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.longlines import LongLine
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, at_most_chars, cut, cut_text, join
-from bpetok.sources.reading import Context, Sampler
+from bpetok.sources.reading import Context, Position, Sampler
 from bpetok.sources.records import origins_of
 
 BLANK: dict[str, Any] = {}
@@ -33,21 +33,26 @@ class JsonLines:
         self._context = context
         self._steps = context.options.steps
         self._loads = require("orjson", "arrow").loads
-        self._checked = False  # whether the column is there
+        self._checked = False  # whether the column is there; positions are given from then on
 
-    def items(self, sampler: Sampler) -> Iterator[Piece | Chunk]:
-        """Yield the texts."""
-        with opened_bytes(self._path) as file:
-            yield from self.read_items(file.read, sampler)
+    def items(self, start: Position) -> Iterator[Piece | Chunk | Position]:
+        """Yield the texts, and now and then where the next line begins."""
+        with opened_bytes(self._path, start.at) as file:
+            yield from self.read_items(file.read, start)
 
-    def read_items(self, read: Read, sampler: Sampler) -> Iterator[Piece | Chunk]:
+    def read_items(self, read: Read, start: Position) -> Iterator[Piece | Chunk | Position]:
         """Yield the texts of lines that are read, instead of those of the file."""
-        first = 1
-        for lines in _line_blocks(read):
+        sampler = Sampler(self._context.options, start)
+        self._checked = start.record > 0
+        _, at, n_before = start
+        for lines, n_bytes in _line_blocks(read):
+            if n_before > start.record and self._checked:
+                yield start._replace(at=at, record=n_before)
             n_lines = len(lines) if isinstance(lines, list) else 1
             taken = sampler.choose(n_lines).tolist()
-            numbers = list(compress(range(first, first + n_lines), taken))
-            first += n_lines
+            numbers = list(compress(count(n_before + 1), taken))
+            at += n_bytes
+            n_before += n_lines
             if isinstance(lines, list):
                 lines = list(compress(lines, taken))
                 records = self._parse(lines, numbers)
@@ -168,8 +173,8 @@ class JsonLines:
                 )
 
 
-def _line_blocks(read: Read) -> Iterator[list[bytes] | bytearray]:
-    """Yield lines without their ends: some at a time, or a long one."""
+def _line_blocks(read: Read) -> Iterator[tuple[list[bytes] | bytearray, int]]:
+    """Yield lines without their ends, some at a time, or a long one; and their bytes with them."""
     rest = bytearray()
     while block := read(CHUNK_SIZE):
         if len(rest) > CHUNK_SIZE:
@@ -177,12 +182,12 @@ def _line_blocks(read: Read) -> Iterator[list[bytes] | bytearray]:
             rest += block if end < 0 else block[:end]
             if end < 0:
                 continue
-            yield rest
+            yield rest, len(rest) + 1
             rest, block = bytearray(), block[end + 1 :]
         end = block.rfind(b"\n") + 1
         if end:
-            yield b"".join((rest, block[: end - 1])).split(b"\n")
+            yield b"".join((rest, block[: end - 1])).split(b"\n"), len(rest) + end
             rest = bytearray()
         rest += block[end:]
     if rest:
-        yield rest if len(rest) > CHUNK_SIZE else [bytes(rest)]
+        yield rest if len(rest) > CHUNK_SIZE else [bytes(rest)], len(rest)
