@@ -230,8 +230,17 @@ def checkpointing(
 
 
 def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
-    """Count the words of all parts and add them up."""
+    """Count the words of all parts and add them up; tell the user how many texts were null."""
     tally = Tally()
+    words = count_parts(job, report, tally, checkpoint)
+    tally.warn(stacklevel=4)
+    return words
+
+
+def count_parts(
+    job: CountJob, report: Report, tally: Tally, checkpoint: Checkpoint | None = None
+) -> Words:
+    """Count the words of all parts and add them up."""
     options = job.options
     cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
     context = Context(job.reading, cutting, options.errors, tally, options.n_threads)
@@ -261,6 +270,5 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
             read = partial(sources.marked_items, corpus, context)
             words = checkpoint.count(number, read, count, tally, job.bounds)
         counted.append((words, weight))
-    tally.warn(stacklevel=4)
     words = Words.combine(counted) if job.weighted else counted[0][0]
     return without_rare(words, job.bounds)

@@ -141,8 +141,8 @@ class Sampler:
 class Tally:
     """How many texts were null, or not there, and so left out."""
 
-    def __init__(self) -> None:
-        self.n_null = 0
+    def __init__(self, n_null: int = 0) -> None:
+        self.n_null = n_null
 
     def warn(self, stacklevel: int) -> None:
         """Tell the user, if there were any."""
