@@ -216,7 +216,7 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
     assert not list((tmp_path / "run").glob("counts-*"))
     path.write_text('{"text": "a"}\n' * 100 + '{"body": "a"}\n' * 100)
     with pytest.raises(KeyboardInterrupt):
-        bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1, progress=StopAt(9))
+        bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1, progress=StopAt(4))
     with pytest.warns(UserWarning, match="100 texts were null"):
         words = bpetok.count_words(path, checkpoint=tmp_path / "b")
     assert words.to_dict() == {b"a": 100}
