@@ -99,13 +99,15 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
 def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
     """Check that files can be read; return the numbers of those that are not plain text."""
     # What a name ends in says it for all paths that end so, which may be a million.
-    endings = [path[path.rfind(".") :] for path in paths]
+    endings = {path[path.rfind(".") :] for path in paths}
     plain = {
         ending
-        for ending in set(endings)
+        for ending in endings
         if ending not in COMPRESSED and (options.format or format_of(ending)) == "text"
     }
-    others = [number for number, ending in enumerate(endings) if ending not in plain]
+    if plain == endings:
+        return []
+    others = [number for number, path in enumerate(paths) if path[path.rfind(".") :] not in plain]
     for number in others:
         _check_format(paths[number], options.format or format_of(paths[number]))
     return others

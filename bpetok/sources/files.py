@@ -86,15 +86,17 @@ def find_files(
 def _sizes(paths: list[str], n_threads: int) -> NDArray[np.int64]:
     """Return the sizes of regular files that may be read; -1 where it takes a closer look."""
     parts = [paths[first : first + MANY] for first in range(0, len(paths), MANY)]
-    sizes = np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
-    sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
-    return sizes
+    return np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
 
 
 def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
-    if any("\0" in path for path in paths):
+    names = null_ended(paths)
+    if names.count(b"\0") > len(paths):  # one has a NUL in it
         return np.full(len(paths), -1)
-    return file_sizes(null_ended(paths), len(paths))
+    sizes = file_sizes(names, len(paths))
+    if b"://" in names or STANDARD_INPUT in paths:
+        sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
+    return sizes
 
 
 def null_ended(paths: Iterable[str]) -> bytes:
@@ -138,13 +140,20 @@ def _checked_size(path: str) -> int:
 
 def _walk(folder: str) -> list[str]:
     """Return the files of a folder, then those of its folders, sorted by name."""
+    files, folders = [], []
     try:
         with os.scandir(folder) as scan:
-            shown = [entry for entry in scan if entry.name[0] not in "._"]
+            for entry in scan:
+                if entry.name[0] in "._":
+                    continue
+                if not entry.is_dir():
+                    files.append(entry.path)
+                elif not entry.is_symlink():
+                    folders.append(entry.path)
     except PermissionError:
         raise PermissionError(f"no permission to read the folder {folder!r}") from None
-    files = sorted(entry.path for entry in shown if not entry.is_dir())
-    for path in sorted(entry.path for entry in shown if entry.is_dir(follow_symlinks=False)):
+    files.sort()
+    for path in sorted(folders):
         files += _walk(path)
     return files
 
