@@ -1,24 +1,24 @@
 """What a run has done so far, in a folder: it can be stopped at any moment and goes on from there.
 
-    run.json                          the options and the version of bpetok
-    inputs.parquet                    the files to count, with their sizes and times
-    counts-PART-FIRST-END-N.parquet   the words of files FIRST to END - 1 of a part; N null texts
-    merges.parquet                    the merges learned
+    run.json                      the options, the versions of bpetok and of this layout
+    inputs.parquet                the files to count, with their sizes and times
+    counts-PART-NUMBER.parquet    the words of a part from one position to another
+    merges.parquet                the merges learned
 
-Each file appears whole or not at all, and a counts file is the only record that its files were
-counted, so there is no moment at which a run must not be killed.
+Each file appears whole or not at all, and a counts file, whose metadata says from where to where it
+goes, is the only record that this was counted, so there is no moment at which a run must not be
+killed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -27,11 +27,10 @@ from bpetok._bounds import Bounds
 from bpetok._extras import require
 from bpetok._files import PendingFile, write_whole
 from bpetok.merges import Merges
-from bpetok.sources import StrPath, Tally, file_state
-from bpetok.tables import load
+from bpetok.sources import Chunk, Piece, Position, StrPath, Tally, changed, file_state
+from bpetok.tables import load, read_metadata, save
 from bpetok.words import Words
 
-Item = TypeVar("Item")
 pa = require("pyarrow", "arrow")
 pq = require("pyarrow.parquet", "arrow")
 
@@ -42,14 +41,21 @@ INPUTS = pa.schema(
     [("part", pa.int32()), ("path", pa.string()), ("size", pa.int64()), ("modified", pa.string())]
 )
 MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
-_COUNTS_NAME = re.compile(r"counts-(\d+)-(\d+)-(\d+)-(\d+)\.parquet")
+LAYOUT = 2
+"""Goes up when a folder is laid out in another way."""
+METADATA_KEY = b"bpetok.checkpoint"
 
 
 class _Counted(NamedTuple):
-    """A file of counts: of the files first to end - 1, in which so many texts were null."""
+    """What a file of counts has: the texts from one position to another.
 
-    first: int
-    end: int
+    n_bytes, n_null : int
+        The bytes of these texts, and how many were null.
+    """
+
+    first: Position
+    end: Position
+    n_bytes: int
     n_null: int
     path: Path
 
@@ -60,20 +66,20 @@ class Checkpoint:
     Parameters
     ----------
     folder : Path
-    sizes : list of lists of int
-        The bytes of the files of each part.
+    inputs : list of lists of (path, size, modified)
+        The files of each part, and the state in which they are to be counted.
     """
 
-    def __init__(self, folder: Path, sizes: list[list[int]]) -> None:
+    def __init__(self, folder: Path, inputs: list[list[tuple[str, int, str]]]) -> None:
         self._folder = folder
-        self._sizes = sizes
+        self._inputs = inputs
         self._saved_at = monotonic()
 
     def count(
         self,
         part: int,
-        steps: Callable[[int], Iterator[tuple[Iterable[Item], int]]],
-        count: Callable[[Iterator[Item]], Words],
+        read: Callable[[Position], Generator[Piece | Chunk | Position, None, None]],
+        count: Callable[[Iterator[Piece | Chunk]], Words],
         tally: Tally,
         bounds: Bounds,
     ) -> Words:
@@ -83,9 +89,8 @@ class Checkpoint:
         ----------
         part : int
             The number of the weighted source.
-        steps : callable
-            Gives the texts of the files from that with some number on: those of a file or some,
-            and the number of the file after them.
+        read : callable
+            Gives the texts from a position on, with positions between them.
         count : callable
             Counts the words of texts.
         tally : Tally
@@ -93,54 +98,60 @@ class Checkpoint:
         bounds : Bounds
             Of the words of all.
         """
-        n_files = len(self._sizes[part])
-        end = self._n_counted(part)
-        tally.n_null += sum(counted.n_null for counted in self._counted(part))
+        counted = self._counted(part)
+        tally.n_null += sum(saved.n_null for saved in counted)
+        end = counted[-1].end if counted else Position()
+        n_bytes = 0
 
-        def items_until_due() -> Iterator[Item]:
-            nonlocal end
+        def until_due(items: Iterator[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
+            nonlocal end, n_bytes
             due = monotonic() + SECONDS
-            for items, after in steps(end):
-                yield from items
-                end = after
+            for item in items:
+                if not isinstance(item, Position):
+                    n_bytes += len(item.data)
+                    yield item
+                    continue
+                end = item
                 if monotonic() >= due:
                     return
 
-        while end < n_files:
-            first, n_null = end, tally.n_null
-            words = count(items_until_due())
-            name = f"counts-{part}-{first}-{end}-{tally.n_null - n_null}.parquet"
-            words.save(self._folder / name)
-            if first == 0 and end == n_files:
-                return words
-        return load([counted.path for counted in self._counted(part)], bounds=bounds)
+        with closing(read(end)) as items:
+            while end.file < len(self._inputs[part]):
+                first, n_bytes, n_null = end, 0, tally.n_null
+                words = count(until_due(items))
+                self._check_unchanged(part, first, end)
+                path = self._folder / f"counts-{part}-{len(counted)}.parquet"
+                counted.append(_Counted(first, end, n_bytes, tally.n_null - n_null, path))
+                _save(words, counted[-1])
+                if len(counted) == 1 and end.file == len(self._inputs[part]):
+                    return words
+                del words
+        return load([saved.path for saved in counted], bounds=bounds)
 
     def n_bytes_counted(self) -> int:
-        """Return the bytes of the files that have been counted."""
-        parts = enumerate(self._sizes)
-        return sum(sum(sizes[: self._n_counted(part)]) for part, sizes in parts)
-
-    def _n_counted(self, part: int) -> int:
-        """Return how many files of a part have been counted: the first so many."""
-        end = 0
-        for counted in self._counted(part):
-            if counted.first != end:
-                raise ValueError(
-                    f"{counted.path} does not go on where the counts before it end: remove the "
-                    "folder"
-                )
-            end = counted.end
-        return end
+        """Return the bytes of the texts that have been counted."""
+        parts = range(len(self._inputs))
+        return sum(saved.n_bytes for part in parts for saved in self._counted(part))
 
     def _counted(self, part: int) -> list[_Counted]:
         """Return the files of counts of a part, in order."""
-        counted = []
-        for path in self._folder.iterdir():
-            match = _COUNTS_NAME.fullmatch(path.name)
-            if match and int(match[1]) == part:
-                first, end, n_null = map(int, match.groups()[1:])
-                counted.append(_Counted(first, end, n_null, path))
-        return sorted(counted)
+        paths = self._folder.glob(f"counts-{part}-*.parquet")
+        counted = sorted(map(_read_counted, paths))
+        end = Position()
+        for saved in counted:
+            if saved.first != end:
+                raise ValueError(
+                    f"{saved.path} does not go on where the counts before it end: remove the folder"
+                )
+            end = saved.end
+        return counted
+
+    def _check_unchanged(self, part: int, *positions: Position) -> None:
+        """See that files of which parts are counted at different times are what they were."""
+        for number in {position.file for position in positions if position.at}:
+            path, *state = self._inputs[part][number]
+            if tuple(state) != file_state(path):
+                raise changed(path)
 
     def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
         """Save the merges so far if the last time is long ago."""
@@ -190,7 +201,8 @@ def opened(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    run = json.loads(json.dumps({"bpetok_version": bpetok.__version__, **run}))
+    versions = {"bpetok_version": bpetok.__version__, "checkpoint_layout": LAYOUT}
+    run = json.loads(json.dumps({**versions, **run}))
     rows = [(part, path, *file_state(path)) for part, paths in enumerate(parts) for path in paths]
     columns = list(zip(*rows, strict=True)) or [()] * len(INPUTS)
     inputs = pa.table(list(map(list, columns)), schema=INPUTS)
@@ -202,8 +214,22 @@ def opened(
             _check_inputs(folder, inputs)
         else:
             _begin(folder, run, inputs)
-        sizes = [[row[2] for row in rows if row[0] == part] for part in range(len(parts))]
-        yield Checkpoint(folder, sizes)
+        states = [[row[1:] for row in rows if row[0] == part] for part in range(len(parts))]
+        yield Checkpoint(folder, states)
+
+
+def _save(words: Words, counted: _Counted) -> None:
+    """Write a file of counts."""
+    save(words, counted.path, {METADATA_KEY: json.dumps(counted[:-1]).encode()})
+
+
+def _read_counted(path: Path) -> _Counted:
+    """Return what a file of counts says that it has."""
+    try:
+        first, end, n_bytes, n_null = json.loads(read_metadata(str(path))[METADATA_KEY])
+        return _Counted(Position(*first), Position(*end), n_bytes, n_null, path)
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(f"{path} does not say what was counted: remove the folder") from None
 
 
 def _begin(folder: Path, run: dict[str, Any], inputs: Any) -> None:

@@ -84,10 +84,11 @@ def count_words(
     progress : bool or callable
         True shows a bar; a callable is called with ("count", bytes done, bytes in all).
     checkpoint : path, optional
-        A folder, new or of an earlier run, where the words of the files that are finished are saved
-        every minute. A run that was interrupted, in whatever way, goes on from there when it is
-        called again, with the same result. The unit is a file. Needs the extra `arrow`. What was
-        saved is added up in memory in the end, whatever `max_memory` says.
+        A folder, new or of an earlier run, where the words of what has been read are saved every
+        minute. A run that was interrupted, in whatever way, goes on from there when it is called
+        again, with the same result: in the middle of a file, too, where a row group of Parquet, a
+        record batch of Arrow, or a line of JSON or a word of text begins. Needs the extra `arrow`.
+        What was saved is added up in memory in the end, whatever `max_memory` says.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
         and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
@@ -229,8 +230,17 @@ def checkpointing(
 
 
 def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
-    """Count the words of all parts and add them up."""
+    """Count the words of all parts and add them up; tell the user how many texts were null."""
     tally = Tally()
+    words = count_parts(job, report, tally, checkpoint)
+    tally.warn(stacklevel=4)
+    return words
+
+
+def count_parts(
+    job: CountJob, report: Report, tally: Tally, checkpoint: Checkpoint | None = None
+) -> Words:
+    """Count the words of all parts and add them up."""
     options = job.options
     cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
     context = Context(job.reading, cutting, options.errors, tally, options.n_threads)
@@ -257,9 +267,8 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
         if checkpoint is None:
             words = count(sources.corpus_items(corpus, context))
         else:
-            steps = partial(sources.corpus_steps, corpus, context)
-            words = checkpoint.count(number, steps, count, tally, job.bounds)
+            read = partial(sources.marked_items, corpus, context)
+            words = checkpoint.count(number, read, count, tally, job.bounds)
         counted.append((words, weight))
-    tally.warn(stacklevel=4)
     words = Words.combine(counted) if job.weighted else counted[0][0]
     return without_rare(words, job.bounds)

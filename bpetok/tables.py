@@ -12,7 +12,7 @@ which says how the text was split. Tables without it are read if the caller says
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -99,11 +99,12 @@ def to_table(words: Words) -> Any:
     return table.replace_schema_metadata(schema.metadata)
 
 
-def save(words: Words, path: StrPath) -> None:
-    """Write the words to a Parquet file, whole or not at all."""
+def save(words: Words, path: StrPath, metadata: Mapping[bytes, bytes] | None = None) -> None:
+    """Write the words to a Parquet file, whole or not at all, with further metadata if any."""
     pending = PendingFile(path)
     try:
         schema = schema_of(Split(words.pattern, words.special_tokens))
+        schema = schema.with_metadata({**schema.metadata, **(metadata or {})})
         with (
             pending.named(),
             pq.ParquetWriter(pending.file, schema, compression="zstd") as writer,
@@ -156,6 +157,18 @@ def load(
             with _parquet_file(path) as file:
                 rows.add(_batches(file, path), path)
         return rows.words(split)
+
+
+def read_metadata(path: str) -> dict[bytes, bytes]:
+    """Return the metadata of a Parquet file's schema.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it can't be read, or is not a whole Parquet file.
+    """
+    with _parquet_file(path) as file:
+        return file.schema_arrow.metadata or {}
 
 
 @contextmanager

@@ -105,9 +105,9 @@ def train(
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes) and "learn" (in merges).
     checkpoint : path, optional
-        A folder, new or of an earlier run, where the words of the files that are finished and the
-        merges learned are saved every minute. A run that was interrupted, in whatever way, goes on
-        from there when it is called again, with the same result. Needs the extra `arrow`.
+        A folder, new or of an earlier run, where the words of what has been read and the merges
+        learned are saved every minute. A run that was interrupted, in whatever way, goes on from
+        there when it is called again, with the same result. Needs the extra `arrow`.
     **reading
         Which column, how much of it: see `bpetok.sources.Reading`.
 

@@ -113,19 +113,20 @@ def test_dask_bags_and_data_frames_count_as_one_machine_does() -> None:
     plan = CountPlan("body", special_tokens=("<|end|>",))
     words = expected(TEXTS, special_tokens=["<|end|>"])
     bag = dask.bag.from_sequence(TEXTS, npartitions=40)
-    frame = pd.DataFrame({"body": [None, *TEXTS], "id": range(401)})
+    frame = pd.DataFrame({"body": [None, *TEXTS, None, None], "id": range(403)})
     frames = dask.dataframe.from_pandas(frame, npartitions=7)
     with dask.config.set(scheduler="synchronous"):
         assert count_words(bag, plan) == words
-        with pytest.warns(UserWarning, match="1 text was null"):
+        with pytest.warns(UserWarning, match="3 texts were null") as told:
             assert count_words(frames, plan, n_buckets=3) == words
+        assert [item.filename for item in told] == [__file__]
         common = count_words(bag, CountPlan(special_tokens=("<|end|>",), min_word_count=50))
     assert common.to_dict() == {word: n for word, n in words.to_dict().items() if n >= 50}
     with pytest.raises(TypeError, match="a Dask DataFrame or Bag, got list"):
         count_words(TEXTS, plan)
 
 
-def dying_once(texts: list[str], marker: Path) -> Iterator[str]:
+def dying_once(texts: list[str | None], marker: Path) -> Iterator[str | None]:
     """Give the texts; the first worker to ask is killed, with what it had counted before."""
     if not marker.exists():
         marker.touch()
@@ -135,12 +136,16 @@ def dying_once(texts: list[str], marker: Path) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("default")  # of the cluster about the worker that it lost
 def test_a_killed_dask_worker_changes_nothing(tmp_path: Path) -> None:
-    """Two processes; one is killed when most partitions are counted, and started again."""
-    parts = [dask.delayed(TEXTS[i::20]) for i in range(19)]
-    parts.append(dask.delayed(dying_once)(TEXTS[19::20], tmp_path / "killed"))
+    """Two processes; one is killed when most partitions are counted, and started again.
+
+    Here it is said how many texts were null, each of them counted once.
+    """
+    parts = [dask.delayed([*TEXTS[i::20], None]) for i in range(19)]
+    parts.append(dask.delayed(dying_once)([*TEXTS[19::20], None], tmp_path / "killed"))
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster),
+        pytest.warns(UserWarning, match="20 texts were null"),
     ):
         words = count_words(dask.bag.from_delayed(parts), CountPlan(), n_buckets=3)
     assert (tmp_path / "killed").exists()

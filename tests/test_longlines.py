@@ -59,6 +59,12 @@ def test_a_cut_leaves_characters_and_escapes_whole(
     assert utf16("".join(parts)) == utf16(string)
 
 
+def test_a_cut_behind_a_character_of_two_escapes_does_not_go_back_to_it() -> None:
+    """What ends before the place where it is wanted is in no way of it."""
+    line = bytearray(json.dumps("head of it: aa\U00010000a\\").encode())
+    assert cut_string(line, 1, 28, len(line) - 1) == 28
+
+
 def utf16(text: str) -> bytes:
     """Return what two surrogates and the character that they stand for have in common."""
     return text.encode("utf-16", "surrogatepass")

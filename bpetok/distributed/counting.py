@@ -10,10 +10,12 @@ from typing import Any
 from zlib import crc32
 
 import bpetok
+from bpetok._bounds import Bounds
 from bpetok._extras import require
 from bpetok._options import check_integer
-from bpetok.counting import count_words
-from bpetok.sources import check_reading
+from bpetok.counting import count_parts, prepare_count
+from bpetok.progress import reporting
+from bpetok.sources import Tally, check_reading
 from bpetok.words import MAX_COUNT, Words, check_count_options
 
 pa = require("pyarrow", "arrow")
@@ -117,17 +119,19 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
     PlanError, ValueError, TimeoutError
         If the worker can't count by the plan; if there is no such column; as `count_words`.
     """
+    counts, n_null = count_texts(table, plan)
+    Tally(n_null).warn(stacklevel=3)
+    return counts
+
+
+def count_texts(table: Any, plan: CountPlan) -> tuple[Any, int]:
+    """Return what `count_batch` does, and how many texts were null."""
     plan.check()
-    words = count_words(
-        table,
-        text_column=plan.text_column,
-        pattern=plan.pattern,
-        special_tokens=plan.special_tokens,
-        n_threads=1,
-        errors=plan.errors,
-        unmatched=plan.unmatched,
-    )
-    return words.to_arrow()
+    options = check_count_options(plan.pattern, plan.special_tokens, 1, plan.errors, plan.unmatched)
+    job = prepare_count(table, options, {"text_column": plan.text_column}, Bounds())
+    tally = Tally()
+    with reporting(progress=False) as report:
+        return count_parts(job, report, tally).to_arrow(), tally.n_null
 
 
 def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = False) -> Any:

@@ -10,10 +10,11 @@ from bpetok._options import check_integer
 from bpetok.distributed.counting import (
     CountPlan,
     collect,
-    count_batch,
+    count_texts,
     merge_counts,
     split_by_bucket,
 )
+from bpetok.sources import Tally
 from bpetok.words import Words
 
 dask = require("dask", "dask")
@@ -41,7 +42,8 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     Returns
     -------
     Words
-        In this process; equal to what `bpetok.count_words` gives for the same texts.
+        In this process; equal to what `bpetok.count_words` gives for the same texts. A warning says
+        how many texts were null, and so left out.
 
     Raises
     ------
@@ -54,21 +56,23 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
         raise TypeError(f"dataset must be a Dask DataFrame or Bag, got {type(dataset).__name__}")
     if hasattr(dataset, "columns"):
         dataset = dataset[[plan.column]]
-    count = dask.delayed(_count)
+    count = dask.delayed(_count, nout=2)
     combine = dask.delayed(_combine, nout=n_buckets)
-    counted = [count(part, plan) for part in dataset.to_delayed()]
-    combined = [combine(group, plan, n_buckets) for group in _groups(counted)]
+    counted = [tuple(count(part, plan)) for part in dataset.to_delayed()]
+    combined = [combine(group, plan, n_buckets) for group in _groups([c for c, _ in counted])]
     merged = [_merge([tables[b] for tables in combined], plan) for b in range(n_buckets)]
-    return collect(dask.compute(*merged), plan)
+    tables, n_null = dask.compute(merged, [n for _, n in counted])
+    Tally(sum(n_null)).warn(stacklevel=3)
+    return collect(tables, plan)
 
 
-def _count(part: Any, plan: CountPlan) -> Any:
-    """Count a partition: a pandas DataFrame, or an iterable of texts."""
+def _count(part: Any, plan: CountPlan) -> tuple[Any, int]:
+    """Count a partition, a pandas DataFrame or an iterable of texts; and the nulls in it."""
     if hasattr(part, "columns"):
         table = pa.Table.from_pandas(part, preserve_index=False)
     else:
         table = pa.table({plan.text_column: list(part)})
-    return count_batch(table, plan)
+    return count_texts(table, plan)
 
 
 def _combine(tables: Sequence[Any], plan: CountPlan, n_buckets: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from bpetok._extras import require
@@ -9,14 +10,17 @@ from bpetok._options import check_integer
 from bpetok.distributed.counting import (
     CountPlan,
     collect,
-    count_batch,
+    count_texts,
     merge_counts,
     split_by_bucket,
 )
+from bpetok.sources import Tally
+from bpetok.tables import SCHEMA
 from bpetok.words import Words
 
 require("ray.data", "ray")
 pa = require("pyarrow", "ray")
+pc = require("pyarrow.compute", "ray")
 
 
 def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
@@ -36,7 +40,8 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     Returns
     -------
     Words
-        In this process; equal to what `bpetok.count_words` gives for the same texts.
+        In this process; equal to what `bpetok.count_words` gives for the same texts. A warning says
+        how many texts were null, and so left out.
 
     Raises
     ------
@@ -51,12 +56,24 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     merged = counted.groupby("bucket", num_partitions=n_buckets).map_groups(
         _merge, fn_args=(plan,), batch_format="pyarrow"
     )
-    return collect(merged.iter_batches(batch_size=None, batch_format="pyarrow"), plan)
+    tally = Tally()
+
+    def counts() -> Iterator[Any]:
+        for table in merged.iter_batches(batch_size=None, batch_format="pyarrow"):
+            words, n_null = _without_nulls(table)
+            tally.n_null += n_null
+            yield words
+
+    words = collect(counts(), plan)
+    tally.warn(stacklevel=3)
+    return words
 
 
 def _count(table: Any, plan: CountPlan, n_buckets: int) -> Any:
     """Count a block; the column `bucket` says what to group by."""
-    parts = split_by_bucket(count_batch(table, plan), n_buckets)
+    counts, n_null = count_texts(table, plan)
+    parts = split_by_bucket(counts, n_buckets)
+    parts[0] = _with_nulls(parts[0], n_null)
     return pa.concat_tables(
         part.append_column("bucket", pa.array([bucket] * part.num_rows, pa.int64()))
         for bucket, part in enumerate(parts)
@@ -64,4 +81,17 @@ def _count(table: Any, plan: CountPlan, n_buckets: int) -> Any:
 
 
 def _merge(table: Any, plan: CountPlan) -> Any:
-    return merge_counts([table], plan, complete=True)
+    counts, n_null = _without_nulls(table)
+    return _with_nulls(merge_counts([counts], plan, complete=True), n_null)
+
+
+def _with_nulls(counts: Any, n_null: int) -> Any:
+    """Append a row, without a word, of how many texts were null: it goes where the words go."""
+    row = pa.table({"word": [None], "count": [n_null]}, schema=SCHEMA)
+    return pa.concat_tables([counts.select(SCHEMA.names).cast(SCHEMA), row])
+
+
+def _without_nulls(table: Any) -> tuple[Any, int]:
+    """Return the counts of words, and how many texts were null."""
+    null = pc.is_null(table["word"])
+    return table.filter(pc.invert(null)), pc.sum(table.filter(null)["count"]).as_py() or 0

@@ -14,13 +14,13 @@ corpus       what a user gives -> all of it
 from bpetok.sources.arrow import is_table as is_table
 from bpetok.sources.corpus import Corpus as Corpus
 from bpetok.sources.corpus import Files as Files
-from bpetok.sources.corpus import Step as Step
 from bpetok.sources.corpus import corpus_items as corpus_items
-from bpetok.sources.corpus import corpus_steps as corpus_steps
+from bpetok.sources.corpus import marked_items as marked_items
 from bpetok.sources.corpus import resolve_corpus as resolve_corpus
 from bpetok.sources.files import COMPRESSED as COMPRESSED
 from bpetok.sources.files import STANDARD_INPUT as STANDARD_INPUT
 from bpetok.sources.files import StrPath as StrPath
+from bpetok.sources.files import changed as changed
 from bpetok.sources.files import file_state as file_state
 from bpetok.sources.files import local_files as local_files
 from bpetok.sources.files import opened as opened
@@ -36,6 +36,7 @@ from bpetok.sources.pieces import chunks as chunks
 from bpetok.sources.pieces import join as join
 from bpetok.sources.pieces import text_pieces as text_pieces
 from bpetok.sources.reading import Context as Context
+from bpetok.sources.reading import Position as Position
 from bpetok.sources.reading import Reading as Reading
 from bpetok.sources.reading import ReadOptions as ReadOptions
 from bpetok.sources.reading import Tally as Tally

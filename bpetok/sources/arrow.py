@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from bpetok._extras import require
 from bpetok.sources.files import damaged, is_url, opened
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars, reader
-from bpetok.sources.reading import Context, Sampler
+from bpetok.sources.reading import Context, Position, Sampler
 from bpetok.sources.records import origins_of, packed_texts
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def parquet_sizes(path: str, context: Context) -> list[int]:
 
 
 def parquet_items(
-    path: str, context: Context, sampler: Sampler, groups: Sequence[int] | None = None
-) -> Iterator[Piece | Chunk]:
-    """Yield the texts of a Parquet file, or of some of its row groups, some megabytes at a time.
+    path: str, context: Context, start: Position
+) -> Iterator[Piece | Chunk | Position]:
+    """Yield the texts of a Parquet file, some megabytes at a time, and where row groups begin.
 
     Raises
     ------
@@ -48,14 +49,13 @@ def parquet_items(
         source = file if is_url(path) else require("pyarrow", "arrow").OSFile(path)
         reader = parquet.ParquetFile(source, pre_buffer=is_url(path), buffer_size=CHUNK_SIZE)
         column = _column(path, reader.schema_arrow, context)
-        batches = (
-            batch
-            for group in (range(reader.num_row_groups) if groups is None else groups)
-            for batch in reader.iter_batches(
-                _batch_rows(reader.metadata.row_group(group), column), [group], [column]
-            )
-        )
-        yield from _items(path, _releasing(batches), context, sampler)
+        records = _Records(path, context, start)
+        for number in range(start.at, reader.num_row_groups):
+            if number > start.at:
+                yield records.position(number)
+            rows = _batch_rows(reader.metadata.row_group(number), column)
+            batches = reader.iter_batches(rows, [number], [column])
+            yield from records.items(_releasing(batches))
 
 
 def _releasing(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -86,8 +86,8 @@ def _column_size(group: Any, column: str) -> int:
     )
 
 
-def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
-    """Yield the texts of an Arrow file, in the file or in the stream format.
+def ipc_items(path: str, context: Context, start: Position) -> Iterator[Piece | Chunk | Position]:
+    """Yield the texts of an Arrow file, in the file or the stream format, and where batches begin.
 
     Raises as `parquet_items`.
     """
@@ -103,8 +103,16 @@ def ipc_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece |
         source.seek(0)
         options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
         reader = open_reader(source, options=options)
-        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-        yield from _items(path, _releasing(batches), context, sampler)
+        records = _Records(path, context, start)
+        batches: Iterator[Any] = (
+            map(reader.get_batch, range(start.at, reader.num_record_batches))
+            if is_file
+            else islice(reader, start.at, None)
+        )
+        for number, batch in enumerate(_releasing(batches), start.at):
+            if number > start.at:
+                yield records.position(number)
+            yield from records.items([batch])
 
 
 @contextmanager
@@ -145,7 +153,7 @@ def check_table(source: Any) -> None:
     require("pyarrow", "arrow")
 
 
-def table_items(source: Any, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
+def table_items(source: Any, context: Context, start: Position) -> Iterator[Piece | Chunk]:
     """Yield the texts of a table, a stream of record batches or a dataset.
 
     Raises
@@ -154,7 +162,7 @@ def table_items(source: Any, context: Context, sampler: Sampler) -> Iterator[Pie
         If it has no such column of texts.
     """
     name = type(source).__name__
-    yield from _items(name, _table_batches(source, name, context), context, sampler)
+    yield from _Records(name, context, start).items(_table_batches(source, name, context))
 
 
 def _table_batches(source: Any, name: str, context: Context) -> Iterator[pa.RecordBatch]:
@@ -202,20 +210,32 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
     raise ValueError(f"{name}: text_column needs a list, it is {kind}")
 
 
-def _items(
-    name: str, batches: Iterable[pa.RecordBatch], context: Context, sampler: Sampler
-) -> Iterator[Piece | Chunk]:
-    first = 0
-    for batch in batches:
-        for start in range(0, len(batch), MOST_ROWS):
-            part = batch.slice(start, MOST_ROWS)
-            taken = sampler.choose(len(part))
-            rows = first + np.flatnonzero(taken)
-            column = part.column(context.options.steps[0])
-            if len(rows) < len(part):
-                column = column.filter(taken)
-            yield from _texts(name, column, rows, context)
-            first += len(part)
+class _Records:
+    """The records of a file or a table, from some position on."""
+
+    def __init__(self, name: str, context: Context, start: Position) -> None:
+        self._name = name
+        self._context = context
+        self._sampler = Sampler(context.options, start)
+        self._start = start
+        self._next = start.record
+
+    def position(self, at: int) -> Position:
+        """Return where the next record is: at the beginning of a part of the file."""
+        return self._start._replace(at=at, record=self._next)
+
+    def items(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece | Chunk]:
+        """Yield the texts of the next records."""
+        for batch in batches:
+            for begin in range(0, len(batch), MOST_ROWS):
+                part = batch.slice(begin, MOST_ROWS)
+                taken = self._sampler.choose(len(part))
+                rows = self._next + np.flatnonzero(taken)
+                column = part.column(self._context.options.steps[0])
+                if len(rows) < len(part):
+                    column = column.filter(taken)
+                self._next += len(part)
+                yield from _texts(self._name, column, rows, self._context)
 
 
 def _texts(

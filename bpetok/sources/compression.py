@@ -7,6 +7,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable
+from io import UnsupportedOperation
 from typing import Any, BinaryIO
 
 from bpetok._extras import require
@@ -30,22 +31,31 @@ class CompressedFile:
         self._file = file
         self._new_stream, self._error = _format_of(path)
         self._stream = self._new_stream()
+        self._ahead = b""  # uncompressed, and not asked for yet
+
+    def seek(self, _: int) -> None:
+        """Refuse: what is compressed has to be read."""
+        raise UnsupportedOperation("seek")
 
     def read(self, size: int) -> bytes:
-        """Return at least `size` bytes, fewer at the end.
+        """Return `size` bytes, fewer at the end.
 
         Raises
         ------
         ValueError
             If the file is damaged or ends too early; the message names it.
         """
-        parts: list[bytes] = []
+        parts = [self._ahead]
+        size -= len(self._ahead)
         while size > 0 and (block := self._next_block()):
             try:
                 parts.append(self._stream.decompress(block))
             except self._error as error:
                 raise damaged(self._path, error) from None
             size -= len(parts[-1])
+        end = len(parts[-1]) + min(size, 0)
+        self._ahead = parts[-1][end:]
+        parts[-1] = parts[-1][:end]
         return b"".join(parts)
 
     def _next_block(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -27,16 +27,13 @@ from bpetok.sources.files import (
 )
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.pieces import Chunk, Origin, Origins, Piece, at_most_chars, cut, split_lines
-from bpetok.sources.reading import Context, ReadOptions, Sampler
+from bpetok.sources.reading import Context, Position, ReadOptions, Sampler, unmarked
 
 Table: TypeAlias = object
 """Anything with ``__arrow_c_stream__`` (a pyarrow or Polars table, a pyarrow record batch or reader
 ...), or a Hugging Face dataset."""
 
 Files: TypeAlias = StrPath | Table | Iterable[StrPath | Table]
-
-Step: TypeAlias = tuple[Iterable[Piece | Chunk], int]
-"""Texts of a corpus, and the number of the source that comes after them."""
 
 
 class Corpus(NamedTuple):
@@ -102,13 +99,15 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
 def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
     """Check that files can be read; return the numbers of those that are not plain text."""
     # What a name ends in says it for all paths that end so, which may be a million.
-    endings = [path[path.rfind(".") :] for path in paths]
+    endings = {path[path.rfind(".") :] for path in paths}
     plain = {
         ending
-        for ending in set(endings)
+        for ending in endings
         if ending not in COMPRESSED and (options.format or format_of(ending)) == "text"
     }
-    others = [number for number, ending in enumerate(endings) if ending not in plain]
+    if plain == endings:
+        return []
+    others = [number for number, path in enumerate(paths) if path[path.rfind(".") :] not in plain]
     for number in others:
         _check_format(paths[number], options.format or format_of(paths[number]))
     return others
@@ -133,33 +132,37 @@ def _check_format(path: str, name: str) -> None:
 
 def corpus_items(corpus: Corpus, context: Context) -> Iterator[Piece | Chunk]:
     """Yield all texts."""
-    items = (item for items, _ in corpus_steps(corpus, context, 0) for item in items)
+    items = unmarked(marked_items(corpus, context, Position()))
     if context.options.max_bytes is None:
         return items
     return _at_most(context.options.max_bytes, items)
 
 
-def corpus_steps(corpus: Corpus, context: Context, first: int) -> Iterator[Step]:
-    """Yield the texts of the sources from `first` on, those of each, or of some small files, apart.
+def marked_items(
+    corpus: Corpus, context: Context, start: Position
+) -> Generator[Piece | Chunk | Position, None, None]:
+    """Yield the texts from `start` on, and between them, now and then, the position of the next.
 
-    `max_bytes` is not looked at.
+    What is yielded from such a position on is the same; behind the last text there is one, too. A
+    file that is done is closed, and has not changed. `max_bytes` is not looked at.
     """
     small = (corpus.sizes >= 0) & (corpus.sizes <= context.cutting.chunk_size)
     if not context.options.take_all or context.cutting.by_line:
         small[:] = False
     bounds = np.flatnonzero(np.diff(small)) + 1
     for begin, end in pairwise([0, *bounds.tolist(), len(small)]):
-        start = max(begin, first)
-        if start >= end:
-            continue
-        if small[start]:
-            yield from _small_steps(corpus, context, start, end)
-        else:
-            for number in range(start, end):
-                yield source_items(corpus.sources[number], context, number), number + 1
+        if small[begin] and start.file < end:
+            yield from _small_items(corpus, context, start.file, end)
+            start = Position(end)
+        while start.file < end:
+            yield from source_items(corpus.sources[start.file], context, start)
+            start = Position(start.file + 1)
+            yield start
 
 
-def _small_steps(corpus: Corpus, context: Context, first: int, end: int) -> Iterator[Step]:
+def _small_items(
+    corpus: Corpus, context: Context, first: int, end: int
+) -> Iterator[Piece | Chunk | Position]:
     """Yield plain text files, some at a time: one by one takes several times as long."""
 
     def read(batch: range) -> tuple[Chunk, int]:
@@ -173,9 +176,10 @@ def _small_steps(corpus: Corpus, context: Context, first: int, end: int) -> Iter
     batches = list(_batches(corpus.sizes, first, end, context.cutting.chunk_size))
     chunks = map_threads(read, batches, context.n_threads)
     for batch, (chunk, n_read) in zip(batches, chunks, strict=True):
-        yield [chunk], batch.start + n_read
+        yield chunk
         for number in batch[n_read:]:
-            yield source_items(corpus.sources[number], context, number), number + 1
+            yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
+        yield Position(batch.stop)
 
 
 def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) -> Iterator[range]:
@@ -190,32 +194,33 @@ def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) ->
         start = stop
 
 
-def source_items(source: str | Table, context: Context, number: int) -> Iterator[Piece | Chunk]:
-    """Yield the texts of a file or table, which is the `number`-th of a corpus."""
-    sampler = Sampler(context.options, number)
+def source_items(
+    source: str | Table, context: Context, start: Position
+) -> Iterator[Piece | Chunk | Position]:
+    """Yield the texts of a file or table from `start` on, and positions in the file."""
     if not isinstance(source, str):
-        return table_items(source, context, sampler)
+        return table_items(source, context, start)
     name = context.options.format or format_of(source)
     if name == "parquet":
-        return parquet_items(source, context, sampler)
+        return parquet_items(source, context, start)
     if name == "arrow":
-        return ipc_items(source, context, sampler)
+        return ipc_items(source, context, start)
     if name == "jsonl":
-        return JsonLines(source, context).items(sampler)
-    return _text_items(source, context, sampler)
+        return JsonLines(source, context).items(start)
+    return _text_items(source, context, start)
 
 
-def _text_items(path: str, context: Context, sampler: Sampler) -> Iterator[Piece | Chunk]:
-    """Yield a plain text file."""
-    for piece in _text_pieces(path, context):
-        if sampler.share == 1 or sampler.choose(1)[0]:
-            yield split_lines(piece) if context.cutting.by_line else piece
-
-
-def _text_pieces(path: str, context: Context) -> Iterator[Piece]:
-    with opened_bytes(path) as file:
-        read = at_most_chars(context.options.max_text_chars, file.read)
-        yield from cut(path, read, context.cutting)
+def _text_items(path: str, context: Context, start: Position) -> Iterator[Piece | Chunk | Position]:
+    """Yield a plain text file, and where its pieces begin unless the whole is to be cut off."""
+    end = context.options.max_text_chars
+    sampler = Sampler(context.options, start)
+    with opened_bytes(path, start.at) as file:
+        pieces = cut(path, at_most_chars(end, file.read), context.cutting, start.at)
+        for number, piece in enumerate(pieces, start.record):
+            if number > start.record and end is None:
+                yield start._replace(at=piece.offset, record=number)
+            if sampler.choose(1)[0]:
+                yield split_lines(piece) if context.cutting.by_line else piece
 
 
 def _at_most(n_bytes: int, items: Iterable[Piece | Chunk]) -> Iterator[Piece | Chunk]:

@@ -24,6 +24,8 @@ STANDARD_INPUT = "-"
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 MANY = 1 << 14
 """Paths that are looked at at a time."""
+SKIPPED = 1 << 20
+"""Bytes that are read at a time to get behind them."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -84,15 +86,17 @@ def find_files(
 def _sizes(paths: list[str], n_threads: int) -> NDArray[np.int64]:
     """Return the sizes of regular files that may be read; -1 where it takes a closer look."""
     parts = [paths[first : first + MANY] for first in range(0, len(paths), MANY)]
-    sizes = np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
-    sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
-    return sizes
+    return np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
 
 
 def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
-    if any("\0" in path for path in paths):
+    names = null_ended(paths)
+    if names.count(b"\0") > len(paths):  # one has a NUL in it
         return np.full(len(paths), -1)
-    return file_sizes(null_ended(paths), len(paths))
+    sizes = file_sizes(names, len(paths))
+    if b"://" in names or STANDARD_INPUT in paths:
+        sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
+    return sizes
 
 
 def null_ended(paths: Iterable[str]) -> bytes:
@@ -136,13 +140,20 @@ def _checked_size(path: str) -> int:
 
 def _walk(folder: str) -> list[str]:
     """Return the files of a folder, then those of its folders, sorted by name."""
+    files, folders = [], []
     try:
         with os.scandir(folder) as scan:
-            shown = [entry for entry in scan if entry.name[0] not in "._"]
+            for entry in scan:
+                if entry.name[0] in "._":
+                    continue
+                if not entry.is_dir():
+                    files.append(entry.path)
+                elif not entry.is_symlink():
+                    folders.append(entry.path)
     except PermissionError:
         raise PermissionError(f"no permission to read the folder {folder!r}") from None
-    files = sorted(entry.path for entry in shown if not entry.is_dir())
-    for path in sorted(entry.path for entry in shown if entry.is_dir(follow_symlinks=False)):
+    files.sort()
+    for path in sorted(folders):
         files += _walk(path)
     return files
 
@@ -238,10 +249,11 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         after = None
     if after != before:
-        raise _changed(path)
+        raise changed(path)
 
 
-def _changed(path: str) -> OSError:
+def changed(path: str) -> OSError:
+    """Return the error for a file that is not what it was."""
     return OSError(f"{path} changed while it was read: what was counted is of no use")
 
 
@@ -257,10 +269,24 @@ def damaged(path: str, error: object) -> ValueError:
 
 
 @contextmanager
-def opened_bytes(path: str) -> Iterator[BinaryIO]:
-    """Open a file as `opened` does and decompress it if its name says that it is compressed."""
-    with opened(path) as file:
-        yield uncompressed(path, file)
+def opened_bytes(path: str, start: int = 0) -> Iterator[BinaryIO]:
+    """Open a file as `opened` does and decompress it if its name says that it is compressed.
+
+    Reading begins at the byte `start`, uncompressed.
+    """
+    with opened(path) as raw:
+        file = uncompressed(path, raw)
+        if start:
+            _go_to(file, start)
+        yield file
+
+
+def _go_to(file: BinaryIO, start: int) -> None:
+    try:
+        file.seek(start)
+    except (OSError, ValueError):  # compressed, or from a server that gives whole files only
+        while start > 0 and (block := file.read(min(start, SKIPPED))):
+            start -= len(block)
 
 
 def uncompressed(path: str, file: BinaryIO) -> BinaryIO:

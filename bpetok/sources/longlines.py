@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bpetok._jsonlines import unescaped
 from bpetok._jsonstrings import long_strings
 from bpetok.sources.pieces import Read, reader
 
@@ -60,6 +61,9 @@ class LongLine:
         def read(_: int) -> bytes:
             nonlocal at
             begin, at = at, cut_string(self._line, at, min(end, at + PIECE_SIZE), end)
+            plain = unescaped(self._line, begin, at)
+            if plain is not None:
+                return plain
             piece: str = self._parse(b"".join((b'"', self._line[begin:at], b'"')))
             return piece.encode(errors="surrogatepass")
 
@@ -74,7 +78,7 @@ def cut_string(line: bytearray, begin: int, stop: int, end: int) -> int:
     """
     if stop == end:
         return end
-    escape = line.rfind(b"\\", max(begin, stop - LONGEST_ESCAPE), stop)
+    escape = line.rfind(b"\\", max(begin, stop - LONGEST_ESCAPE // 2), stop)
     if escape >= 0 and _is_escape(line, begin, escape):
         high = escape - LONGEST_ESCAPE // 2
         pair = _HIGH_SURROGATE.match(line, high) if high >= begin else None

@@ -163,15 +163,14 @@ def at_most_chars(n_chars: int | None, read: Read) -> Read:
     return read_on
 
 
-def cut(name: str, read: Read, cutting: Cutting) -> Iterator[Piece]:
-    """Read a text to its end and yield pieces of little more than `chunk_size` bytes.
+def cut(name: str, read: Read, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
+    """Read a text to its end and yield pieces of about `chunk_size` bytes.
 
-    A piece is longer where a word is.
+    A piece is longer where a word is. Pieces from one on, at `offset`, depend on nothing before.
     """
     special_tokens, pattern, chunk_size, _ = cutting
     find = find_cut if ends_at_spaces(pattern) else find_special_cut
     data = b""
-    offset = 0
     wanted = chunk_size
     while block := read(wanted - len(data)):
         data += block
@@ -183,8 +182,8 @@ def cut(name: str, read: Read, cutting: Cutting) -> Iterator[Piece]:
             offset += end
             data = data[end:]
             wanted = chunk_size
-        if 2 * len(data) > wanted:  # a word of that length: look again when it has doubled
-            wanted = 2 * len(data)
+        while wanted <= len(data):  # a word of that length: look again when it has doubled
+            wanted *= 2
     if data:
         yield Piece(name, offset, data)
 

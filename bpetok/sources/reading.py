@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpetok._options import check_integer, check_size
-from bpetok.sources.pieces import Cutting
+from bpetok.sources.pieces import Chunk, Cutting, Piece
 
 FORMATS = ("text", "jsonl", "parquet", "arrow")
 MOST = (1 << 63) - 1
@@ -95,13 +96,40 @@ def check_reading(reading: Reading) -> ReadOptions:
     return options
 
 
-class Sampler:
-    """Chooses the records of one file, in order; the file's number is part of the seed."""
+class Position(NamedTuple):
+    """Where the reading of a corpus may stop and go on.
 
-    def __init__(self, options: ReadOptions, file_number: int) -> None:
+    file : int
+        The number of the file.
+    at : int
+        What of it comes next: a row group of Parquet, a record batch of Arrow, a byte of all else,
+        uncompressed.
+    record : int
+        How many records of it come before; of plain text, pieces.
+    """
+
+    file: int = 0
+    at: int = 0
+    record: int = 0
+
+
+def unmarked(items: Iterable[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
+    """Return the texts, without the positions between them."""
+    return (item for item in items if not isinstance(item, Position))
+
+
+class Sampler:
+    """Chooses the records of one file, in order; the file's number is part of the seed.
+
+    Those from `start` on are the same as if it had chosen from the beginning.
+    """
+
+    def __init__(self, options: ReadOptions, start: Position) -> None:
         self.share = options.sample
         if self.share < 1:
-            self._random = np.random.default_rng([options.seed, file_number])
+            bits = np.random.PCG64([options.seed, start.file])
+            bits.advance(start.record)  # a record takes one number
+            self._random = np.random.Generator(bits)
 
     def choose(self, n: int) -> NDArray[np.bool_]:
         """Tell for each of the next `n` records whether it is taken."""
@@ -113,8 +141,8 @@ class Sampler:
 class Tally:
     """How many texts were null, or not there, and so left out."""
 
-    def __init__(self) -> None:
-        self.n_null = 0
+    def __init__(self, n_null: int = 0) -> None:
+        self.n_null = n_null
 
     def warn(self, stacklevel: int) -> None:
         """Tell the user, if there were any."""

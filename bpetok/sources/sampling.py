@@ -12,7 +12,7 @@ from bpetok.sources.arrow import parquet_items, parquet_sizes
 from bpetok.sources.files import COMPRESSED, file_state, format_of, is_url, opened, uncompressed
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.pieces import Chunk, Piece, cut_text, reader
-from bpetok.sources.reading import Context, Sampler
+from bpetok.sources.reading import Context, Position, unmarked
 
 BLOCK_SIZE = 1 << 17
 """Bytes of text in one place; the more places, the better a sample of files joined to one."""
@@ -55,8 +55,7 @@ def sample_file(path: str, size: int, context: Context, random: np.random.Genera
         if name == "text":
             items += cut_text(path, block, context.cutting)
         else:
-            every = Sampler(context.options._replace(sample=1.0), 0)
-            items += JsonLines(path, context).read_items(reader(block), every)
+            items += unmarked(JsonLines(path, context).read_items(reader(block), Position()))
     return FileSample(items, _size(items) / share if share else 0)
 
 
@@ -101,11 +100,12 @@ def _sample_parquet(
     path: str, size: int, context: Context, random: np.random.Generator
 ) -> FileSample:
     sizes = parquet_sizes(path, context)
-    every = Sampler(context.options._replace(sample=1.0), 0)
     items: list[Piece | Chunk] = []
     left = size
     for group in random.permutation(len(sizes)).tolist():
-        for item in parquet_items(path, context, every, [group]):
+        for item in parquet_items(path, context, Position(at=group)):
+            if isinstance(item, Position):  # the next group begins
+                break
             items.append(item)
             left -= len(item.data)
             if left <= 0:
