@@ -537,6 +537,7 @@ cdef inline uint64_t word_starts(
 cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept nogil:
     cdef Py_ssize_t n = 0
     cdef uint64_t starts
+    cdef const uint8_t* at  # written words can't change it, as the compiler must think of s.at
     cdef Block* block = &s.blocks[s.current]
     cdef Block* following = &s.blocks[s.current ^ 1]
     if s.word < s.at:  # else nothing is scanned yet, and the first start will be found
@@ -545,8 +546,9 @@ cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept 
     while n + 64 <= SCAN_WORDS and s.at < s.end:
         classify(s, s.at + 64, following)
         starts = word_starts(s, block, following)
+        at = s.at
         while starts:
-            bounds[n] = s.at + lowest_bit(starts)
+            bounds[n] = at + lowest_bit(starts)
             starts &= starts - 1
             n += 1
         block, following = following, block
