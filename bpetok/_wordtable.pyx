@@ -592,15 +592,20 @@ cdef class Combination:
         cdef int64_t[::1] counts = self.counts
         cdef Py_ssize_t i, row = 0, at = 0
         cdef int p
+        cdef const Entry* entries
         with nogil:
             for p in range(first):
                 row += self.partitions[p].n_words
                 at += self.partitions[p].n_bytes
             for p in range(first, last):
+                entries = self.partitions[p].entries
                 for i in range(self.partitions[p].n_words):
+                    # The bytes of long words lie in the order in which they were first seen.
+                    if i + 16 < self.partitions[p].n_words:
+                        prefetch(entries[i + 16].bytes)
                     offsets[row] = at
-                    counts[row] = self.partitions[p].entries[i].count
-                    at += write_word(&ids[at], &self.partitions[p].entries[i])
+                    counts[row] = entries[i].count
+                    at += write_word(&ids[at], entries + i)
                     row += 1
 
 
