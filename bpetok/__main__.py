@@ -1,7 +1,5 @@
 """`python -m bpetok` is `bpetok`."""
 
-import sys
+from bpetok.cli import run
 
-from bpetok.cli import main
-
-sys.exit(main())
+run()

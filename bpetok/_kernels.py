@@ -79,7 +79,7 @@ class Rows(NamedTuple):
     key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
     sums: Int64  # by [2 * row]: sum of the weights where it stands; [2 * row + 1]: in how many
     # places; once they are reduced, where to post them next, or NOTHING
-    row_start: Int64
+    row_start: Int64  # from here on rows are numbered anew in each shard, and in all below
     merge_rows: Int64  # by [shard * (len(batch.left) + 1) + merge]: the merge's first row
     row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the merges
     event_row: Int32
@@ -211,13 +211,14 @@ def index_pairs_shard(s: int, shards: Shards, counts: PairCounts, posting: bool)
 def post_events(s: int, shards: Shards, rows: Rows) -> None:
     """Write the postings of a shard's new pairs that are kept, and forget the events."""
     postings = shards.postings[shards.posting_start[s] :]
+    sums = rows.sums[2 * rows.row_start[s] :]
     start = rows.event_start[s]
     for event in range(start, start + rows.n_events[s]):
         at = 2 * rows.event_row[U(event)] + 1
-        to = rows.sums[U(at)]
+        to = sums[U(at)]
         if to != NOTHING:
             postings[U(to)] = rows.event_slot[U(event)]
-            rows.sums[U(at)] = to + 1
+            sums[U(at)] = to + 1
     rows.n_events[s] = 0
 
 
@@ -296,9 +297,10 @@ def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int)
     weights = shards.weights[shards.slot_start[s] >> BLOCK_BITS :]
     postings = shards.postings[shards.posting_start[s] :]
     row_of = rows.row_of[s * 2 * vocab_size :]
-    sums = rows.sums
+    keys = rows.key[rows.row_start[s] : rows.row_start[s + 1]]
+    sums = rows.sums[2 * rows.row_start[s] :]
     merge_rows = rows.merge_rows[s * (len(batch.left) + 1) :]
-    row = rows.row_start[s]
+    row = np.int64(0)
     event = rows.event_start[s]
     most_new = np.int64(0)
     n_merged = np.int64(0)
@@ -309,7 +311,7 @@ def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int)
         left = batch.left[U(m)]
         right = batch.right[U(m)]
         merged = np.int32(first_id + m)
-        dropped = rows.row_start[s + 1]  # from the end of the rows down: keys without a row
+        dropped = len(keys)  # from the end of the rows down: keys without a row
         left_len = token_len[U(left)]
         last_at = left_len + token_len[U(right)] - 1
         end = batch.run_end[U(m * len(batch.applied) + s)]
@@ -343,13 +345,13 @@ def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int)
                         batch.filter, old_left, old_right
                     ):
                         dropped -= 1
-                        rows.key[U(dropped)] = key
+                        keys[U(dropped)] = key
                         row_of[U(key)] = DROPPED
                         continue
                     r = np.int32(row)
                     row += 1
                     row_of[U(key)] = r
-                    rows.key[U(r)] = key
+                    keys[U(r)] = key
                     sums[U(2 * r)] = 0
                     sums[U(2 * r + 1)] = 0
                 sums[U(2 * r)] += weight
@@ -358,11 +360,11 @@ def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int)
                 rows.event_slot[U(event)] = p if side else p - token_len[U(neighbour)]
                 event += 1
         for r in range(merge_rows[U(m)], row):
-            row_of[U(rows.key[U(r)])] = NOTHING
+            row_of[U(keys[U(r)])] = NOTHING
             if sums[U(2 * r)] > most_new:
                 most_new = sums[U(2 * r)]
-        for r in range(dropped, rows.row_start[s + 1]):
-            row_of[U(rows.key[U(r)])] = NOTHING
+        for r in range(dropped, len(keys)):
+            row_of[U(keys[U(r)])] = NOTHING
         m += 1
     merge_rows[U(m)] = row
     shards.n_tokens[s] -= n_merged

@@ -133,7 +133,7 @@ cdef class Pairs:
     cdef uint64_t[::1] filter
     cdef int64_t[::1] batch_start, batch_end, yields_to, batch_size, applied
     cdef int32_t[::1] row_key
-    cdef int64_t[::1] row_sums, merge_rows, n_events
+    cdef int64_t[::1] row_sums, row_start, merge_rows, n_events
     cdef int32_t[::1] left, right
     cdef int64_t[::1] counts
 
@@ -151,8 +151,8 @@ cdef class Pairs:
         self.yields_to, self.batch_size, self.applied = batch.yields_to, batch.size, batch.applied
         self.filter = batch.filter
         self.filter[:] = 0
-        self.row_key, self.row_sums, self.merge_rows = rows.key, rows.sums, rows.merge_rows
-        self.n_events = rows.n_events
+        self.row_key, self.row_sums, self.row_start = rows.key, rows.sums, rows.row_start
+        self.merge_rows, self.n_events = rows.merge_rows, rows.n_events
         self.left, self.right, self.counts = learned
         self.table_bits = FIRST_TABLE_BITS
         self.table = <Place*> table_alloc(sizeof(Place) << self.table_bits)
@@ -514,22 +514,22 @@ cdef class Pairs:
             return key_of(key, merged)
         return key_of(merged, key - self.vocab_size)
 
+    cdef inline int64_t first_row(self, int s, Py_ssize_t m) noexcept nogil:
+        return self.row_start[s] + self.merge_rows[s * (self.yields_to.shape[0] + 1) + m]
+
     cdef int reduce_merge(self, Py_ssize_t m, int64_t theta, int64_t longest) noexcept nogil:
         # Sum the rows of merge m over the shards, then handle each key where its first row is.
         # Returns -1 without memory.
         cdef int64_t r, key, pair
         cdef int s
-        cdef Py_ssize_t at
         for s in range(self.n_shards):
             self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
-            at = s * (self.yields_to.shape[0] + 1) + m
-            for r in range(self.merge_rows[at], self.merge_rows[at + 1]):
+            for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
                 self.prefetch_place(self.old_key(m, key))
                 self.total[key] += self.row_sums[2 * r]
         for s in range(self.n_shards):
-            at = s * (self.yields_to.shape[0] + 1) + m
-            for r in range(self.merge_rows[at], self.merge_rows[at + 1]):
+            for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
                 if self.total[key] > 0:
                     pair = self.replace_pair(m, key, theta, longest)

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 cdef extern from "_simd.h":
     ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil
     int best_instruction_set() noexcept nogil
+    size_t utf8_blocks(int instruction_set, const uint8_t* bytes, size_t n) noexcept nogil
     int lowest_bit(uint64_t x) noexcept nogil
     uint64_t load64(const uint8_t* bytes) noexcept nogil
     enum:
@@ -580,8 +581,12 @@ cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
 
 cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept nogil:
     # RFC 3629: no surrogate, nothing above U+10FFFF, no form longer than it need be.
-    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t i = utf8_blocks(instruction_set, text, n) if n >= 64 else 0
     cdef int c, length, low, high
+    while i > 0 and text[i - 1] & 0xC0 == 0x80:  # back to where the last character begins
+        i -= 1
+    if i > 0 and text[i - 1] >= 0xC0:
+        i -= 1
     while i < n:
         c = text[i]
         if c < 0x80:

@@ -144,6 +144,73 @@ AVX2_TARGET ALWAYS_INLINE void classify_avx2(const uint8_t *bytes, ClassMasks *o
 }
 EACH_LEVEL(classify_avx2, AVX2_TARGET)
 
+/* Whether bytes are UTF-8, 32 at a time: Keiser and Lemire, "Validating UTF-8 in less than one
+ * instruction per byte" (2021). Every error shows in two bytes on end, but for a character's third
+ * and fourth byte; each of three tables, by half a byte, has a bit for each error that it allows. */
+enum {
+    TOO_SHORT = 1,      /* no continuation where one must be */
+    TOO_LONG = 2,       /* one behind ASCII */
+    OVERLONG_3 = 4,
+    TOO_LARGE = 8,      /* above U+10FFFF */
+    SURROGATE = 16,
+    OVERLONG_2 = 32,
+    TOO_LARGE_1000 = 64, /* by a first byte of F5 on */
+    OVERLONG_4 = 64,
+    TWO_CONTINUATIONS = 128, /* an error unless the byte is a third or fourth one */
+    ANY_LOW = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS,
+    LARGE_LOW = ANY_LOW | TOO_LARGE | TOO_LARGE_1000
+};
+#define AVX2_TABLE(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+#define AVX2_NIBBLES(x) _mm256_and_si256(x, _mm256_set1_epi8(15))
+#define AVX2_HIGH_NIBBLES(x) AVX2_NIBBLES(_mm256_srli_epi16(x, 4))
+/* The bytes that stand n before those of x; `before` are the 32 bytes before x. */
+#define AVX2_BEFORE(x, before, n) \
+    _mm256_alignr_epi8(x, _mm256_permute2x128_si256(before, x, 0x21), 16 - (n))
+
+AVX2_TARGET ALWAYS_INLINE __m256i utf8_errors_avx2(__m256i x, __m256i before) {
+    const __m256i first_high = AVX2_TABLE(
+        TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+        (char)TWO_CONTINUATIONS, (char)TWO_CONTINUATIONS, (char)TWO_CONTINUATIONS,
+        (char)TWO_CONTINUATIONS, TOO_SHORT | OVERLONG_2, TOO_SHORT,
+        TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4);
+    const __m256i first_low = AVX2_TABLE(
+        (char)(ANY_LOW | OVERLONG_3 | OVERLONG_2 | OVERLONG_4), (char)(ANY_LOW | OVERLONG_2),
+        (char)ANY_LOW, (char)ANY_LOW, (char)(ANY_LOW | TOO_LARGE), (char)LARGE_LOW, (char)LARGE_LOW,
+        (char)LARGE_LOW, (char)LARGE_LOW, (char)LARGE_LOW, (char)LARGE_LOW, (char)LARGE_LOW,
+        (char)LARGE_LOW, (char)(LARGE_LOW | SURROGATE), (char)LARGE_LOW, (char)LARGE_LOW);
+    const __m256i second_high = AVX2_TABLE(
+        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE_1000),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | SURROGATE | TOO_LARGE),
+        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | SURROGATE | TOO_LARGE),
+        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT);
+    __m256i first = AVX2_BEFORE(x, before, 1);
+    __m256i pairs = _mm256_and_si256(
+        _mm256_and_si256(_mm256_shuffle_epi8(first_high, AVX2_HIGH_NIBBLES(first)),
+                         _mm256_shuffle_epi8(first_low, AVX2_NIBBLES(first))),
+        _mm256_shuffle_epi8(second_high, AVX2_HIGH_NIBBLES(x)));
+    /* The top bit is set where the byte must be a third or fourth one. */
+    __m256i third = _mm256_subs_epu8(AVX2_BEFORE(x, before, 2), _mm256_set1_epi8(0xE0 - 0x80));
+    __m256i fourth = _mm256_subs_epu8(AVX2_BEFORE(x, before, 3), _mm256_set1_epi8(0xF0 - 0x80));
+    __m256i wanted = _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
+    return _mm256_xor_si256(wanted, pairs);
+}
+
+/* The length of a beginning of bytes[:n], a multiple of 32, that is UTF-8 up to a character which
+ * may go on behind it; 0 if any of the bytes looked at is wrong. */
+AVX2_TARGET static size_t utf8_blocks_avx2(const uint8_t *bytes, size_t n) {
+    __m256i errors = _mm256_setzero_si256(), before = _mm256_setzero_si256();
+    size_t at;
+    for (at = 0; at + 32 <= n; at += 32) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(bytes + at));
+        if (_mm256_movemask_epi8(_mm256_or_si256(x, before)))
+            errors = _mm256_or_si256(errors, utf8_errors_avx2(x, before));
+        before = x;
+    }
+    return _mm256_testz_si256(errors, errors) ? at : 0;
+}
+
 #define W4(a, b, c, d) (((uint32_t)(d) << 24) | ((uint32_t)(c) << 16) | ((uint32_t)(b) << 8) | (a))
 #define W16(v) W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v)
 /* 1 letter, 2 number, 4 white space, 8 newline, 16 upper case, 32 slash, for the 128 ASCII bytes. */
@@ -197,6 +264,17 @@ static ClassifyFunction classify_function(int instruction_set, int level) {
 #endif
     (void)instruction_set;
     return AT_LEVEL(classify_plain64, level);
+}
+
+/* As utf8_blocks_avx2; 0 where there is no such instruction set. */
+static size_t utf8_blocks(int instruction_set, const uint8_t *bytes, size_t n) {
+#ifdef BPETOK_X86
+    if (instruction_set >= AVX2) return utf8_blocks_avx2(bytes, n);
+#endif
+    (void)instruction_set;
+    (void)bytes;
+    (void)n;
+    return 0;
 }
 
 /* ---- bits, hashing, memory ------------------------------------------------------------------- */

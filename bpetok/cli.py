@@ -8,6 +8,7 @@ that `--help` is instant.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -41,6 +42,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def run() -> NoReturn:
+    """Run the command as a process of its own, and end it.
+
+    Nearly all objects of NumPy and Numba live until the end. To look through them for cyclic
+    garbage again and again, most of all at the end, took 0.3 of the 0.9 s of training on 1 MB.
+    """
+    gc.set_threshold(50_000)
+    status = main()
+    gc.freeze()
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -377,12 +377,8 @@ class Learner:
     def _apply(self) -> None:
         """Apply them, on several threads if that is worth it."""
         first_id = len(self.tokens) + self.n_learned
-        arguments = (self.shards, self.batch, self.rows, first_id)
-        if self.pairs.n_visits < self.tuning.parallel_postings:
-            for s in range(self.n_shards):
-                self.kernels.apply_shard(s, *arguments)
-        else:
-            self._run("apply", *arguments)
+        pays = self.pairs.n_visits >= self.tuning.parallel_postings
+        self._run("apply", self.shards, self.batch, self.rows, first_id, in_parallel=pays)
 
     def _reduce(self) -> None:
         """Sum what has changed, and know the merges as learned."""
@@ -393,9 +389,9 @@ class Learner:
                 self.kernels.post(self.shards, self.rows)
         self.n_learned = self.pairs.n_learned
 
-    def _run(self, name: str, *args: object) -> None:
-        """Call a kernel on all shards."""
-        if self.n_shards == 1 or _is_forked_child:
+    def _run(self, name: str, *args: object, in_parallel: bool = True) -> None:
+        """Call a kernel on all shards, on several threads if there are any and if told so."""
+        if self.n_shards == 1 or not in_parallel or _is_forked_child:
             on_shard = getattr(self.kernels, f"{name}_shard")
             for s in range(self.n_shards):
                 on_shard(s, *args)

@@ -177,18 +177,34 @@ def test_words_equal_those_of_tokenizers(pattern: str, text: str) -> None:
     assert words(text, pattern) == [word for word, _ in split.pre_tokenize_str(text)]
 
 
+def invalid_byte(data: bytes) -> int:
+    """Return the offset of the first byte that bytes.decode refuses, or -1."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return -1
+
+
 @given(st.binary(max_size=100))
 def test_utf8_is_checked_as_python_does(data: bytes) -> None:
     """The offset of the first invalid byte is that of bytes.decode."""
-    try:
-        data.decode()
-        expected = -1
-    except UnicodeDecodeError as error:
-        expected = error.start
-    assert _scan.check_utf8(data) == expected
+    assert _scan.check_utf8(data) == invalid_byte(data)
+
+
+def test_any_three_bytes_across_blocks_are_checked_as_python_does() -> None:
+    """Three bytes, the last from each class of them, on both sides of the end of 32 bytes."""
+    before, behind = "é".encode() * 15, b"\x80" + b"a" * 64
+    for first in range(256):
+        for second in range(256):
+            for third in (0x41, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC2, 0xE1, 0xF1):
+                data = before + bytes((first, second, third)) + behind
+                if _scan.check_utf8(data) != invalid_byte(data):
+                    pytest.fail(f"{first:02x} {second:02x} {third:02x}")
 
 
 @given(
+    st.text(max_size=80),
     st.lists(
         st.sampled_from(
             [
@@ -207,11 +223,15 @@ def test_utf8_is_checked_as_python_does(data: bytes) -> None:
                 b"\xff",
             ]
         )
-    )
+    ),
+    st.text(max_size=80),
 )
-def test_nearly_valid_utf8_is_checked_as_python_does(parts: list[bytes]) -> None:
+def test_nearly_valid_utf8_is_checked_as_python_does(
+    before: str, parts: list[bytes], behind: str
+) -> None:
     """Overlong forms, surrogates, code points too large, and truncated characters."""
-    test_utf8_is_checked_as_python_does.hypothesis.inner_test(b"".join(parts))  # type: ignore[attr-defined]  # set by given
+    data = before.encode() + b"".join(parts) + behind.encode()
+    assert _scan.check_utf8(data) == invalid_byte(data)
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
