@@ -88,7 +88,7 @@ def count_words(
         minute. A run that was interrupted, in whatever way, goes on from there when it is called
         again, with the same result: in the middle of a file, too, where a row group of Parquet, a
         record batch of Arrow, or a line of JSON or a word of text begins. Needs the extra `arrow`.
-        What was saved is added up in memory in the end, whatever `max_memory` says.
+        Adding up what was saved may take some 50 MB more than a `max_memory` that is just enough.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
         and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
