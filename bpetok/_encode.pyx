@@ -43,6 +43,8 @@ cdef enum:
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
+    SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
+    PADDING = 16             # bytes that may be read behind a text that was copied
 
 cdef enum Failure:
     NO_MEMORY = -1
@@ -198,17 +200,19 @@ cdef class Workspace:
         self.ids, self.room = grown, room
         return 0
 
-    cdef int convert(self, Text* text) noexcept nogil:
-        # Make UTF-8 of the text, or check that it is.
+    cdef Py_ssize_t convert(self, Text* text) noexcept nogil:
+        # Make UTF-8 of the text, or check that it is. Return how many bytes may be read behind it.
         cdef Py_ssize_t room
         cdef uint8_t* end
-        if text.form == CHECKED:
-            return 0
         if text.form == NO_TEXT:
             return NOT_UTF8
         if text.form == UNCHECKED:
-            return NOT_UTF8 if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0 else 0
-        room = utf8_room(text)
+            if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0:
+                return NOT_UTF8
+            text.form = CHECKED
+        if text.form == CHECKED and text.n > SHORT_TEXT:
+            return 0
+        room = utf8_room(text) + PADDING
         if room > self.utf8_room:
             free(self.utf8)
             self.utf8, self.utf8_room = <uint8_t*> malloc(room), room
@@ -219,7 +223,7 @@ cdef class Workspace:
         if end == NULL:
             return NOT_UTF8
         text.data, text.n, text.form = self.utf8, end - self.utf8, CHECKED
-        return 0
+        return PADDING
 
     cdef int flush(self) noexcept nogil:
         # Give the ids to the sink.
@@ -283,7 +287,8 @@ cdef class Encoder:
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern
     cdef object split
-    cdef list unused         # workspaces
+    cdef Workspace spare     # not in use; None where there is none
+    cdef list unused         # other ones
     cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
 
     def __cinit__(
@@ -366,14 +371,14 @@ cdef class Encoder:
         return 0
 
     cdef int append_words(
-        self, Workspace work, const uint8_t* text, Py_ssize_t n
+        self, Workspace work, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
     ) noexcept nogil:
-        # Append the ids of a text without special tokens. Requires: valid UTF-8.
+        # Append the ids of a text without special tokens. Requires: valid UTF-8, and memory that
+        # can be read up to `readable`.
         cdef Scanner scanner
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
         cdef Key keys[SCAN_WORDS]
         cdef Py_ssize_t lines[SCAN_WORDS]
-        cdef const uint8_t* end = text + n
         cdef Py_ssize_t i, k, length
         cdef int failure
         cdef const CacheLine* cache
@@ -398,7 +403,7 @@ cdef class Encoder:
             for i in range(k):
                 length = bounds[i + 1] - bounds[i]
                 if length <= PACKED_WORD:
-                    keys[i] = pack_word(bounds[i], length, end)
+                    keys[i] = pack_word(bounds[i], length, readable)
                 elif length <= CACHED_WORD:
                     keys[i] = hash_word(bounds[i], length)
                 else:
@@ -431,23 +436,27 @@ cdef class Encoder:
         self, Workspace work, Specials specials, Text text
     ) noexcept nogil:
         # Append the ids of a text.
+        cdef Py_ssize_t length_before
         cdef const uint8_t* at
         cdef const uint8_t* end
         cdef const uint8_t* found
         cdef Py_ssize_t length = 0
-        cdef int failure = work.convert(&text)
-        if failure < 0:
-            return failure
+        cdef Py_ssize_t padding = work.convert(&text)
+        cdef int failure
+        if padding < 0:
+            return <int>padding
         at = <const uint8_t*>text.data
         end = at + text.n
-        found = specials.disallowed.find(at, end, &length)
-        if found != NULL:
-            work.wrong_at, work.wrong_length = found - at, length
-            return DISALLOWED
+        if specials.disallowed._n:
+            found = specials.disallowed.find(at, end, &length)
+            if found != NULL:
+                work.wrong_at, work.wrong_length = found - at, length
+                return DISALLOWED
         while True:
             found = specials.allowed.find(at, end, &length)
             if found != at:
-                failure = self.append_words(work, at, (end if found == NULL else found) - at)
+                length_before = (end if found == NULL else found) - at
+                failure = self.append_words(work, at, length_before, end + padding)
                 if failure < 0:
                     return failure
             if found == NULL:
@@ -465,14 +474,22 @@ cdef class Encoder:
     cdef Workspace borrow(self, Sink sink):
         # Under the GIL, so no two threads get the same. There are never more than threads that
         # encode at once.
-        cdef Workspace work
-        work = self.unused.pop() if self.unused else Workspace(self.vocabulary.ranks.n_ids)
+        cdef Workspace work = self.spare
+        if work is not None:
+            self.spare = None
+        elif self.unused:
+            work = self.unused.pop()
+        else:
+            work = Workspace(self.vocabulary.ranks.n_ids)
         work.begin(sink)
         return work
 
     cdef void give_back(self, Workspace work) noexcept:
         work.trim()
-        self.unused.append(work)
+        if self.spare is None:
+            self.spare = work
+        else:
+            self.unused.append(work)
 
     cdef Workspace encode_one(self, text, Specials specials, Sink sink, name="text"):
         # A workspace with the ids of a text.
