@@ -8,7 +8,6 @@ prefetched, then each is looked up. The GIL is released for longer texts.
 
 from cpython.buffer cimport PyBUF_FORMAT
 from cpython.list cimport PyList_New
-from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -33,11 +32,20 @@ from bpetok._texts import special_token_error, to_utf8
 cdef extern from "_simd.h":
     void prefetch(const void* address) noexcept nogil
 
-cdef extern from "Python.h":
-    # With pointers, not with objects, which Cython would count references of.
-    void Py_INCREF(PyObject* item)
-    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
-    void PyList_SET_ITEM(object list, Py_ssize_t i, PyObject* item)
+cdef extern from *:
+    """
+    /* Fill a new list with numbers[ids[i]]: straight into its storage, no call for each. */
+    static void fill_list(PyObject *list, PyObject *numbers, const int32_t *ids, Py_ssize_t n) {
+        PyObject **from = ((PyTupleObject *)numbers)->ob_item;
+        PyObject **to = ((PyListObject *)list)->ob_item;
+        for (Py_ssize_t i = 0; i < n; i++) {
+            PyObject *number = from[ids[i]];
+            Py_INCREF(number);
+            to[i] = number;
+        }
+    }
+    """
+    void fill_list(list result, tuple numbers, const int32_t* ids, Py_ssize_t n)
 
 cdef enum:
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
@@ -289,7 +297,9 @@ cdef class Encoder:
     cdef object split
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
-    cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
+    # numbers[id] is id: int objects made once and shared by all results. A tuple, since the garbage
+    # collector walks through a list, however many numbers it has, each time it looks at all.
+    cdef tuple numbers
 
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
@@ -309,7 +319,7 @@ cdef class Encoder:
             if self.token_ids == NULL:
                 raise MemoryError
             memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
-        self.numbers = list(range(n_ids))
+        self.numbers = tuple(range(n_ids))
         self.unused = []
 
     def __dealloc__(self):
@@ -509,13 +519,8 @@ cdef class Encoder:
         return work
 
     cdef list as_list(self, const int32_t* ids, Py_ssize_t n):
-        cdef Py_ssize_t i
         cdef list result = PyList_New(n)
-        cdef PyObject* number
-        for i in range(n):
-            number = PyList_GET_ITEM(self.numbers, ids[i])  # borrowed
-            Py_INCREF(number)
-            PyList_SET_ITEM(result, i, number)
+        fill_list(result, self.numbers, ids, n)
         return result
 
     def encode(self, text, Specials specials not None, name="text"):
@@ -527,8 +532,11 @@ cdef class Encoder:
             If the text holds a special token that is disallowed, is not UTF-8, or no text; the
             message calls it `name`.
         """
+        return self.encode_list(text, specials, name)
+
+    cdef list encode_list(self, text, Specials specials, name="text"):
         cdef Workspace work = self.encode_one(text, specials, KEEP, name)
-        ids = self.as_list(work.ids, work.n_ids)
+        cdef list ids = self.as_list(work.ids, work.n_ids)
         self.give_back(work)
         return ids
 
@@ -654,6 +662,63 @@ cdef class Encoder:
             return lists
         finally:
             self.give_back(work)
+
+
+cdef Specials ORDINARY = Specials(SpecialTokens(()), [], SpecialTokens(()))
+
+
+cdef class TextEncoder:
+    """What `Tokenizer` inherits for single texts, where a layer of Python would cost much of a call.
+
+    `_encoder` and `_refusing`, which allows no special token and refuses them all, are set by it.
+    """
+
+    cdef public Encoder _encoder
+    cdef public Specials _refusing
+
+    def encode_ordinary(self, text):
+        """Return the ids of a text; special tokens in it are text like any other.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+
+        Raises
+        ------
+        ValueError
+            If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
+        """
+        return self._encoder.encode_list(text, ORDINARY)
+
+    def encode(self, text, *, allowed_special=(), disallowed_special="all"):
+        """Return the ids of a text, with special tokens where they are allowed.
+
+        Special tokens are found leftmost first, the longest where several begin. As in tiktoken, a
+        text that holds one that is not allowed is refused, so that text from outside can't smuggle
+        one in.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+        allowed_special : "all" or a set of str
+            Special tokens that get their own id.
+        disallowed_special : "all" or a set of str
+            What the text must not hold; "all": the special tokens that are not allowed. Pass () to
+            encode them as ordinary text.
+
+        Raises
+        ------
+        SpecialTokenError
+            If the text holds what is disallowed. It is a ValueError.
+        ValueError
+            If the text has a lone surrogate or is not UTF-8; the message says where.
+        """
+        if allowed_special == () and disallowed_special == "all":
+            return self._encoder.encode_list(text, self._refusing)
+        specials = self._specials(allowed_special, disallowed_special)
+        return self._encoder.encode_list(text, specials)
 
 
 cdef int raise_failure(int failure, text, name, Workspace work) except -1:

@@ -73,8 +73,6 @@ class Tokenizer(Encoding, Decoding, Conversions):
     __slots__ = (
         "_counts",
         "_decoder",
-        "_disallowed_all",
-        "_encoder",
         "_merges",
         "_narrow",
         "_pairs",
@@ -114,7 +112,8 @@ class Tokenizer(Encoding, Decoding, Conversions):
         self._training = training
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
-        self._token_bytes = build_token_bytes(pairs)
+        # A tuple, which the garbage collector need not walk through.
+        self._token_bytes = tuple(build_token_bytes(pairs))
         largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
@@ -122,7 +121,7 @@ class Tokenizer(Encoding, Decoding, Conversions):
         split = _splitter(self._pattern) if scanner < 0 else None
         self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
         self._decoder = Decoder(self._tokens_by_id())
-        self._disallowed_all = self._build_specials((), "all")
+        self._refusing = self._build_specials((), "all")
         self._merges: list[tuple[bytes, bytes]] | None = None
         self._vocab: dict[bytes, int] | None = None
 
