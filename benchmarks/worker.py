@@ -136,8 +136,9 @@ def stages(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
 def encode(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Load, encode all texts twice, decode, then encode short texts one by one.
 
-    These come last, with nothing large left alive: Python's garbage collector, which runs while their
-    lists are made, would walk through all ids. A first batch of one space belongs to loading: libraries import and allocate what's left then.
+    These come last, with nothing large left alive: Python's garbage collector, which runs while
+    their lists are made, would walk through all ids. A first batch of one space belongs to loading:
+    libraries import and allocate what's left then.
     """
     from benchmarks.interface import EncodeJob
 
