@@ -172,7 +172,8 @@ class Encoding(TextEncoder):
         The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
         ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
         file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
-        the vocabulary. Everything gets its name when it is whole.
+        the vocabulary. Everything gets its name when it is whole. Files of an earlier run with this
+        output are replaced, all that its JSON file lists: none of its shards stay.
 
         Parameters
         ----------
@@ -205,7 +206,8 @@ class Encoding(TextEncoder):
         ValueError
             If a file is damaged, has no such column, is not UTF-8 or holds a special token that is
             disallowed (the message has the file and the offset or the row), or an option is out of
-            its range. No file is written.
+            its range; or if a file has the name of a shard and no JSON file of an earlier run lists
+            it. No file is written.
         """
         from bpetok import _bins
         from bpetok.sources import check_reading, resolve_corpus

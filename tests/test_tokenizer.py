@@ -226,6 +226,9 @@ def test_a_tokenizer_can_not_be_changed(tok):
     same.special_tokens.clear()
     same.merges.clear()
     same.vocab.clear()
+    assert same.special_tokens == tok.special_tokens != {}
+    assert same.merges == tok.merges != []
+    assert same.vocab == tok.vocab != {}
     assert same == tok
     assert same.encode(TEXT) == ids
     assert same.decode(ids) == TEXT
