@@ -689,7 +689,7 @@ cdef class TextEncoder:
         ValueError
             If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
         """
-        return self._encoder.encode_list(text, ORDINARY)
+        return self._made().encode_list(text, ORDINARY)
 
     def encode(self, text, *, allowed_special=(), disallowed_special="all"):
         """Return the ids of a text, with special tokens where they are allowed.
@@ -716,9 +716,14 @@ cdef class TextEncoder:
             If the text has a lone surrogate or is not UTF-8; the message says where.
         """
         if allowed_special == () and disallowed_special == "all":
-            return self._encoder.encode_list(text, self._refusing)
+            return self._made().encode_list(text, self._refusing)
         specials = self._specials(allowed_special, disallowed_special)
-        return self._encoder.encode_list(text, specials)
+        return self._made().encode_list(text, specials)
+
+    cdef inline Encoder _made(self):
+        if self._encoder is None or self._refusing is None:
+            raise AttributeError("the tokenizer was not made by its constructor")
+        return self._encoder
 
 
 cdef int raise_failure(int failure, text, name, Workspace work) except -1:
