@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -86,10 +87,9 @@ def encode_files(
     for target in (output, summary):
         check_writable(target)
         check_no_input(target, corpus.local_paths)
-    if summary.exists() and not _is_summary(summary):
-        raise ValueError(
-            f"{summary} exists and is no summary of ids: move it away, or choose another output"
-        )
+    earlier = _earlier_files(output, summary, sharded=shard_size is not None)
+    for file in earlier:
+        check_no_input(file, corpus.local_paths)
     shards = Shards(output, job.dtype, shard_size)
     tally = Tally()
     context = Context(job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally)
@@ -101,6 +101,9 @@ def encode_files(
             done += n_bytes
             report("encode", done, corpus.total)
         shards.finish()
+    # Before the summary is there: it would no longer tell whose they are.
+    for file in earlier - set(shards.paths):
+        file.unlink(missing_ok=True)
     content = {
         "format": FORMAT,
         "dtype": job.dtype.name,
@@ -120,13 +123,39 @@ def encode_files(
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
 
 
-def _is_summary(path: Path) -> bool:
-    """Tell whether a file is the summary of an earlier run, which a new one replaces."""
+def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
+    """Return the files that an earlier run has written, which a new one replaces.
+
+    Raises
+    ------
+    ValueError
+        If there is something else in the place of the summary, or a file that has the name of a
+        shard but that no summary tells of: who reads all shards would read it as well.
+    """
+    names: set[str] = set()
+    if summary.exists():
+        names = _names_in_summary(summary)
+    shard_name = re.compile(rf"{re.escape(output.stem)}_\d{{6}}{re.escape(output.suffix)}")
+    shards = {name for file in output.parent.iterdir() if shard_name.fullmatch(name := file.name)}
+    foreign = sorted(shards - names)
+    if sharded and foreign:
+        raise ValueError(
+            f"{output.with_name(foreign[0])} exists, and {summary} does not say that an earlier "
+            "run wrote it: move it away, or choose another output"
+        )
+    return {output.with_name(name) for name in names & (shards | {output.name})}
+
+
+def _names_in_summary(path: Path) -> set[str]:
     try:
-        content = json.loads(read_bounded(path, 1 << 24))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+        content = json.loads(read_bounded(path, 1 << 28))
+        if content["format"] == FORMAT:
+            return {str(file["name"]) for file in content["files"]}
+    except (ValueError, RecursionError, TypeError, LookupError):
+        pass
+    raise ValueError(
+        f"{path} exists and is no summary of ids: move it away, or choose another output"
+    )
 
 
 def encode_chunks(job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:

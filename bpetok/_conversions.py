@@ -241,7 +241,9 @@ class Conversions:
 
     @classmethod
     def from_minbpe(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Return the tokenizer of a .model file of minbpe's RegexTokenizer.
+        """Return the tokenizer of a .model file of minbpe's RegexTokenizer or BasicTokenizer.
+
+        The latter's has no pattern, and a text is one word: "none" is its pattern then.
 
         Raises
         ------

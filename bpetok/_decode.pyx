@@ -66,14 +66,14 @@ cdef class Decoder:
         The bytes of each id, from 0; None where an id is not used.
     """
 
-    cdef list tokens
+    cdef tuple tokens  # which the garbage collector need not walk through
     cdef Token* table
     cdef Py_ssize_t n_tokens
 
     def __cinit__(self, list tokens not None):
         cdef Py_ssize_t i, n
         cdef const char* data
-        self.tokens = list(tokens)
+        self.tokens = tuple(tokens)
         self.n_tokens = len(tokens)
         self.table = <Token*> malloc((self.n_tokens + 1) * sizeof(Token))
         if self.table == NULL:

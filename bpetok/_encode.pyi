@@ -1,9 +1,11 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 from typing_extensions import Buffer
 
 from bpetok._special import SpecialTokens
+
+Special = Literal["all"] | Iterable[str]
 
 LONGEST_WORD_BYTES: int
 
@@ -39,3 +41,15 @@ class Encoder:
         narrow: bool,
         as_lists: bool,
     ) -> Any: ...
+
+class TextEncoder:
+    _encoder: Encoder
+    _refusing: Specials
+    def encode_ordinary(self, text: str | bytes) -> list[int]: ...
+    def encode(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> list[int]: ...

@@ -8,7 +8,6 @@ prefetched, then each is looked up. The GIL is released for longer texts.
 
 from cpython.buffer cimport PyBUF_FORMAT
 from cpython.list cimport PyList_New
-from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -33,16 +32,27 @@ from bpetok._texts import special_token_error, to_utf8
 cdef extern from "_simd.h":
     void prefetch(const void* address) noexcept nogil
 
-cdef extern from "Python.h":
-    # With pointers, not with objects, which Cython would count references of.
-    void Py_INCREF(PyObject* item)
-    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
-    void PyList_SET_ITEM(object list, Py_ssize_t i, PyObject* item)
+cdef extern from *:
+    """
+    /* Fill a new list with numbers[ids[i]]: straight into its storage, no call for each. */
+    static void fill_list(PyObject *list, PyObject *numbers, const int32_t *ids, Py_ssize_t n) {
+        PyObject **from = ((PyTupleObject *)numbers)->ob_item;
+        PyObject **to = ((PyListObject *)list)->ob_item;
+        for (Py_ssize_t i = 0; i < n; i++) {
+            PyObject *number = from[ids[i]];
+            Py_INCREF(number);
+            to[i] = number;
+        }
+    }
+    """
+    void fill_list(list result, tuple numbers, const int32_t* ids, Py_ssize_t n)
 
 cdef enum:
     RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
+    SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
+    PADDING = 16             # bytes that may be read behind a text that was copied
 
 cdef enum Failure:
     NO_MEMORY = -1
@@ -198,17 +208,19 @@ cdef class Workspace:
         self.ids, self.room = grown, room
         return 0
 
-    cdef int convert(self, Text* text) noexcept nogil:
-        # Make UTF-8 of the text, or check that it is.
+    cdef Py_ssize_t convert(self, Text* text) noexcept nogil:
+        # Make UTF-8 of the text, or check that it is. Return how many bytes may be read behind it.
         cdef Py_ssize_t room
         cdef uint8_t* end
-        if text.form == CHECKED:
-            return 0
         if text.form == NO_TEXT:
             return NOT_UTF8
         if text.form == UNCHECKED:
-            return NOT_UTF8 if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0 else 0
-        room = utf8_room(text)
+            if find_invalid_utf8(<const uint8_t*>text.data, text.n) >= 0:
+                return NOT_UTF8
+            text.form = CHECKED
+        if text.form == CHECKED and text.n > SHORT_TEXT:
+            return 0
+        room = utf8_room(text) + PADDING
         if room > self.utf8_room:
             free(self.utf8)
             self.utf8, self.utf8_room = <uint8_t*> malloc(room), room
@@ -219,7 +231,7 @@ cdef class Workspace:
         if end == NULL:
             return NOT_UTF8
         text.data, text.n, text.form = self.utf8, end - self.utf8, CHECKED
-        return 0
+        return PADDING
 
     cdef int flush(self) noexcept nogil:
         # Give the ids to the sink.
@@ -283,8 +295,11 @@ cdef class Encoder:
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern
     cdef object split
-    cdef list unused         # workspaces
-    cdef list numbers        # numbers[id] is id: int objects made once and shared by all results
+    cdef Workspace spare     # not in use; None where there is none
+    cdef list unused         # other ones
+    # numbers[id] is id: int objects made once and shared by all results. A tuple, since the garbage
+    # collector walks through a list, however many numbers it has, each time it looks at all.
+    cdef tuple numbers
 
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
@@ -304,7 +319,7 @@ cdef class Encoder:
             if self.token_ids == NULL:
                 raise MemoryError
             memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
-        self.numbers = list(range(n_ids))
+        self.numbers = tuple(range(n_ids))
         self.unused = []
 
     def __dealloc__(self):
@@ -366,14 +381,14 @@ cdef class Encoder:
         return 0
 
     cdef int append_words(
-        self, Workspace work, const uint8_t* text, Py_ssize_t n
+        self, Workspace work, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
     ) noexcept nogil:
-        # Append the ids of a text without special tokens. Requires: valid UTF-8.
+        # Append the ids of a text without special tokens. Requires: valid UTF-8, and memory that
+        # can be read up to `readable`.
         cdef Scanner scanner
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
         cdef Key keys[SCAN_WORDS]
         cdef Py_ssize_t lines[SCAN_WORDS]
-        cdef const uint8_t* end = text + n
         cdef Py_ssize_t i, k, length
         cdef int failure
         cdef const CacheLine* cache
@@ -398,7 +413,7 @@ cdef class Encoder:
             for i in range(k):
                 length = bounds[i + 1] - bounds[i]
                 if length <= PACKED_WORD:
-                    keys[i] = pack_word(bounds[i], length, end)
+                    keys[i] = pack_word(bounds[i], length, readable)
                 elif length <= CACHED_WORD:
                     keys[i] = hash_word(bounds[i], length)
                 else:
@@ -431,23 +446,27 @@ cdef class Encoder:
         self, Workspace work, Specials specials, Text text
     ) noexcept nogil:
         # Append the ids of a text.
+        cdef Py_ssize_t length_before
         cdef const uint8_t* at
         cdef const uint8_t* end
         cdef const uint8_t* found
         cdef Py_ssize_t length = 0
-        cdef int failure = work.convert(&text)
-        if failure < 0:
-            return failure
+        cdef Py_ssize_t padding = work.convert(&text)
+        cdef int failure
+        if padding < 0:
+            return <int>padding
         at = <const uint8_t*>text.data
         end = at + text.n
-        found = specials.disallowed.find(at, end, &length)
-        if found != NULL:
-            work.wrong_at, work.wrong_length = found - at, length
-            return DISALLOWED
+        if specials.disallowed._n:
+            found = specials.disallowed.find(at, end, &length)
+            if found != NULL:
+                work.wrong_at, work.wrong_length = found - at, length
+                return DISALLOWED
         while True:
             found = specials.allowed.find(at, end, &length)
             if found != at:
-                failure = self.append_words(work, at, (end if found == NULL else found) - at)
+                length_before = (end if found == NULL else found) - at
+                failure = self.append_words(work, at, length_before, end + padding)
                 if failure < 0:
                     return failure
             if found == NULL:
@@ -465,14 +484,22 @@ cdef class Encoder:
     cdef Workspace borrow(self, Sink sink):
         # Under the GIL, so no two threads get the same. There are never more than threads that
         # encode at once.
-        cdef Workspace work
-        work = self.unused.pop() if self.unused else Workspace(self.vocabulary.ranks.n_ids)
+        cdef Workspace work = self.spare
+        if work is not None:
+            self.spare = None
+        elif self.unused:
+            work = self.unused.pop()
+        else:
+            work = Workspace(self.vocabulary.ranks.n_ids)
         work.begin(sink)
         return work
 
     cdef void give_back(self, Workspace work) noexcept:
         work.trim()
-        self.unused.append(work)
+        if self.spare is None:
+            self.spare = work
+        else:
+            self.unused.append(work)
 
     cdef Workspace encode_one(self, text, Specials specials, Sink sink, name="text"):
         # A workspace with the ids of a text.
@@ -492,13 +519,8 @@ cdef class Encoder:
         return work
 
     cdef list as_list(self, const int32_t* ids, Py_ssize_t n):
-        cdef Py_ssize_t i
         cdef list result = PyList_New(n)
-        cdef PyObject* number
-        for i in range(n):
-            number = PyList_GET_ITEM(self.numbers, ids[i])  # borrowed
-            Py_INCREF(number)
-            PyList_SET_ITEM(result, i, number)
+        fill_list(result, self.numbers, ids, n)
         return result
 
     def encode(self, text, Specials specials not None, name="text"):
@@ -510,8 +532,11 @@ cdef class Encoder:
             If the text holds a special token that is disallowed, is not UTF-8, or no text; the
             message calls it `name`.
         """
+        return self.encode_list(text, specials, name)
+
+    cdef list encode_list(self, text, Specials specials, name="text"):
         cdef Workspace work = self.encode_one(text, specials, KEEP, name)
-        ids = self.as_list(work.ids, work.n_ids)
+        cdef list ids = self.as_list(work.ids, work.n_ids)
         self.give_back(work)
         return ids
 
@@ -637,6 +662,68 @@ cdef class Encoder:
             return lists
         finally:
             self.give_back(work)
+
+
+cdef Specials ORDINARY = Specials(SpecialTokens(()), [], SpecialTokens(()))
+
+
+cdef class TextEncoder:
+    """What `Tokenizer` inherits for single texts, where a layer of Python would cost much of a call.
+
+    `_encoder` and `_refusing`, which allows no special token and refuses them all, are set by it.
+    """
+
+    cdef public Encoder _encoder
+    cdef public Specials _refusing
+
+    def encode_ordinary(self, text):
+        """Return the ids of a text; special tokens in it are text like any other.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+
+        Raises
+        ------
+        ValueError
+            If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
+        """
+        return self._made().encode_list(text, ORDINARY)
+
+    def encode(self, text, *, allowed_special=(), disallowed_special="all"):
+        """Return the ids of a text, with special tokens where they are allowed.
+
+        Special tokens are found leftmost first, the longest where several begin. As in tiktoken, a
+        text that holds one that is not allowed is refused, so that text from outside can't smuggle
+        one in.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+        allowed_special : "all" or a set of str
+            Special tokens that get their own id.
+        disallowed_special : "all" or a set of str
+            What the text must not hold; "all": the special tokens that are not allowed. Pass () to
+            encode them as ordinary text.
+
+        Raises
+        ------
+        SpecialTokenError
+            If the text holds what is disallowed. It is a ValueError.
+        ValueError
+            If the text has a lone surrogate or is not UTF-8; the message says where.
+        """
+        if allowed_special == () and disallowed_special == "all":
+            return self._made().encode_list(text, self._refusing)
+        specials = self._specials(allowed_special, disallowed_special)
+        return self._made().encode_list(text, specials)
+
+    cdef inline Encoder _made(self):
+        if self._encoder is None or self._refusing is None:
+            raise AttributeError("the tokenizer was not made by its constructor")
+        return self._encoder
 
 
 cdef int raise_failure(int failure, text, name, Workspace work) except -1:

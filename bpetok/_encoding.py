@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bpetok._batches import Batch, encode_flat, encode_lists
 from bpetok._decode import Decoder
-from bpetok._encode import Encoder, Specials
+from bpetok._encode import Specials, TextEncoder
 from bpetok._options import check_errors, check_integer, resolve_threads, shorten
 from bpetok._special import SpecialTokens
 from bpetok._texts import check_texts, encode_utf8, to_utf8
@@ -26,69 +26,15 @@ if TYPE_CHECKING:
 
 Special = Literal["all"] | Iterable[str]
 
-_NONE = SpecialTokens(())
-ORDINARY = Specials(_NONE, [], _NONE)
-"""No special tokens: their names in a text are text like any other."""
 
-
-class Encoding:
+class Encoding(TextEncoder):
     """What `Tokenizer` inherits; it makes what is named here."""
 
     __slots__ = ()
 
-    _encoder: Encoder
     _decoder: Decoder
     _special_tokens: dict[str, int]
-    _disallowed_all: Specials
     _narrow: bool
-
-    def encode_ordinary(self, text: str | bytes) -> list[int]:
-        """Return the ids of a text; special tokens in it are text like any other.
-
-        Parameters
-        ----------
-        text : str or bytes
-            bytes must be UTF-8.
-
-        Raises
-        ------
-        ValueError
-            If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
-        """
-        return self._encoder.encode(text, ORDINARY)
-
-    def encode(
-        self,
-        text: str | bytes,
-        *,
-        allowed_special: Special = (),
-        disallowed_special: Special = "all",
-    ) -> list[int]:
-        """Return the ids of a text, with special tokens where they are allowed.
-
-        Special tokens are found leftmost first, the longest where several begin. As in tiktoken, a
-        text that holds one that is not allowed is refused, so that text from outside can't smuggle
-        one in.
-
-        Parameters
-        ----------
-        text : str or bytes
-            bytes must be UTF-8.
-        allowed_special : "all" or a set of str
-            Special tokens that get their own id.
-        disallowed_special : "all" or a set of str
-            What the text must not hold; "all": the special tokens that are not allowed. Pass () to
-            encode them as ordinary text.
-
-        Raises
-        ------
-        SpecialTokenError
-            If the text holds what is disallowed. It is a ValueError.
-        ValueError
-            If the text has a lone surrogate or is not UTF-8; the message says where.
-        """
-        specials = self._specials(allowed_special, disallowed_special)
-        return self._encoder.encode(text, specials)
 
     def encode_to_numpy(
         self,
@@ -226,7 +172,8 @@ class Encoding:
         The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
         ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
         file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
-        the vocabulary. Everything gets its name when it is whole.
+        the vocabulary. Everything gets its name when it is whole. Files of an earlier run with this
+        output are replaced, all that its JSON file lists: none of its shards stay.
 
         Parameters
         ----------
@@ -259,7 +206,8 @@ class Encoding:
         ValueError
             If a file is damaged, has no such column, is not UTF-8 or holds a special token that is
             disallowed (the message has the file and the offset or the row), or an option is out of
-            its range. No file is written.
+            its range; or if a file has the name of a shard and no JSON file of an earlier run lists
+            it. No file is written.
         """
         from bpetok import _bins
         from bpetok.sources import check_reading, resolve_corpus
@@ -316,7 +264,7 @@ class Encoding:
 
     def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
         if disallowed_special == "all" and allowed_special == ():
-            return self._disallowed_all
+            return self._refusing
         return self._build_specials(allowed_special, disallowed_special)
 
     def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:

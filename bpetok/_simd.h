@@ -104,6 +104,19 @@ ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, ClassMasks *out, int l
 }
 EACH_LEVEL(classify_plain64, NO_ATTRIBUTES)
 
+/* Where characters of two and of three bytes begin of which the first byte says that they are letters:
+ * U+0100 to U+02BF and U+0400 to U+047F, with capitals; U+5000 to U+9FFF and U+B000 to U+CFFF. */
+static void find_letters_plain64(const uint8_t *bytes, uint64_t *two, uint64_t *three) {
+    *two = *three = 0;
+    for (int at = 0; at < 64; at += 8) {
+        uint64_t word = load64(bytes + at);
+        uint64_t high = word & EACH_BYTE(0x80);
+        uint64_t x = word ^ high;
+        *two |= top_bits((BETWEEN(x, 0x44, 0x4A) | BETWEEN(x, 0x50, 0x51)) & high) << at;
+        *three |= top_bits((BETWEEN(x, 0x65, 0x69) | BETWEEN(x, 0x6B, 0x6C)) & high) << at;
+    }
+}
+
 /* ---- AVX2: 32 bytes at a time; AVX-512 (with VBMI): 64, classes from one table look-up -------- */
 
 #ifdef BPETOK_X86
@@ -143,6 +156,21 @@ AVX2_TARGET ALWAYS_INLINE void classify_avx2(const uint8_t *bytes, ClassMasks *o
     *out = m;
 }
 EACH_LEVEL(classify_avx2, AVX2_TARGET)
+
+#define AVX2_FROM(x, first) _mm256_sub_epi8(x, _mm256_set1_epi8((char)(first)))
+
+AVX2_TARGET static void find_letters_avx2(const uint8_t *bytes, uint64_t *two, uint64_t *three) {
+    *two = *three = 0;
+    for (int at = 0; at < 64; at += 32) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(bytes + at));
+        *two |= AVX2_MASK(_mm256_or_si256(AVX2_UP_TO(AVX2_FROM(x, 0xC4), 6),
+                                          AVX2_UP_TO(AVX2_FROM(x, 0xD0), 1)))
+                << at;
+        *three |= AVX2_MASK(_mm256_or_si256(AVX2_UP_TO(AVX2_FROM(x, 0xE5), 4),
+                                            AVX2_UP_TO(AVX2_FROM(x, 0xEB), 1)))
+                  << at;
+    }
+}
 
 /* Whether bytes are UTF-8, 32 at a time: Keiser and Lemire, "Validating UTF-8 in less than one
  * instruction per byte" (2021). Every error shows in two bytes on end, but for a character's third
@@ -264,6 +292,17 @@ static ClassifyFunction classify_function(int instruction_set, int level) {
 #endif
     (void)instruction_set;
     return AT_LEVEL(classify_plain64, level);
+}
+
+static void find_letters(int instruction_set, const uint8_t *bytes, uint64_t *two, uint64_t *three) {
+#ifdef BPETOK_X86
+    if (instruction_set >= AVX2) {
+        find_letters_avx2(bytes, two, three);
+        return;
+    }
+#endif
+    (void)instruction_set;
+    find_letters_plain64(bytes, two, three);
 }
 
 /* As utf8_blocks_avx2; 0 where there is no such instruction set. */

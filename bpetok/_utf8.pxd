@@ -20,6 +20,6 @@ cdef int see_text(object text, Text* seen) except -1
 # Bytes of room that `write_utf8` needs.
 cdef Py_ssize_t utf8_room(const Text* text) noexcept nogil
 
-# Write a str of LATIN1, UCS2 or UCS4 as UTF-8. Return the place behind what was written, NULL if
+# Write a text of CHECKED, LATIN1, UCS2 or UCS4 as UTF-8. Return the place behind what was written, NULL if
 # there is a lone surrogate.
 cdef uint8_t* write_utf8(const Text* text, uint8_t* out) noexcept nogil

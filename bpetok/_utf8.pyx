@@ -2,6 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -84,6 +85,9 @@ cdef uint8_t* write_points(const code_point* points, Py_ssize_t n, uint8_t* out)
 
 
 cdef uint8_t* write_utf8(const Text* text, uint8_t* out) noexcept nogil:
+    if text.form == CHECKED:
+        memcpy(out, text.data, text.n)
+        return out + text.n
     if text.form == LATIN1:
         return write_points(<const uint8_t*>text.data, text.n, out)
     if text.form == UCS2:

@@ -67,7 +67,7 @@ cdef bint cache_grow(Cache* cache) noexcept nogil:
     cdef Cache grown = cache[0]
     cdef CacheEntry* entry
     cdef Py_ssize_t i, k
-    grown.bits = min(cache.bits + 2, MOST_LINE_BITS)
+    grown.bits = min(cache.bits + 3, MOST_LINE_BITS)
     grown.lines = <CacheLine*> table_alloc((<size_t>1 << grown.bits) * sizeof(CacheLine))
     if grown.lines == NULL:
         return False

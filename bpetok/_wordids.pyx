@@ -1,10 +1,13 @@
 """One word to ids: what its merges leave, smallest id first and among equals leftmost first.
 
-For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes if and
-only if the same holds for each two neighbours in it, and any bytes have one such list (README of
-the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest token that
-can stand beside the one before, else a shorter one, else back by one token. A place that was gone
-back from leads nowhere, whatever stands before it, so each is given up only once.
+For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes
+if and only if the same holds for each two neighbours in it, and any bytes have one such list
+(README of the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest
+token that can stand beside the one before, else a shorter one, else back by one token. A place that
+was gone back from leads nowhere, whatever stands before it, so each is given up only once.
+
+A long word is cut before that where no token reaches across, since no two bytes that stand there
+stand in any token side by side.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
@@ -12,6 +15,7 @@ from libc.stdlib cimport calloc, free, malloc
 
 from bpetok._longword cimport Lists, merge_long
 from bpetok._ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
+from bpetok._runs cimport merge_runs
 from bpetok._trie cimport (
     Draft, Trie, draft_child, draft_free, draft_init, longest_match, trie_free, trie_init
 )
@@ -60,15 +64,28 @@ cdef int32_t node_of_pair(
     return node
 
 
-cdef int add_tokens(Vocabulary* vocabulary, Draft* draft, int32_t* nodes) noexcept nogil:
-    # Fill `lengths`, the draft and nodes[id]: 0 for a token that merging does not leave of its own
+cdef struct End:
+    # The bytes at both ends of a token.
+    uint8_t first
+    uint8_t last
+
+
+cdef int add_tokens(
+    Vocabulary* vocabulary, Draft* draft, int32_t* nodes, End* ends
+) noexcept nogil:
+    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that merging does not leave of its own
     # bytes, or that is longer than what is searched.
     cdef const Ranks* ranks = &vocabulary.ranks
     cdef int32_t* lengths = vocabulary.lengths
-    cdef int32_t i
+    cdef int32_t i, seam
     cdef Pair pair
     for i in range(<int32_t>ranks.n_ids):
         pair = ranks.pairs[i]
+        ends[i] = End(<uint8_t>i, <uint8_t>i)
+        if i >= N_BYTES:
+            ends[i] = End(ends[pair.left].first, ends[pair.right].last)
+            seam = ends[pair.left].last << 8 | ends[pair.right].first
+            vocabulary.seams[seam >> 6] |= <uint64_t>1 << (seam & 63)
         lengths[i] = 1 if i < N_BYTES else lengths[pair.left] + lengths[pair.right]
         vocabulary.longest = max(vocabulary.longest, lengths[i])
         nodes[i] = 0
@@ -103,20 +120,22 @@ cdef int vocabulary_init(
     cdef Draft draft
     cdef size_t size = (N_BYTES + n_merges) * sizeof(int32_t)
     cdef int32_t* nodes = <int32_t*> malloc(size)
+    cdef End* ends = <End*> malloc((N_BYTES + n_merges) * sizeof(End))
     cdef int failure = draft_init(&draft)
     vocabulary.lengths = <int32_t*> malloc(size)
     vocabulary.shorter = <int32_t*> malloc(size)
-    if nodes == NULL or vocabulary.lengths == NULL or vocabulary.shorter == NULL:
+    if nodes == NULL or ends == NULL or vocabulary.lengths == NULL or vocabulary.shorter == NULL:
         failure = -1
     if failure == 0:
         failure = ranks_init(&vocabulary.ranks, pairs, n_merges, seed)
     if failure == 0:
-        failure = add_tokens(vocabulary, &draft, nodes)
+        failure = add_tokens(vocabulary, &draft, nodes, ends)
     if failure == 0:
         find_shorter(vocabulary, &draft, nodes)
         failure = trie_init(&vocabulary.trie, &draft)
     draft_free(&draft)
     free(nodes)
+    free(ends)
     return failure
 
 
@@ -173,7 +192,7 @@ cdef Py_ssize_t search_long(
     return n_ids
 
 
-cdef Py_ssize_t encode_word(
+cdef Py_ssize_t encode_piece(
     const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil:
     cdef uint64_t given_up[PLACES >> 6]
@@ -182,6 +201,31 @@ cdef Py_ssize_t encode_word(
         for i in range((n >> 6) + 1):
             given_up[i] = 0
         return search(vocabulary, word, n, ids, given_up)
-    if vocabulary.longest < PLACES:
+    n_ids = merge_runs(&vocabulary.ranks, word, n, ids)
+    if n_ids < 0 and vocabulary.longest < PLACES:
         n_ids = search_long(vocabulary, word, n, ids)
     return n_ids if n_ids >= 0 else merge_long(&vocabulary.ranks, lists, word, n, ids)
+
+
+cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:
+    # Whether a token may reach from at[0] to at[1].
+    cdef int32_t seam = at[0] << 8 | at[1]
+    return vocabulary.seams[seam >> 6] >> (seam & 63) & 1
+
+
+cdef Py_ssize_t encode_word(
+    const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    cdef Py_ssize_t begin = 0, end = 1, found, n_ids = 0
+    if n < PLACES:
+        return encode_piece(vocabulary, lists, word, n, ids)
+    while begin < n:
+        while end < n and is_seam(vocabulary, word + end - 1):
+            end += 1
+        found = encode_piece(vocabulary, lists, word + begin, end - begin, ids + n_ids)
+        if found < 0:
+            return found
+        n_ids += found
+        begin = end
+        end += 1
+    return n_ids

@@ -36,10 +36,16 @@ cdef enum:
 N_PARTITIONS = 1 << PARTITION_BITS
 """Tables are combined partition by partition: the words whose hash begins with the same bits."""
 
-cdef uint64_t LONG_WORD = <uint64_t>0xFF << 56
-# Odd constants without pattern: the fraction bits of pi.
-cdef uint64_t PI_0 = 0x243F6A8885A308D3
-cdef uint64_t PI_1 = 0x13198A2E03707345
+cdef extern from *:
+    # Constants of C: those of Cython are variables, which each use loads.
+    """
+    #define LONG_WORD ((uint64_t)0xFF << 56)
+    /* Odd numbers without pattern: the fraction bits of pi. */
+    #define PI_0 0x243F6A8885A308D3ULL
+    #define PI_1 0x13198A2E03707345ULL
+    """
+    const uint64_t LONG_WORD, PI_0, PI_1
+
 cdef uint64_t[16] LOW_MASK   # by length: the bytes of the first 8 that belong to the word
 cdef uint64_t[16] HIGH_MASK  # ... of the next 7
 
@@ -86,7 +92,7 @@ cdef inline uint64_t hash_bytes(const uint8_t* at, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline size_t home(const Table* table, uint64_t hash) noexcept nogil:
-    return hash << table.skipped_bits >> table.shift
+    return hash >> table.shift & (table.capacity - 1)
 
 
 cdef int table_init(Table* table, size_t capacity, int skipped_bits) noexcept nogil:
@@ -94,7 +100,7 @@ cdef int table_init(Table* table, size_t capacity, int skipped_bits) noexcept no
     table.capacity = capacity
     table.used = 0
     table.skipped_bits = skipped_bits
-    table.shift = 64
+    table.shift = 64 - skipped_bits
     while capacity > 1:
         capacity >>= 1
         table.shift -= 1
@@ -175,28 +181,35 @@ cdef uint8_t* arena_copy(ArenaBlock** arena, const uint8_t* bytes, size_t n) noe
     return <uint8_t*> memcpy(<uint8_t*> (block + 1) + block.used - n, bytes, n)
 
 
+cdef struct Key:
+    uint64_t low
+    uint64_t high
+
+
 cdef struct Batch:
-    # The keys of the words between two calls of the scanner, and where to look for them.
+    # The keys of the words between two calls of the scanner, and the entries to look at first.
     uint64_t[SCAN_WORDS] low
     uint64_t[SCAN_WORDS] high
-    size_t[SCAN_WORDS] slot
-    Py_ssize_t n
+    Entry* entries[SCAN_WORDS]
 
 
-cdef inline void pack_word(
-    uint64_t* low, uint64_t* high, const uint8_t* at, Py_ssize_t n, const uint8_t* limit
-) noexcept nogil:
-    # The key of the word at[:n]; memory may be read up to `limit`.
+cdef inline Key pack_word(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
+    # The key of the word at[:n]; up to `last` 16 bytes may be read.
+    cdef Key key
+    if n > INLINE_BYTES or at > last:
+        return pack_rare(at, n)
+    key.low = load64(at) & LOW_MASK[n]
+    key.high = load64(at + 8) & HIGH_MASK[n] | <uint64_t>n << 56
+    return key
+
+
+cdef Key pack_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+    # The same for a long word, and for one near the end of the memory.
     cdef uint8_t[16] copy
     if n > INLINE_BYTES:
-        low[0] = hash_bytes(at, n)
-        high[0] = LONG_WORD | <uint64_t>n
-        return
-    if limit - at < 16:
-        memcpy(copy, at, n)
-        at = copy
-    low[0] = load64(at) & LOW_MASK[n]
-    high[0] = load64(at + 8) & HIGH_MASK[n] | <uint64_t>n << 56
+        return Key(hash_bytes(at, n), LONG_WORD | <uint64_t>n)
+    memcpy(copy, at, n)
+    return pack_word(copy, n, copy)
 
 
 @cython.final
@@ -307,7 +320,9 @@ cdef class WordTable:
             else:
                 begin = 0
                 for i in range(text_ends.shape[0]):
-                    status = self.count_text(&data[0] + begin, &data[0] + text_ends[i])
+                    status = self.count_text(
+                        &data[0] + begin, &data[0] + text_ends[i], &data[0] + data.shape[0] - 16
+                    )
                     if status:
                         break
                     begin = text_ends[i]
@@ -318,23 +333,30 @@ cdef class WordTable:
             raise MemoryError(f"no memory for a table of more than {self.table.used} words")
         return begin + invalid if invalid >= 0 else -1
 
-    cdef int count_text(self, const uint8_t* at, const uint8_t* end) noexcept nogil:
-        # Count the words between the special tokens. Returns -1 without memory.
+    cdef int count_text(
+        self, const uint8_t* at, const uint8_t* end, const uint8_t* last
+    ) noexcept nogil:
+        # Count the words between the special tokens; up to `last` 16 bytes may be read. Returns -1
+        # without memory.
         cdef Py_ssize_t length = 0
         cdef const uint8_t* special
         while at < end:
             special = self.special_tokens.find(at, end, &length)
             if special == NULL:
                 special = end
-            if self.count_segment(at, special):
+            if self.count_segment(at, special, last):
                 return -1
             at = special + length
         return 0
 
-    cdef int count_segment(self, const uint8_t* at, const uint8_t* end) noexcept nogil:
+    cdef int count_segment(
+        self, const uint8_t* at, const uint8_t* end, const uint8_t* last
+    ) noexcept nogil:
         cdef const uint8_t* bounds[SCAN_WORDS + 1]
         cdef Scanner scanner
         cdef Batch batch
+        cdef Table table
+        cdef Key key
         cdef Py_ssize_t i, n
         scan_begin(&scanner, self.pattern, at, end - at)
         while True:
@@ -343,10 +365,12 @@ cdef class WordTable:
                 return 0
             if self.make_room(n):
                 return -1
+            table = self.table  # a copy, which nothing that is written below can change
             for i in range(n):
-                pack_word(&batch.low[i], &batch.high[i], bounds[i], bounds[i + 1] - bounds[i], end)
-                batch.slot[i] = home(&self.table, hash_key(batch.low[i], batch.high[i]))
-                prefetch(self.table.entries + batch.slot[i])
+                key = pack_word(bounds[i], bounds[i + 1] - bounds[i], last)
+                batch.low[i], batch.high[i] = key.low, key.high
+                batch.entries[i] = table.entries + home(&table, hash_key(key.low, key.high))
+                prefetch(batch.entries[i])
                 if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
                     return -1
             for i in range(max(0, n - AHEAD), n):
@@ -356,7 +380,12 @@ cdef class WordTable:
     cdef inline int add_word(
         self, const Batch* batch, Py_ssize_t i, const uint8_t** bounds
     ) noexcept nogil:
-        return self.add(batch.slot[i], batch.low[i], batch.high[i], bounds[i])
+        cdef Entry* entry = batch.entries[i]
+        cdef uint64_t high = batch.high[i]
+        if entry.low == batch.low[i] and entry.high == high and high < LONG_WORD:
+            entry.count += 1  # nearly always: the rest is a call, which leaves registers to this
+            return 0
+        return self.add(entry - self.table.entries, batch.low[i], high, bounds[i])
 
     cdef inline int make_room(self, size_t n) noexcept nogil:
         # Make room for n more words. Returns -1 without memory, or if `on_full` has failed.
@@ -388,7 +417,8 @@ cdef class WordTable:
         says, and came as often as `counts` says. No sum of counts reaches 2**63.
         """
         cdef Py_ssize_t i, begin = 0
-        cdef uint64_t low, high
+        cdef Key key
+        cdef Entry* entry
         cdef size_t slot
         cdef int status = 0
         with nogil:
@@ -396,19 +426,18 @@ cdef class WordTable:
             # would crowd the first slots of a table that grows with them.
             status = table_reserve(&self.table, ends.shape[0])
             for i in range(0 if status else ends.shape[0]):
-                pack_word(
-                    &low, &high, &data[begin], ends[i] - begin, &data[0] + data.shape[0]
-                )
-                slot = home(&self.table, hash_key(low, high))
-                status = self.add(slot, low, high, &data[begin])
+                key = pack_word(&data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16)
+                slot = home(&self.table, hash_key(key.low, key.high))
+                status = self.add(slot, key.low, key.high, &data[begin])
                 if status:
                     break
-                find_entry(&self.table, slot, low, high, &data[begin]).count += counts[i] - 1
+                entry = find_entry(&self.table, slot, key.low, key.high, &data[begin])
+                entry.count += counts[i] - 1
                 begin = ends[i]
         if status:
             raise MemoryError(f"no memory for a table of more than {self.table.used} words")
 
-    cdef inline int add(
+    cdef int add(
         self, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
     ) noexcept nogil:
         cdef Entry* entry = find_entry(&self.table, slot, low, high, bytes)
@@ -563,15 +592,20 @@ cdef class Combination:
         cdef int64_t[::1] counts = self.counts
         cdef Py_ssize_t i, row = 0, at = 0
         cdef int p
+        cdef const Entry* entries
         with nogil:
             for p in range(first):
                 row += self.partitions[p].n_words
                 at += self.partitions[p].n_bytes
             for p in range(first, last):
+                entries = self.partitions[p].entries
                 for i in range(self.partitions[p].n_words):
+                    # The bytes of long words lie in the order in which they were first seen.
+                    if i + 16 < self.partitions[p].n_words:
+                        prefetch(entries[i + 16].bytes)
                     offsets[row] = at
-                    counts[row] = self.partitions[p].entries[i].count
-                    at += write_word(&ids[at], &self.partitions[p].entries[i])
+                    counts[row] = entries[i].count
+                    at += write_word(&ids[at], entries + i)
                     row += 1
 
 

@@ -73,9 +73,6 @@ class Tokenizer(Encoding, Decoding, Conversions):
     __slots__ = (
         "_counts",
         "_decoder",
-        "_disallowed_all",
-        "_encoder",
-        "_merges",
         "_narrow",
         "_pairs",
         "_pattern",
@@ -83,7 +80,6 @@ class Tokenizer(Encoding, Decoding, Conversions):
         "_token_bytes",
         "_token_ids",
         "_training",
-        "_vocab",
         "_vocab_size",
     )
 
@@ -114,7 +110,8 @@ class Tokenizer(Encoding, Decoding, Conversions):
         self._training = training
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
-        self._token_bytes = build_token_bytes(pairs)
+        # A tuple, which the garbage collector need not walk through.
+        self._token_bytes = tuple(build_token_bytes(pairs))
         largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
@@ -122,9 +119,7 @@ class Tokenizer(Encoding, Decoding, Conversions):
         split = _splitter(self._pattern) if scanner < 0 else None
         self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
         self._decoder = Decoder(self._tokens_by_id())
-        self._disallowed_all = self._build_specials((), "all")
-        self._merges: list[tuple[bytes, bytes]] | None = None
-        self._vocab: dict[bytes, int] | None = None
+        self._refusing = self._build_specials((), "all")
 
     def _tokens_by_id(self) -> list[bytes | None]:
         tokens: list[bytes | None] = [None] * self._vocab_size
@@ -147,18 +142,16 @@ class Tokenizer(Encoding, Decoding, Conversions):
 
     @property
     def merges(self) -> list[tuple[bytes, bytes]]:
-        """The bytes that each merge joins, in learning order: a view for reading, made once.
+        """The bytes that each merge joins, in learning order: a new list each time.
 
         Where two ids have the same bytes, `merge_pairs` says which is meant.
         """
-        if self._merges is None:
-            pairs = memoryview(self._pairs).cast("i")
-            tokens = self._token_bytes
-            self._merges = [
-                (tokens[left], tokens[right])
-                for left, right in zip(pairs[::2], pairs[1::2], strict=True)
-            ]
-        return self._merges
+        pairs = memoryview(self._pairs).cast("i")
+        tokens = self._token_bytes
+        return [
+            (tokens[left], tokens[right])
+            for left, right in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
 
     @property
     def merge_pairs(self) -> npt.NDArray[np.int32]:
@@ -187,14 +180,12 @@ class Tokenizer(Encoding, Decoding, Conversions):
 
     @property
     def vocab(self) -> dict[bytes, int]:
-        """The id of each ordinary token: a view for reading, made once.
+        """The id of each ordinary token: a new dict each time.
 
         Two merges can spell the same bytes. Then this has the first id only, and fewer entries
         than there are tokens; `token_bytes` knows all.
         """
-        if self._vocab is None:
-            self._vocab = build_vocab(zip(self._token_bytes, self._ids(), strict=True))
-        return self._vocab
+        return build_vocab(zip(self._token_bytes, self._ids(), strict=True))
 
     @property
     def special_tokens(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -253,7 +254,7 @@ class Words:
         """The number of words counted, repetitions included."""
         return int(self.counts.sum())
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         """The number of bytes of text counted, special tokens excluded."""
         return int((self.counts * np.diff(self.offsets)).sum())

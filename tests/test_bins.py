@@ -95,6 +95,40 @@ def test_shards_are_of_equal_size_but_the_last(tok, files, tmp_path):
     assert [file["n_ids"] for file in summary["files"]] == list(map(len, shards))
 
 
+def test_a_run_replaces_all_files_of_an_earlier_one(tok, files, tmp_path):
+    """Whether it makes fewer shards or none; other files stay."""
+    output = tmp_path / "out" / "t.bin"
+    output.parent.mkdir()
+    (output.parent / "t_000000.txt").write_text("mine")
+    (output.parent / "t_1.bin").write_text("mine")
+
+    def names_after(size):
+        tok.encode_files(files[0], output, shard_size=size, allowed_special="all")
+        return sorted(path.name for path in output.parent.iterdir())
+
+    n = tok.encode_files(files[0], output, allowed_special="all").n_ids
+    mine = ["t_000000.txt", "t_1.bin"]
+    for n_shards in (4, 2, 3):
+        shards = [f"t_{i:06}.bin" for i in range(n_shards)]
+        assert names_after(-(-n // n_shards)) == sorted(["t.json", *shards, *mine])
+    assert names_after(None) == sorted(["t.bin", "t.json", *mine])
+
+
+def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(tok, files, tmp_path):
+    """Refused before anything is written; for one file it does not matter."""
+    output = tmp_path / "t.bin"
+    other = tmp_path / "t_000007.bin"
+    other.write_bytes(b"mine")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"t_000007\.bin exists, and .*t\.json does not say"):
+        tok.encode_files(files[0], output, shard_size=10, allowed_special="all")
+    assert sorted(tmp_path.iterdir()) == before
+    tok.encode_files(files[0], output, allowed_special="all")
+    assert other.read_bytes() == b"mine"
+    with pytest.raises(ValueError, match=r"t_000007\.bin exists"):
+        tok.encode_files(files[0], output, shard_size=10, allowed_special="all")
+
+
 def test_ids_above_65_535_take_uint32(tmp_path):
     """All of them, so that one type reads the file."""
     tok = Tokenizer(merges=[], special_tokens={"<s>": 70_000})

@@ -66,13 +66,41 @@ def test_long_words_get_the_ids_of_plain_bpe(merges, n, letters, data):
     assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
-def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe():
-    """Where the search gives up: a run of one letter, tokens up to and beyond 255 bytes."""
+@settings(max_examples=60)
+@given(
+    merge_lists(30),
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 200)), min_size=1, max_size=20),
+)
+def test_long_words_of_few_runs_get_the_ids_of_plain_bpe(merges, runs):
+    """Merged run by run, if they have at least 256 bytes and don't fall into too many runs."""
+    word = "".join(letter * n for letter, n in runs)
+    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+
+
+def test_long_runs_of_one_byte_get_the_ids_of_plain_bpe():
+    """Each run halves at each merge, with an odd one out or without."""
+    merges = [(97, 97), (256, 256), (257, 97), (257, 257), (259, 256), (98, 260), (259, 99)]
+    compiled = encoder(merges)
+    for n in (*range(250, 300), 1_023, 1_024):
+        for word in (b"a" * n, b"b" + b"a" * n + b"c", b"a" * n + b"b" + b"a" * n):
+            assert compiled.encode(word) == reference.encode_word(word, merges), n
+
+
+@pytest.mark.parametrize("unit", ["a", "aaaaaaaab"])
+def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe(unit):
+    """Runs of one letter with tokens up to and beyond 255 bytes, where the search gives up."""
     for n_tokens in (200, 300):
-        merges = [(97, 97), *((256 + i, 97) for i in range(n_tokens))]
+        merges = [(97, 97), *((256 + i, 97) for i in range(n_tokens)), (97, 98), (98, 97)]
         for n in (255, 256, 300, 1_023, 2_000):
-            word = "a" * n
+            word = (unit * n)[:n]
             assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+
+
+@given(merge_lists(30), st.integers(256, 600), st.randoms(use_true_random=False))
+def test_long_words_are_cut_only_where_no_token_reaches_across(merges, n, random):
+    """Most pairs of bytes in them stand in no token."""
+    word = "".join(random.choices("abcdefgh", k=n))
+    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab", "aab", "aabaa", "aaaaaab"])

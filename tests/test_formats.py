@@ -825,12 +825,26 @@ def test_minbpe_files_say_all_there_is_to_say(tmp_path):
         Tokenizer(merges=[], special_tokens=["a b"]).save_minbpe(tmp_path / "no")
 
 
+def test_a_basic_minbpe_model_has_no_words(tmp_path):
+    """As minbpe's basic.py writes and encodes: one pattern line that is empty, no split at all."""
+    text = "the the  the\n\nthe the"
+    merges, _ = reference.learn_merges({text.encode(): 1}, 9)
+    lines = ["minbpe v1", "", "0", *(f"{left} {right}" for left, right in merges)]
+    (tmp_path / "basic.model").write_text("\n".join(lines) + "\n")
+    tok = Tokenizer.from_minbpe(tmp_path / "basic.model")
+    assert any(b"e " in token or b" t" in token for token in tok.vocab)
+    for some in (text, "the\nthe", "  the<|end|> thé"):
+        assert tok.encode(some) == reference.encode_word(some.encode(), merges)
+    tok.save_minbpe(tmp_path / "regex")
+    assert Tokenizer.from_minbpe(tmp_path / "regex.model") == tok
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         (b"", "line 1 must be 'minbpe v1'"),
         (b"minbpe v1\n", "line 2: the file ends|line 3"),
-        (b"minbpe v1\n\n0\n", "line 2: no pattern"),
+        (b"minbpe v1\n\n1\n<s> 256\n", "line 3: 1 special tokens, .* a BasicTokenizer's file"),
         (b"minbpe v1\nx+\n0\n", "pattern must be one of"),
         (b"minbpe v1\ngpt2\n0\n", "pattern must be one of .* got 'gpt2'"),
         (b"minbpe v1\nx+\n999999\n", "line 3: 999999 special tokens"),

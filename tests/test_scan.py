@@ -20,8 +20,8 @@ CHANGED_SINCE = "\u0295"
 
 # One or more characters of each class and length in UTF-8, and all that contractions are made of.
 CHARACTERS = (
-    "astmdrevlTLSREVLD'''\t\n\r019!-/ \x00\x1c\x7féßжñ٣½中あ한\u0301\u0903\u2019\u00a0\u0085\u2003"
-    "\u3000𝔸𝟘🙂ſÀǅʰª\U0001e943"
+    "astmdrevlTLSREVLD'''\t\n\r019!-/ \x00\x1c\x7féßжñ٣½中海あ한낙\u0301\u0903\u2019\u00a0\u0085"
+    "\u2003\u3000𝔸𝟘🙂ſÀǅʰª\U0001e943"
 )
 
 

@@ -226,9 +226,20 @@ def test_a_tokenizer_can_not_be_changed(tok):
     same.special_tokens.clear()
     same.merges.clear()
     same.vocab.clear()
+    assert same.special_tokens == tok.special_tokens != {}
+    assert same.merges == tok.merges != []
+    assert same.vocab == tok.vocab != {}
     assert same == tok
     assert same.encode(TEXT) == ids
     assert same.decode(ids) == TEXT
+
+
+def test_a_tokenizer_that_was_not_made_is_no_crash():
+    """As `object.__new__` gives one, to a copy that is interrupted, for example."""
+    empty = Tokenizer.__new__(Tokenizer)
+    for call in (empty.encode, empty.encode_ordinary):
+        with pytest.raises(AttributeError, match="not made by its constructor"):
+            call("a")
 
 
 def test_equality_is_that_of_merges_pattern_and_special_tokens(tok):

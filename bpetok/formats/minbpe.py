@@ -1,4 +1,7 @@
-"""minbpe: PREFIX.model, which its RegexTokenizer loads, and PREFIX.vocab, for people to read."""
+"""minbpe: PREFIX.model, which its RegexTokenizer loads, and PREFIX.vocab, for people to read.
+
+A BasicTokenizer's file has no pattern: a text is one word, as with the pattern "none".
+"""
 
 from __future__ import annotations
 
@@ -82,9 +85,13 @@ def parse(data: bytes) -> Tokenizer:
         raise ValueError(f"line 1 must be {HEADER!r}, got {shorten(lines[0])}")
     if len(lines) < 3:
         raise ValueError(f"line {len(lines)}: the file ends before the number of special tokens")
-    if not lines[1].strip():
-        raise ValueError("line 2: no pattern (a BasicTokenizer), so texts would not be split")
+    expression = lines[1].strip()
     (n_special,) = _numbers(lines, 3, 1)
+    if n_special and not expression:
+        raise ValueError(
+            f"line 3: {n_special} special tokens, but without a pattern in line 2 it is a "
+            "BasicTokenizer's file, and that has none"
+        )
     if n_special > len(lines) - 3:
         raise ValueError(f"line 3: {n_special} special tokens, but the file has {len(lines)} lines")
     special: dict[str, int] = {}
@@ -103,9 +110,8 @@ def parse(data: bytes) -> Tokenizer:
     ]
     if lines[-1].strip():
         raise ValueError(f"line {len(lines)}: the file is cut off, its last line has no end")
-    return Tokenizer(
-        merges=pairs, pattern=check_expression(lines[1].strip()), special_tokens=special
-    )
+    pattern = check_expression(expression) if expression else "none"
+    return Tokenizer(merges=pairs, pattern=pattern, special_tokens=special)
 
 
 def _check_longest_first(special: Mapping[str, int]) -> None:
