@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bpetok
+from bpetok import sources
 from bpetok._jsonlines import texts_of_lines, unescaped
 
 CHARACTERS = st.sampled_from('abcdefgh "\\\n\t\x00/é中\U0001f600\u2028') | st.characters(
@@ -168,7 +169,7 @@ def test_lines_are_read_alike_with_and_without_the_parser(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks of lines with one that is not simple between others; what is wrong names its line."""
-    monkeypatch.setattr(bpetok.sources.jsonl, "CHUNK_SIZE", 300)
+    monkeypatch.setattr(sources.jsonl, "CHUNK_SIZE", 300)
     lines = [json.dumps({"id": i, "text": f"text {i} \u00e9"}) for i in range(100)]
     lines[40] = '{"te\\u0078t": "odd"}'
     lines[70] = "{}"
