@@ -16,7 +16,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bpetok
@@ -24,6 +24,7 @@ from bpetok import checkpoint, counting, sources
 from bpetok._special import SpecialTokens
 from bpetok.sources import Chunk, Cutting, Position
 from bpetok.sources.files import opened_bytes
+from bpetok.sources.pieces import cut
 from strategies import texts
 
 CHUNK = 200
@@ -110,6 +111,18 @@ def test_what_is_read_from_a_position_on_does_not_depend_on_what_is_before(
     assert n_null_behind <= n_null
 
 
+@given(st.lists(st.integers(0, 5 * CHUNK), max_size=20))
+@example([60, 60, 60, 150, 220, 900, 3, 130, 100, 500])
+def test_pieces_from_one_on_depend_on_nothing_before(lengths: list[int]) -> None:
+    """Also where words are longer than pieces should be."""
+    text = b"".join(b"x" * length + b"|" for length in lengths)
+    cutting = Cutting(SpecialTokens([b"|"]), "none", CHUNK)
+    pieces = list(cut("", BytesIO(text).read, cutting))
+    for number, piece in enumerate(pieces):
+        rest = BytesIO(text[piece.offset :])
+        assert list(cut("", rest.read, cutting, piece.offset)) == pieces[number:]
+
+
 class StopAt:
     """A progress callback that interrupts when it is told something for the n-th time."""
 
@@ -191,14 +204,18 @@ def test_a_file_that_changes_after_parts_of_it_were_saved_is_refused(
     path = tmp_path / name
     write(path, COLUMN)
 
+    run = tmp_path / "run"
+    n_saved: list[int] = []
+
     def change(_: str, done: int, __: int | None) -> None:
         if done > 1000:
+            n_saved.append(len(list(run.glob("counts-*"))))
             os.utime(path, (0, 0))
 
-    run = tmp_path / "run"
     with pytest.raises(OSError, match=rf"{name} changed while it was read"):
         bpetok.count_words(path, checkpoint=run, n_threads=1, progress=change)
-    assert len(list(run.glob("counts-*"))) > 1
+    assert n_saved[0] > 1
+    assert len(list(run.glob("counts-*"))) == n_saved[0]  # nothing since
     with pytest.raises(ValueError, match=rf"the file .*{name} has changed now"):
         bpetok.count_words(path, checkpoint=run)
 
@@ -215,10 +232,19 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
             bpetok.count_words(path, checkpoint=tmp_path / "run")
     assert not list((tmp_path / "run").glob("counts-*"))
     path.write_text('{"text": "a"}\n' * 100 + '{"body": "a"}\n' * 100)
+    save = checkpoint._save
+
+    def save_and_stop(words: bpetok.Words, counted: checkpoint._Counted) -> None:
+        save(words, counted)
+        if counted.first.record > 110:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "_save", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1, progress=StopAt(4))
+        bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1)
+    monkeypatch.setattr(checkpoint, "_save", save)
     with pytest.warns(UserWarning, match="100 texts were null"):
-        words = bpetok.count_words(path, checkpoint=tmp_path / "b")
+        words = bpetok.count_words(path, checkpoint=tmp_path / "b")  # where no record has it
     assert words.to_dict() == {b"a": 100}
 
 
