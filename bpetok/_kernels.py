@@ -79,7 +79,7 @@ class Rows(NamedTuple):
     key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
     sums: Int64  # by [2 * row]: sum of the weights where it stands; [2 * row + 1]: in how many
     # places; once they are reduced, where to post them next, or NOTHING
-    row_start: Int64  # from here on rows are numbered anew in each shard, and in all below
+    row_start: Int64  # the shard's first row; what is below counts rows from there
     merge_rows: Int64  # by [shard * (len(batch.left) + 1) + merge]: the merge's first row
     row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the merges
     event_row: Int32

@@ -23,6 +23,7 @@ cdef struct Block:
 cdef struct Rule
 
 cdef struct Scanner:
+    # scan_begin sets each field by its name.
     const Rule* rule
     ClassifyFunction classify_ascii
     const uint8_t* at             # first byte of the current block

@@ -136,7 +136,8 @@ cdef inline uint64_t classify_letters(
     Scanner* s, const uint8_t* bytes, Block* block
 ) noexcept nogil:
     # Add the characters whose first byte says that they are letters, most of Cyrillic, Chinese and
-    # Korean, and return where they begin. For o200k those with capitals take a look at the others.
+    # Korean, and return where they begin. Those of two bytes may be capitals: o200k, which asks for
+    # that, leaves them to classify_characters.
     cdef uint64_t two, three, both
     find_letters(instruction_set, bytes, &two, &three)
     if s.rule.masks == CASE_MASKS:
@@ -567,7 +568,7 @@ cdef inline uint64_t word_starts(
 cdef inline Py_ssize_t scan_blocks(Scanner* s, const uint8_t** bounds) noexcept nogil:
     cdef Py_ssize_t n = 0
     cdef uint64_t starts
-    cdef const uint8_t* at  # written words can't change it, as the compiler must think of s.at
+    cdef const uint8_t* at  # not s.at, which to the compiler each write to `bounds` may change
     cdef Block* block = &s.blocks[s.current]
     cdef Block* following = &s.blocks[s.current ^ 1]
     if s.word < s.at:  # else nothing is scanned yet, and the first start will be found

@@ -3,7 +3,8 @@
  * classify_ascii() reads 64 bytes and sets, for each class, bit i of a mask where byte i is of the
  * class. There is one for each instruction set; best_instruction_set() picks at run time, and the
  * plain 64-bit one runs everywhere. Bytes of multi-byte characters are only marked `high` and
- * (their first byte) `lead`: the scanner looks their class up.
+ * (their first byte) `lead`: find_letters() tells some letters by that, the scanner looks all others
+ * up. utf8_blocks() checks what is read.
  */
 #ifndef BPETOK_SIMD_H
 #define BPETOK_SIMD_H

@@ -194,7 +194,7 @@ cdef struct Batch:
 
 
 cdef inline Key pack_word(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
-    # The key of the word at[:n]; up to `last` 16 bytes may be read.
+    # The key of the word at[:n]; 16 bytes may be read from any place up to `last`.
     cdef Key key
     if n > INLINE_BYTES or at > last:
         return pack_rare(at, n)
@@ -209,7 +209,7 @@ cdef Key pack_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
     if n > INLINE_BYTES:
         return Key(hash_bytes(at, n), LONG_WORD | <uint64_t>n)
     memcpy(copy, at, n)
-    return pack_word(copy, n, copy)
+    return pack_word(copy, n, copy)  # the 16 bytes of the copy
 
 
 @cython.final
@@ -383,7 +383,9 @@ cdef class WordTable:
         cdef Entry* entry = batch.entries[i]
         cdef uint64_t high = batch.high[i]
         if entry.low == batch.low[i] and entry.high == high and high < LONG_WORD:
-            entry.count += 1  # nearly always: the rest is a call, which leaves registers to this
+            # Nearly always. The rest, and long words, of which the bytes must be compared, are a
+            # call, so that this stays short.
+            entry.count += 1
             return 0
         return self.add(entry - self.table.entries, batch.low[i], high, bounds[i])
 
@@ -600,7 +602,8 @@ cdef class Combination:
             for p in range(first, last):
                 entries = self.partitions[p].entries
                 for i in range(self.partitions[p].n_words):
-                    # The bytes of long words lie in the order in which they were first seen.
+                    # The bytes of long words (of others it is NULL, which does nothing) lie in the
+                    # order in which they were first seen: ask for them some words ahead.
                     if i + 16 < self.partitions[p].n_words:
                         prefetch(entries[i + 16].bytes)
                     offsets[row] = at

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -254,7 +253,7 @@ class Words:
         """The number of words counted, repetitions included."""
         return int(self.counts.sum())
 
-    @cached_property
+    @property
     def n_bytes(self) -> int:
         """The number of bytes of text counted, special tokens excluded."""
         return int((self.counts * np.diff(self.offsets)).sum())
