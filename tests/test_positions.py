@@ -117,10 +117,10 @@ def test_pieces_from_one_on_depend_on_nothing_before(lengths: list[int]) -> None
     """Also where words are longer than pieces should be."""
     text = b"".join(b"x" * length + b"|" for length in lengths)
     cutting = Cutting(SpecialTokens([b"|"]), "none", CHUNK)
-    pieces = list(cut("", BytesIO(text).read, cutting))
+    pieces = list(cut("", BytesIO(text).readinto, cutting))
     for number, piece in enumerate(pieces):
         rest = BytesIO(text[piece.offset :])
-        assert list(cut("", rest.read, cutting, piece.offset)) == pieces[number:]
+        assert list(cut("", rest.readinto, cutting, piece.offset)) == pieces[number:]
 
 
 class StopAt:

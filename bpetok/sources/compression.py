@@ -58,6 +58,12 @@ class CompressedFile:
         parts[-1] = parts[-1][:end]
         return b"".join(parts)
 
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer, or less of it at the end, and return the number of bytes; as `read`."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def _next_block(self) -> bytes:
         """Return what comes next in the file, none at its end; begin a stream if one has ended."""
         if not self._stream.eof:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from io import RawIOBase
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -26,7 +27,16 @@ from bpetok.sources.files import (
     opened_bytes,
 )
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Origin, Origins, Piece, at_most_chars, cut, split_lines
+from bpetok.sources.pieces import (
+    Chunk,
+    Origin,
+    Origins,
+    Piece,
+    at_most_chars,
+    cut,
+    read_into,
+    split_lines,
+)
 from bpetok.sources.reading import Context, Position, ReadOptions, Sampler, unmarked
 
 Table: TypeAlias = object
@@ -215,7 +225,9 @@ def _text_items(path: str, context: Context, start: Position) -> Iterator[Piece 
     end = context.options.max_text_chars
     sampler = Sampler(context.options, start)
     with opened_bytes(path, start.at) as file:
-        pieces = cut(path, at_most_chars(end, file.read), context.cutting, start.at)
+        raw = cast("RawIOBase", file)
+        fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
+        pieces = cut(path, fill, context.cutting, start.at)
         for number, piece in enumerate(pieces, start.record):
             if number > start.record and end is None:
                 yield start._replace(at=piece.offset, record=number)

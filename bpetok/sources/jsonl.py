@@ -14,7 +14,17 @@ from bpetok._extras import require
 from bpetok._jsonlines import texts_of_lines
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.longlines import LongLine
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, Read, at_most_chars, cut, cut_text, join
+from bpetok.sources.pieces import (
+    CHUNK_SIZE,
+    Chunk,
+    Piece,
+    Read,
+    at_most_chars,
+    cut,
+    cut_text,
+    join,
+    read_into,
+)
 from bpetok.sources.reading import Context, Position, Sampler
 from bpetok.sources.records import origins_of, packed_texts
 
@@ -89,7 +99,8 @@ class JsonLines:
         end = self._context.options.max_text_chars
         for text in self._find(long.record, number):
             read = at_most_chars(end, long.reader(text))
-            yield from cut(f"{self._path}, line {number}", read, self._context.cutting)
+            name = f"{self._path}, line {number}"
+            yield from cut(name, read_into(read), self._context.cutting)
 
     def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
         try:

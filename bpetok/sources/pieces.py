@@ -21,6 +21,8 @@ from bpetok.patterns import ends_at_spaces
 Buffer: TypeAlias = bytes | memoryview
 Read: TypeAlias = Callable[[int], bytes | None]
 """Reads on, as a file's `read` does: some bytes, asked for that many; none at the end."""
+ReadInto: TypeAlias = Callable[[memoryview], int | None]
+"""Reads on, as a file's `readinto` does: fills a buffer, or a part of it; 0 bytes at the end."""
 
 CHUNK_SIZE = 1 << 21
 """Bytes that a thread counts at a time: enough to make Python's part small, few enough for the
@@ -119,7 +121,7 @@ def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
     if len(text) <= cutting.chunk_size:
         yield Piece(name, 0, text)
         return
-    yield from cut(name, reader(text), cutting)
+    yield from cut(name, read_into(reader(text)), cutting)
 
 
 def _encoded(text: object, number: int) -> bytes:
@@ -163,32 +165,54 @@ def at_most_chars(n_chars: int | None, read: Read) -> Read:
     return read_on
 
 
-def cut(name: str, read: Read, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
+def read_into(read: Read) -> ReadInto:
+    """Return a function that fills buffers with what another one reads, which may be more."""
+    ahead = memoryview(b"")
+
+    def fill(buffer: memoryview) -> int:
+        nonlocal ahead
+        if not ahead:
+            ahead = memoryview(read(len(buffer)) or b"")
+        n = min(len(buffer), len(ahead))
+        buffer[:n] = ahead[:n]
+        ahead = ahead[n:]
+        return n
+
+    return fill
+
+
+def cut(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
     """Read a text to its end and yield pieces of about `chunk_size` bytes.
 
     A piece is longer where a word is. Pieces from one on, at `offset`, depend on nothing before.
+    Each has a buffer of its own, which is read into: joining bytes to what was left of those before
+    took longer than reading them.
     """
     special_tokens, pattern, chunk_size, _ = cutting
     find = find_cut if ends_at_spaces(pattern) else find_special_cut
-    data = b""
-    wanted = chunk_size
-    while block := read(wanted - len(data)):
-        data += block
-        if len(data) < wanted:
-            continue
-        end = find(data, special_tokens)
+    rest = memoryview(b"")
+    size = chunk_size
+    while True:
+        while size <= len(rest):  # a word of that length: look again when it has doubled
+            size *= 2
+        data = np.empty(size, np.uint8).data
+        data[: len(rest)] = rest
+        n = len(rest)
+        while n < size and (n_read := fill(data[n:])):
+            n += n_read
+        if n < size:
+            break
+        end = max(0, find(data, special_tokens))
         if end > 0:
-            yield Piece(name, offset, memoryview(data)[:end])
+            yield Piece(name, offset, data[:end])
             offset += end
-            data = data[end:]
-            wanted = chunk_size
-        while wanted <= len(data):  # a word of that length: look again when it has doubled
-            wanted *= 2
-    if data:
-        yield Piece(name, offset, data)
+            size = chunk_size
+        rest = data[end:]
+    if n:
+        yield Piece(name, offset, bytes(data[:n]))  # not as much memory as for a whole piece
 
 
-def find_cut(data: bytes, special_tokens: SpecialTokens) -> int:
+def find_cut(data: Buffer, special_tokens: SpecialTokens) -> int:
     """Return the last offset in a part of a text where it can be cut in two, or -1.
 
     Requires: a pattern of which `ends_at_spaces` holds.
@@ -209,7 +233,7 @@ def find_cut(data: bytes, special_tokens: SpecialTokens) -> int:
     return -1
 
 
-def find_special_cut(data: bytes, special_tokens: SpecialTokens) -> int:
+def find_special_cut(data: Buffer, special_tokens: SpecialTokens) -> int:
     """Return the offset behind the last special token in a part of a text, or -1.
 
     That is all that is sure to end a word where the pattern is not known to end any.
