@@ -515,17 +515,18 @@ cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
     return entry.high ^ LONG_WORD if entry.high >= LONG_WORD else entry.high >> 56
 
 
-cdef bint comes_before(const Entry* a, const Entry* b) noexcept nogil:
-    # The order of words: by hash, then, hardly ever, by key and bytes.
+cdef int order_of(const Entry* a, const Entry* b) noexcept nogil:
+    # Below 0 if a comes before b, 0 if they are the same word. The order of words: by hash, then,
+    # hardly ever, by key and bytes.
     cdef uint64_t hash_a = hash_key(a.low, a.high)
     cdef uint64_t hash_b = hash_key(b.low, b.high)
     if hash_a != hash_b:
-        return hash_a < hash_b
+        return -1 if hash_a < hash_b else 1
     if a.high != b.high:
-        return a.high < b.high
+        return -1 if a.high < b.high else 1
     if a.low != b.low:
-        return a.low < b.low
-    return a.high >= LONG_WORD and memcmp(a.bytes, b.bytes, a.high ^ LONG_WORD) < 0
+        return -1 if a.low < b.low else 1
+    return memcmp(a.bytes, b.bytes, a.high ^ LONG_WORD) if a.high >= LONG_WORD else 0
 
 
 cdef struct Partition:
@@ -615,67 +616,89 @@ cdef class Combination:
 cdef int combine_partition(
     Partition* partition, const Table* tables, int n_tables, int p
 ) noexcept nogil:
-    # Gather the words of partition p of all tables and sort them. Returns -1 without memory.
-    cdef Table merged
-    cdef size_t n_words = 0
-    cdef int i, status
-    for i in range(n_tables):
-        n_words += tables[i].used
-    status = table_init(&merged, SMALLEST_CAPACITY, PARTITION_BITS)
-    status = status or table_reserve(&merged, n_words >> PARTITION_BITS)
-    for i in range(n_tables):
-        status = status or add_partition(&merged, &tables[i], p)
-    status = status or sort_partition(partition, &merged)
-    table_clear(&merged)
+    # Gather the words of partition p of all tables, sorted. Returns -1 without memory.
+    cdef Partition first = Partition(NULL, 0, 0)
+    cdef Partition second = Partition(NULL, 0, 0)
+    cdef int half = n_tables // 2
+    cdef int status
+    if n_tables == 0:
+        return 0
+    if n_tables == 1:
+        return sort_partition(partition, tables, p)
+    status = combine_partition(&first, tables, half, p)
+    status = status or combine_partition(&second, tables + half, n_tables - half, p)
+    status = status or merge_partitions(partition, &first, &second)
+    free(first.entries)
+    free(second.entries)
     return status
 
 
-cdef int add_partition(Table* merged, const Table* table, int p) noexcept nogil:
-    # Add the words of partition p of a table. They lie from the partition's first slot on, some
-    # behind its last one; behind those, or before the first, lie words of other partitions.
-    cdef size_t width = table.capacity >> PARTITION_BITS
-    cdef size_t i = 0
-    cdef uint64_t hash
-    cdef const Entry* entry
-    cdef Entry* found
-    while True:
-        entry = table.entries + ((p * width + i) & (table.capacity - 1))
-        if entry.high == 0:
-            if i >= width:
-                return 0
-        else:
-            hash = hash_key(entry.low, entry.high)
-            if hash >> (64 - PARTITION_BITS) == <uint64_t>p:
-                if table_reserve(merged, 1):
-                    return -1
-                found = find_entry(merged, home(merged, hash), entry.low, entry.high, entry.bytes)
-                if found.high == 0:
-                    found[0] = entry[0]
-                    merged.used += 1
-                else:
-                    found.count += entry.count
-        i += 1
-        if i == table.capacity:
-            return 0
-
-
-cdef int sort_partition(Partition* partition, const Table* merged) noexcept nogil:
-    # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
-    cdef size_t i
-    cdef Py_ssize_t at, n = 0
-    cdef Entry* entries = <Entry*> malloc(max(merged.used, <size_t>1) * sizeof(Entry))
+cdef int merge_partitions(Partition* partition, const Partition* a, const Partition* b
+                          ) noexcept nogil:
+    # Merge two sorted ones. Returns -1 without memory.
+    cdef Py_ssize_t i = 0, j = 0, n = 0
+    cdef int order
+    cdef Entry* entries = <Entry*> malloc(max(a.n_words + b.n_words, 1) * sizeof(Entry))
     if entries == NULL:
         return -1
+    while i < a.n_words or j < b.n_words:
+        if i == a.n_words:
+            order = 1
+        elif j == b.n_words:
+            order = -1
+        else:
+            order = order_of(a.entries + i, b.entries + j)
+        entries[n] = a.entries[i] if order <= 0 else b.entries[j]
+        if order == 0:
+            entries[n].count += b.entries[j].count
+        partition.n_bytes += word_length(entries + n)
+        i += order <= 0
+        j += order >= 0
+        n += 1
     partition.entries = entries
-    for i in range(merged.capacity):
-        if merged.entries[i].high != 0:
-            at = n
-            while at > 0 and comes_before(merged.entries + i, entries + at - 1):
-                entries[at] = entries[at - 1]
-                at -= 1
-            entries[at] = merged.entries[i]
-            partition.n_bytes += word_length(entries + at)
-            n += 1
+    partition.n_words = n
+    return 0
+
+
+cdef int sort_partition(Partition* partition, const Table* table, int p) noexcept nogil:
+    # Copy the words of partition p of a table, sorted. Returns -1 without memory. They lie from the
+    # partition's first slot to the first empty one behind its last; among them, at both ends, may
+    # lie words of other partitions.
+    cdef size_t mask = table.capacity - 1
+    cdef size_t n_slots = table.capacity >> (PARTITION_BITS - table.skipped_bits)
+    cdef size_t first = 0 if table.skipped_bits else p * n_slots
+    cdef size_t i
+    cdef Py_ssize_t at, n = 0
+    cdef uint64_t hash, last = 0
+    cdef Entry entry
+    cdef Entry* entries
+    while n_slots < table.capacity and table.entries[(first + n_slots) & mask].high != 0:
+        n_slots += 1
+    entries = <Entry*> malloc(n_slots * sizeof(Entry))
+    if entries == NULL:
+        return -1
+    for i in range(n_slots):
+        # Copied first and taken then, without a branch, which would be guessed wrong half the time.
+        entries[n] = table.entries[(first + i) & mask]
+        hash = hash_key(entries[n].low, entries[n].high)
+        n += (entries[n].high != 0) & (hash >> (64 - PARTITION_BITS) == <uint64_t>p)
+    # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
+    for i in range(n):
+        entry = entries[i]
+        hash = hash_key(entry.low, entry.high)
+        partition.n_bytes += word_length(&entry)
+        if hash > last:
+            last = hash
+            continue
+        at = i
+        while at > 0 and order_of(&entry, entries + at - 1) < 0:
+            entries[at] = entries[at - 1]
+            at -= 1
+        entries[at] = entry
+    partition.entries = <Entry*> realloc(entries, max(n, 1) * sizeof(Entry))
+    if partition.entries == NULL:
+        free(entries)
+        return -1
     partition.n_words = n
     return 0
 
@@ -708,10 +731,7 @@ def sorted_words(WordTable table not None, int p):
     cdef int status
     cdef Entry* entry
     with nogil:
-        if table.table.skipped_bits:
-            status = sort_partition(&partition, &table.table)
-        else:
-            status = combine_partition(&partition, &table.table, 1, p)
+        status = sort_partition(&partition, &table.table, p)
     if status:
         free(partition.entries)
         raise MemoryError("no memory to sort words")
