@@ -457,8 +457,10 @@ cdef class WordTable:
                 return -1
             self.table.used += 1
         entry.count += 1
+        if entry.count > self.table.entries[slot].count:
+            # Words that come often stand where they are looked for first.
+            entry[0], self.table.entries[slot] = self.table.entries[slot], entry[0]
         return 0
-
 
     cdef int remember(self, const Entry* entry) noexcept nogil:
         # Keep a copy of the entry of a new word. Returns -1 without memory.
