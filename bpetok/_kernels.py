@@ -121,7 +121,10 @@ def inner(function: Kernel) -> Kernel:
 
 
 def jit_parallel(function: Kernel) -> Kernel:
-    """Compile a function whose prange loop runs on several threads."""
+    """Compile a function whose prange loop runs on several threads.
+
+    Its index is unsigned: what it calls is compiled once more for that unless it is made signed.
+    """
     return jit(function, parallel=True)
 
 
@@ -168,7 +171,7 @@ def find_entry(entries: Int64, left: int, right: int) -> int:
 
 
 @jit
-def index_pairs_shard(s: int, shards: Shards, counts: PairCounts, posting: bool) -> None:
+def index_pairs_shard(s: int | np.int64, shards: Shards, counts: PairCounts, posting: bool) -> None:
     """Count all adjacent pairs of a shard, or write the postings of those whose entries say where.
 
     Both in one function, since each is compiled for a third of a second. Counting requires an empty
@@ -208,7 +211,7 @@ def index_pairs_shard(s: int, shards: Shards, counts: PairCounts, posting: bool)
 
 
 @inner
-def post_events(s: int, shards: Shards, rows: Rows) -> None:
+def post_events(s: int | np.int64, shards: Shards, rows: Rows) -> None:
     """Write the postings of a shard's new pairs that are kept, and forget the events."""
     postings = shards.postings[shards.posting_start[s] :]
     sums = rows.sums[2 * rows.row_start[s] :]
@@ -242,7 +245,7 @@ def prefetch_place(symbols: Int32, weights: Int64, slot: int, length: int) -> No
 
 @inner
 def look_ahead(
-    s: int,
+    s: int | np.int64,
     m: int,
     symbols: Int32,
     weights: Int64,
@@ -280,7 +283,7 @@ def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
 
 
 @jit
-def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
+def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
     """Post the last round's events in one shard, then apply the merges of this round.
 
     Leaves its rows and events, which are posted at the start of the next round so that all that is
@@ -376,11 +379,11 @@ def apply_shard(s: int, shards: Shards, batch: Batch, rows: Rows, first_id: int)
 def index_pairs(shards: Shards, counts: PairCounts, posting: bool) -> None:
     """Call index_pairs_shard for each shard."""
     for s in prange(len(counts.size)):
-        index_pairs_shard(s, shards, counts, posting)
+        index_pairs_shard(np.int64(s), shards, counts, posting)
 
 
 @jit_parallel
 def apply(shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
     """Call apply_shard for each shard."""
     for s in prange(len(batch.applied)):
-        apply_shard(s, shards, batch, rows, first_id)
+        apply_shard(np.int64(s), shards, batch, rows, first_id)

@@ -176,3 +176,17 @@ def test_counts_that_drop_steeply_take_few_passes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(learner, "_build_index", counted)
     assert learner.learn().counts.tolist() == [10**9] * 39 + [1]
     assert len(passes) < 40
+
+
+def test_kernels_are_compiled_for_one_set_of_types() -> None:
+    """Each is compiled for a second and more: the parallel ones must call it as Python does."""
+    from bpetok import _kernels
+
+    words = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
+    tuning = Tuning(parallel_slots=0, parallel_postings=0)
+    rule = Rule(ties="place")  # the one that posts by itself
+    for n_threads in (1, 2):
+        Learner(words, 3, rule, n_threads, tuning).learn()
+    kernels = [kernel for kernel in vars(_kernels).values() if hasattr(kernel, "signatures")]
+    assert len(kernels) > 5
+    assert all(len(kernel.signatures) == 1 for kernel in kernels)
