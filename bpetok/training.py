@@ -263,11 +263,8 @@ def _checkpointing(
 
 def _while_loading(count: Callable[[], Words]) -> Words:
     """Count words while the kernels load, since counting leaves Python to others."""
-    loading = threading.Thread(target=load_kernels, daemon=True)
-    loading.start()
-    words = count()
-    loading.join()
-    return words
+    threading.Thread(target=load_kernels, daemon=True).start()
+    return count()
 
 
 def _fitting(words: Words, n_merges: int, bounds: Bounds) -> Words:
@@ -295,7 +292,9 @@ def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = 
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
-    load_kernels()
+    counted = perf_counter()
+    load_kernels()  # or wait until the thread that does it has done it
+    loaded = perf_counter()
     n_bytes = words.n_bytes
     facts = TrainingFacts(
         n_bytes=n_bytes,
@@ -304,7 +303,7 @@ def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = 
         n_tokens=n_bytes,  # bytes are the first tokens
         min_frequency=plan.rule.min_frequency,
         version=__version__,
-        seconds={"count": perf_counter() - begin},
+        seconds={"count": counted - begin, "load": loaded - counted},
     )
     before = NO_MERGES if saved is None else saved.merges()
     n_left = plan.n_merges - len(before.counts)

@@ -25,7 +25,7 @@ def test_the_facts_are_those_of_the_text() -> None:
         assert (facts.n_words, facts.n_unique_words) == (words.total, len(words))
         assert facts.bytes_per_token == facts.n_bytes / facts.n_tokens
         assert (facts.min_frequency, facts.version) == (1, bpetok.__version__)
-        assert set(facts.seconds) == {"count", "learn"}
+        assert set(facts.seconds) == {"count", "load", "learn"}
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
