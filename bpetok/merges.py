@@ -449,7 +449,11 @@ class Learner:
         counts.entries[2::3] = self.kernels.NOTHING
         present = entries >= 0
         counts.entries[entries[present] + 2] = starts[present]
-        self._run("index_pairs", self.shards, counts, True)
+        self._run("index_pairs", self.shards, counts, True, self._only_bytes())
+
+    def _only_bytes(self) -> bool:
+        """Tell whether no merge has been made yet."""
+        return self.n_learned + len(self.tokens) == N_BYTES
 
     def _count_pairs(self) -> _kernels.PairCounts:
         """Count all adjacent pairs, in a hash table for each shard."""
@@ -457,7 +461,7 @@ class Learner:
         n_slots = len(self.shards.symbols) // n
         # There are 65,536 pairs of bytes; later there is about one distinct pair for 30 slots.
         capacity = 1 << 16
-        if self.vocab_size > N_BYTES and self.n_learned + len(self.tokens) > N_BYTES:
+        if not self._only_bytes():
             capacity = 1 << (n_slots // 16).bit_length()
         while True:
             entries = np.zeros(n * capacity * 3, np.int64)
@@ -467,7 +471,7 @@ class Learner:
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
             )
-            self._run("index_pairs", self.shards, counts, False)
+            self._run("index_pairs", self.shards, counts, False, self._only_bytes())
             if counts.size.max() < capacity // 8 * 5:
                 return counts
             capacity *= 4
