@@ -33,6 +33,12 @@ def run_train(
         for contender in able
         for state in states(contender)
     ]
+    tasks += [
+        train_task("again", contender, settings, threads, "cached")
+        for threads in settings.threads
+        for contender in able
+        if contender.module.compiles
+    ]
     execute(in_turns(tasks, settings.repeats), folder, settings, "train")
 
 

@@ -78,6 +78,7 @@ def mark(row: Record) -> str:
 def trained(records: Sequence[Record]) -> str:
     """Lay out time and memory of training, with ratios."""
     measured = groups(records, "train")
+    again = {(r.name, r.threads): r.median("call_seconds") for r in groups(records, "again")}
     marks = {r["contender"]: mark(r) for r in records if r["kind"] == "comparison"}
     rows = [
         {
@@ -88,6 +89,9 @@ def trained(records: Sequence[Record]) -> str:
             "least": f"{row.least('wall_seconds'):.2f}",
             "spread": f"{row.spread('wall_seconds'):.0%}",
             "own call, s": f"{row.median('call_seconds'):.2f}",
+            "a second one, s": (
+                f"{again[row.name, row.threads]:.2f}" if (row.name, row.threads) in again else ""
+            ),
             "CPU, s": f"{row.median('cpu_seconds'):.2f}",
             "peak, MB": f"{row.median('peak_bytes') / MB:,.0f}",
             "ratio": f"{ratio(row, base_of(measured, row.threads)):.1f}",
@@ -98,7 +102,8 @@ def trained(records: Sequence[Record]) -> str:
     note = (
         "Medians; the least of the repeats; spread is (most - least) / median. "
         f"The ratio is of whole processes, to {base}, with as many threads. A trainer that takes "
-        "texts reads and splits the files before its own call; one that takes files, within it."
+        "texts reads and splits the files before its own call; one that takes files, within it. A "
+        "second call of the same process is measured where kernels are loaded in the first."
     )
     return section("Training", note, rows)
 

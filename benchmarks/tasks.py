@@ -87,7 +87,7 @@ def train_task(kind: str, contender: Ready, settings: Settings, threads: int, st
         n_absent_bytes=corpus.n_absent_bytes,
         n_threads=threads,
     )
-    action = "stages" if kind == "stages" else "train"
+    action = kind if kind in ("again", "stages") else "train"
     spec = {"action": action, "contender": contender.name, "job": asdict(job), "learned_file": ""}
     return Task(
         contender,

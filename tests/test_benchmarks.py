@@ -514,6 +514,11 @@ def test_a_small_run_from_the_command_line_to_the_report(tmp_path):
     measured = [(r["contender"], r["state"]) for r in found if r["kind"] == "train"]
     assert measured == [("bpetok", "cold"), ("bpetok", "cached"), ("tokenizers", "")]
     assert all(r["wall_seconds"] > r["call_seconds"] > 0 for r in found if r["kind"] == "train")
+    cached, again = (
+        next(r["call_seconds"] for r in found if (r["kind"], r["state"]) == (kind, "cached"))
+        for kind in ("train", "again")
+    )
+    assert again < cached
     compared = {r["contender"]: r for r in found if r["kind"] == "comparison"}
     assert compared["bpetok"]["equal"]
     assert compared["tokenizers"]["n_merges"] == 400 - 256 - 1
