@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 cdef extern from "_simd.h":
     ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil
     int best_instruction_set() noexcept nogil
+    void fill_flag_lanes() noexcept
     void find_letters(
         int instruction_set, const uint8_t* bytes, uint64_t* two, uint64_t* three
     ) noexcept nogil
@@ -68,6 +69,7 @@ cdef uint64_t HIGH_BITS = 0x8080808080808080
 
 INSTRUCTION_SETS = ("plain64", "avx2", "avx512")
 cdef int instruction_set = best_instruction_set()
+fill_flag_lanes()
 
 
 def instruction_sets():

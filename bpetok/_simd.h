@@ -57,7 +57,7 @@ enum { BASIC_MASKS = 0, NEWLINE_MASKS = 1, CASE_MASKS = 2 };
 #endif
 #define NO_ATTRIBUTES
 
-/* ---- plain 64-bit: 8 bytes at a time --------------------------------------------------------- */
+/* ---- plain 64-bit ----------------------------------------------------------------------------- */
 
 static inline uint64_t load64(const uint8_t *bytes) {
     uint64_t word;
@@ -78,30 +78,70 @@ static inline uint64_t top_bits(uint64_t x) {
     return (((x & EACH_BYTE(0x80)) >> 7) * 0x0102040810204080ULL) >> 56;
 }
 
+#define W4(a, b, c, d) (((uint32_t)(d) << 24) | ((uint32_t)(c) << 16) | ((uint32_t)(b) << 8) | (a))
+#define W16(v) W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v)
+/* 1 letter, 2 number, 4 white space, 8 newline, 16 upper case, 32 slash, 64 blank, 128 apostrophe, for
+ * the 128 ASCII bytes. */
+static const uint32_t ascii_flags[32] = {
+    W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 4, 12, 4), W4(4, 12, 0, 0), W16(0),
+    W4(68, 0, 0, 0), W4(0, 0, 0, 128), W4(0, 0, 0, 0), W4(0, 0, 0, 32),
+    W4(2, 2, 2, 2), W4(2, 2, 2, 2), W4(2, 2, 0, 0), W4(0, 0, 0, 0),
+    W4(0, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17),
+    W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 0), W4(0, 0, 0, 0),
+    W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
+    W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
+};
+
+/* The flags of each byte, one in the lowest bit of each of 8 bytes; 0 outside ASCII. */
+static uint64_t flag_lanes[256];
+
+static void fill_flag_lanes(void) {
+    for (int byte = 0; byte < 128; byte++)
+        for (int k = 0; k < 8; k++)
+            flag_lanes[byte] |= (uint64_t)(ascii_flags[byte / 4] >> (8 * (byte % 4) + k) & 1) << 8 * k;
+}
+
+/* Swap the bits of a that `mask << n` selects with those of b that `mask` does. */
+#define SWAP_BITS(a, b, n, mask)                       \
+    do {                                               \
+        uint64_t change = ((a) >> (n) ^ (b)) & (mask); \
+        (b) ^= change;                                 \
+        (a) ^= change << (n);                          \
+    } while (0)
+
+/* 8 bytes to a word that has 8 bits of each class in a byte of its own; then 8 words, a matrix of
+ * bytes, are transposed to one word a class. Comparing took 2.7 times as long. */
 ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, ClassMasks *out, int level) {
-    ClassMasks m = {0};
-    for (int at = 0; at < 64; at += 8) {
-        uint64_t word = load64(bytes + at);
-        uint64_t high = word & EACH_BYTE(0x80);
-        uint64_t x = word ^ high;
-        uint64_t blank = BETWEEN(x, ' ', ' ') & ~high;
-        m.letter |= top_bits(BETWEEN(x | EACH_BYTE(0x20), 'a', 'z') & ~high) << at;
-        m.number |= top_bits(BETWEEN(x, '0', '9') & ~high) << at;
-        m.white |= top_bits((BETWEEN(x, 9, 13) & ~high) | blank) << at;
-        m.blank |= top_bits(blank) << at;
-        m.apostrophe |= top_bits(BETWEEN(x, '\'', '\'') & ~high) << at;
-        m.high |= top_bits(high) << at;
-        m.lead |= top_bits(high & (word << 1)) << at;
-        if (level >= NEWLINE_MASKS) {
-            uint64_t newline = BETWEEN(x, '\n', '\n') | BETWEEN(x, '\r', '\r');
-            m.newline |= top_bits(newline & ~high) << at;
-        }
-        if (level >= CASE_MASKS) {
-            m.upper |= top_bits(BETWEEN(x, 'A', 'Z') & ~high) << at;
-            m.slash |= top_bits(BETWEEN(x, '/', '/') & ~high) << at;
-        }
+    uint64_t w[8], any = 0;
+    for (int i = 0; i < 8; i++) {
+        const uint8_t *at = bytes + 8 * i;
+        w[i] = flag_lanes[at[0]] | flag_lanes[at[1]] << 1 | flag_lanes[at[2]] << 2
+               | flag_lanes[at[3]] << 3 | flag_lanes[at[4]] << 4 | flag_lanes[at[5]] << 5
+               | flag_lanes[at[6]] << 6 | flag_lanes[at[7]] << 7;
+        any |= load64(at);
     }
-    *out = m;
+    for (int i = 0; i < 4; i++) SWAP_BITS(w[i], w[i + 4], 32, 0x00000000FFFFFFFFULL);
+    for (int i = 0; i < 8; i++)
+        if ((i & 2) == 0) SWAP_BITS(w[i], w[i + 2], 16, 0x0000FFFF0000FFFFULL);
+    for (int i = 0; i < 8; i += 2) SWAP_BITS(w[i], w[i + 1], 8, 0x00FF00FF00FF00FFULL);
+    out->letter = w[0];
+    out->number = w[1];
+    out->white = w[2];
+    out->blank = w[6];
+    out->apostrophe = w[7];
+    if (level >= NEWLINE_MASKS) out->newline = w[3];
+    if (level >= CASE_MASKS) {
+        out->upper = w[4];
+        out->slash = w[5];
+    }
+    out->high = out->lead = 0;
+    if (any & EACH_BYTE(0x80))
+        for (int at = 0; at < 64; at += 8) {
+            uint64_t word = load64(bytes + at);
+            uint64_t high = word & EACH_BYTE(0x80);
+            out->high |= top_bits(high) << at;
+            out->lead |= top_bits(high & (word << 1)) << at;
+        }
 }
 EACH_LEVEL(classify_plain64, NO_ATTRIBUTES)
 
@@ -239,19 +279,6 @@ AVX2_TARGET static size_t utf8_blocks_avx2(const uint8_t *bytes, size_t n) {
     }
     return _mm256_testz_si256(errors, errors) ? at : 0;
 }
-
-#define W4(a, b, c, d) (((uint32_t)(d) << 24) | ((uint32_t)(c) << 16) | ((uint32_t)(b) << 8) | (a))
-#define W16(v) W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v), W4(v, v, v, v)
-/* 1 letter, 2 number, 4 white space, 8 newline, 16 upper case, 32 slash, for the 128 ASCII bytes. */
-static const uint32_t ascii_flags[32] = {
-    W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 4, 12, 4), W4(4, 12, 0, 0), W16(0),
-    W4(4, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 0), W4(0, 0, 0, 32),
-    W4(2, 2, 2, 2), W4(2, 2, 2, 2), W4(2, 2, 0, 0), W4(0, 0, 0, 0),
-    W4(0, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 17),
-    W4(17, 17, 17, 17), W4(17, 17, 17, 17), W4(17, 17, 17, 0), W4(0, 0, 0, 0),
-    W4(0, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 1),
-    W4(1, 1, 1, 1), W4(1, 1, 1, 1), W4(1, 1, 1, 0), W4(0, 0, 0, 0),
-};
 
 #define AVX512_TARGET __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 
