@@ -1,24 +1,23 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "_simd.h":
-    ctypedef struct ClassMasks:
-        uint64_t letter, number, white, blank, apostrophe, high, lead, newline, upper, slash
-    ctypedef void (*ClassifyFunction)(const uint8_t* bytes, ClassMasks* out) noexcept nogil
+    ctypedef struct Block:
+        # Bit i is set where byte i of 64 is of the class. All bytes of a character carry its class.
+        uint64_t letter, number, white
+        uint64_t blank          # ASCII space, the one character that may lead a word
+        uint64_t apostrophe
+        uint64_t high           # not ASCII
+        uint64_t lead           # the first byte of a character that is not ASCII,
+        uint64_t continuation   # and its others
+        uint64_t inside         # a byte of the text, not behind its end
+        uint64_t newline        # \r \n; where the rule asks for it, as are the next three
+        uint64_t upper          # Lu Lt Lm Lo M
+        uint64_t lower          # Ll Lm Lo M
+        uint64_t slash
+    ctypedef void (*ClassifyFunction)(const uint8_t* bytes, Block* out) noexcept nogil
 
 cdef enum:
     SCAN_WORDS = 320  # most words that one call of scan_next returns
-
-cdef struct Block:
-    # Bit i is set where byte i of 64 is of the class. All bytes of a character carry its class.
-    uint64_t letter, number, white
-    uint64_t blank          # ASCII space, the one character that may lead a word
-    uint64_t apostrophe
-    uint64_t continuation   # not the first byte of its character
-    uint64_t inside         # a byte of the text, not behind its end
-    uint64_t newline        # \r \n; where the rule asks for it, as are the next three
-    uint64_t upper          # Lu Lt Lm Lo M
-    uint64_t lower          # Ll Lm Lo M
-    uint64_t slash
 
 cdef struct Rule
 
@@ -28,6 +27,7 @@ cdef struct Scanner:
     ClassifyFunction classify_ascii
     const uint8_t* at             # first byte of the current block
     const uint8_t* end            # of the text
+    const uint8_t* readable       # of the memory that can be read, at or behind `end`
     const uint8_t* word           # start of the word not returned yet
     const int64_t* ends           # of scan_given
     Block[2] blocks               # [current]: classes of at[0:64], and those of the next 64
@@ -56,9 +56,12 @@ cdef struct Scanner:
     uint64_t start                # a word starts at
     uint64_t joined               # what belongs to the word before (o200k)
 
-# `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is only read between text and
-# text + n.
-cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil
+# `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is read between text and
+# `readable`, which is text + n or behind that: the words are the same, and found faster where 64
+# bytes can be read at once.
+cdef void scan_begin(
+    Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
+) noexcept nogil
 
 # The same for words that are known: each ends at text + its end, the last at text + n.
 cdef void scan_given(

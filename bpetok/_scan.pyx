@@ -144,7 +144,8 @@ cdef inline uint64_t classify_letters(
     find_letters(instruction_set, bytes, &two, &three)
     if s.rule.masks == CASE_MASKS:
         two = 0
-    both = two | three
+    three &= block.lead  # of which there is none behind the end of the text
+    both = two & block.lead | three
     add_class(block, both | both << 1 | three << 2, LETTER | UPPER | LOWER, s.rule.masks)
     if both >> 62:
         s.spilled = both >> 63 | three >> 62
@@ -152,45 +153,45 @@ cdef inline uint64_t classify_letters(
     return both
 
 
+cdef inline void end_text(Block* block, uint64_t inside, bint ends_as_line) noexcept nogil:
+    # Behind the end of the text all is white space that leads nothing, so that a run of white space
+    # at the end stays in one piece.
+    block.inside = inside
+    block.letter &= inside
+    block.number &= inside
+    block.white |= ~inside
+    block.blank &= inside
+    block.apostrophe &= inside
+    block.high &= inside
+    block.lead &= inside
+    block.newline = block.newline & inside | (~inside if ends_as_line else 0)
+    block.upper &= inside
+    block.slash &= inside
+
+
 cdef inline void classify(Scanner* s, const uint8_t* at, Block* block) noexcept nogil:
-    # The classes of at[0:64]. Behind the end of the text all is white space that leads nothing,
-    # so that a run of white space at the end stays in one piece.
-    cdef ClassMasks m
+    # The classes of at[0:64]; those that the rule does not ask for hold anything.
     cdef uint8_t tail[64]
     cdef uint64_t letters
     cdef Py_ssize_t n = s.end - at
-    if n >= 64:
-        block.inside = ALL
-        s.classify_ascii(at, &m)
-    elif n > 0:
-        block.inside = (<uint64_t>1 << n) - 1
-        memset(tail, c'\n' if s.rule.ends_as_line else c'\t', 64)
-        memcpy(tail, at, n)
-        s.classify_ascii(tail, &m)
-    else:
-        block.letter = block.number = block.blank = block.apostrophe = block.continuation = 0
-        block.inside = block.upper = block.lower = block.slash = 0
-        block.white = ALL
-        block.newline = ALL if s.rule.ends_as_line else 0
+    if n <= 0:
+        end_text(block, 0, s.rule.ends_as_line)
+        block.continuation = block.lower = 0
         return
-    block.letter = m.letter | s.spilled & -<uint64_t>(s.spilled_flags & LETTER)
-    block.number = m.number | s.spilled & -<uint64_t>((s.spilled_flags & NUMBER) >> 1)
-    block.white = m.white | s.spilled & -<uint64_t>((s.spilled_flags & SPACE) >> 2)
-    block.blank = m.blank
-    block.apostrophe = m.apostrophe
-    block.continuation = m.high & ~m.lead
-    if s.rule.masks >= NEWLINE_MASKS:
-        block.newline = m.newline
-    if s.rule.masks == CASE_MASKS:
-        block.upper = m.upper | s.spilled & -<uint64_t>((s.spilled_flags & UPPER) >> 3)
-        block.lower = (
-            m.letter & ~m.upper | s.spilled & -<uint64_t>((s.spilled_flags & LOWER) >> 4)
-        )
-        block.slash = m.slash
-    s.spilled = 0
-    if m.lead:
-        letters = classify_letters(s, at if n >= 64 else tail, block)
-        classify_characters(s, at, m.lead & ~letters, block)
+    if s.readable - at < 64:
+        memcpy(tail, at, n)
+        at = tail
+    s.classify_ascii(at, block)
+    block.inside = ALL
+    if n < 64:
+        end_text(block, (<uint64_t>1 << n) - 1, s.rule.ends_as_line)
+    block.continuation = block.high & ~block.lead
+    block.lower = block.letter & ~block.upper
+    if block.high | s.spilled:
+        add_class(block, s.spilled, s.spilled_flags, s.rule.masks)
+        s.spilled = 0
+        letters = classify_letters(s, at, block)
+        classify_characters(s, at, block.lead & ~letters, block)
 
 
 cdef inline uint64_t last_of_white_run(const Block* block, const Block* following) noexcept nogil:
@@ -530,7 +531,9 @@ cdef inline uint64_t o200k_starts(
 # ---- the frame ----------------------------------------------------------------------------------
 
 
-cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n) noexcept nogil:
+cdef void scan_begin(
+    Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
+) noexcept nogil:
     # Not one memset: what compilers make of it takes longer than the words of a short text.
     s.current = s.spilled_flags = 0
     s.spilled = s.before_letter = s.before_number = s.before_white = s.before_blank = 0
@@ -543,6 +546,7 @@ cdef void scan_begin(Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n)
     s.classify_ascii = classify_function(instruction_set, s.rule.masks)
     s.at = text
     s.end = text + n
+    s.readable = readable
     s.word = text
     classify(s, text, &s.blocks[0])
 
@@ -694,7 +698,7 @@ def split_words(bytes text not None, int pattern=0):
             f"text must be UTF-8, but byte {find_invalid_utf8(data, len(text))} is not"
         )
     words = []
-    scan_begin(&scanner, pattern, data, len(text))
+    scan_begin(&scanner, pattern, data, len(text), data + len(text))
     while True:
         n = scan_next(&scanner, bounds)
         if n == 0:

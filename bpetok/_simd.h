@@ -28,9 +28,10 @@ typedef struct {
     uint64_t letter, number, white, blank, apostrophe, high, lead;
     uint64_t newline;      /* \r \n: from level NEWLINE_MASKS on */
     uint64_t upper, slash; /* A-Z, /: at level CASE_MASKS */
-} ClassMasks;
+    uint64_t inside, continuation, lower; /* the scanner's, which sets them */
+} Block;
 
-typedef void (*ClassifyFunction)(const uint8_t *bytes, ClassMasks *out);
+typedef void (*ClassifyFunction)(const uint8_t *bytes, Block *out);
 
 enum { PLAIN64 = 0, AVX2 = 1, AVX512 = 2 };
 
@@ -38,13 +39,13 @@ enum { PLAIN64 = 0, AVX2 = 1, AVX512 = 2 };
  * made from one body, in which the level is a constant. */
 enum { BASIC_MASKS = 0, NEWLINE_MASKS = 1, CASE_MASKS = 2 };
 #define EACH_LEVEL(body, attributes)                                                     \
-    attributes static void body##_basic(const uint8_t *bytes, ClassMasks *out) {         \
+    attributes static void body##_basic(const uint8_t *bytes, Block *out) {              \
         body(bytes, out, BASIC_MASKS);                                                   \
     }                                                                                    \
-    attributes static void body##_newline(const uint8_t *bytes, ClassMasks *out) {       \
+    attributes static void body##_newline(const uint8_t *bytes, Block *out) {            \
         body(bytes, out, NEWLINE_MASKS);                                                 \
     }                                                                                    \
-    attributes static void body##_case(const uint8_t *bytes, ClassMasks *out) {          \
+    attributes static void body##_case(const uint8_t *bytes, Block *out) {               \
         body(bytes, out, CASE_MASKS);                                                    \
     }
 #define AT_LEVEL(body, level) \
@@ -111,7 +112,7 @@ static void fill_flag_lanes(void) {
 
 /* 8 bytes to a word that has 8 bits of each class in a byte of its own; then 8 words, a matrix of
  * bytes, are transposed to one word a class. Comparing took 2.7 times as long. */
-ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, ClassMasks *out, int level) {
+ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, Block *out, int level) {
     uint64_t w[8], any = 0;
     for (int i = 0; i < 8; i++) {
         const uint8_t *at = bytes + 8 * i;
@@ -166,8 +167,8 @@ static void find_letters_plain64(const uint8_t *bytes, uint64_t *two, uint64_t *
 
 #define AVX2_TARGET __attribute__((target("avx2")))
 
-AVX2_TARGET ALWAYS_INLINE void classify_avx2(const uint8_t *bytes, ClassMasks *out, int level) {
-    ClassMasks m = {0};
+AVX2_TARGET ALWAYS_INLINE void classify_avx2(const uint8_t *bytes, Block *out, int level) {
+    Block m = {0};
     for (int at = 0; at < 64; at += 32) {
         __m256i x = _mm256_loadu_si256((const __m256i *)(bytes + at));
         __m256i from_a = _mm256_sub_epi8(_mm256_or_si256(x, _mm256_set1_epi8(0x20)),
@@ -282,7 +283,7 @@ AVX2_TARGET static size_t utf8_blocks_avx2(const uint8_t *bytes, size_t n) {
 
 #define AVX512_TARGET __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 
-AVX512_TARGET ALWAYS_INLINE void classify_avx512(const uint8_t *bytes, ClassMasks *out, int level) {
+AVX512_TARGET ALWAYS_INLINE void classify_avx512(const uint8_t *bytes, Block *out, int level) {
     __m512i x = _mm512_loadu_si512((const void *)bytes);
     __m512i flags = _mm512_permutex2var_epi8(_mm512_loadu_si512((const void *)ascii_flags), x,
                                              _mm512_loadu_si512((const void *)(ascii_flags + 16)));

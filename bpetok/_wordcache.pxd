@@ -28,6 +28,7 @@ cdef enum:
     CACHED_WORD = 256        # bytes; longer words hardly come again
     INLINE_IDS = 3
     LONG_WORD = 0xFF         # the top byte of a longer word's key
+    ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
 
 
 cdef struct Key:
@@ -86,16 +87,15 @@ cdef inline Key hash_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
     return key
 
 
-cdef inline uint64_t hash_key(const Key* key) noexcept nogil:
-    if key.high >> 56 == LONG_WORD:
-        return key.low
+cdef inline uint64_t hash_packed(const Key* key) noexcept nogil:
+    # Of a longer word, the hash is key.low.
     return multiply_fold(
         key.low ^ <uint64_t>0x9E3779B97F4A7C15, key.high ^ <uint64_t>0xD6E8FEB86659FD93
     )
 
 
-cdef inline Py_ssize_t line_of(const Cache* cache, const Key* key) noexcept nogil:
-    return <Py_ssize_t>(hash_key(key) >> (64 - cache.bits))
+cdef inline CacheLine* line_of(const Cache* cache, uint64_t hashed) noexcept nogil:
+    return &cache.lines[hashed >> (64 - cache.bits)]
 
 
 cdef inline int32_t* copy_cached(
@@ -112,13 +112,9 @@ cdef inline int32_t* copy_cached(
 cdef int cache_init(Cache* cache) noexcept nogil
 cdef void cache_free(Cache* cache) noexcept nogil
 
-# To be called before a chunk of words, so that it finds room: a cache that is three quarters full
-# grows, or is emptied where it must not or cannot.
-cdef void cache_tidy(Cache* cache) noexcept nogil
-
 # The entry of a word whose line is `line`, or the free one where it belongs: that has no ids.
 cdef CacheEntry* find_entry(
-    const Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word
+    const Cache* cache, CacheLine* line, const Key* key, const uint8_t* word
 ) noexcept nogil
 
 # Keep a word in its free entry; without memory for it, don't.
@@ -126,3 +122,12 @@ cdef void cache_put(
     Cache* cache, CacheEntry* place, const Key* key, const uint8_t* word, const int32_t* ids,
     Py_ssize_t n_ids
 ) noexcept nogil
+
+cdef void cache_make_room(Cache* cache) noexcept nogil
+
+
+cdef inline void cache_tidy(Cache* cache) noexcept nogil:
+    # To be called before a chunk of words, so that it finds room: a cache that is three quarters
+    # full grows, or is emptied where it must not or cannot.
+    if cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1) or cache.n_arena > ARENA_ITEMS:
+        cache_make_room(cache)

@@ -12,7 +12,6 @@ cdef enum:
     NO_MEMORY = -1
     FIRST_LINE_BITS = 12     # a cache of 256 KiB, which grows to
     MOST_LINE_BITS = 19      # 32 MiB: 786,432 words, as it is never fuller than three quarters
-    ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
 
 
 cdef inline bint same_word(
@@ -30,25 +29,29 @@ cdef inline bint same_word(
     )
 
 
+cdef inline CacheLine* next_line(const Cache* cache, CacheLine* line) noexcept nogil:
+    return cache.lines + (line - cache.lines + 1 & (<Py_ssize_t>1 << cache.bits) - 1)
+
+
 cdef CacheEntry* find_entry(
-    const Cache* cache, Py_ssize_t line, const Key* key, const uint8_t* word
+    const Cache* cache, CacheLine* line, const Key* key, const uint8_t* word
 ) noexcept nogil:
     # The entry of a word whose line is `line`, or the free one where it belongs.
     cdef CacheEntry* entry
     cdef int k
     while True:
         for k in range(2):
-            entry = &cache.lines[line].entries[k]
+            entry = &line.entries[k]
             if entry.n_ids == 0 or same_word(cache, &entry.key, key, word):
                 return entry
-        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
+        line = next_line(cache, line)
 
 
-cdef CacheEntry* free_entry(const Cache* cache, Py_ssize_t line) noexcept nogil:
+cdef CacheEntry* free_entry(const Cache* cache, CacheLine* line) noexcept nogil:
     # The entry where a word that is not in the cache belongs.
-    while cache.lines[line].entries[0].n_ids and cache.lines[line].entries[1].n_ids:
-        line = (line + 1) & ((<Py_ssize_t>1 << cache.bits) - 1)
-    return &cache.lines[line].entries[1 if cache.lines[line].entries[0].n_ids else 0]
+    while line.entries[0].n_ids and line.entries[1].n_ids:
+        line = next_line(cache, line)
+    return &line.entries[1 if line.entries[0].n_ids else 0]
 
 
 cdef int cache_init(Cache* cache) noexcept nogil:
@@ -60,6 +63,10 @@ cdef int cache_init(Cache* cache) noexcept nogil:
 cdef void cache_free(Cache* cache) noexcept nogil:
     table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
     free(cache.arena)
+
+
+cdef uint64_t hash_kept(const Key* key) noexcept nogil:
+    return key.low if key.high >> 56 == LONG_WORD else hash_packed(key)
 
 
 cdef bint cache_grow(Cache* cache) noexcept nogil:
@@ -75,19 +82,15 @@ cdef bint cache_grow(Cache* cache) noexcept nogil:
         for k in range(2):
             entry = &cache.lines[i].entries[k]
             if entry.n_ids:
-                free_entry(&grown, line_of(&grown, &entry.key))[0] = entry[0]
+                free_entry(&grown, line_of(&grown, hash_kept(&entry.key)))[0] = entry[0]
     table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
     cache[0] = grown
     return True
 
 
-cdef void cache_tidy(Cache* cache) noexcept nogil:
-    # Before a chunk of words, so that it finds room: a cache that is three quarters full grows, or
-    # is emptied where it must not or cannot.
-    cdef bint full = cache.n_entries > <Py_ssize_t>3 << (cache.bits - 1)
-    if full and cache.bits < MOST_LINE_BITS and cache_grow(cache):
-        full = False
-    if full or cache.n_arena > ARENA_ITEMS:
+cdef void cache_make_room(Cache* cache) noexcept nogil:
+    # The cache grows, or is emptied where it must not or cannot.
+    if cache.bits == MOST_LINE_BITS or cache.n_arena > ARENA_ITEMS or not cache_grow(cache):
         memset(cache.lines, 0, (<size_t>1 << cache.bits) * sizeof(CacheLine))
         cache.n_entries = cache.n_arena = 0
 

@@ -6,14 +6,16 @@ import threading
 from array import array
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
 from bpetok._decode import Decoder
 from bpetok._encode import Encoder, Specials
-from bpetok._scan import split_words
+from bpetok._scan import PATTERN_NAMES, split_words
 from bpetok._special import SpecialTokens
+from bpetok.patterns import PATTERNS
 from strategies import GPT2, TEXT, merge_lists, texts
 
 
@@ -315,6 +317,23 @@ def test_a_str_has_the_ids_of_its_utf8(text):
     """Whatever width its code points have, also where the width of their UTF-8 changes."""
     compiled = encoder([(97, 98), (0xC3, 0xBF), (0xE0, 0xA0)])
     assert compiled.encode(text) == compiled.encode(text.encode())
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_what_a_text_leaves_behind_is_no_part_of_the_next(name):
+    """Short texts are copied to one place, and read there 64 bytes at a time."""
+    text = "It's 1234 \u6f22\u5b57 \u00e9t\u00e9\r\n  if \U0001f600 x:\n\u00a0\u2028 END/\n ok\n "
+    text *= 3
+    # All pairs of neighbours are merged, so that the ids tell where words end.
+    pairs = dict.fromkeys(itertools.pairwise(text.encode()))
+    merges = array("i", itertools.chain.from_iterable(pairs))
+    compiled = Encoder(merges, 256 + len(pairs), None, PATTERN_NAMES.index(name))
+    for before in ("\u6f22" * 80, "\u0434" * 120, "aA" * 125, "1" * 250, "\n" * 250, "/'s" * 80):
+        for n in range(len(text)):
+            words = regex.findall(PATTERNS[name], text[:n])
+            ids = [token_id for word in words for token_id in compiled.encode_word(word.encode())]
+            compiled.encode(before, NO_SPECIALS)
+            assert compiled.encode(text[:n], NO_SPECIALS) == ids, (before[0], text[:n])
 
 
 @pytest.mark.parametrize("surrogate", [0xD800, 0xDBFF, 0xDC00, 0xDFFF])
