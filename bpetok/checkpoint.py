@@ -137,7 +137,7 @@ class Checkpoint:
         """See that files of which parts are counted at different times are what they were."""
         for number in {position.file for position in positions if position.at}:
             path, *state = self._inputs[part][number]
-            if tuple(state) != file_state(path):
+            if tuple(state) != file_state(path, fresh=True):
                 raise changed(path)
 
     def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:

@@ -131,6 +131,8 @@ def _naming(path: str) -> Iterator[None]:
 
 def is_table(source: object) -> bool:
     """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
+    if isinstance(source, str):  # of which there may be a million
+        return False
     return hasattr(source, "__arrow_c_stream__") or _is_dataset(source)
 
 
