@@ -217,7 +217,7 @@ def _asking(url: str) -> Iterator[None]:
 
 def _remote_error(url: str, error: Exception) -> OSError:
     kind = type(error) if isinstance(error, FileNotFoundError | PermissionError) else OSError
-    return kind(f"{url} can't be read: {error or type(error).__name__}")
+    return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
 
 
 def _file_system(url: str) -> tuple[Any, str]:
