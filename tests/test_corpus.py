@@ -29,6 +29,7 @@ import bpetok
 from bpetok import sources
 from bpetok._special import SpecialTokens
 from bpetok.sources import Reading, file_state
+from bpetok.sources.files import opened_bytes
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT, texts
 
@@ -292,6 +293,20 @@ def test_what_goes_wrong_elsewhere_names_the_url(
     Elsewhere.error = error
     with pytest.raises(OSError, match=f"^{url} {message}"):
         bpetok.count_words(url)
+
+
+@pytest.mark.parametrize("change", ["pipe", "rm"])
+def test_a_file_elsewhere_that_changes_meanwhile_is_refused(change: str) -> None:
+    """Also where the file system does not look, as memory doesn't; not what was listed counts."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    elsewhere = fsspec.filesystem("elsewhere")
+    url = "elsewhere://files/changing.txt"
+    elsewhere.pipe(url, b"some text")
+    reading = opened_bytes(url)
+    assert reading.__enter__().read(9) == b"some text"
+    elsewhere.pipe(url, b"other texts") if change == "pipe" else elsewhere.rm(url)
+    with pytest.raises(OSError, match=f"{url} changed while it was read"):
+        reading.__exit__(None, None, None)
 
 
 def test_what_was_listed_elsewhere_is_asked_for_again(tmp_path: Path) -> None:

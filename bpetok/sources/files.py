@@ -243,7 +243,8 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
         if fresh:
             file_system.invalidate_cache(name)
         info = file_system.info(name)
-    tags = (info.get(key) for key in ("ETag", "etag", "mtime", "LastModified", "updated"))
+    names = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
+    tags = (info.get(name) for name in names)
     return int(info.get("size") or 0), str(next(filter(None, tags), ""))
 
 
@@ -295,6 +296,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _opened_url(url: str) -> Iterator[_RemoteFile]:
     file_system, name = _file_system(url)
+    before = file_state(url)
     with _asking(url):
         opened = file_system.open(name, "rb")
     with opened:
@@ -305,6 +307,13 @@ def _opened_url(url: str) -> Iterator[_RemoteFile]:
             if file.error is None:
                 raise
             raise file.error from None  # which pyarrow would tell as damage
+    # Some file systems make sure of it (s3fs), others do not (gcsfs).
+    try:
+        after = file_state(url, fresh=True)
+    except FileNotFoundError:
+        after = None
+    if after != before:
+        raise changed(url)
 
 
 class _RemoteFile:
