@@ -21,7 +21,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -293,6 +293,26 @@ def test_what_goes_wrong_elsewhere_names_the_url(
     Elsewhere.error = error
     with pytest.raises(OSError, match=f"^{url} {message}"):
         bpetok.count_words(url)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst"])
+def test_a_file_elsewhere_is_read_in_large_parts(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems send a request for each part."""
+    numbers = np.random.default_rng(0).integers(0, 1 << 60, 30_000)
+    path = write(tmp_path, name, [f"{number}" for number in numbers])
+    assert path.stat().st_size > 1 << 18
+    fsspec.filesystem("memory").pipe(f"/large/{name}", path.read_bytes())
+    sizes = []
+
+    def read(file: BytesIO, size: int = -1) -> bytes:
+        sizes.append(size)
+        return BytesIO.read(file, size)
+
+    monkeypatch.setattr(MemoryFile, "read", read, raising=False)
+    bpetok.count_words(f"memory://large/{name}")
+    assert 0 < len(sizes) < 10
 
 
 @pytest.mark.parametrize("change", ["pipe", "rm"])

@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EBUSY
+from io import SEEK_SET, BufferedReader, RawIOBase
 from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISREG
@@ -28,6 +29,8 @@ MANY = 1 << 14
 """Paths that are looked at at a time."""
 SKIPPED = 1 << 20
 """Bytes that are read at a time to get behind them."""
+REQUESTED = 1 << 22
+"""Compressed bytes that another machine is asked for at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -316,7 +319,7 @@ def _opened_url(url: str) -> Iterator[_RemoteFile]:
         raise changed(url)
 
 
-class _RemoteFile:
+class _RemoteFile(RawIOBase):
     """Reads an open file of another machine; keeps what went wrong meanwhile as an `error`."""
 
     mode = "rb"
@@ -325,13 +328,18 @@ class _RemoteFile:
         self._url = url
         self._file = file
         self.error: OSError | None = None
-        self.seek = file.seek
-        self.tell = file.tell
-        self.close = file.close
 
-    @property
-    def closed(self) -> bool:
-        return bool(self._file.closed)
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -341,6 +349,11 @@ class _RemoteFile:
             gone = isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == EBUSY
             self.error = changed(self._url) if gone else _remote_error(self._url, error)
             raise self.error from error
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def changed(path: str) -> OSError:
@@ -386,4 +399,6 @@ def uncompressed(path: str, file: BinaryIO) -> BinaryIO:
         return file
     from bpetok.sources.compression import CompressedFile
 
+    if isinstance(file, _RemoteFile):  # each read may be a request
+        file = BufferedReader(file, REQUESTED)
     return cast("BinaryIO", CompressedFile(path, file))
