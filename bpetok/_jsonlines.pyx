@@ -11,6 +11,7 @@ from libc.string cimport memchr, memcmp, memcpy
 import numpy as np
 
 from bpetok._scan cimport find_invalid_utf8
+from bpetok._utf8 cimport write_point
 
 cdef extern from "_simd.h":
     int lowest_bit(uint64_t x) noexcept nogil
@@ -107,25 +108,7 @@ cdef const uint8_t* read_escape(
                 return NULL
             at += 6
             point = 0x10000 + ((unit - 0xD800) << 10 | low - 0xDC00)
-    if point < 0x80:
-        to[0] = point
-        to += 1
-    elif point < 0x800:
-        to[0] = 0xC0 | point >> 6
-        to[1] = 0x80 | point & 0x3F
-        to += 2
-    elif point < 0x10000:
-        to[0] = 0xE0 | point >> 12
-        to[1] = 0x80 | point >> 6 & 0x3F
-        to[2] = 0x80 | point & 0x3F
-        to += 3
-    else:
-        to[0] = 0xF0 | point >> 18
-        to[1] = 0x80 | point >> 12 & 0x3F
-        to[2] = 0x80 | point >> 6 & 0x3F
-        to[3] = 0x80 | point & 0x3F
-        to += 4
-    out[0] = to
+    out[0] = write_point(point, to)
     return at
 
 
@@ -224,25 +207,36 @@ cdef const uint8_t* skip_nested(
 ) noexcept nogil:
     # Return the place behind an object or an array; `at` is behind its first bracket.
     cdef uint8_t closing = c'}' if is_object else c']'
+    cdef bint more = True
     at = skip_space(at, end)
     if at < end and at[0] == closing:
         return at + 1
-    while True:
+    while more:
         if is_object:
             at = skip_name(at, end)
             if at == NULL:
                 return NULL
-        at = skip_value(at, end, depth)
-        if at == NULL:
-            return NULL
-        at = skip_space(at, end)
-        if at == end:
-            return NULL
-        if at[0] == closing:
-            return at + 1
-        if at[0] != c',':
-            return NULL
-        at = skip_space(at + 1, end)
+        at = next_element(skip_value(at, end, depth), end, closing, &more)
+    return at
+
+
+cdef inline const uint8_t* next_element(
+    const uint8_t* at, const uint8_t* end, uint8_t closing, bint* more
+) noexcept nogil:
+    # Return the place of what comes behind a value and a comma; behind the last one, that behind the
+    # bracket. NULL if neither is there, or if `at` is.
+    more[0] = False
+    if at == NULL:
+        return NULL
+    at = skip_space(at, end)
+    if at == end:
+        return NULL
+    if at[0] == closing:
+        return at + 1
+    if at[0] != c',':
+        return NULL
+    more[0] = True
+    return skip_space(at + 1, end)
 
 
 cdef const uint8_t* skip_name(const uint8_t* at, const uint8_t* end) noexcept nogil:
@@ -272,6 +266,7 @@ cdef Found read_line(
     cdef uint8_t* begin = out[0]
     cdef const uint8_t* quoted
     cdef Found found = NO_TEXT
+    cdef bint more = True
     at = skip_space(at, end)
     if at == end:
         return BLANK
@@ -280,36 +275,28 @@ cdef Found read_line(
     at = skip_space(at + 1, end)
     if at < end and at[0] == c'}':
         at += 1
-    else:
-        while True:
-            quoted = at + 1
-            at = skip_name(at, end)
-            if at == NULL or memchr(quoted, c'\\', at - quoted):
-                return NOT_SIMPLE  # a name with an escape may be any name
-            if at - quoted > n_name and quoted[n_name] == c'"' and memcmp(quoted, name, n_name) == 0:
-                out[0] = begin
-                if at < end and at[0] == c'"':
-                    at = read_string(at + 1, end, out)
-                    if at == NULL or at == end:
-                        return NOT_SIMPLE
-                    at += 1
-                    found = TEXT
-                else:
-                    at = skip_literal(at, end, "null", 4)
-                    found = NO_TEXT
-            else:
-                at = skip_value(at, end, 0)
-            if at == NULL:
+        more = False
+    while more:
+        quoted = at + 1
+        at = skip_name(at, end)
+        if at == NULL or memchr(quoted, c'\\', at - quoted):
+            return NOT_SIMPLE  # a name with an escape may be any name
+        if at - quoted <= n_name or quoted[n_name] != c'"' or memcmp(quoted, name, n_name):
+            at = skip_value(at, end, 0)
+        elif at < end and at[0] == c'"':
+            out[0] = begin
+            at = read_string(at + 1, end, out)
+            if at == NULL or at == end:
                 return NOT_SIMPLE
-            at = skip_space(at, end)
-            if at == end:
-                return NOT_SIMPLE
-            if at[0] == c'}':
-                at += 1
-                break
-            if at[0] != c',':
-                return NOT_SIMPLE
-            at = skip_space(at + 1, end)
+            at += 1
+            found = TEXT
+        else:
+            out[0] = begin
+            at = skip_literal(at, end, "null", 4)
+            found = NO_TEXT
+        at = next_element(at, end, c'}', &more)
+        if at == NULL:
+            return NOT_SIMPLE
     return found if skip_space(at, end) == end else NOT_SIMPLE
 
 

@@ -1,5 +1,5 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 cdef extern from "Python.h":
@@ -64,3 +64,23 @@ cdef inline uint8_t* write_utf8(const Text* text, uint8_t* out) noexcept nogil:
         return write_str(text, out)
     memcpy(out, text.data, text.n)
     return out + text.n
+
+
+cdef inline uint8_t* write_point(uint32_t point, uint8_t* out) noexcept nogil:
+    # Write a code point as UTF-8. Return the place behind what was written. Requires: room for 2
+    # bytes below 0x800, where the second one is written also if the first is all.
+    if point < 0x800:
+        # One byte or two: where words are short, a branch would be guessed wrong too often.
+        out[0] = <uint8_t>(point if point < 0x80 else 0xC0 | point >> 6)
+        out[1] = <uint8_t>(0x80 | point & 0x3F)
+        return out + 1 + (point >= 0x80)
+    if point < 0x10000:
+        out[0] = <uint8_t>(0xE0 | point >> 12)
+        out[1] = <uint8_t>(0x80 | point >> 6 & 0x3F)
+        out[2] = <uint8_t>(0x80 | point & 0x3F)
+        return out + 3
+    out[0] = <uint8_t>(0xF0 | point >> 18)
+    out[1] = <uint8_t>(0x80 | point >> 12 & 0x3F)
+    out[2] = <uint8_t>(0x80 | point >> 6 & 0x3F)
+    out[3] = <uint8_t>(0x80 | point & 0x3F)
+    return out + 4

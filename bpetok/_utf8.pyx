@@ -26,24 +26,9 @@ cdef uint8_t* write_points(const code_point* points, Py_ssize_t n, uint8_t* out)
                 continue
         for i in range(i, min(i + 8, n)):
             point = points[i]
-            if point < 0x800:
-                # One byte or two: where words are short, a branch would be guessed wrong too often.
-                out[0] = <uint8_t>(point if point < 0x80 else 0xC0 | point >> 6)
-                out[1] = <uint8_t>(0x80 | point & 0x3F)
-                out += 1 + (point >= 0x80)
-            elif point < 0x10000:
-                if point >> 11 == 0xD800 >> 11:
-                    return NULL
-                out[0] = <uint8_t>(0xE0 | point >> 12)
-                out[1] = <uint8_t>(0x80 | point >> 6 & 0x3F)
-                out[2] = <uint8_t>(0x80 | point & 0x3F)
-                out += 3
-            else:
-                out[0] = <uint8_t>(0xF0 | point >> 18)
-                out[1] = <uint8_t>(0x80 | point >> 12 & 0x3F)
-                out[2] = <uint8_t>(0x80 | point >> 6 & 0x3F)
-                out[3] = <uint8_t>(0x80 | point & 0x3F)
-                out += 4
+            if point >> 11 == 0xD800 >> 11:
+                return NULL
+            out = write_point(point, out)
         i += 1
     return out
 

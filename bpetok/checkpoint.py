@@ -73,6 +73,7 @@ class Checkpoint:
     def __init__(self, folder: Path, inputs: list[list[tuple[str, int, str]]]) -> None:
         self._folder = folder
         self._inputs = inputs
+        self._counted = [_read_part(folder, part) for part in range(len(inputs))]
         self._saved_at = monotonic()
 
     def count(
@@ -98,7 +99,7 @@ class Checkpoint:
         bounds : Bounds
             Of the words of all.
         """
-        counted = self._counted(part)
+        counted = self._counted[part]
         tally.n_null += sum(saved.n_null for saved in counted)
         end = counted[-1].end if counted else Position()
         n_bytes = 0
@@ -130,27 +131,13 @@ class Checkpoint:
 
     def n_bytes_counted(self) -> int:
         """Return the bytes of the texts that have been counted."""
-        parts = range(len(self._inputs))
-        return sum(saved.n_bytes for part in parts for saved in self._counted(part))
-
-    def _counted(self, part: int) -> list[_Counted]:
-        """Return the files of counts of a part, in order."""
-        paths = self._folder.glob(f"counts-{part}-*.parquet")
-        counted = sorted(map(_read_counted, paths))
-        end = Position()
-        for saved in counted:
-            if saved.first != end:
-                raise ValueError(
-                    f"{saved.path} does not go on where the counts before it end: remove the folder"
-                )
-            end = saved.end
-        return counted
+        return sum(saved.n_bytes for counted in self._counted for saved in counted)
 
     def _check_unchanged(self, part: int, *positions: Position) -> None:
         """See that files of which parts are counted at different times are what they were."""
         for number in {position.file for position in positions if position.at}:
             path, *state = self._inputs[part][number]
-            if tuple(state) != file_state(path):
+            if tuple(state) != file_state(path, fresh=True):
                 raise changed(path)
 
     def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
@@ -221,6 +208,19 @@ def opened(
 def _save(words: Words, counted: _Counted) -> None:
     """Write a file of counts."""
     save(words, counted.path, {METADATA_KEY: json.dumps(counted[:-1]).encode()})
+
+
+def _read_part(folder: Path, part: int) -> list[_Counted]:
+    """Return what the files of counts of a part have, in order."""
+    counted = sorted(map(_read_counted, folder.glob(f"counts-{part}-*.parquet")))
+    end = Position()
+    for saved in counted:
+        if saved.first != end:
+            raise ValueError(
+                f"{saved.path} does not go on where the counts before it end: remove the folder"
+            )
+        end = saved.end
+    return counted
 
 
 def _read_counted(path: Path) -> _Counted:

@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from errno import EBUSY
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import fsspec
 import numpy as np
@@ -19,13 +21,15 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
 from bpetok import sources
 from bpetok._special import SpecialTokens
-from bpetok.sources import Reading
+from bpetok.sources import Reading, file_state
+from bpetok.sources.files import opened_bytes
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT, texts
 
@@ -232,6 +236,121 @@ def test_folders_and_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ImportError, match="s3fs"):
         bpetok.count_words("s3://bucket/file.txt")
+
+
+class Elsewhere(MemoryFileSystem):
+    """Files that can't be read to their ends, and what was listed is remembered."""
+
+    protocol = "elsewhere"
+    error: ClassVar[Exception]
+    listed: ClassVar[dict[str, object]] = {}
+
+    def _open(self, path: str, *args: Any, **options: Any) -> BytesIO:
+        return Breaking(super()._open(path, *args, **options).getvalue())
+
+    def info(self, path: str, **options: Any) -> Any:
+        if path not in self.listed:
+            self.listed[path] = super().info(path, **options)
+        return self.listed[path]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.listed.clear()
+
+    def find(self, path: str, *args: Any, **options: Any) -> Any:
+        if path.endswith("offline"):
+            raise Elsewhere.error
+        return super().find(path, *args, **options)
+
+
+class Breaking(BytesIO):
+    """Has nothing between a hundredth of a file and its last bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        n = len(self.getvalue())
+        if n // 100 < self.tell() < n - 2000:
+            raise Elsewhere.error
+        return super().read(min(size or -1, 2000))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.jsonl.zst", "a.parquet", "a.arrow"])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError("no such key"), "changed while it was read"),
+        (OSError(EBUSY, "another object"), "changed while it was read"),
+        (RuntimeError("no connection"), "can't be read: no connection"),
+        (TimeoutError(), "can't be read: TimeoutError"),
+    ],
+)
+def test_what_goes_wrong_elsewhere_names_the_url(
+    tmp_path: Path, name: str, error: Exception, message: str
+) -> None:
+    """Whatever exception a file system has for it, and although pyarrow would call it damage."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    path = write(tmp_path, name, [f"some text {i}" for i in range(40_000)])
+    url = f"elsewhere://files/{name}"
+    fsspec.filesystem("elsewhere").pipe(url, path.read_bytes())
+    Elsewhere.error = error
+    with pytest.raises(OSError, match=f"^{url} {message}"):
+        bpetok.count_words(url)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst"])
+def test_a_file_elsewhere_is_read_in_large_parts(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems send a request for each part."""
+    numbers = np.random.default_rng(0).integers(0, 1 << 60, 30_000)
+    path = write(tmp_path, name, [f"{number}" for number in numbers])
+    assert path.stat().st_size > 1 << 18
+    fsspec.filesystem("memory").pipe(f"/large/{name}", path.read_bytes())
+    sizes = []
+
+    def read(file: BytesIO, size: int = -1) -> bytes:
+        sizes.append(size)
+        return BytesIO.read(file, size)
+
+    monkeypatch.setattr(MemoryFile, "read", read, raising=False)
+    bpetok.count_words(f"memory://large/{name}")
+    assert 0 < len(sizes) < 10
+
+
+@pytest.mark.parametrize("change", ["pipe", "rm"])
+def test_a_file_elsewhere_that_changes_meanwhile_is_refused(change: str) -> None:
+    """Also where the file system does not look, as memory doesn't; not what was listed counts."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    elsewhere = fsspec.filesystem("elsewhere")
+    url = "elsewhere://files/changing.txt"
+    elsewhere.pipe(url, b"some text")
+    reading = opened_bytes(url)
+    assert reading.__enter__().read(9) == b"some text"
+    elsewhere.pipe(url, b"other texts") if change == "pipe" else elsewhere.rm(url)
+    with pytest.raises(OSError, match=f"{url} changed while it was read"):
+        reading.__exit__(None, None, None)
+
+
+def test_what_was_listed_elsewhere_is_asked_for_again(tmp_path: Path) -> None:
+    """By each call, and where a checkpoint makes sure that a file is what it was."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    elsewhere = fsspec.filesystem("elsewhere")
+    url = "elsewhere://listed/a.txt"
+    elsewhere.pipe(url, b"a")
+    before = file_state(url)
+    elsewhere.pipe(url, b"a b")
+    assert file_state(url) == before != file_state(url, fresh=True)
+    bpetok.count_words(url, checkpoint=tmp_path / "run")
+    elsewhere.pipe(url, b"a b c")
+    with pytest.raises(ValueError, match=f"the file {url} has changed"):
+        bpetok.count_words(url, checkpoint=tmp_path / "run")
+
+
+def test_a_file_system_that_cannot_be_asked_is_named() -> None:
+    """When files are looked for."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    fsspec.filesystem("elsewhere").pipe("elsewhere://offline/a.txt", b"a")
+    Elsewhere.error = RuntimeError("no connection")
+    with pytest.raises(OSError, match="elsewhere://offline can't be read: no connection"):
+        bpetok.count_words("elsewhere://offline")
 
 
 def test_records_are_encoded_one_by_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,22 @@ from bpetok import sources
 from bpetok._manyfiles import file_sizes
 from bpetok._special import SpecialTokens
 from bpetok.sources.files import null_ended
-from bpetok.sources.pieces import find_cut
+from bpetok.sources.pieces import Cutting, Piece, cut, cut_text, find_cut
+
+
+@given(
+    st.lists(st.sampled_from(["<|>", "<|", " ", "a", "long", "é", "中"]), max_size=30),
+    st.integers(1, 12),
+)
+def test_a_text_in_memory_is_cut_as_one_that_is_read(parts: list[str], chunk_size: int) -> None:
+    """With special tokens, with a pattern of which only these end words, and in long words."""
+    data = "".join(parts).encode()
+    for pattern in ("gpt2", "none"):
+        cutting = Cutting(SpecialTokens([b"<|>"]), pattern, chunk_size)
+        read = [Piece("", 0, data)]
+        if len(data) > chunk_size:
+            read = list(cut("", BytesIO(data).readinto, cutting))
+        assert list(cut_text("", data, cutting)) == read
 
 
 def test_globs_are_expanded_and_sorted(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def _merge(table: Any, plan: CountPlan) -> Any:
 
 def _with_nulls(counts: Any, n_null: int) -> Any:
     """Append a row, without a word, of how many texts were null: it goes where the words go."""
+    if n_null == 0:
+        return counts
     row = pa.table({"word": [None], "count": [n_null]}, schema=SCHEMA)
     return pa.concat_tables([counts.select(SCHEMA.names).cast(SCHEMA), row])
 

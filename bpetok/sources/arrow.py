@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from bpetok._extras import require
 from bpetok.sources.files import damaged, is_url, opened
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars, reader
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
 from bpetok.sources.reading import Context, Position, Sampler
 from bpetok.sources.records import origins_of, packed_texts
 
@@ -131,6 +132,8 @@ def _naming(path: str) -> Iterator[None]:
 
 def is_table(source: object) -> bool:
     """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
+    if isinstance(source, str):  # of which there may be a million
+        return False
     return hasattr(source, "__arrow_c_stream__") or _is_dataset(source)
 
 
@@ -281,7 +284,7 @@ def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
         return pc.utf8_slice_codeunits(column.cast(pa.large_string()), 0, n_chars)
     except pa.ArrowInvalid:  # not UTF-8: the counter says where, or replaces it
         texts = column.cast(pa.large_binary()).to_pylist()
-        cut = [at_most_chars(n_chars, reader(text))(len(text)) for text in texts]
+        cut = [at_most_chars(n_chars, BytesIO(text).read)(len(text)) for text in texts]
         return pa.array(cut, pa.large_binary())
 
 

@@ -8,6 +8,9 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from errno import EBUSY
+from io import SEEK_SET, BufferedReader, RawIOBase
+from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -26,6 +29,8 @@ MANY = 1 << 14
 """Paths that are looked at at a time."""
 SKIPPED = 1 << 20
 """Bytes that are read at a time to get behind them."""
+REQUESTED = 1 << 22
+"""Compressed bytes that another machine is asked for at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -71,11 +76,11 @@ def find_files(
         if not isinstance(file, str | os.PathLike):
             raise TypeError(f"a file must be a str or a path, got {file!r}")
         names.append(os.fspath(file))
-    sizes = _sizes(names, n_threads)
+    names, sizes = _with_sizes(names, n_threads)
     if (sizes < 0).any():
         found = zip(names, sizes.tolist(), strict=True)
-        names = [path for name, size in found for path in ([name] if size >= 0 else _expand(name))]
-        sizes = _sizes(names, n_threads)
+        expanded = ([name] if size >= 0 else _expand(name) for name, size in found)
+        names, sizes = _with_sizes(chain.from_iterable(expanded), n_threads)
     if not names:
         raise ValueError("files must name at least one file, got none")
     for i in np.flatnonzero(sizes < 0).tolist():
@@ -83,10 +88,21 @@ def find_files(
     return names, sizes
 
 
-def _sizes(paths: list[str], n_threads: int) -> NDArray[np.int64]:
-    """Return the sizes of regular files that may be read; -1 where it takes a closer look."""
-    parts = [paths[first : first + MANY] for first in range(0, len(paths), MANY)]
-    return np.concatenate([np.empty(0, np.int64), *map_threads(_sizes_of_some, parts, n_threads)])
+def _with_sizes(paths: Iterable[str], n_threads: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Return paths with the sizes of regular files that may be read; -1 where it takes more.
+
+    While threads ask for sizes, the caller's looks for more paths.
+    """
+    names: list[str] = []
+
+    def parts() -> Iterator[list[str]]:
+        rest = iter(paths)
+        while part := list(islice(rest, MANY)):
+            names.extend(part)
+            yield part
+
+    sizes = [np.empty(0, np.int64), *map_threads(_sizes_of_some, parts(), n_threads)]
+    return names, np.concatenate(sizes)
 
 
 def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
@@ -104,7 +120,7 @@ def null_ended(paths: Iterable[str]) -> bytes:
     return os.fsencode("".join([f"{path}\0" for path in paths]))
 
 
-def _expand(path: str) -> list[str]:
+def _expand(path: str) -> Iterable[str]:
     if path == STANDARD_INPUT:
         if sys.stdin is None:
             raise FileNotFoundError("'-' is standard input, and there is none")
@@ -112,20 +128,17 @@ def _expand(path: str) -> list[str]:
     if is_url(path):
         return _expand_url(path)
     if os.path.isdir(path):  # noqa: PTH112  # a quarter of the time of Path
-        found = _walk(path)
-        if not found:
-            raise FileNotFoundError(f"no files in the folder {path!r}")
-    elif os.path.exists(path):  # noqa: PTH110
-        found = [path]
-    elif glob.has_magic(path):
+        return _walk_all(path)
+    if os.path.exists(path):  # noqa: PTH110
+        return [path]
+    if glob.has_magic(path):
         # Not Path.glob: that one takes no absolute pattern.
         matches = glob.glob(path, recursive=True)  # noqa: PTH207
         found = sorted(match for match in matches if not os.path.isdir(match))  # noqa: PTH112
         if not found:
             raise FileNotFoundError(f"no file matches the pattern {path!r}")
-    else:
-        raise FileNotFoundError(f"no such file: {path!r}")
-    return found
+        return found
+    raise FileNotFoundError(f"no such file: {path!r}")
 
 
 def _checked_size(path: str) -> int:
@@ -138,8 +151,18 @@ def _checked_size(path: str) -> int:
     return state.st_size if S_ISREG(state.st_mode) else -1
 
 
-def _walk(folder: str) -> list[str]:
-    """Return the files of a folder, then those of its folders, sorted by name."""
+def _walk_all(folder: str) -> Iterator[str]:
+    """Yield the files of a folder and of its folders, of which there must be one."""
+    files = chain.from_iterable(_walk(folder))
+    first = next(files, None)
+    if first is None:
+        raise FileNotFoundError(f"no files in the folder {folder!r}")
+    yield first
+    yield from files
+
+
+def _walk(folder: str) -> Iterator[list[str]]:
+    """Yield the files of a folder, then those of each of its folders, sorted by name."""
     files, folders = [], []
     try:
         with os.scandir(folder) as scan:
@@ -152,10 +175,9 @@ def _walk(folder: str) -> list[str]:
                     folders.append(entry.path)
     except PermissionError:
         raise PermissionError(f"no permission to read the folder {folder!r}") from None
-    files.sort()
+    yield sorted(files)
     for path in sorted(folders):
-        files += _walk(path)
-    return files
+        yield from _walk(path)
 
 
 def is_url(path: str) -> bool:
@@ -170,19 +192,35 @@ def local_files(paths: Iterable[str]) -> list[str]:
 
 def _expand_url(url: str) -> list[str]:
     file_system, path = _file_system(url)
-    if glob.has_magic(path):
-        found = sorted(file_system.glob(path))
-    elif file_system.isdir(path):
-        found = sorted(
-            name
-            for name in file_system.find(path)
-            if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
-        )
-    else:
-        found = [path] if file_system.exists(path) else []
+    with _asking(url):
+        file_system.invalidate_cache(path)  # listed by an earlier call, maybe
+        if glob.has_magic(path):
+            found = sorted(file_system.glob(path))
+        elif file_system.isdir(path):
+            found = sorted(
+                name
+                for name in file_system.find(path)
+                if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
+            )
+        else:
+            found = [path] if file_system.exists(path) else []
     if not found:
         raise FileNotFoundError(f"no such file: {url!r}")
     return [file_system.unstrip_protocol(name) for name in found]
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """Raise what goes wrong with another machine as an OSError that names the URL."""
+    try:
+        yield
+    except Exception as error:
+        raise _remote_error(url, error) from error
+
+
+def _remote_error(url: str, error: Exception) -> OSError:
+    kind = type(error) if isinstance(error, FileNotFoundError | PermissionError) else OSError
+    return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -195,14 +233,21 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise ImportError(f"reading {url} needs another package: {error}") from None
 
 
-def file_state(path: str) -> tuple[int, str]:
-    """Return the size of a file and what changes when it is written: a time or a tag."""
+def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
+    """Return the size of a file and what changes when it is written: a time or a tag.
+
+    Of a URL it may be what was listed before, unless `fresh`.
+    """
     if not is_url(path):
         state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
         return state.st_size, str(state.st_mtime_ns)
     file_system, name = _file_system(path)
-    info = file_system.info(name)
-    tags = (info.get(key) for key in ("ETag", "etag", "mtime", "LastModified", "updated"))
+    with _asking(path):
+        if fresh:
+            file_system.invalidate_cache(name)
+        info = file_system.info(name)
+    names = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
+    tags = (info.get(name) for name in names)
     return int(info.get("size") or 0), str(next(filter(None, tags), ""))
 
 
@@ -237,9 +282,8 @@ def opened(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     if is_url(path):
-        file_system, name = _file_system(path)
-        with file_system.open(name, "rb") as file:
-            yield file
+        with _opened_url(path) as remote:
+            yield cast("BinaryIO", remote)
         return
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # as above
         before = _state(os.fstat(file.fileno()))
@@ -250,6 +294,66 @@ def opened(path: str) -> Iterator[BinaryIO]:
         after = None
     if after != before:
         raise changed(path)
+
+
+@contextmanager
+def _opened_url(url: str) -> Iterator[_RemoteFile]:
+    file_system, name = _file_system(url)
+    before = file_state(url)
+    with _asking(url):
+        opened = file_system.open(name, "rb")
+    with opened:
+        file = _RemoteFile(url, opened)
+        try:
+            yield file
+        except Exception:
+            if file.error is None:
+                raise
+            raise file.error from None  # which pyarrow would tell as damage
+    # Some file systems make sure of it (s3fs), others do not (gcsfs).
+    try:
+        after = file_state(url, fresh=True)
+    except FileNotFoundError:
+        after = None
+    if after != before:
+        raise changed(url)
+
+
+class _RemoteFile(RawIOBase):
+    """Reads an open file of another machine; keeps what went wrong meanwhile as an `error`."""
+
+    mode = "rb"
+
+    def __init__(self, url: str, file: Any) -> None:
+        self._url = url
+        self._file = file
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return cast("bytes", self._file.read(size))
+        except Exception as error:
+            # What s3fs raises where the object is another one has that number.
+            gone = isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == EBUSY
+            self.error = changed(self._url) if gone else _remote_error(self._url, error)
+            raise self.error from error
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def changed(path: str) -> OSError:
@@ -295,4 +399,6 @@ def uncompressed(path: str, file: BinaryIO) -> BinaryIO:
         return file
     from bpetok.sources.compression import CompressedFile
 
+    if isinstance(file, _RemoteFile):  # each read may be a request
+        file = BufferedReader(file, REQUESTED)
     return cast("BinaryIO", CompressedFile(path, file))

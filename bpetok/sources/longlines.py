@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from bpetok._jsonlines import unescaped
 from bpetok._jsonstrings import long_strings
-from bpetok.sources.pieces import Read, reader
+from bpetok.sources.pieces import Read
 
 LONG = 1 << 16
 """Bytes of a string from which on it is left out."""
@@ -55,7 +56,7 @@ class LongLine:
     def reader(self, text: str) -> Read:
         """Return a function that reads a string of the record, in UTF-8."""
         if text not in self._spans:
-            return reader(text.encode(errors="surrogatepass"))
+            return BytesIO(text.encode(errors="surrogatepass")).read
         at, end = self._spans[text]
 
         def read(_: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from bpetok.sources.arrow import parquet_items, parquet_sizes
 from bpetok.sources.files import COMPRESSED, file_state, format_of, is_url, opened, uncompressed
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.pieces import Chunk, Piece, cut_text, reader
+from bpetok.sources.pieces import Chunk, Piece, cut_text
 from bpetok.sources.reading import Context, Position, unmarked
 
 BLOCK_SIZE = 1 << 17
@@ -55,7 +56,7 @@ def sample_file(path: str, size: int, context: Context, random: np.random.Genera
         if name == "text":
             items += cut_text(path, block, context.cutting)
         else:
-            items += unmarked(JsonLines(path, context).read_items(reader(block), Position()))
+            items += unmarked(JsonLines(path, context).read_items(BytesIO(block).read, Position()))
     return FileSample(items, _size(items) / share if share else 0)
 
 
