@@ -14,6 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
+from bpetok._key cimport Key, LONG_WORD, PACKED_WORD, hash_key
 from bpetok._longword cimport Lists, lists_free, lists_init
 from bpetok._scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
@@ -21,9 +22,8 @@ from bpetok._scan cimport (
 from bpetok._special cimport SpecialTokens
 from bpetok._utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
 from bpetok._wordcache cimport (
-    CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, Key, LONG_WORD, PACKED_WORD, cache_free,
-    cache_init, cache_put, cache_tidy, copy_cached, find_entry, hash_packed, hash_word, line_of,
-    pack_word
+    CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, cache_free, cache_init, cache_put,
+    cache_tidy, copy_cached, find_entry, key_of_long, key_of_short, line_of
 )
 from bpetok._wordids cimport Vocabulary, encode_word, vocabulary_free, vocabulary_init
 
@@ -433,13 +433,13 @@ cdef class Encoder:
             for i in range(k):
                 length = bounds[i + 1] - bounds[i]
                 if length <= PACKED_WORD:
-                    keys[i] = pack_word(bounds[i], length, readable)
-                    hashed = hash_packed(&keys[i])
+                    keys[i] = key_of_short(bounds[i], length, readable)
+                    hashed = hash_key(keys[i].low, keys[i].high)
                 elif length <= CACHED_WORD:
-                    keys[i] = hash_word(bounds[i], length)
+                    keys[i] = key_of_long(bounds[i], length)
                     hashed = keys[i].low
                 else:
-                    keys[i].low, keys[i].high = 0, <uint64_t>LONG_WORD << 56
+                    keys[i].low, keys[i].high = 0, LONG_WORD
                     hashed = 0
                 lines[i] = line_of(&work.cache, hashed)
                 prefetch(lines[i])

@@ -1,42 +1,13 @@
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cdef extern from "_simd.h":
-    uint64_t load64(const uint8_t* bytes) noexcept nogil
-    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
-
-cdef extern from *:
-    """
-    /* What of the first and of the second 8 bytes belongs to a word of n bytes: a look-up, since a
-     * branch on n would be guessed wrong too often. */
-    #define BYTES_TO(n) ((n) == 0 ? 0 : 0xFFFFFFFFFFFFFFFFULL >> (64 - 8 * (n)) % 64)
-    static const uint64_t low_bytes[] = {
-        BYTES_TO(0), BYTES_TO(1), BYTES_TO(2), BYTES_TO(3), BYTES_TO(4), BYTES_TO(5), BYTES_TO(6),
-        BYTES_TO(7), BYTES_TO(8), BYTES_TO(8), BYTES_TO(8), BYTES_TO(8), BYTES_TO(8), BYTES_TO(8),
-        BYTES_TO(8), BYTES_TO(8),
-    };
-    static const uint64_t high_bytes[] = {
-        0, 0, 0, 0, 0, 0, 0, 0, 0, BYTES_TO(1), BYTES_TO(2), BYTES_TO(3), BYTES_TO(4), BYTES_TO(5),
-        BYTES_TO(6), BYTES_TO(7),
-    };
-    """
-    const uint64_t[] low_bytes
-    const uint64_t[] high_bytes
+from bpetok._key cimport Key, LONG_WORD, hash_bytes, hash_key, pack_word
 
 cdef enum:
-    PACKED_WORD = 15         # bytes; with the length they fill 128 bits
     CACHED_WORD = 256        # bytes; longer words hardly come again
     INLINE_IDS = 3
-    LONG_WORD = 0xFF         # the top byte of a longer word's key
     ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
 
-
-cdef struct Key:
-    # A word of up to PACKED_WORD bytes, zeros behind them, and its length in the top byte; 0, 0 is
-    # no word. A longer word: a hash, and LONG_WORD << 56 | length << 40 | where its bytes stand in the
-    # arena.
-    uint64_t low
-    uint64_t high
 
 cdef struct CacheEntry:
     Key key
@@ -56,42 +27,20 @@ cdef struct Cache:
     Py_ssize_t arena_room
 
 
-cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n, const uint8_t* end) noexcept nogil:
+cdef inline Key key_of_short(const uint8_t* word, Py_ssize_t n, const uint8_t* end) noexcept nogil:
     # Requires: n <= PACKED_WORD, `word` + n <= `end`, and memory is readable up to `end`.
-    cdef Key key
     cdef uint8_t padded[16]
     if end - word < 16:
         memset(padded, 0, 16)
         memcpy(padded, word, n)
         word = padded
-    key.low = load64(word) & low_bytes[n]
-    key.high = load64(word + 8) & high_bytes[n] | <uint64_t>n << 56
-    return key
+    return pack_word(word, n)
 
 
-cdef inline Key hash_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
-    # Requires: PACKED_WORD < n <= CACHED_WORD.
-    cdef Key key
-    cdef Py_ssize_t at = 0
-    cdef uint64_t hashed = <uint64_t>n
-    while at < n:
-        if at > n - 16:
-            at = n - 16
-        hashed = multiply_fold(
-            load64(word + at) ^ <uint64_t>0x9E3779B97F4A7C15 ^ hashed,
-            load64(word + at + 8) ^ <uint64_t>0xD6E8FEB86659FD93,
-        )
-        at += 16
-    key.low = hashed
-    key.high = <uint64_t>LONG_WORD << 56 | <uint64_t>n << 40
-    return key
-
-
-cdef inline uint64_t hash_packed(const Key* key) noexcept nogil:
-    # Of a longer word, the hash is key.low.
-    return multiply_fold(
-        key.low ^ <uint64_t>0x9E3779B97F4A7C15, key.high ^ <uint64_t>0xD6E8FEB86659FD93
-    )
+cdef inline Key key_of_long(const uint8_t* word, Py_ssize_t n) noexcept nogil:
+    # Requires: PACKED_WORD < n <= CACHED_WORD. In the lowest 40 bits of a key that is kept stands
+    # where the bytes of the word are in the arena.
+    return Key(hash_bytes(word, n), LONG_WORD | <uint64_t>n << 40)
 
 
 cdef inline CacheLine* line_of(const Cache* cache, uint64_t hashed) noexcept nogil:

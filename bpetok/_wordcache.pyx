@@ -18,7 +18,7 @@ cdef inline bint same_word(
     const Cache* cache, const Key* kept, const Key* key, const uint8_t* word
 ) noexcept nogil:
     # Whether the kept key is that of `word`, which is looked for with `key`.
-    if key.high >> 56 != LONG_WORD:
+    if key.high < LONG_WORD:
         return kept.low == key.low and kept.high == key.high
     return (
         kept.low == key.low
@@ -66,7 +66,7 @@ cdef void cache_free(Cache* cache) noexcept nogil:
 
 
 cdef uint64_t hash_kept(const Key* key) noexcept nogil:
-    return key.low if key.high >> 56 == LONG_WORD else hash_packed(key)
+    return key.low if key.high >= LONG_WORD else hash_key(key.low, key.high)
 
 
 cdef bint cache_grow(Cache* cache) noexcept nogil:
@@ -121,7 +121,7 @@ cdef void cache_put(
     cdef Py_ssize_t n_bytes
     entry.key = key[0]
     entry.n_ids = <int32_t>n_ids
-    if key.high >> 56 == LONG_WORD:
+    if key.high >= LONG_WORD:
         n_bytes = <Py_ssize_t>(key.high >> 40 & 0xFFFF)
         kept = arena_add(cache, (n_bytes + 3) >> 2)
         if kept == NULL:

@@ -1,9 +1,8 @@
 """Words to unique words with counts: one hash table a thread, and their combination.
 
-A word of up to 15 bytes is one 128-bit key: its bytes, zeros, and its length in the top byte. A
-longer one has the key (hash, length, 255 in the top byte) and its bytes in an arena. Looking a key
-up costs a cache miss for a rare word, so each is packed, hashed and prefetched some words before it
-is looked up.
+A word is known by its key, 128 bits; a longer one than fits has the key (hash, length, LONG_WORD) and
+its bytes in an arena. Looking a key up costs a cache miss for a rare word, so each is packed, hashed
+and prefetched some words before it is looked up.
 """
 
 cimport cython
@@ -13,20 +12,18 @@ from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
+from bpetok._key cimport Key, LONG_WORD, PACKED_WORD, hash_bytes, hash_key, pack_word
 from bpetok._scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
 from bpetok._special cimport SpecialTokens
 
 from bpetok._scan import PATTERN_NAMES
 
 cdef extern from "_simd.h":
-    uint64_t load64(const uint8_t* bytes) noexcept nogil
-    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
     void prefetch(const void* address) noexcept nogil
     void* table_alloc(size_t size) noexcept nogil
     void table_free(void* memory, size_t size) noexcept nogil
 
 cdef enum:
-    INLINE_BYTES = 15          # longest word whose key is its bytes
     PARTITION_BITS = 6
     SMALLEST_CAPACITY = 1 << 12
     ARENA_BLOCK = 1 << 20
@@ -35,30 +32,6 @@ cdef enum:
 
 N_PARTITIONS = 1 << PARTITION_BITS
 """Tables are combined partition by partition: the words whose hash begins with the same bits."""
-
-cdef extern from *:
-    # Constants of C: those of Cython are variables, which each use loads.
-    """
-    #define LONG_WORD ((uint64_t)0xFF << 56)
-    /* Odd numbers without pattern: the fraction bits of pi. */
-    #define PI_0 0x243F6A8885A308D3ULL
-    #define PI_1 0x13198A2E03707345ULL
-    """
-    const uint64_t LONG_WORD, PI_0, PI_1
-
-cdef uint64_t[16] LOW_MASK   # by length: the bytes of the first 8 that belong to the word
-cdef uint64_t[16] HIGH_MASK  # ... of the next 7
-
-
-cdef void fill_masks():
-    cdef int n
-    for n in range(16):
-        LOW_MASK[n] = ~<uint64_t>0 if n >= 8 else (<uint64_t>1 << 8 * n) - 1
-        HIGH_MASK[n] = 0 if n <= 8 else (<uint64_t>1 << 8 * (n - 8)) - 1
-
-
-fill_masks()
-
 
 cdef struct Entry:
     uint64_t low
@@ -75,20 +48,6 @@ cdef struct Table:
     size_t used
     int shift
     int skipped_bits
-
-
-cdef inline uint64_t hash_key(uint64_t low, uint64_t high) noexcept nogil:
-    return multiply_fold(low ^ PI_0, high ^ PI_1)
-
-
-cdef inline uint64_t hash_bytes(const uint8_t* at, Py_ssize_t n) noexcept nogil:
-    # Requires: n >= 16. The last 16 bytes are read whole, overlapping those before.
-    cdef uint64_t h = n
-    cdef const uint8_t* last = at + n - 16
-    while at < last:
-        h = multiply_fold(load64(at) ^ h ^ PI_0, load64(at + 8) ^ PI_1)
-        at += 16
-    return multiply_fold(load64(last) ^ h ^ PI_0, load64(last + 8) ^ PI_1)
 
 
 cdef inline size_t home(const Table* table, uint64_t hash) noexcept nogil:
@@ -181,11 +140,6 @@ cdef uint8_t* arena_copy(ArenaBlock** arena, const uint8_t* bytes, size_t n) noe
     return <uint8_t*> memcpy(<uint8_t*> (block + 1) + block.used - n, bytes, n)
 
 
-cdef struct Key:
-    uint64_t low
-    uint64_t high
-
-
 cdef struct Batch:
     # The keys of the words between two calls of the scanner, and the entries to look at first.
     uint64_t[SCAN_WORDS] low
@@ -193,23 +147,20 @@ cdef struct Batch:
     Entry* entries[SCAN_WORDS]
 
 
-cdef inline Key pack_word(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
+cdef inline Key key_of(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
     # The key of the word at[:n]; 16 bytes may be read from any place up to `last`.
-    cdef Key key
-    if n > INLINE_BYTES or at > last:
-        return pack_rare(at, n)
-    key.low = load64(at) & LOW_MASK[n]
-    key.high = load64(at + 8) & HIGH_MASK[n] | <uint64_t>n << 56
-    return key
+    if n > PACKED_WORD or at > last:
+        return key_of_rare(at, n)
+    return pack_word(at, n)
 
 
-cdef Key pack_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+cdef Key key_of_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
     # The same for a long word, and for one near the end of the memory.
     cdef uint8_t[16] copy
-    if n > INLINE_BYTES:
+    if n > PACKED_WORD:
         return Key(hash_bytes(at, n), LONG_WORD | <uint64_t>n)
     memcpy(copy, at, n)
-    return pack_word(copy, n, copy)  # the 16 bytes of the copy
+    return pack_word(copy, n)
 
 
 @cython.final
@@ -367,10 +318,10 @@ cdef class WordTable:
                 return -1
             table = self.table  # a copy, which nothing that is written below can change
             for i in range(n):
-                key = pack_word(bounds[i], bounds[i + 1] - bounds[i], last)
-                batch.low[i], batch.high[i] = key.low, key.high
+                key = key_of(bounds[i], bounds[i + 1] - bounds[i], last)
                 batch.entries[i] = table.entries + home(&table, hash_key(key.low, key.high))
                 prefetch(batch.entries[i])
+                batch.low[i], batch.high[i] = key.low, key.high
                 if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
                     return -1
             for i in range(max(0, n - AHEAD), n):
@@ -428,7 +379,7 @@ cdef class WordTable:
             # would crowd the first slots of a table that grows with them.
             status = table_reserve(&self.table, ends.shape[0])
             for i in range(0 if status else ends.shape[0]):
-                key = pack_word(&data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16)
+                key = key_of(&data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16)
                 slot = home(&self.table, hash_key(key.low, key.high))
                 status = self.add(slot, key.low, key.high, &data[begin])
                 if status:
