@@ -354,9 +354,11 @@ def count_pieces(
 
     def count(chunk: Chunk) -> int:
         counter = idle.get()
-        with stage("count"):
-            count_chunk(counter, chunk, options)
-        idle.put(counter)
+        try:
+            with stage("count"):
+                count_chunk(counter, chunk, options)
+        finally:
+            idle.put(counter)  # also for the chunks that wait when something fails
         return len(chunk.data)
 
     def close() -> None:

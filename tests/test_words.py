@@ -1,5 +1,7 @@
 """Words are counted exactly, however the text is cut and shared."""
 
+import subprocess
+import sys
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -105,6 +107,16 @@ def test_a_file_that_is_not_utf8_is_named_with_the_offset(tmp_path: Path) -> Non
     small.write_bytes("ok \u00e9".encode()[:-1])
     with pytest.raises(ValueError, match=r"small\.txt is not UTF-8: byte 3 \(0xc3\)"):
         bpetok.count_words([tmp_path / "good.txt", small, tmp_path / "good.txt"])
+
+
+def test_a_failure_in_each_thread_ends_the_run(tmp_path: Path) -> None:
+    """As with a large file in Latin-1, of which no chunk can be counted; none waits for ever."""
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"caf\xe9 and some more words\n" * 500_000)
+    code = "import sys, bpetok; bpetok.count_words(sys.argv[1], n_threads=2)"
+    command = [sys.executable, "-c", code, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert f"ValueError: {path} is not UTF-8: byte 3 (0xe9)" in run.stderr
 
 
 @given(st.lists(st.binary(max_size=40), max_size=3), st.sampled_from([1, 8, 1 << 20]))
