@@ -446,8 +446,8 @@ cdef class Encoder:
             # What is asked for each word stands in local variables, out of memory.
             ids = work.ids + work.n_ids
             for i in range(k):
-                # Which of the two it is is as good as random, so no branch may ask for one of them:
-                # `or` would become two branches, the smaller difference is one.
+                # Either of the two may match, at random, so no branch may ask for one of them: `or`
+                # would become two branches, the smaller difference is one.
                 entry = &lines[i].entries[0]
                 key = &keys[i]
                 differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high

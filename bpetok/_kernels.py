@@ -178,7 +178,7 @@ def index_pairs_shard(
 
     Both in one function, since each is compiled for a third of a second. Counting requires an empty
     table, and stops early, with the table 5/8 full, where that is too small. With `only_bytes` no
-    token is longer, and there are 65,536 entries, where a pair has that of its number: without
+    token is longer, and of 65,536 entries or more a pair has that of its number: without
     looking up how far it is to the next token, counting takes half as long and posting 3/4.
     """
     symbols = shards.symbols[shards.slot_start[s] : shards.slot_start[s + 1]]

@@ -345,6 +345,8 @@ cdef bint newline_follows(const Scanner* s, const Block* following) noexcept nog
     cdef int length
     if beyond:
         return following.newline >> lowest_bit(beyond) & 1
+    while c < s.end and c[0] & 0xC0 == 0x80:  # the rest of a character of white space
+        c += 1
     while c < s.end:
         if c[0] == c'\n' or c[0] == c'\r':
             return True

@@ -309,7 +309,7 @@ cdef class WordTable:
         cdef Table table
         cdef Key key
         cdef Py_ssize_t i, n
-        scan_begin(&scanner, self.pattern, at, end - at, last)
+        scan_begin(&scanner, self.pattern, at, end - at, last + 16)
         while True:
             n = scan_next(&scanner, bounds)
             if n == 0:

@@ -36,9 +36,10 @@ class TrainingFacts(NamedTuple):
     version : str
         The bpetok that trained.
     seconds : mapping of str to float
-        Wall time of the phases "count", "load" (the kernels of learning that were not compiled or
-        loaded by then) and "learn". A file does not keep it, so that the same training always
-        writes the same bytes; of a loaded tokenizer it is empty.
+        Wall time of the phases "count", "load" (kernels that were not compiled or loaded by then,
+        but for the parallel ones, for which "learn" may have to wait) and "learn". A file does not
+        keep it, so that the same training always writes the same bytes; of a loaded tokenizer it is
+        empty.
     """
 
     n_bytes: int

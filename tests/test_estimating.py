@@ -103,6 +103,20 @@ print(memory("VmHWM") - idle)
     assert said / 8 < int(done.stdout) < said
 
 
+@pytest.mark.parametrize("n_different", [1_000_000, 100])
+def test_what_is_decompressed_ahead_is_not_taken_for_read(tmp_path: Path, n_different: int) -> None:
+    """A block of a small file may hold more text than is looked at, here and elsewhere."""
+    fsspec = pytest.importorskip("fsspec")
+    text = "".join(f"{i * i % n_different} and more\n" for i in range(400_000)).encode()
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(text))
+    with fsspec.open("memory://estimates/a.txt.gz", "wb") as file:
+        file.write(path.read_bytes())
+    for name in (str(path), "memory://estimates/a.txt.gz"):
+        found = bpetok.estimate(name, vocab_size=300, sample_size="1MB")
+        assert 0.8 * len(text) < found.n_bytes < 1.2 * len(text), name
+
+
 def test_an_estimate_is_printed(tmp_path: Path, environment: dict[str, str]) -> None:
     """By the command, with its options, in four lines."""
     (tmp_path / "a.jsonl").write_text('{"content": "hello world"}\n' * 1000)

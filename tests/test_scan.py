@@ -119,6 +119,16 @@ def test_a_block_may_end_anywhere(filler: str, part: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("white", ["\u2028", "\u00a0", "\u3000", "\u00a0\u3000", " \u2003"])
+def test_long_runs_of_white_space_equal_those_of_regex(white: str, pattern: str) -> None:
+    """Whether a newline ends them is seen blocks ahead, which may begin within a character."""
+    for n in range(20, 150):
+        for begin, end in (("\n", "\n"), ("\n", ""), ("\n", "x"), ("a\n\n", "\r"), ("\n", "1")):
+            text = begin + (white * n)[:n] + end
+            assert words(text, pattern) == COMPILED[pattern].findall(text), (begin, n, end)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
 @given(text=texts())
 def test_random_text_equals_regex(text: str, pattern: str) -> None:
     """Words of random text in few characters."""

@@ -109,6 +109,13 @@ def test_a_file_that_is_not_utf8_is_named_with_the_offset(tmp_path: Path) -> Non
         bpetok.count_words([tmp_path / "good.txt", small, tmp_path / "good.txt"])
 
 
+def test_a_text_may_end_anywhere_in_a_block() -> None:
+    """The memory of the text ends with it: nothing behind is read, or written over."""
+    for n in range(1, 200):
+        counts = bpetok.count_words_from_iterator([b"a" * n, b"b" * n + b" c"]).to_dict()
+        assert counts == {b"a" * n: 1, b"b" * n: 1, b" c": 1}
+
+
 def test_a_failure_in_each_thread_ends_the_run(tmp_path: Path) -> None:
     """As with a large file in Latin-1, of which no chunk can be counted; none waits for ever."""
     path = tmp_path / "latin1.txt"

@@ -32,6 +32,7 @@ class CompressedFile:
         self._new_stream, self._error = _format_of(path)
         self._stream = self._new_stream()
         self._ahead = b""  # uncompressed, and not asked for yet
+        self._sizes = 0, 1  # of the last block, and of what it was
 
     def seek(self, _: int) -> None:
         """Refuse: what is compressed has to be read."""
@@ -52,11 +53,17 @@ class CompressedFile:
                 parts.append(self._stream.decompress(block))
             except self._error as error:
                 raise damaged(self._path, error) from None
+            self._sizes = len(block), max(1, len(parts[-1]))
             size -= len(parts[-1])
         end = len(parts[-1]) + min(size, 0)
         self._ahead = parts[-1][end:]
         parts[-1] = parts[-1][:end]
         return b"".join(parts)
+
+    def tell(self) -> int:
+        """Return how many bytes of the file have been read; what is ahead counts by its share."""
+        n_block, n_text = self._sizes
+        return self._file.tell() - n_block * len(self._ahead) // n_text
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer, or less of it at the end, and return the number of bytes; as `read`."""

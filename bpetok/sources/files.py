@@ -219,7 +219,8 @@ def _asking(url: str) -> Iterator[None]:
 
 
 def _remote_error(url: str, error: Exception) -> OSError:
-    kind = type(error) if isinstance(error, FileNotFoundError | PermissionError) else OSError
+    kinds = (FileNotFoundError, PermissionError, OSError)  # theirs may take other arguments
+    kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
     return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
 
 
@@ -246,8 +247,8 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
         if fresh:
             file_system.invalidate_cache(name)
         info = file_system.info(name)
-    names = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
-    tags = (info.get(name) for name in names)
+    keys = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
+    tags = (info.get(key) for key in keys)
     return int(info.get("size") or 0), str(next(filter(None, tags), ""))
 
 

@@ -74,10 +74,10 @@ def _beginning(path: str, size: int, file_size: int) -> tuple[list[bytes], float
             parts.append(part)
             left -= len(part)
         whole = b"".join(parts)
-        if left > 0 or raw.tell() >= file_size:
+        if left > 0 or file.tell() >= file_size:
             return [whole], 1
         end = whole.rfind(b"\n") + 1
-        return [whole[:end]], raw.tell() / file_size * end / len(whole)
+        return [whole[:end]], file.tell() / file_size * end / len(whole)
 
 
 def _blocks(
