@@ -136,16 +136,12 @@ def train(
             f"compat={compat!r} goes by the order of the words in the text, which weights, "
             "checkpoint and max_memory do not keep: leave them out"
         )
-    begin = perf_counter()
     identity = {**learning.identity(), **bounds.facts}
     with reporting(progress) as report, checkpointing(checkpoint, job, identity) as saved:
-        # Nothing here holds the words any more while merges are learned.
-        run = _prepare(
-            _fitting(_while_loading(lambda: count_job(job, report, saved)), plan.n_merges, bounds),
-            plan,
-            begin,
-            saved,
-        )
+        words, seconds = _while_loading(lambda: count_job(job, report, saved))
+        words = _fitting(words, plan.n_merges, bounds)
+        run = _prepare(words, plan, seconds, saved)
+        del words  # which take memory while merges are learned
         return _learn(run, plan, report)
 
 
@@ -181,11 +177,10 @@ def train_from_iterator(
     )
     counting = plan.counting
     pieces = sources.text_pieces(texts, counting.specials, pattern=counting.pattern)
-    begin = perf_counter()
     with reporting(progress) as report:
-        run = _prepare(
-            _while_loading(lambda: count_pieces(pieces, counting, report, None)), plan, begin
-        )
+        words, seconds = _while_loading(lambda: count_pieces(pieces, counting, report, None))
+        run = _prepare(words, plan, seconds)
+        del words  # as above
         return _learn(run, plan, report)
 
 
@@ -247,7 +242,8 @@ def train_from_words(
         **bounds.facts,
     }
     with reporting(progress) as report, _checkpointing(checkpoint, words, identity) as saved:
-        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, begin, saved)
+        seconds = {"count": perf_counter() - begin, "load": 0.0}
+        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, seconds, saved)
         return _learn(run, plan, report)
 
 
@@ -261,10 +257,18 @@ def _checkpointing(
     return opened(folder, {"words": digest(words), **learning})
 
 
-def _while_loading(count: Callable[[], Words]) -> Words:
-    """Count words while the kernels load, since counting leaves Python to others."""
-    threading.Thread(target=load_kernels, daemon=True).start()
-    return count()
+def _while_loading(count: Callable[[], Words]) -> tuple[Words, dict[str, float]]:
+    """Count words while the kernels load, since counting leaves Python to others.
+
+    Returns the words and the seconds of counting, and of waiting for the kernels after that.
+    """
+    begin = perf_counter()
+    loading = threading.Thread(target=load_kernels, daemon=True)
+    loading.start()
+    words = count()
+    counted = perf_counter()
+    loading.join()
+    return words, {"count": counted - begin, "load": perf_counter() - counted}
 
 
 def _fitting(words: Words, n_merges: int, bounds: Bounds) -> Words:
@@ -288,13 +292,15 @@ class _Run(NamedTuple):
     saved: Checkpoint | None
 
 
-def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = None) -> _Run:
+def _prepare(
+    words: Words, plan: Plan, seconds: dict[str, float], saved: Checkpoint | None = None
+) -> _Run:
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
-    counted = perf_counter()
-    load_kernels()  # or wait until the thread that does it has done it
-    loaded = perf_counter()
+    begin = perf_counter()
+    load_kernels()
+    seconds["load"] += perf_counter() - begin
     n_bytes = words.n_bytes
     facts = TrainingFacts(
         n_bytes=n_bytes,
@@ -303,7 +309,7 @@ def _prepare(words: Words, plan: Plan, begin: float, saved: Checkpoint | None = 
         n_tokens=n_bytes,  # bytes are the first tokens
         min_frequency=plan.rule.min_frequency,
         version=__version__,
-        seconds={"count": counted - begin, "load": loaded - counted},
+        seconds=seconds,
     )
     before = NO_MERGES if saved is None else saved.merges()
     n_left = plan.n_merges - len(before.counts)

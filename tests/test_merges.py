@@ -1,7 +1,11 @@
 """Merges are those of the naive learner, for any threads, batches and thresholds."""
 
+import json
 import random
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,15 +182,28 @@ def test_counts_that_drop_steeply_take_few_passes(monkeypatch: pytest.MonkeyPatc
     assert len(passes) < 40
 
 
-def test_kernels_are_compiled_for_one_set_of_types() -> None:
-    """Each is compiled for a second and more: the parallel ones must call it as Python does."""
-    from bpetok import _kernels
+def test_kernels_are_compiled_for_one_set_of_types(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Each is compiled for a second and more: the parallel ones must call it as Python does.
 
-    words = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-    tuning = Tuning(parallel_slots=0, parallel_postings=0)
-    rule = Rule(ties="place")  # the one that posts by itself
-    for n_threads in (1, 2):
-        Learner(words, 3, rule, n_threads, tuning).learn()
-    kernels = [kernel for kernel in vars(_kernels).values() if hasattr(kernel, "signatures")]
-    assert len(kernels) > 5
-    assert all(len(kernel.signatures) == 1 for kernel in kernels)
+    With ties by place, where the kernel that posts is called by itself, too.
+    """
+    code = """
+from bpetok import Words, _kernels
+from bpetok.merges import Learner, Rule, Tuning
+words = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
+tuning = Tuning(parallel_slots=0, parallel_postings=0)
+for n_threads in (1, 2):
+    Learner(words, 3, Rule(ties="place"), n_threads, tuning).learn()
+print([len(k.signatures) for k in vars(_kernels).values() if hasattr(k, "signatures")])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "NUMBA_CACHE_DIR": str(tmp_path)},  # what is cached has no signatures
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(json.loads(done.stdout)) == {1}
+    assert len(json.loads(done.stdout)) > 5
