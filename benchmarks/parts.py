@@ -17,9 +17,9 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import bpetok
+from benchmarks.worker import timed
 from bpetok.sources import sample_files
 
 SPECIAL_TOKENS = ["<|endoftext|>"]
@@ -34,13 +34,6 @@ def wc(files: Sequence[str], locale: str) -> None:
         env=os.environ | {"LC_ALL": locale},
         check=True,
     )
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    begin = perf_counter()
-    function()
-    return perf_counter() - begin
 
 
 def measure(files: Sequence[str], n_threads: int, n_repeats: int, vocab_size: int) -> list[Turn]:
@@ -68,7 +61,7 @@ def measure(files: Sequence[str], n_threads: int, n_repeats: int, vocab_size: in
 
 def in_turns(parts: dict[str, Callable[[], object]], n_repeats: int) -> list[Turn]:
     """Time all parts again and again; a first turn, which loads, is left out."""
-    turns = [{name: seconds(part) for name, part in parts.items()} for _ in range(n_repeats + 1)]
+    turns = [{name: timed(part)[0] for name, part in parts.items()} for _ in range(n_repeats + 1)]
     return turns[1:]
 
 

@@ -78,7 +78,10 @@ def mark(row: Record) -> str:
 def trained(records: Sequence[Record]) -> str:
     """Lay out time and memory of training, with ratios."""
     measured = groups(records, "train")
-    again = {(r.name, r.threads): r.median("call_seconds") for r in groups(records, "again")}
+    again = {
+        (row.name, row.threads): f"{row.median('call_seconds'):.2f}"
+        for row in groups(records, "again")
+    }
     marks = {r["contender"]: mark(r) for r in records if r["kind"] == "comparison"}
     rows = [
         {
@@ -89,9 +92,7 @@ def trained(records: Sequence[Record]) -> str:
             "least": f"{row.least('wall_seconds'):.2f}",
             "spread": f"{row.spread('wall_seconds'):.0%}",
             "own call, s": f"{row.median('call_seconds'):.2f}",
-            "a second one, s": (
-                f"{again[row.name, row.threads]:.2f}" if (row.name, row.threads) in again else ""
-            ),
+            "a second one, s": again.get((row.name, row.threads), ""),
             "CPU, s": f"{row.median('cpu_seconds'):.2f}",
             "peak, MB": f"{row.median('peak_bytes') / MB:,.0f}",
             "ratio": f"{ratio(row, base_of(measured, row.threads)):.1f}",

@@ -130,7 +130,7 @@ def again(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Train twice and give the seconds of the second call, which finds all loaded."""
     job = _train_job(contender, spec)
     contender.train(job)
-    return {"call_seconds": _timed(lambda: contender.train(job))[0]}
+    return {"call_seconds": timed(lambda: contender.train(job))[0]}
 
 
 def stages(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
@@ -156,10 +156,10 @@ def encode(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     encoder = contender.load(job)
     encoder.batch([" "])
     load_seconds = time.perf_counter() - started
-    first_seconds, encoded = _timed(lambda: encoder.batch(texts))
+    first_seconds, encoded = timed(lambda: encoder.batch(texts))
     if spec["learned_file"]:
         write_ids(encoder.ids(encoded), Path(spec["learned_file"]))
-    second_seconds, encoded = _timed(lambda: encoder.batch(texts))
+    second_seconds, encoded = timed(lambda: encoder.batch(texts))
     ids = [list(map(int, row)) for row in encoder.ids(encoded)]
     del encoded
     n_ids = sum(map(len, ids))
@@ -183,7 +183,7 @@ def hard(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     text = HARD_TEXTS[spec["case"]]()
     encoder = contender.load(EncodeJob(**spec["job"]))
     encoder.batch([" "])
-    return {"call_seconds": sorted(_timed(lambda: encoder.batch([text]))[0] for _ in range(3))[1]}
+    return {"call_seconds": sorted(timed(lambda: encoder.batch([text]))[0] for _ in range(3))[1]}
 
 
 def to_file(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def to_file(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     encoder.batch([" "])
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "ids.bin"
-        seconds, _ = _timed(lambda: encoder.to_file(spec["files"], str(output)))
+        seconds, _ = timed(lambda: encoder.to_file(spec["files"], str(output)))
         return {"call_seconds": seconds, "file_bytes": output.stat().st_size}
 
 
@@ -211,7 +211,8 @@ def idle(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Give the seconds of a call, and its value."""
     started = time.perf_counter()
     value = call()
     return time.perf_counter() - started, value
@@ -219,7 +220,7 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def seconds_to_decode(encoder: Encoder, rows: list[list[int]]) -> float:
     """Seconds for all rows, one after another."""
-    return _timed(lambda: [encoder.decode(row) for row in rows])[0]
+    return timed(lambda: [encoder.decode(row) for row in rows])[0]
 
 
 def short_seconds(encoder: Encoder, texts: list[str]) -> float:
@@ -232,7 +233,7 @@ def short_seconds(encoder: Encoder, texts: list[str]) -> float:
             )
         if len(pieces) >= MAX_SHORT_TEXTS:
             break
-    rounds = sorted(_timed(lambda: [encoder.one(piece) for piece in pieces])[0] for _ in range(5))
+    rounds = sorted(timed(lambda: [encoder.one(piece) for piece in pieces])[0] for _ in range(5))
     return rounds[2] / max(len(pieces), 1)
 
 

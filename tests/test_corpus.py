@@ -262,6 +262,14 @@ class Elsewhere(MemoryFileSystem):
         return super().find(path, *args, **options)
 
 
+@pytest.fixture
+def elsewhere() -> Elsewhere:
+    """The file system of the URLs that begin with elsewhere://."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    file_system: Elsewhere = fsspec.filesystem("elsewhere")
+    return file_system
+
+
 class Breaking(BytesIO):
     """Has nothing between a hundredth of a file and its last bytes."""
 
@@ -283,13 +291,12 @@ class Breaking(BytesIO):
     ],
 )
 def test_what_goes_wrong_elsewhere_names_the_url(
-    tmp_path: Path, name: str, error: Exception, message: str
+    tmp_path: Path, elsewhere: Elsewhere, name: str, error: Exception, message: str
 ) -> None:
     """Whatever exception a file system has for it, and although pyarrow would call it damage."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
     path = write(tmp_path, name, [f"some text {i}" for i in range(40_000)])
     url = f"elsewhere://files/{name}"
-    fsspec.filesystem("elsewhere").pipe(url, path.read_bytes())
+    elsewhere.pipe(url, path.read_bytes())
     Elsewhere.error = error
     with pytest.raises(OSError, match=f"^{url} {message}"):
         bpetok.count_words(url)
@@ -316,10 +323,10 @@ def test_a_file_elsewhere_is_read_in_large_parts(
 
 
 @pytest.mark.parametrize("change", ["pipe", "rm"])
-def test_a_file_elsewhere_that_changes_meanwhile_is_refused(change: str) -> None:
+def test_a_file_elsewhere_that_changes_meanwhile_is_refused(
+    elsewhere: Elsewhere, change: str
+) -> None:
     """Also where the file system does not look, as memory doesn't; not what was listed counts."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    elsewhere = fsspec.filesystem("elsewhere")
     url = "elsewhere://files/changing.txt"
     elsewhere.pipe(url, b"some text")
     reading = opened_bytes(url)
@@ -329,10 +336,8 @@ def test_a_file_elsewhere_that_changes_meanwhile_is_refused(change: str) -> None
         reading.__exit__(None, None, None)
 
 
-def test_what_was_listed_elsewhere_is_asked_for_again(tmp_path: Path) -> None:
+def test_what_was_listed_elsewhere_is_asked_for_again(tmp_path: Path, elsewhere: Elsewhere) -> None:
     """By each call, and where a checkpoint makes sure that a file is what it was."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    elsewhere = fsspec.filesystem("elsewhere")
     url = "elsewhere://listed/a.txt"
     elsewhere.pipe(url, b"a")
     before = file_state(url)
@@ -344,10 +349,9 @@ def test_what_was_listed_elsewhere_is_asked_for_again(tmp_path: Path) -> None:
         bpetok.count_words(url, checkpoint=tmp_path / "run")
 
 
-def test_a_file_system_that_cannot_be_asked_is_named() -> None:
+def test_a_file_system_that_cannot_be_asked_is_named(elsewhere: Elsewhere) -> None:
     """When files are looked for."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    fsspec.filesystem("elsewhere").pipe("elsewhere://offline/a.txt", b"a")
+    elsewhere.pipe("elsewhere://offline/a.txt", b"a")
     Elsewhere.error = RuntimeError("no connection")
     with pytest.raises(OSError, match="elsewhere://offline can't be read: no connection"):
         bpetok.count_words("elsewhere://offline")
