@@ -18,9 +18,9 @@ THREAD_MEMORY = 12_000_000
 """What reading takes, in all and for each thread: blocks, records, chunks on their way. With
 Parquet, most of the first was seen."""
 LEAST_TABLE = 8_000_000
-LEFT_MEMORY = 130_000_000
-"""What is in memory beside what is learned: compiled kernels, 50 MB, and what counting has taken
-and not given back: 20 (text) to 80 MB (Parquet)."""
+LEFT_MEMORY = 170_000_000
+"""What is in memory beside what is learned: Numba, up to 100 MB, where kernels must be compiled or
+are parallel; and what counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
 
 MOST_RARE = 1 << 16
 """Words that come more often are never left out to save memory."""

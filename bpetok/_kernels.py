@@ -1,15 +1,13 @@
 """The inner loops of learning, compiled by Numba. Nothing here checks its input or raises.
 
-What the arrays mean is said at the NamedTuples that hold them; why the whole is exact, in
-``merges.py``. A shard is a contiguous range of words with its own slots, postings, rows and events;
-in an array of all shards, shard s owns [start[s], start[s + 1]).
+What the arrays mean is said in ``_layout.py``; why the whole is exact, in ``merges.py``.
 
 What one thread does for all shards stands in ``_pairs.pyx``: each function here costs each user a
 part of a second when it is compiled, and all of these are needed.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -18,114 +16,43 @@ from numba import prange
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from bpetok._layout import DROPPED, NOTHING, Batch, Int32, Int64, PairCounts, Rows, Shards, UInt64
 from bpetok._pairs import FILTER_BITS
 from bpetok._slots import BLOCK_BITS
 
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-UInt64 = NDArray[np.uint64]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 PREFETCH_AHEAD = 16
 """Postings looked ahead: apply is bound by cache misses, and asking early halves its time."""
-
-NOTHING = -1
-"""In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
-
-DROPPED = -2
-"""In ``row_of``: the neighbour has no row, since the pair that stood there is not counted."""
 
 U = np.uint64
 """Marks an index that is never negative: what is compiled need not ask whether to count from the
 end, which took a quarter of the time of learning."""
 
 
-class Shards(NamedTuple):
-    """The words, as slots that never move: one a byte, and one before and after each word.
+def inner(function: Kernel) -> Kernel:
+    """Compile a function that only compiled ones call, into each of them.
 
-    A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
-    right neighbour starts at p + token_len[id] and the left neighbour's id stands in slot p - 1.
-    A posting is the slot where a pair begins, counted from the shard's first.
+    That way LLVM sees that nothing raises, and leaves the code for it out. Nothing is allocated, so
+    arrays need not be counted as references to be freed: without that code (_nrt) all compiles in
+    3/4 of the time.
     """
-
-    symbols: Int32
-    slot_start: Int64  # multiples of a block
-    weights: Int64  # by block of 2**BLOCK_BITS slots: the count of each word in it
-    token_len: Int32
-    n_tokens: Int64  # by shard; the sum of all is that of the tokens, repetitions included
-    postings: Int32
-    posting_start: Int64
+    options = {"_nrt": False, "forceinline": True}
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Kernel", numba.njit(**options)(function))
 
 
-class Batch(NamedTuple):
-    """The merges of one round: merge m makes id first_id + m."""
+def jit_parallel(function: Kernel) -> Kernel:
+    """Compile a function whose prange loop runs on several threads, kept where that is possible.
 
-    left: Int32
-    right: Int32
-    run_start: Int64  # by [merge * n_shards + shard]: the postings of the pair ...
-    run_end: Int64  # ... in ascending order; some are stale
-    yields_to: Int64  # how often a pair made in this round must stand to come before the merge
-    size: Int64  # [1]: how many there are
-    applied: Int64  # by shard: how many of them were applied
-    filter: UInt64  # bits by the hash of a pair: where it is 0, the pair is not counted
-
-
-class Rows(NamedTuple):
-    """What a round changes: a row for each shard, merge, side and neighbour.
-
-    Its events are the places of the new pair, to be posted where the pair is kept.
+    Its index is unsigned: what it calls is compiled once more for that unless it is made signed.
     """
-
-    key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
-    sums: Int64  # by [2 * row]: sum of the weights where it stands; [2 * row + 1]: in how many
-    # places; once they are reduced, where to post them next, or NOTHING
-    row_start: Int64  # the shard's first row; what is below counts rows from there
-    merge_rows: Int64  # by [shard * (len(batch.left) + 1) + merge]: the merge's first row
-    row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the merges
-    event_row: Int32
-    event_slot: Int32
-    event_start: Int64
-    n_events: Int64  # by shard
-
-
-class PairCounts(NamedTuple):
-    """All adjacent pairs of each shard, in hash tables of entries of three numbers.
-
-    They are the pair as left << 32 | right, or NOTHING; its weight, the sum of the counts of the
-    words where it stands; and in how many places. While postings are written the last is where the
-    next one goes, or NOTHING.
-    """
-
-    entries: Int64
-    table_start: Int64  # in entries
-    size: Int64  # entries in use, by shard
-
-
-def jit(function: Kernel, **options: bool) -> Kernel:
-    """Compile a function, cached on disk where any cache folder is writable.
-
-    Nothing is allocated in it, so arrays need not be counted as references to be freed: without
-    that code (_nrt) it compiles in 3/4 of the time.
-    """
-    options = {"nogil": True, "_nrt": False, **options}
+    options = {"parallel": True, "nogil": True, "_nrt": False}
     try:
         compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to cache in: compile anew in each process
         compiled = numba.njit(**options)(function)
     return cast("Kernel", compiled)
-
-
-def inner(function: Kernel) -> Kernel:
-    """Compile a function that only kernels call: Python needs no way into it."""
-    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-
-def jit_parallel(function: Kernel) -> Kernel:
-    """Compile a function whose prange loop runs on several threads.
-
-    Its index is unsigned: what it calls is compiled once more for that unless it is made signed.
-    """
-    return jit(function, parallel=True)
 
 
 if numba.config.DISABLE_JIT:
@@ -170,7 +97,7 @@ def find_entry(entries: Int64, left: int, right: int) -> int:
     return entry
 
 
-@jit
+@inner
 def index_pairs_shard(
     s: int | np.int64, shards: Shards, counts: PairCounts, posting: bool, only_bytes: bool
 ) -> None:
@@ -232,13 +159,6 @@ def post_events(s: int | np.int64, shards: Shards, rows: Rows) -> None:
     rows.n_events[s] = 0
 
 
-@jit
-def post(shards: Shards, rows: Rows) -> None:
-    """Post the events of all shards."""
-    for s in range(len(rows.n_events)):
-        post_events(s, shards, rows)
-
-
 @inner
 def prefetch_place(symbols: Int32, weights: Int64, slot: int, length: int) -> None:
     """Ask for what a merge that makes a token of so many bytes needs at a place.
@@ -289,7 +209,7 @@ def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
     return is_set
 
 
-@jit
+@inner
 def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
     """Post the last round's events in one shard, then apply the merges of this round.
 

@@ -22,7 +22,7 @@ MAX_SHARD_SLOTS = (1 << 31) - 1
 
 
 class Packed(NamedTuple):
-    """Words as slots: see `_kernels.Shards`."""
+    """Words as slots: see `_layout.Shards`."""
 
     symbols: Int32
     slot_start: Int64

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._kernels import Batch, Rows, Shards
+from bpetok._layout import Batch, Rows, Shards
 
 TIES: dict[str, int]
 FILTER_BITS: int

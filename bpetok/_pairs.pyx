@@ -93,7 +93,7 @@ cdef class Pairs:
     Parameters
     ----------
     shards, batch, rows
-        Arrays that the kernels share: see `_kernels.Shards`, `Batch` and `Rows`.
+        Arrays that the kernels share: see `_layout.Shards`, `Batch` and `Rows`.
     left, right : int32 arrays, counts : int64 array, shape (n_merges,)
         What was learned; `select` adds to it.
     ties : int

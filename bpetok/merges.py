@@ -46,12 +46,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok._layout import NOTHING, Batch, PairCounts, Rows, Shards
 from bpetok._packing import pack
 from bpetok._pairs import FILTER_BITS, TIES, Pairs
 from bpetok._timing import stage
 
 if TYPE_CHECKING:
-    from bpetok import _kernels
+    from bpetok._machine_code import Kernels
     from bpetok.words import Words
 
 Int32 = NDArray[np.int32]
@@ -63,9 +64,10 @@ N_BYTES = 256
 class Tuning(NamedTuple):
     """Bounds that decide how fast merges are learned, and never which."""
 
-    parallel_slots: int = 6_000_000
+    parallel_slots: int = 12_000_000
     """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
-    the large ones."""
+    the large ones, and needs Numba, which takes half a second to load. From here on a second
+    thread saves that in three trainings, and at ten times as many slots in the first."""
     parallel_postings: int = 2_000
     """A round of fewer postings runs on one thread: sharing costs some 40 us."""
     batch_merges: int = 256
@@ -135,9 +137,8 @@ _is_forked_child = False
 
 
 _load_lock = threading.RLock()
-"""Held while Numba is imported and kernels are compiled: a fork waits for it, since the child
-could never take the locks that Numba's own thread held."""
-_are_loaded = False
+"""Held while kernels are loaded or compiled: a fork waits for it, since the child could never take
+the locks that Numba's own thread held."""
 
 
 def _after_fork_in_child() -> None:
@@ -165,20 +166,21 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def load_kernels() -> None:
-    """Import Numba and compile or load the kernels, so that learning need not wait for them.
+def load_kernels() -> Kernels:
+    """Return the kernels of one thread, loaded or, if need be, compiled."""
+    from bpetok._machine_code import kernels
 
-    The parallel ones are left out: only a large number of words needs them.
-    """
+    with _load_lock, stage("load"), _without_collector():
+        return kernels()
+
+
+def load_parallel_kernels() -> None:
+    """Load or compile the parallel kernels, which a large number of words needs, and Numba."""
     from bpetok.words import Words
 
-    global _are_loaded
-    with _load_lock:
-        if not _are_loaded:
-            toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-            with stage("load"), _without_collector():
-                Learner(toy, 5).learn()
-            _are_loaded = True
+    toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
+    at_once = Tuning(parallel_slots=0, parallel_postings=0)
+    Learner(toy, 5, n_threads=2, tuning=at_once).learn()
 
 
 @contextmanager
@@ -214,7 +216,6 @@ def learn_merges(
     progress : callable, optional
         Called with the number of merges learned so far, every few milliseconds.
     """
-    load_kernels()
     return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
 
 
@@ -242,7 +243,8 @@ def _numba_threads(n: int) -> Iterator[None]:
     if n == 1 or _is_forked_child:
         yield
         return
-    import numba
+    with _load_lock:
+        import numba
 
     with _environment(OMP_THREADS):
         before = numba.get_num_threads()  # Numba starts its threads now
@@ -265,9 +267,7 @@ class Learner:
         tuning: Tuning | None = None,
         start: Start | None = None,
     ) -> None:
-        from bpetok import _kernels
-
-        self.kernels = _kernels
+        self.kernels = load_kernels()
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
         if start is None:
@@ -301,7 +301,7 @@ class Learner:
         token_len[: len(self.tokens)] = list(map(len, self.tokens))
         n_tokens = np.zeros(self.n_shards, np.int64)
         n_tokens[0] = start.n_tokens
-        self.shards = self.kernels.Shards(
+        self.shards = Shards(
             *packed,
             token_len=token_len,
             n_tokens=n_tokens,
@@ -313,7 +313,7 @@ class Learner:
         n = self.n_shards
         # Where a batch may end early, in one shard, the others would have to end there too.
         most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
-        self.batch = self.kernels.Batch(
+        self.batch = Batch(
             left=np.empty(most, np.int32),
             right=np.empty(most, np.int32),
             run_start=np.empty(most * n, np.int64),
@@ -385,8 +385,8 @@ class Learner:
         while not self.pairs.reduce(self.theta, self.rule.max_token_length):
             self._reserve_postings()
         if self.rule.ties == "place":  # else the next round does it
-            with _load_lock:  # it may have to be compiled
-                self.kernels.post(self.shards, self.rows)
+            nothing = self.batch._replace(size=np.zeros(1, np.int64))
+            self._run("apply", self.shards, nothing, self.rows, 0, in_parallel=False)
         self.n_learned = self.pairs.n_learned
 
     def _run(self, name: str, *args: object, in_parallel: bool = True) -> None:
@@ -397,7 +397,9 @@ class Learner:
                 on_shard(s, *args)
         else:
             with _parallel_lock:
-                getattr(self.kernels, name)(*args)
+                from bpetok import _kernels
+
+                getattr(_kernels, name)(*args)
 
     def _first_theta(self, best_count: int) -> int:
         """Return a threshold that most likely serves to the last merge.
@@ -446,7 +448,7 @@ class Learner:
             TIES[self.rule.ties],
         )
         self.pairs.add(keys, totals, starts, places)
-        counts.entries[2::3] = self.kernels.NOTHING
+        counts.entries[2::3] = NOTHING
         present = entries >= 0
         counts.entries[entries[present] + 2] = starts[present]
         self._run("index_pairs", self.shards, counts, True, self._only_bytes())
@@ -455,7 +457,7 @@ class Learner:
         """Tell whether no merge has been made yet."""
         return self.n_learned + len(self.tokens) == N_BYTES
 
-    def _count_pairs(self) -> _kernels.PairCounts:
+    def _count_pairs(self) -> PairCounts:
         """Count all adjacent pairs, in a hash table for each shard."""
         n = self.n_shards
         n_slots = len(self.shards.symbols) // n
@@ -465,8 +467,8 @@ class Learner:
             capacity = 1 << (n_slots // 16).bit_length()
         while True:
             entries = np.zeros(n * capacity * 3, np.int64)
-            entries[::3] = self.kernels.NOTHING
-            counts = self.kernels.PairCounts(
+            entries[::3] = NOTHING
+            counts = PairCounts(
                 entries=entries,
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
@@ -476,7 +478,7 @@ class Learner:
                 return counts
             capacity *= 4
 
-    def _kept_pairs(self, counts: _kernels.PairCounts) -> tuple[Int64, Int64, Int64, Int64]:
+    def _kept_pairs(self, counts: PairCounts) -> tuple[Int64, Int64, Int64, Int64]:
         """Return the pairs that stand theta times.
 
         They are the keys, the counts, and by [shard, pair] the places and the entries, or NOTHING.
@@ -500,16 +502,16 @@ class Learner:
         A pair that a round makes stands in at most as many places as the pair that was merged, so
         none has more postings than the first ones. A merge adds at most two and takes a token away.
         """
-        k, n = self.kernels, self.n_shards
+        n = self.n_shards
         most_of_all = int((places.sum(axis=1) + 2 * np.diff(self.shards.slot_start)).max())
         most = max(int(places.max(initial=0)), min(self.tuning.batch_postings, most_of_all))
         start = np.arange(n + 1, dtype=np.int64) * 2 * most
-        self.rows = k.Rows(
+        self.rows = Rows(
             key=np.empty(start[-1], np.int32),
             sums=np.empty(2 * start[-1], np.int64),
             row_start=start,
             merge_rows=np.empty(n * (len(self.batch.left) + 1), np.int64),
-            row_of=np.full(n * 2 * self.vocab_size, k.NOTHING, np.int32),
+            row_of=np.full(n * 2 * self.vocab_size, NOTHING, np.int32),
             event_row=np.empty(start[-1], np.int32),
             event_slot=np.empty(start[-1], np.int32),
             event_start=start,
@@ -544,7 +546,7 @@ def _nth_count(counts: Int64, n: int) -> int:
     return int(np.partition(counts, rank)[rank])
 
 
-def _find_entries(counts: _kernels.PairCounts, keys: Int64) -> Int64:
+def _find_entries(counts: PairCounts, keys: Int64) -> Int64:
     """Return by [shard, key] where each shard's table has the ascending keys, or NOTHING."""
     found = np.full((len(counts.size), len(keys)), -1, np.int64)
     if len(keys) == 0:

@@ -24,7 +24,7 @@ from bpetok._start import start_after
 from bpetok.compat import LONGEST
 from bpetok.counting import WeightedFiles, checkpointing, count_job, prepare_count
 from bpetok.facts import TrainingFacts
-from bpetok.merges import Learner, Merges, load_kernels
+from bpetok.merges import Learner, Merges, load_kernels, load_parallel_kernels
 from bpetok.progress import Progress, Report, reporting
 from bpetok.sources import Reading, StrPath
 from bpetok.tokenizer import Tokenizer
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from bpetok.checkpoint import Checkpoint
 
+LARGE_TEXT = 1_000_000_000
+"""Bytes from which on the words are learned from on several threads, as good as certainly."""
 NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
 
 
@@ -138,7 +140,9 @@ def train(
         )
     identity = {**learning.identity(), **bounds.facts}
     with reporting(progress) as report, checkpointing(checkpoint, job, identity) as saved:
-        words, seconds = _while_loading(lambda: count_job(job, report, saved))
+        n_known = sum(corpus.total or 0 for corpus, _ in job.parts)
+        shared = n_known >= LARGE_TEXT and plan.counting.n_threads > 1
+        words, seconds = _while_loading(lambda: count_job(job, report, saved), shared)
         words = _fitting(words, plan.n_merges, bounds)
         run = _prepare(words, plan, seconds, saved)
         del words  # which take memory while merges are learned
@@ -257,12 +261,17 @@ def _checkpointing(
     return opened(folder, {"words": digest(words), **learning})
 
 
-def _while_loading(count: Callable[[], Words]) -> tuple[Words, dict[str, float]]:
+def _while_loading(
+    count: Callable[[], Words], parallel: bool = False
+) -> tuple[Words, dict[str, float]]:
     """Count words while the kernels load, since counting leaves Python to others.
 
-    Returns the words and the seconds of counting, and of waiting for the kernels after that.
+    Returns the words and the seconds of counting, and of waiting for the kernels after that: for
+    those of one thread. Who needs the parallel ones waits for them.
     """
     begin = perf_counter()
+    if parallel:
+        threading.Thread(target=load_parallel_kernels, daemon=True).start()
     loading = threading.Thread(target=load_kernels, daemon=True)
     loading.start()
     words = count()

@@ -14,7 +14,7 @@ import rustbpe
 
 import bpetok
 import reference
-from bpetok import Words, sources
+from bpetok import Words, sources, training
 from bpetok.patterns import GPT2
 
 TEXTS = [
@@ -265,16 +265,44 @@ def test_importing_is_light() -> None:
 
 
 def test_without_a_folder_for_the_cache() -> None:
-    """Kernels are compiled for the process alone where nothing can be written."""
+    """Numba's kernels are compiled for the process alone where nothing can be written."""
     out = run_python(
         """
     import numba.core.caching as caching
     caching.CacheImpl._locator_classes = []  # as where no folder is writable
-    import bpetok
-    print(bpetok.train_from_iterator(["abab ab"], vocab_size=258).merges)
+    """
+        + PARALLEL
+        + """
+    print(learn() == learn_merges(words, 12).pairs.tolist())
     """
     )
-    assert out == "[(b'a', b'b'), (b' ', b'ab')]\n"
+    assert out == "True\n"
+
+
+@pytest.mark.parametrize(("n_threads", "least", "loaded"), [(2, 9, 1), (2, 10, 0), (1, 9, 0)])
+def test_large_text_loads_the_parallel_kernels_meanwhile(
+    n_threads: int, least: int, loaded: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are as good as certain to be needed."""
+    calls: list[None] = []
+    monkeypatch.setattr(training, "LARGE_TEXT", least)
+    monkeypatch.setattr(training, "load_parallel_kernels", lambda: calls.append(None))
+    (tmp_path / "a.txt").write_text("nine chars"[1:])
+    bpetok.train(tmp_path / "a.txt", vocab_size=257, n_threads=n_threads)
+    assert len(calls) == loaded
+
+
+def test_loading_the_parallel_kernels() -> None:
+    """Numba is there afterwards, and what learns on threads need not wait."""
+    out = run_python(
+        """
+    from bpetok.merges import load_parallel_kernels
+    load_parallel_kernels()
+    from bpetok import _kernels
+    print(len(_kernels.apply.overloads), len(_kernels.index_pairs.overloads))
+    """
+    )
+    assert out == "1 1\n"
 
 
 def test_without_the_compiler() -> None:

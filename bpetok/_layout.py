@@ -1,0 +1,81 @@
+"""The arrays that learning and its kernels share.
+
+A shard is a contiguous range of words with its own slots, postings, rows and events; in an array of
+all shards, shard s owns [start[s], start[s + 1]).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+
+NOTHING = -1
+"""In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
+
+DROPPED = -2
+"""In ``row_of``: the neighbour has no row, since the pair that stood there is not counted."""
+
+
+class Shards(NamedTuple):
+    """The words, as slots that never move: one a byte, and one before and after each word.
+
+    A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
+    right neighbour starts at p + token_len[id] and the left neighbour's id stands in slot p - 1.
+    A posting is the slot where a pair begins, counted from the shard's first.
+    """
+
+    symbols: Int32
+    slot_start: Int64  # multiples of a block
+    weights: Int64  # by block of 2**BLOCK_BITS slots: the count of each word in it
+    token_len: Int32
+    n_tokens: Int64  # by shard; the sum of all is that of the tokens, repetitions included
+    postings: Int32
+    posting_start: Int64
+
+
+class Batch(NamedTuple):
+    """The merges of one round: merge m makes id first_id + m."""
+
+    left: Int32
+    right: Int32
+    run_start: Int64  # by [merge * n_shards + shard]: the postings of the pair ...
+    run_end: Int64  # ... in ascending order; some are stale
+    yields_to: Int64  # how often a pair made in this round must stand to come before the merge
+    size: Int64  # [1]: how many there are
+    applied: Int64  # by shard: how many of them were applied
+    filter: UInt64  # bits by the hash of a pair: where it is 0, the pair is not counted
+
+
+class Rows(NamedTuple):
+    """What a round changes: a row for each shard, merge, side and neighbour.
+
+    Its events are the places of the new pair, to be posted where the pair is kept.
+    """
+
+    key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
+    sums: Int64  # by [2 * row]: sum of the weights where it stands; [2 * row + 1]: in how many
+    # places; once they are reduced, where to post them next, or NOTHING
+    row_start: Int64  # the shard's first row; what is below counts rows from there
+    merge_rows: Int64  # by [shard * (len(batch.left) + 1) + merge]: the merge's first row
+    row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the merges
+    event_row: Int32
+    event_slot: Int32
+    event_start: Int64
+    n_events: Int64  # by shard
+
+
+class PairCounts(NamedTuple):
+    """All adjacent pairs of each shard, in hash tables of entries of three numbers.
+
+    They are the pair as left << 32 | right, or NOTHING; its weight, the sum of the counts of the
+    words where it stands; and in how many places. While postings are written the last is where the
+    next one goes, or NOTHING.
+    """
+
+    entries: Int64
+    table_start: Int64  # in entries
+    size: Int64  # entries in use, by shard
