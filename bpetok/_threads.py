@@ -38,7 +38,7 @@ def map_threads(
             raise
 
 
-def exhaust(results: Iterator[object]) -> None:
+def exhaust(results: Iterable[object]) -> None:
     """Wait for all results."""
     for _ in results:
         pass
