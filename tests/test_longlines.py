@@ -175,7 +175,7 @@ def test_a_line_says_the_same_read_in_parts_and_as_a_whole(
     data = line + more
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources.jsonl, "CHUNK_SIZE", bounds[0])
-        patch.setattr(longlines, "CHUNK_SIZE", bounds[0])
+        patch.setattr(longlines, "PART_SIZE", bounds[0])
         patch.setattr(longlines, "LONG", bounds[1])
         found = found_in(data, read_in_parts(data, sizes), options, errors)
     if isinstance(found, str) and "has a name twice" in found:
@@ -188,24 +188,42 @@ def test_a_line_says_the_same_read_in_parts_and_as_a_whole(
 def test_a_cut_leaves_characters_and_escapes_whole(
     text: str, ensure_ascii: bool, data: st.DataObject
 ) -> None:
-    """The parts parse, and are the whole; the cut is about where it was wanted."""
-    string = "head of it: " + text
+    """The parts parse, and are the whole; no more than one character or escape is left behind."""
+    string = "head of it: " + text + " tail of it"
     line = json.dumps(string, ensure_ascii=ensure_ascii).encode(errors="surrogatepass")
-    begin, end = 1, len(line) - 1
-    stop = data.draw(st.integers(begin + LONGEST_ESCAPE, end))
-    cut = cut_string(line, begin, stop, end)
+    stop = data.draw(st.integers(LONGEST_ESCAPE + 2, len(line) - 1))
+    cut = cut_string(line[:stop], 1)
     assert stop - LONGEST_ESCAPE <= cut <= stop
     parts = [
         json.loads('"' + part.decode(errors="surrogatepass") + '"')
-        for part in (line[begin:cut], line[cut:end])
+        for part in (line[1:cut], line[cut:-1])
     ]
     assert utf16("".join(parts)) == utf16(string)
 
 
-def test_a_cut_behind_a_character_of_two_escapes_does_not_go_back_to_it() -> None:
-    """What ends before the place where it is wanted is in no way of it."""
-    line = json.dumps("head of it: aa\U00010000a\\").encode()
-    assert cut_string(line, 1, 28, len(line) - 1) == 28
+@pytest.mark.parametrize(
+    ("end", "n_left"),
+    [
+        (b"a", 0),
+        (b"\xc3\xa9", 0),
+        (b"\xe4\xb8\xad", 0),
+        (b"\xf0\x9f\x98\x80", 0),
+        (b"\xc3", 1),
+        (b"\xe4\xb8", 2),
+        (b"\xf0\x9f\x98", 3),
+        (b"\x80\x80\x80\x80", 0),
+        (b"\\\\\\n", 2),
+        (b"\\naaaa", 6),
+        (b"\\naaaaa", 0),
+        (b"\\\\aaaa", 0),
+        (b"\\ud83d\\u", 8),
+        (b"aa\\ud800\\udc00a\\", 1),
+    ],
+)
+def test_a_cut_leaves_no_more_than_it_must(end: bytes, n_left: int) -> None:
+    """What has no end yet, and what ends in the last bytes and has a backslash there."""
+    data = b'"head of it: ' + end
+    assert cut_string(data, 1) == len(data) - n_left
 
 
 def utf16(text: str) -> bytes:
@@ -217,7 +235,7 @@ def utf16(text: str) -> bytes:
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small bounds: what is long is short enough for a test."""
     monkeypatch.setattr(sources.jsonl, "CHUNK_SIZE", 64)
-    monkeypatch.setattr(longlines, "CHUNK_SIZE", 64)
+    monkeypatch.setattr(longlines, "PART_SIZE", 64)
     monkeypatch.setattr(longlines, "LONG", 20)
 
 
