@@ -18,7 +18,7 @@ from bpetok._expressions import SplitError
 from bpetok._options import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok._special import SpecialTokens
 from bpetok._spill import Spill
-from bpetok._threads import exhaust, map_threads
+from bpetok._threads import exhaust, map_threads, map_with_caller
 from bpetok._timing import stage
 from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
 from bpetok.patterns import check_pattern
@@ -368,7 +368,7 @@ def count_pieces(
     done = 0
     chunks = _timed(sources.chunks(pieces, chunk_size))
     try:
-        for n_bytes in map_threads(count, chunks, n_threads, on_failure=close):
+        for n_bytes in map_with_caller(count, chunks, n_threads, on_failure=close):
             done += n_bytes
             report("count", done, total)
         tables = [counter.table() for counter in counters]
