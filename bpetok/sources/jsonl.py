@@ -120,7 +120,7 @@ class JsonLines:
         except ValueError:
             return list(map(self._parse_line, lines, numbers))
 
-    def _parse_line(self, line: bytes, number: int) -> Any:
+    def _parse_line(self, line: bytes | bytearray, number: int) -> Any:
         if not line or line.isspace():
             return BLANK
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from bpetok._jsonlines import unescaped
@@ -111,7 +112,7 @@ class LongLine:
             self.rest += LEFT_OUT
             string = self._string()
             if is_text:
-                yield lambda _, string=string: next(string, b"")
+                yield partial(_next, string)
             exhaust(string)  # also what is left of a text, which has to be JSON too
 
     def _keep(self, end: int) -> None:
@@ -146,8 +147,12 @@ class LongLine:
         return piece.encode(errors="surrogatepass")
 
 
+def _next(string: Iterator[bytes], _: int) -> bytes:
+    return next(string, b"")
+
+
 def cut_string(data: bytes, begin: int) -> int:
-    """Return where a JSON string can be cut, not in a character or an escape: about where data ends.
+    """Return where a JSON string can be cut, not in a character or an escape: at the end or nearly.
 
     Requires: it begins, or goes on, at `begin`, and does not end in `data`, where more than
     `LONGEST_ESCAPE` bytes of it are.
