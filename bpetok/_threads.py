@@ -10,9 +10,6 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AHEAD = 2
-"""Items for each thread that wait, so that the others have some while the caller's works on one."""
-
 
 def map_threads(
     function: Callable[[Item], Result], items: Iterable[Item], n_threads: int
@@ -50,11 +47,11 @@ def map_with_caller(
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                if sum(not future.done() for future in pending) < AHEAD * n_threads:
+                if sum(not future.done() for future in pending) < n_threads:
                     pending.append(pool.submit(function, item))
                 else:
                     pending.append(_done(function, item))
-                while pending and (pending[0].done() or len(pending) > 2 * AHEAD * n_threads):
+                while pending and (pending[0].done() or len(pending) > 2 * n_threads):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
