@@ -335,9 +335,9 @@ def count_pieces(
     """Count the words of pieces or chunks: each thread into a table of its own, then combined.
 
     Tables that reach their share of `bounds.max_memory` are spilled into files. The caller's thread
-    reads, so that an iterator is not asked from several threads. A KeyboardInterrupt waits only for
-    the chunks that are being counted. Where the order of the words matters, one thread counts, and
-    there must be no `max_memory`.
+    reads, so that an iterator is not asked from several threads, and counts when it is ahead of the
+    others. A KeyboardInterrupt waits only for the chunks that are being counted. Where the order of
+    the words matters, one thread counts, and there must be no `max_memory`.
     """
     n_threads = 1 if options.in_order else options.n_threads
     counters = make_counters(
