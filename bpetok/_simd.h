@@ -345,6 +345,28 @@ static size_t utf8_blocks(int instruction_set, const uint8_t *bytes, size_t n) {
     return 0;
 }
 
+/* Which of 16 bytes are a quote, a backslash or a control character: bit i is set for bytes[i]. The
+ * lowest bit that is set is right, those above it may not be. */
+static inline uint64_t not_plain(const uint8_t *bytes) {
+#ifdef BPETOK_X86
+    __m128i x = _mm_loadu_si128((const __m128i *)bytes);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1F)), x);
+    __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+    return (uint64_t)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+#else
+    uint64_t found = 0;
+    for (int at = 0; at < 16; at += 8) {
+        uint64_t x = load64(bytes + at);
+        uint64_t quote = x ^ EACH_BYTE('"'), backslash = x ^ EACH_BYTE('\\');
+        found |= top_bits(((x - EACH_BYTE(0x20)) & ~x) | ((quote - EACH_BYTE(1)) & ~quote)
+                          | ((backslash - EACH_BYTE(1)) & ~backslash))
+                 << at;
+    }
+    return found;
+#endif
+}
+
 /* ---- bits, hashing, memory ------------------------------------------------------------------- */
 
 /* Position of the lowest set bit. Requires: x is not 0. */

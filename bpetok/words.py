@@ -18,7 +18,7 @@ from bpetok._expressions import SplitError
 from bpetok._options import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok._special import SpecialTokens
 from bpetok._spill import Spill
-from bpetok._threads import exhaust, map_threads
+from bpetok._threads import exhaust, map_threads, map_with_caller
 from bpetok._timing import stage
 from bpetok._wordtable import N_PARTITIONS, Combination, WordTable
 from bpetok.patterns import check_pattern
@@ -335,9 +335,9 @@ def count_pieces(
     """Count the words of pieces or chunks: each thread into a table of its own, then combined.
 
     Tables that reach their share of `bounds.max_memory` are spilled into files. The caller's thread
-    reads, so that an iterator is not asked from several threads. A KeyboardInterrupt waits only for
-    the chunks that are being counted. Where the order of the words matters, one thread counts, and
-    there must be no `max_memory`.
+    reads, so that an iterator is not asked from several threads, and counts when it is ahead of the
+    others. A KeyboardInterrupt waits only for the chunks that are being counted. Where the order of
+    the words matters, one thread counts, and there must be no `max_memory`.
     """
     n_threads = 1 if options.in_order else options.n_threads
     counters = make_counters(
@@ -368,7 +368,7 @@ def count_pieces(
     done = 0
     chunks = _timed(sources.chunks(pieces, chunk_size))
     try:
-        for n_bytes in map_threads(count, chunks, n_threads, on_failure=close):
+        for n_bytes in map_with_caller(count, chunks, n_threads, on_failure=close):
             done += n_bytes
             report("count", done, total)
         tables = [counter.table() for counter in counters]

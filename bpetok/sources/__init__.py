@@ -5,7 +5,7 @@ files        paths, globs, folders, URLs -> bytes
 compression  compressed bytes -> bytes
 reading      the options: column, sample, limits
 records      many short texts in one buffer -> chunks
-longlines    a line of JSON that is long -> its record and what reads its texts
+longlines    a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
 arrow        Parquet, Arrow, tables, datasets -> chunks
 corpus       what a user gives -> all of it

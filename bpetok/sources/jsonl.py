@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import compress, count
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from bpetok._extras import require
 from bpetok._jsonlines import texts_of_lines
+from bpetok._threads import exhaust
 from bpetok.sources.files import opened_bytes
-from bpetok.sources.longlines import LongLine
+from bpetok.sources.longlines import LineParts, LongLine
 from bpetok.sources.pieces import (
     CHUNK_SIZE,
     Chunk,
@@ -59,18 +61,22 @@ class JsonLines:
         sampler = Sampler(self._context.options, start)
         self._checked = start.record > 0
         _, at, n_before = start
-        for lines, n_bytes in _line_blocks(read):
+        for lines in _line_blocks(read):
             if n_before > start.record and self._checked:
                 yield start._replace(at=at, record=n_before)
-            n_lines = _n_lines(lines) if isinstance(lines, bytes) else 1
-            taken = sampler.choose(n_lines)
             if isinstance(lines, bytes):
+                taken = sampler.choose(_n_lines(lines))
                 yield from self._short_items(lines, n_before + 1, taken)
-            elif taken[0]:
+                at += len(lines) + 1
+                n_before += len(taken)
+                del lines  # before more is read
+                continue
+            if sampler.choose(1)[0]:
                 yield from self._long_items(lines, n_before + 1)
-            del lines  # before more is read
-            at += n_bytes
-            n_before += n_lines
+            else:
+                exhaust(lines)
+            at += lines.n_bytes
+            n_before += 1
 
     def _short_items(
         self, lines: bytes, first: int, taken: NDArray[np.bool_]
@@ -91,16 +97,28 @@ class JsonLines:
         self._check_column(records)
         yield from self._items(records, numbers)
 
-    def _long_items(self, line: bytearray, number: int) -> Iterator[Piece]:
-        long = LongLine(line, lambda part: self._parse_line(part, number))
-        self._check_column([long.record])
-        if long.record is BLANK:
-            return
+    def _long_items(self, parts: Iterable[bytes], number: int) -> Iterator[Piece]:
+        name = f"{self._path}, line {number}"
+        line = LongLine(parts, self._steps, lambda part: self._parse_line(part, number))
         end = self._context.options.max_text_chars
-        for text in self._find(long.record, number):
-            read = at_most_chars(end, long.reader(text))
-            name = f"{self._path}, line {number}"
-            yield from cut(name, read_into(read), self._context.cutting)
+        n_texts = 0
+        for text in line.texts():
+            if isinstance(text, bytes):
+                whole = at_most_chars(end, BytesIO(text).read)(len(text)) or b""
+                yield from cut_text(name, whole, self._context.cutting)
+            else:
+                read = at_most_chars(end, text)
+                yield from cut(name, read_into(read), self._context.cutting)
+            n_texts += 1
+        record = self._parse_line(line.rest, number)
+        self._check_column([record])
+        if record is BLANK:
+            return
+        if sum(1 for _ in self._find(record, number)) != n_texts:
+            raise ValueError(
+                f"{name}: an object has a name twice on the way to its texts. The last one "
+                "says what it is, but so long a line is counted while it is read: leave one out"
+            )
 
     def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
         try:
@@ -108,7 +126,7 @@ class JsonLines:
         except ValueError:
             return list(map(self._parse_line, lines, numbers))
 
-    def _parse_line(self, line: bytes, number: int) -> Any:
+    def _parse_line(self, line: bytes | bytearray, number: int) -> Any:
         if not line or line.isspace():
             return BLANK
         try:
@@ -207,21 +225,18 @@ def _n_lines(lines: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(lines, np.uint8) == ord("\n"))) + 1
 
 
-def _line_blocks(read: Read) -> Iterator[tuple[bytes | bytearray, int]]:
-    """Yield lines, or a long one as a bytearray; and their bytes with the last line feed."""
+def _line_blocks(read: Read) -> Iterator[bytes | LineParts]:
+    """Yield lines without the last line feed, and the parts of a long one, which must be read."""
     rest = bytearray()
     while block := read(CHUNK_SIZE):
         if len(rest) > CHUNK_SIZE:
-            end = block.find(b"\n")
-            rest += block if end < 0 else block[:end]
-            if end < 0:
-                continue
-            yield rest, len(rest) + 1
-            rest, block = bytearray(), block[end + 1 :]
+            parts = LineParts(bytes(rest) + block, read)
+            yield parts
+            rest, block = bytearray(), parts.behind
         end = block.rfind(b"\n") + 1
         if end:
-            yield b"".join((rest, block[: end - 1])), len(rest) + end
+            yield b"".join((rest, block[: end - 1]))
             rest = bytearray()
         rest += block[end:]
     if rest:
-        yield rest if len(rest) > CHUNK_SIZE else bytes(rest), len(rest)
+        yield bytes(rest) if len(rest) <= CHUNK_SIZE else LineParts(bytes(rest), read)
