@@ -44,6 +44,16 @@ def test_where_nothing_can_be_kept(tmp_path: Path, environment: dict[str, str]) 
     assert train(environment, tmp_path / "file" / "folder") == f"{MERGES} True"
 
 
+@pytest.mark.parametrize("setting", [{"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_OPT": "0"}])
+def test_code_that_calls_numba_is_not_kept(
+    tmp_path: Path, environment: dict[str, str], setting: dict[str, str]
+) -> None:
+    """Nothing of it would be found by a process without Numba."""
+    assert train({**environment, **setting}, tmp_path) == f"{MERGES} True"
+    assert train(environment, tmp_path) == f"{MERGES} True"
+    assert train(environment, tmp_path) == f"{MERGES} False"
+
+
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The machine code, as it was kept for these tests; compiling gives it again, at once."""
@@ -61,10 +71,10 @@ def test_a_damaged_file_is_not_used(
     """But written anew: LLVM ends the process where what it links is no whole object file."""
     n_compiled = 0
 
-    def compiled(*_: object) -> bytes:
+    def compiled(*_: object) -> tuple[bytes, bool]:
         nonlocal n_compiled
         n_compiled += 1
-        return code
+        return code, True
 
     monkeypatch.setattr(_compile, "compile_kernels", compiled)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
