@@ -16,8 +16,12 @@ ARRAYS = {Int32: numba.int32[::1], Int64: numba.int64[::1], UInt64: numba.uint64
 NUMBERS = numba.types.CPointer(numba.int64)
 
 
-def compile_kernels(names: Iterable[str], machine: llvm.TargetMachine) -> bytes:
-    """Return an object file with a function for each kernel, called as `bpetok._entry` says."""
+def compile_kernels(names: Iterable[str], machine: llvm.TargetMachine) -> tuple[bytes, bool]:
+    """Return an object file with a function for each kernel, called as `bpetok._entry` says.
+
+    And whether it is whole. It calls Numba's runtime where the environment has Numba check bounds
+    or not optimise.
+    """
     modules = []
     for name in names:
         function = numba.cfunc(numba.void(NUMBERS), _nrt=False)(_entry(getattr(_kernels, name)))
@@ -26,7 +30,12 @@ def compile_kernels(names: Iterable[str], machine: llvm.TargetMachine) -> bytes:
         modules.append(module)
     for module in modules[1:]:
         modules[0].link_in(module)
-    return bytes(machine.emit_object(modules[0]))
+    is_whole = all(
+        function.name.startswith("llvm.")
+        for function in modules[0].functions
+        if function.is_declaration
+    )
+    return bytes(machine.emit_object(modules[0])), is_whole
 
 
 def _entry(kernel: Any) -> Callable[..., None]:

@@ -1,7 +1,10 @@
 """Calls of machine code."""
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uintptr_t
+
+from numpy import ndarray
 
 cdef enum:
     MOST_NUMBERS = 128
@@ -10,8 +13,8 @@ cdef enum:
 cdef class Entry:
     """A compiled kernel of ``_kernels.py``, called as it is there.
 
-    It takes its arguments from memory, one int64 after another: an int as it is, a NamedTuple of arrays
-    as the address and the length of each. The GIL is free meanwhile.
+    It takes its arguments from memory, one int64 after another: an int as it is, a NamedTuple of arrays,
+    of the types that ``_layout.py`` says, as the address and the length of each. The GIL is free meanwhile.
 
     Parameters
     ----------
@@ -36,12 +39,12 @@ cdef class Entry:
             for value in argument if isinstance(argument, tuple) else (argument,):
                 if n + 2 > MOST_NUMBERS:
                     raise ValueError(f"a kernel takes at most {MOST_NUMBERS} numbers")
-                if isinstance(value, int):
-                    numbers[n] = value
+                if not isinstance(value, ndarray):  # NumPy's integers have a buffer, too
+                    numbers[n] = PyNumber_Index(value)
                     n += 1
                     continue
                 # The array lives until the end of the call, which the tuple sees to.
-                PyObject_GetBuffer(value, &buffer, PyBUF_SIMPLE)
+                PyObject_GetBuffer(value, &buffer, PyBUF_WRITABLE)
                 numbers[n] = <int64_t><uintptr_t>buffer.buf
                 numbers[n + 1] = buffer.len // buffer.itemsize
                 PyBuffer_Release(&buffer)

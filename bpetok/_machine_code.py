@@ -54,8 +54,9 @@ def kernels() -> Kernels:
     if code is None:
         from bpetok._compile import compile_kernels
 
-        code = compile_kernels(Kernels._fields, target_machine())
-        _keep(code, paths)
+        code, is_whole = compile_kernels(Kernels._fields, target_machine())
+        if is_whole:
+            _keep(code, paths)
     return _linked(code)
 
 

@@ -168,9 +168,9 @@ if hasattr(os, "register_at_fork"):
 
 def load_kernels() -> Kernels:
     """Return the kernels of one thread, loaded or, if need be, compiled."""
-    from bpetok._machine_code import kernels
-
     with _load_lock, stage("load"), _without_collector():
+        from bpetok._machine_code import kernels  # in the lock: a child could never end this import
+
         return kernels()
 
 

@@ -1,5 +1,6 @@
 """Compiled kernels are kept, and run without Numba."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,16 @@ def test_where_nothing_can_be_kept(tmp_path: Path, environment: dict[str, str]) 
     assert train(environment, tmp_path / "file" / "folder") == f"{MERGES} True"
 
 
+@pytest.mark.parametrize("setting", [{"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_OPT": "0"}])
+def test_code_that_calls_numba_is_not_kept(
+    tmp_path: Path, environment: dict[str, str], setting: dict[str, str]
+) -> None:
+    """Nothing of it would be found by a process without Numba."""
+    assert train({**environment, **setting}, tmp_path) == f"{MERGES} True"
+    assert train(environment, tmp_path) == f"{MERGES} True"
+    assert train(environment, tmp_path) == f"{MERGES} False"
+
+
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The machine code, as it was kept for these tests; compiling gives it again, at once."""
@@ -60,10 +71,10 @@ def test_a_damaged_file_is_not_used(
     """But written anew: LLVM ends the process where what it links is no whole object file."""
     n_compiled = 0
 
-    def compiled(*_: object) -> bytes:
+    def compiled(*_: object) -> tuple[bytes, bool]:
         nonlocal n_compiled
         n_compiled += 1
-        return code
+        return code, True
 
     monkeypatch.setattr(_compile, "compile_kernels", compiled)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
@@ -112,15 +123,34 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [path.parent for path in _machine_code._paths()] == [here]
 
 
+def test_arguments_as_a_kernel_finds_them() -> None:
+    """Integers, NumPy's too, as they are; arrays as their address and their length."""
+    found: list[list[int]] = []
+    callback = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_int64))
+    function = callback(lambda numbers: found.append(numbers[:7]))
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    arrays = np.zeros(3, np.int32), np.zeros(0, np.int64)
+    Entry(address, function)(-5, np.int64(7), True, arrays)
+    places = [array.ctypes.data for array in arrays]
+    assert found == [[-5, 7, 1, places[0], 3, places[1], 0]]
+
+
 def test_arguments_that_a_kernel_can_t_take() -> None:
     """They are refused before it is called."""
     entry = Entry(0, None)
+    constant = np.zeros(4)
+    constant.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        entry((constant,))
     with pytest.raises(ValueError, match="at most 128"):
         entry(*range(129))
     with pytest.raises((ValueError, BufferError), match="contiguous"):
         entry((np.zeros((4, 4))[:, 0],))
     with pytest.raises(OverflowError):
         entry(1 << 63)
+    with pytest.raises(TypeError, match="float"):
+        entry(1.0)
 
 
 def test_all_kernels_have_entries() -> None:

@@ -239,6 +239,35 @@ def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_while_kernels_are_loaded() -> None:
+    """Else the child waits for ever for a thread that it does not have to end an import."""
+    run_python(
+        """
+    import os, signal, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    from bpetok import train_from_iterator
+    class Slow:
+        def find_spec(self, name, *_):
+            if name == "bpetok._machine_code":
+                importing.set()
+                time.sleep(0.3)
+    sys.meta_path.insert(0, Slow())
+    importing = threading.Event()
+    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
+    thread = threading.Thread(target=train)
+    thread.start()
+    importing.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )
+
+
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_threads_may_enter_parallel_kernels_at_once(layer: str) -> None:
     """Numba's workqueue aborts the process where nothing keeps the callers apart."""
