@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import compress, count
 from typing import Any
 
@@ -101,8 +102,13 @@ class JsonLines:
         line = LongLine(parts, self._steps, lambda part: self._parse_line(part, number))
         end = self._context.options.max_text_chars
         n_texts = 0
-        for read in line.texts():
-            yield from cut(name, read_into(at_most_chars(end, read)), self._context.cutting)
+        for text in line.texts():
+            if isinstance(text, bytes):
+                whole = at_most_chars(end, BytesIO(text).read)(len(text)) or b""
+                yield from cut_text(name, whole, self._context.cutting)
+            else:
+                read = at_most_chars(end, text)
+                yield from cut(name, read_into(read), self._context.cutting)
             n_texts += 1
         record = self._parse_line(line.rest, number)
         self._check_column([record])

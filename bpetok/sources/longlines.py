@@ -95,10 +95,11 @@ class LongLine:
         self._at = 0  # what comes before in it is done
         self.rest = bytearray()
 
-    def texts(self) -> Iterator[Read]:
-        """Yield functions that read the texts, in UTF-8; one is of use until the next is asked for.
+    def texts(self) -> Iterator[bytes | Read]:
+        """Yield the texts, in UTF-8: one that is in memory, or else a function that reads it.
 
-        Behind the last one the line has been read to its end.
+        Such a function is of use until the next text is asked for. Behind the last one the line has
+        been read to its end.
         """
         while self._at < len(self._data) or self._read_on():
             self._keep(self._finder.find(self._data, self._at, self._long))
@@ -112,7 +113,8 @@ class LongLine:
             self.rest += LEFT_OUT
             string = self._string()
             if is_text:
-                yield partial(_next, string)
+                is_whole = string_end(self._data, self._at) < len(self._data)
+                yield next(string) if is_whole else partial(_next, string)
             exhaust(string)  # also what is left of a text, which has to be JSON too
 
     def _keep(self, end: int) -> None:
