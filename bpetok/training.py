@@ -235,10 +235,11 @@ def train_from_words(
             f"words must be a mapping or pairs with compat={compat!r}, in the order in which the "
             "text has them first, and not a Words, which has lost it"
         )
-    begin = perf_counter()
-    if not isinstance(words, Words):
-        words = Words.from_counts(words)
     bounds = Bounds(max_memory, min_word_count)
+    given = words
+    words, seconds = _while_loading(
+        lambda: given if isinstance(given, Words) else Words.from_counts(given)
+    )
     identity = {
         "pattern": plan.counting.pattern,
         "special_tokens": plan.counting.special_tokens,
@@ -246,7 +247,6 @@ def train_from_words(
         **bounds.facts,
     }
     with reporting(progress) as report, _checkpointing(checkpoint, words, identity) as saved:
-        seconds = {"count": perf_counter() - begin, "load": 0.0}
         run = _prepare(_fitting(words, plan.n_merges, bounds), plan, seconds, saved)
         return _learn(run, plan, report)
 
@@ -265,6 +265,8 @@ def _while_loading(
     count: Callable[[], Words], parallel: bool = False
 ) -> tuple[Words, dict[str, float]]:
     """Count words while the kernels load, since counting leaves Python to others.
+
+    Not in the caller's thread, where Ctrl-C would leave Numba half imported for good.
 
     Returns the words and the seconds of counting, and of waiting for the kernels after that: for
     those of one thread. Who needs the parallel ones waits for them.

@@ -187,7 +187,7 @@ def test_kernels_are_compiled_for_one_set_of_types(
 ) -> None:
     """Each is compiled for a second and more: the parallel ones must call it as Python does.
 
-    With ties by place, where the kernel that posts is called by itself, too.
+    With ties by place, where one posts by itself, too.
     """
     code = """
 from bpetok import Words, _kernels

@@ -268,6 +268,25 @@ def test_a_fork_waits_while_kernels_are_loaded() -> None:
     )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("delay", [0.1, 0.8])
+def test_ctrl_c_while_kernels_are_compiled(delay: float, tmp_path: Path) -> None:
+    """The next training waits for what goes on, and is as it would have been."""
+    out = run_python(
+        f"""
+    import os, signal, threading, bpetok
+    train = lambda: bpetok.train_from_words({{b"abab": 2, b"b": 1}}, vocab_size=257).merges
+    threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        print(train())
+    except KeyboardInterrupt:
+        print("stopped", train())
+    """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out == "stopped [(b'a', b'b')]\n"
+
+
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_threads_may_enter_parallel_kernels_at_once(layer: str) -> None:
     """Numba's workqueue aborts the process where nothing keeps the callers apart."""
