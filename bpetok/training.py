@@ -309,9 +309,6 @@ def _prepare(
     """Lay the words out for learning; afterwards nobody needs those that were just counted."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
-    begin = perf_counter()
-    load_kernels()
-    seconds["load"] += perf_counter() - begin
     n_bytes = words.n_bytes
     facts = TrainingFacts(
         n_bytes=n_bytes,
