@@ -36,12 +36,12 @@ setup(
     ext_modules=cythonize(
         [
             Extension(
-                f"bpetok.{path.stem}",
+                ".".join(path.with_suffix("").parts),
                 [path.as_posix()],
-                include_dirs=["bpetok"],
+                include_dirs=["bpetok/base", "bpetok/patterns"],
                 extra_compile_args=COMPILE_ARGS,
             )
-            for path in sorted(Path("bpetok").glob("*.pyx"))
+            for path in sorted(Path("bpetok").rglob("*.pyx"))
         ],
         compiler_directives=DIRECTIVES,
         # The C files are no part of what tells the two kinds of build apart, so each kind has its

@@ -12,7 +12,7 @@ from pathlib import Path
 
 SAMPLE = """
 import json
-from bpetok.sources import sample_files
+from bpetok.sources.files import sample_files
 print(json.dumps([str(file) for file in sample_files()]))
 """
 

@@ -19,10 +19,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import bpetok
-from bpetok import _plots
-from bpetok._timing import collect
-from bpetok.merges import DEFAULT_TUNING, learn_merges
-from bpetok.sources import sample_files
+from bpetok.base.timing import collect
+from bpetok.learning.learner import DEFAULT_TUNING, learn_merges
+from bpetok.showing import plots
+from bpetok.sources.files import sample_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def chips(
         width = 0.6 * len(part) + 0.5
         box = mpl.patches.FancyBboxPatch(
             (x, y), width, 0.9, boxstyle="round,pad=0,rounding_size=.15",
-            facecolor=_plots.GROUNDS[ground], edgecolor="none",
+            facecolor=plots.GROUNDS[ground], edgecolor="none",
         )  # fmt: skip
         axes.add_patch(box)
         axes.text(x + width / 2, y + 0.42, part, ha="center", va="center", family="monospace")
@@ -72,7 +72,7 @@ def words_figure() -> bytes:
         y = 6.2 - 3 * i
         axes.text(0, y + 1.3, label, fontsize=10)
         chips(axes, y, parts, [part == "␣" for part in parts])
-    return _plots.to_svg(figure)
+    return plots.to_svg(figure)
 
 
 def deltas_figure() -> bytes:
@@ -91,11 +91,11 @@ def deltas_figure() -> bytes:
     axes.text(0, 3.7, "after it", fontsize=10)
     chips(axes, 2.4, after, [2 if i == at else 0 for i in range(len(after))])
     axes.text(12, 6.6, f"({before[at - 1]}, e) -{count}    (e, w) -{count}    "
-                       f"(w, {before[at + 2]}) -{count}", color=_plots.COLOURS[1])  # fmt: skip
+                       f"(w, {before[at + 2]}) -{count}", color=plots.COLOURS[1])  # fmt: skip
     axes.text(12, 2.6, f"({after[at - 1]}, ew) +{count}    (ew, {after[at + 1]}) +{count}",
-              color=_plots.COLOURS[2])  # fmt: skip
+              color=plots.COLOURS[2])  # fmt: skip
     axes.text(0, 0.6, "all other counts stand: nothing is counted again", fontsize=10)
-    return _plots.to_svg(figure)
+    return plots.to_svg(figure)
 
 
 def phases_figure(files: list[str], n_threads: int) -> bytes:
@@ -111,15 +111,15 @@ def phases_figure(files: list[str], n_threads: int) -> bytes:
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     names = list(seconds)[::-1]
-    colours = [_plots.COLOURS[0 if name in PARALLEL else 1] for name in names]
+    colours = [plots.COLOURS[0 if name in PARALLEL else 1] for name in names]
     bars = axes.barh(names, [seconds[name] * 1000 for name in names], color=colours)
-    axes.bar_label(bars, fmt=" %.0f", color=_plots.INK)
+    axes.bar_label(bars, fmt=" %.0f", color=plots.INK)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("milliseconds, summed over threads")
-    handles = [mpl.patches.Patch(color=colour) for colour in _plots.COLOURS[:2]]
+    handles = [mpl.patches.Patch(color=colour) for colour in plots.COLOURS[:2]]
     names = ["can be shared out among threads", "needs the whole: one thread"]
     figure.legend(handles, names, loc="outside upper left", frameon=False)
-    return _plots.to_svg(figure)
+    return plots.to_svg(figure)
 
 
 def choosing_figures(files: list[str], shares: Sequence[int]) -> dict[str, bytes]:
@@ -150,22 +150,22 @@ def choosing_figures(files: list[str], shares: Sequence[int]) -> dict[str, bytes
             cells = [_bytes_per_token(one, size) for size in SIZES]
             print(f"| {name} | " + " | ".join(cells) + " |")
     return {
-        "choosing_pattern": _plots.lines(
+        "choosing_pattern": plots.lines(
             {name: _curve(one) for name, one in patterns.items()},
             x="vocabulary size", y="bytes per token, unseen text"),
-        "choosing_text": _plots.lines(
+        "choosing_text": plots.lines(
             {name: _curve(one) for name, one in amounts.items()},
             x="vocabulary size", y="bytes per token, unseen text"),
     }  # fmt: skip
 
 
-def _bytes_per_token(one: bpetok.reports.TokenizerReport, size: int) -> str:
+def _bytes_per_token(one: bpetok.showing.report.TokenizerReport, size: int) -> str:
     if size > one.vocab_sizes[-1]:
         return "-"
     return f"{one.total.n_bytes / one.total.n_tokens_by_merges[size - one.vocab_sizes[0]]:.2f}"
 
 
-def _curve(one: bpetok.reports.TokenizerReport) -> tuple[list[float], list[float]]:
+def _curve(one: bpetok.showing.report.TokenizerReport) -> tuple[list[float], list[float]]:
     picked = np.unique(np.geomspace(1, one.n_merges + 1, 150).astype(int) - 1)
     ys = one.total.n_bytes / one.total.n_tokens_by_merges[picked]
     return one.vocab_sizes[picked].tolist(), ys.tolist()
@@ -179,7 +179,7 @@ def main() -> None:
     options = parser.parse_args()
     files = sample_files()
     phases_figure(files[:20], options.threads)  # loads the kernels
-    with mpl.rc_context(_plots.STYLE):
+    with mpl.rc_context(plots.STYLE):
         figures = {
             "words": words_figure(),
             "deltas": deltas_figure(),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import bpetok
 from benchmarks.worker import timed
-from bpetok.sources import sample_files
+from bpetok.sources.files import sample_files
 
 SPECIAL_TOKENS = ["<|endoftext|>"]
 Turn = dict[str, float]

@@ -23,8 +23,8 @@ from time import perf_counter
 
 import bpetok
 from bpetok import Words
-from bpetok.merges import DEFAULT_TUNING, Tuning, learn_merges, load_kernels
-from bpetok.sources import sample_files
+from bpetok.learning.learner import DEFAULT_TUNING, Tuning, learn_merges, load_kernels
+from bpetok.sources.files import sample_files
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from reference import Pair, count_pairs, merge_ids

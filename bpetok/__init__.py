@@ -7,42 +7,43 @@ encoding needs neither NumPy nor Numba.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bpetok.base.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
-    from bpetok._pretokenize import pretokenize as pretokenize
-    from bpetok._texts import SpecialTokenError as SpecialTokenError
-    from bpetok.counting import count_words as count_words
-    from bpetok.counting import count_words_from_iterator as count_words_from_iterator
-    from bpetok.estimating import Estimate as Estimate
-    from bpetok.estimating import estimate as estimate
-    from bpetok.explain import Explanation as Explanation
-    from bpetok.facts import TrainingFacts as TrainingFacts
-    from bpetok.reports import Report as Report
-    from bpetok.reports import report as report
+    from bpetok.counting.count import count_words as count_words
+    from bpetok.counting.count import count_words_from_iterator as count_words_from_iterator
+    from bpetok.counting.words import Words as Words
+    from bpetok.encoding.facts import TrainingFacts as TrainingFacts
+    from bpetok.encoding.texts import SpecialTokenError as SpecialTokenError
+    from bpetok.patterns.pretokenize import pretokenize as pretokenize
+    from bpetok.showing.explanation import Explanation as Explanation
+    from bpetok.showing.report import Report as Report
+    from bpetok.showing.report import report as report
     from bpetok.tokenizer import Tokenizer as Tokenizer
-    from bpetok.training import train as train
-    from bpetok.training import train_from_iterator as train_from_iterator
-    from bpetok.training import train_from_words as train_from_words
-    from bpetok.words import Words as Words
+    from bpetok.training.estimate import Estimate as Estimate
+    from bpetok.training.estimate import estimate as estimate
+    from bpetok.training.train import train as train
+    from bpetok.training.train import train_from_iterator as train_from_iterator
+    from bpetok.training.train import train_from_words as train_from_words
 
-__version__ = "0.1.0"
 
 _MODULE_OF = {
-    "Explanation": "explain",
-    "Report": "reports",
-    "SpecialTokenError": "_texts",
-    "Estimate": "estimating",
+    "Explanation": "showing.explanation",
+    "Report": "showing.report",
+    "SpecialTokenError": "encoding.texts",
+    "Estimate": "training.estimate",
     "Tokenizer": "tokenizer",
-    "TrainingFacts": "facts",
-    "Words": "words",
-    "count_words": "counting",
-    "count_words_from_iterator": "counting",
-    "estimate": "estimating",
-    "pretokenize": "_pretokenize",
-    "report": "reports",
-    "train": "training",
-    "train_from_iterator": "training",
-    "train_from_words": "training",
+    "TrainingFacts": "encoding.facts",
+    "Words": "counting.words",
+    "count_words": "counting.count",
+    "count_words_from_iterator": "counting.count",
+    "estimate": "training.estimate",
+    "pretokenize": "patterns.pretokenize",
+    "report": "showing.report",
+    "train": "training.train",
+    "train_from_iterator": "training.train",
+    "train_from_words": "training.train",
 }
 
 __all__ = ["__version__", "patterns", *_MODULE_OF]

@@ -1,5 +1,5 @@
 """`python -m bpetok` is `bpetok`."""
 
-from bpetok.cli import run
+from bpetok.cli.main import run
 
 run()

@@ -7,23 +7,23 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bpetok._conversions import Conversions
-from bpetok._decode import Decoder
-from bpetok._decoding import Decoding
-from bpetok._encode import Encoder
-from bpetok._encoding import Encoding
-from bpetok._files import read_bounded, write_whole
-from bpetok._options import check_integer, check_special_tokens
-from bpetok._saved import from_json, to_json
-from bpetok._vocab import build_token_bytes
-from bpetok.patterns import check_pattern, scanner_of
-from bpetok.vocab import (
+from bpetok.base.checks import check_integer, check_special_tokens
+from bpetok.base.files import read_bounded, write_whole
+from bpetok.encoding.decoder import Decoder
+from bpetok.encoding.decoding import Decoding
+from bpetok.encoding.encoder import Encoder
+from bpetok.encoding.encoding import Encoding
+from bpetok.encoding.token_bytes import build_token_bytes
+from bpetok.encoding.vocab import (
     N_BYTES,
     build_vocab,
     check_ids,
     check_merge_counts,
     check_merges,
 )
+from bpetok.formats.conversions import Conversions
+from bpetok.formats.native import from_json, to_json
+from bpetok.patterns.builtin import check_pattern, scanner_of
 
 if TYPE_CHECKING:
     from array import array
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from bpetok.facts import TrainingFacts
-    from bpetok.vocab import Counts, Merges
+    from bpetok.encoding.facts import TrainingFacts
+    from bpetok.encoding.vocab import Counts, Merges
 
 MAX_FILE_BYTES = 1 << 28  # a million merges with their counts take some 30 MB
 
@@ -254,9 +254,24 @@ class Tokenizer(Encoding, Decoding, Conversions):
         )
 
     def _repr_html_(self) -> str:
-        from bpetok._notebook import tokenizer_html
+        from bpetok.base.display import N_ROWS, show_bytes, table_html
 
-        return tokenizer_html(self)
+        merges, counts = self.merges, self.merge_counts
+        n, half = len(merges), N_ROWS // 2
+        ranks = list(range(n)) if n <= N_ROWS else [*range(half), *range(n - half, n)]
+        rows = [
+            (
+                f"{rank:,}",
+                *map(show_bytes, merges[rank]),
+                "" if counts is None else f"{counts[rank]:,}",
+            )
+            for rank in ranks
+        ]
+        facts = self.training
+        trained = (
+            "" if facts is None else f"; {facts.bytes_per_token:.2f} bytes a token in training"
+        )
+        return table_html(repr(self) + trained, ("rank", "left", "right", "count"), rows)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tokenizer):
@@ -349,6 +364,8 @@ def _restore(
 
 
 def _splitter(expression: str) -> Callable[[bytes], array[int]]:
-    from bpetok._expressions import Splitter  # the regex module is not needed for any other pattern
+    from bpetok.patterns.expressions import (
+        Splitter,  # the regex module is not needed for any other pattern
+    )
 
     return Splitter(expression)

@@ -13,7 +13,7 @@ import tempfile
 from typing import NamedTuple
 
 import bpetok
-from bpetok.sources import sample_files
+from bpetok.sources.files import sample_files
 
 
 class Recipe(NamedTuple):

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from bpetok import Tokenizer
-from bpetok.sources import sample_files
+from bpetok.sources.files import sample_files
 
 END = "<|endoftext|>"
 

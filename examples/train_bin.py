@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import bpetok
-from bpetok.sources import sample_files
+from bpetok.sources.files import sample_files
 
 END = "<|endoftext|>"
 

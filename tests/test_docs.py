@@ -7,9 +7,9 @@ import pytest
 
 import bpetok
 import bpetok.distributed
-from bpetok import cli
-from bpetok.explain import ExplainedWord, MergeStep
-from bpetok.reports import SourceReport, TokenizerReport
+from bpetok.cli import main
+from bpetok.showing.explanation import ExplainedWord, MergeStep
+from bpetok.showing.report import SourceReport, TokenizerReport
 from documents import DOCUMENTS, ROOT
 from strategies import TOY
 
@@ -78,5 +78,5 @@ def test_api_md_has_every_command():
 
 
 def commands():
-    parser = cli._build_parser()
+    parser = main._build_parser()
     return next(a.choices for a in parser._actions if isinstance(a.choices, dict))

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bpetok._files
+import bpetok.base.files
 import reference
-from bpetok._scan import split_words
+from bpetok.patterns.scan import split_words
 from bpetok.tokenizer import Tokenizer
 from strategies import GPT2, TEXT, merge_lists, texts
 
@@ -330,7 +330,7 @@ def test_saving_that_fails_leaves_what_was_there(tok, tmp_path, monkeypatch):
     def fail(_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(bpetok._files.os, "fsync", fail)
+    monkeypatch.setattr(bpetok.base.files.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         tok.save(path)
     assert path.read_text() == "before"

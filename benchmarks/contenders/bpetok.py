@@ -42,7 +42,7 @@ def train(job: TrainJob) -> Learned:
 
 def stages(job: TrainJob) -> dict[str, float]:
     """Train and return seconds by stage."""
-    from bpetok._timing import collect
+    from bpetok.base.timing import collect
 
     with collect() as seconds:
         train(job)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from zlib import crc32
 
-import bpetok
-from bpetok._bounds import Bounds
-from bpetok._extras import require
-from bpetok._options import check_integer
-from bpetok.counting import count_parts, prepare_count
-from bpetok.progress import reporting
-from bpetok.sources import Tally, check_reading
-from bpetok.words import MAX_COUNT, Words, check_count_options
+from bpetok.base.checks import check_integer
+from bpetok.base.extras import require
+from bpetok.base.progress import reporting
+from bpetok.base.version import __version__
+from bpetok.counting.count import count_parts, prepare_count
+from bpetok.counting.memory import Bounds
+from bpetok.counting.words import MAX_COUNT, Words, check_count_options
+from bpetok.sources.reading import Tally, check_reading
 
 pa = require("pyarrow", "arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -70,7 +70,7 @@ class CountPlan:
         object.__setattr__(self, "pattern", options.pattern)
         object.__setattr__(self, "special_tokens", options.special_tokens)
         # Set here, not as a default, which would not be pickled.
-        object.__setattr__(self, "version", bpetok.__version__)
+        object.__setattr__(self, "version", __version__)
         object.__setattr__(self, "digest", self._digest())
 
     @property
@@ -90,10 +90,10 @@ class CountPlan:
         PlanError
             If not; the message says what to install.
         """
-        if self.version != bpetok.__version__:
+        if self.version != __version__:
             raise PlanError(
                 f"the plan was made by bpetok {self.version} and this worker has "
-                f"{bpetok.__version__}: install the same version everywhere"
+                f"{__version__}: install the same version everywhere"
             )
         if self.digest != self._digest():
             raise PlanError("the plan is not what it was when it was made: make it again")

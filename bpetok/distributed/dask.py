@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bpetok._extras import require
-from bpetok._options import check_integer
+from bpetok.base.checks import check_integer
+from bpetok.base.extras import require
+from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
     CountPlan,
     collect,
@@ -14,8 +15,7 @@ from bpetok.distributed.counting import (
     merge_counts,
     split_by_bucket,
 )
-from bpetok.sources import Tally
-from bpetok.words import Words
+from bpetok.sources.reading import Tally
 
 dask = require("dask", "dask")
 pa = require("pyarrow", "dask")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bpetok._extras import require
-from bpetok._options import check_integer
+from bpetok.base.checks import check_integer
+from bpetok.base.extras import require
+from bpetok.counting.tables import SCHEMA
+from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
     CountPlan,
     collect,
@@ -14,9 +16,7 @@ from bpetok.distributed.counting import (
     merge_counts,
     split_by_bucket,
 )
-from bpetok.sources import Tally
-from bpetok.tables import SCHEMA
-from bpetok.words import Words
+from bpetok.sources.reading import Tally
 
 require("ray.data", "ray")
 pa = require("pyarrow", "ray")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bpetok._options import shorten
-from bpetok.vocab import N_BYTES
+from bpetok.base.checks import shorten
+from bpetok.encoding.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bpetok._files import read_bounded
-from bpetok._saved import FORMAT, read_json
+from bpetok.base.files import read_bounded
+from bpetok.formats.native import FORMAT, read_json
 from bpetok.tokenizer import MAX_FILE_BYTES, Tokenizer
 
 

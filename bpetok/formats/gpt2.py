@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpetok._files import check_path, read_bounded, write_whole
-from bpetok._options import check_special_tokens, shorten
-from bpetok._saved import read_json
-from bpetok._scan import check_utf8, split_words
+from bpetok.base.checks import check_special_tokens, shorten
+from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.native import read_json
 from bpetok.formats.recovery import from_merges, reading
+from bpetok.patterns.scan import check_utf8, split_words
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

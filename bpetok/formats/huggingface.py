@@ -10,15 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok._files import check_path, read_bounded, write_whole
-from bpetok._options import check_integer, shorten
-from bpetok._saved import read_json
-from bpetok._texts import encode_utf8
+from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.formats.byte_level import to_text
 from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
+from bpetok.formats.native import read_json
 from bpetok.formats.recovery import reading
 from bpetok.formats.tokenizer_json import from_document
-from bpetok.patterns import expression_of
+from bpetok.patterns.builtin import expression_of
 
 if TYPE_CHECKING:
     import tokenizers

@@ -10,12 +10,12 @@ import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bpetok._files import check_path, read_bounded, write_whole
-from bpetok._options import shorten
+from bpetok.base.checks import shorten
+from bpetok.base.files import check_path, read_bounded, write_whole
+from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.checks import check_ids_equal, names_within_names
 from bpetok.formats.recovery import reading
-from bpetok.patterns import check_expression, expression_of
-from bpetok.vocab import N_BYTES
+from bpetok.patterns.builtin import check_expression, expression_of
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

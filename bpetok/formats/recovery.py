@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from bpetok._options import shorten
-from bpetok.vocab import N_BYTES
+from bpetok.base.checks import shorten
+from bpetok.encoding.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

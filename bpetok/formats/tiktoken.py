@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bpetok._files import read_bounded, write_whole
-from bpetok._options import shorten
+from bpetok.base.checks import shorten
+from bpetok.base.files import read_bounded, write_whole
 from bpetok.formats.checks import (
     check_ids_equal,
     check_ranks_mean_merges,
@@ -17,7 +17,7 @@ from bpetok.formats.checks import (
     ordinary_tokens,
 )
 from bpetok.formats.recovery import from_ranks, reading
-from bpetok.patterns import check_expression, expression_of
+from bpetok.patterns.builtin import check_expression, expression_of
 
 if TYPE_CHECKING:
     import tiktoken

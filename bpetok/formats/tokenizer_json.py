@@ -6,11 +6,11 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bpetok._options import shorten
+from bpetok.base.checks import shorten
 from bpetok.formats.byte_level import from_text
 from bpetok.formats.checks import names_within_names
 from bpetok.formats.recovery import from_merges
-from bpetok.patterns import name_of, names
+from bpetok.patterns.builtin import name_of, names
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

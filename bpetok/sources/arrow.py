@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._extras import require
+from bpetok.base.extras import require
 from bpetok.sources.files import damaged, is_url, opened
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
 from bpetok.sources.reading import Context, Position, Sampler

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from io import UnsupportedOperation
 from typing import Any, BinaryIO
 
-from bpetok._extras import require
+from bpetok.base.extras import require
 from bpetok.sources.files import damaged
 
 BLOCK_SIZE = 1 << 14

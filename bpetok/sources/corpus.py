@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._extras import require
-from bpetok._manyfiles import read_files
-from bpetok._threads import map_threads
+from bpetok.base.extras import require
+from bpetok.base.threads import map_threads
 from bpetok.sources.arrow import check_table, ipc_items, is_table, parquet_items, table_items
 from bpetok.sources.files import (
     COMPRESSED,
@@ -27,6 +26,7 @@ from bpetok.sources.files import (
     opened_bytes,
 )
 from bpetok.sources.jsonl import JsonLines
+from bpetok.sources.many_files import read_files
 from bpetok.sources.pieces import (
     Chunk,
     Origin,

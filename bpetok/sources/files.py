@@ -18,9 +18,9 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._extras import require
-from bpetok._manyfiles import file_sizes
-from bpetok._threads import map_threads
+from bpetok.base.extras import require
+from bpetok.base.threads import map_threads
+from bpetok.sources.many_files import file_sizes
 
 StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
@@ -116,7 +116,7 @@ def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
 
 
 def null_ended(paths: Iterable[str]) -> bytes:
-    """Return paths as `bpetok._manyfiles` takes them. Requires: no NUL in them."""
+    """Return paths as `bpetok.sources.many_files` takes them. Requires: no NUL in them."""
     return os.fsencode("".join([f"{path}\0" for path in paths]))
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._extras import require
-from bpetok._jsonlines import texts_of_lines
-from bpetok._threads import exhaust
+from bpetok.base.extras import require
+from bpetok.base.threads import exhaust
 from bpetok.sources.files import opened_bytes
+from bpetok.sources.json_lines import texts_of_lines
 from bpetok.sources.longlines import LineParts, LongLine
 from bpetok.sources.pieces import (
     CHUNK_SIZE,

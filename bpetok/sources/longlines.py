@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from bpetok._jsonlines import unescaped
-from bpetok._jsonstrings import StringFinder, string_end
-from bpetok._threads import exhaust
+from bpetok.base.threads import exhaust
+from bpetok.sources.json_lines import unescaped
+from bpetok.sources.json_strings import StringFinder, string_end
 from bpetok.sources.pieces import Read
 
 PART_SIZE = 1 << 17

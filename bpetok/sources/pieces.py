@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._scan import last_word_end
-from bpetok._special import SpecialTokens
-from bpetok._texts import check_texts, encode_utf8
-from bpetok.patterns import ends_at_spaces
+from bpetok.base.checks import check_texts, encode_utf8
+from bpetok.patterns.builtin import ends_at_spaces
+from bpetok.patterns.scan import last_word_end
+from bpetok.patterns.special import SpecialTokens
 
 Buffer: TypeAlias = bytes | memoryview
 Read: TypeAlias = Callable[[int], bytes | None]
@@ -247,7 +247,7 @@ def find_special_cut(data: Buffer, special_tokens: SpecialTokens) -> int:
     return next((end for start, end in reversed(spans) if start <= certain), -1)
 
 
-def chunks(items: Iterable[Piece | Chunk], chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
+def chunks_of(items: Iterable[Piece | Chunk], chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
     """Join small pieces to chunks of about `chunk_size` bytes; what is a chunk stays one."""
     group: list[Piece] = []
     size = 0

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok._options import check_integer, check_size
+from bpetok.base.checks import check_integer, check_size
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 
 FORMATS = ("text", "jsonl", "parquet", "arrow")

@@ -1,0 +1,149 @@
+"""Checks of options and texts that several functions share.
+
+Each returns what the pipeline needs.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from collections.abc import Iterable
+
+MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
+
+
+def shorten(value: object) -> str:
+    """Return the repr of what was given, cut to what fits in a message.
+
+    A hostile file may hold numbers of thousands of digits, or deep lists.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def encode_utf8(text: str, name: str) -> bytes:
+    """Return the UTF-8 form of a str.
+
+    Raises
+    ------
+    ValueError
+        If it has a lone surrogate; the message says `name` and where.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} has a lone surrogate, {text[error.start]!r}, at index {error.start}, so it "
+            "has no UTF-8 form; "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') replaces it"
+        ) from None
+
+
+def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
+    """Refuse a single text, each of whose characters would be taken as one."""
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
+    return texts
+
+
+def check_index(name: str, value: object) -> int:
+    """Return `value` as an int; True and False are none."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value}")
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # raises for what is no integer
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {shorten(value)}") from None
+
+
+def check_integer(name: str, value: object, least: int, most: int) -> int:
+    """Return `value` as an int within least..most."""
+    number = check_index(name, value)
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be in {least}..{most}, got {shorten(number)}")
+    return number
+
+
+def check_size(name: str, value: object, least: int) -> int:
+    """Return a number of bytes, given as an int or as "300MB", "4 GB", "512MiB"."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) *([kMGT]?)(i?)B", value.strip())
+        if match is None:
+            raise ValueError(f"{name} must be a size such as '300MB' or '4GB', got {value!r}")
+        number, prefix, binary = match.groups()
+        value = int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
+    return check_integer(name, value, least, (1 << 63) - 1)
+
+
+def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
+    """Return the special tokens as a tuple of different, non-empty strings."""
+    if isinstance(special_tokens, str | bytes):
+        raise TypeError(
+            f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
+        )
+    if not isinstance(special_tokens, Iterable):
+        raise TypeError(f"special_tokens must be a list of str, got {shorten(special_tokens)}")
+    tokens = tuple(special_tokens)
+    seen = set()
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"a special token must be a str, got {token!r}")
+        if not token:
+            raise ValueError("a special token must not be empty")
+        if token in seen:
+            raise ValueError(f"special tokens must differ, but {token!r} comes twice")
+        seen.add(token)
+        encode_utf8(token, f"special token {token!r}")
+    return tokens
+
+
+def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
+    """Return the number of merges that a vocabulary of this size holds."""
+    least = 256 + n_special_tokens
+    if isinstance(vocab_size, int) and vocab_size < least:
+        raise ValueError(
+            f"vocab_size must be at least 256 + len(special_tokens) = {least}, got {vocab_size}"
+        )
+    return check_integer("vocab_size", vocab_size, least, MAX_VOCAB_SIZE) - least
+
+
+def check_min_frequency(min_frequency: int) -> int:
+    """Return the least count of a pair that is merged."""
+    return check_integer("min_frequency", min_frequency, 1, (1 << 63) - 1)
+
+
+def check_errors(errors: str) -> str:
+    """Return what to do with bytes that are not UTF-8."""
+    if errors not in ("strict", "replace"):
+        raise ValueError(f"errors must be 'strict' or 'replace', got {errors!r}")
+    return errors
+
+
+def check_unmatched(unmatched: str) -> str:
+    """Return what to do with text that a pattern does not match."""
+    if unmatched not in ("error", "word", "drop"):
+        raise ValueError(f"unmatched must be 'error', 'word' or 'drop', got {unmatched!r}")
+    return unmatched
+
+
+def resolve_threads(n_threads: int | None) -> int:
+    """Return the number of threads: as asked, else BPETOK_NUM_THREADS, else the CPUs there are."""
+    if n_threads is not None:
+        return check_integer("n_threads", n_threads, 1, 1024)
+    setting = os.environ.get("BPETOK_NUM_THREADS", "")
+    if setting:
+        try:
+            return check_integer("BPETOK_NUM_THREADS", int(setting), 1, 1024)
+        except ValueError:
+            raise ValueError(
+                f"the environment variable BPETOK_NUM_THREADS must be in 1..1024, got {setting!r}"
+            ) from None
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,42 @@
+"""Bytes, sizes and tables as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+N_ROWS = 8
+"""Rows of a table in a notebook."""
+
+
+def show_size(n_bytes: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{n_bytes / 1e6:,.2f} MB" if n_bytes >= 100_000 else f"{n_bytes:,} bytes"
+
+
+def show_bytes(token: bytes) -> str:
+    """Return a token as people read it: a space as ␣, other unseen characters and stray bytes
+    as escapes.
+    """
+    text = token.decode("utf-8", "backslashreplace")
+    return "".join(
+        "␣" if character == " " else character if character.isprintable() else _escape(character)
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def table_html(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a caption and a table in plain HTML, as a notebook shows it."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td><code>{escape(cell)}</code></td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f"<div>{escape(caption)}</div><table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )

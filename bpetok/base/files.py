@@ -1,0 +1,147 @@
+"""Files read within a bound, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bpetok.base.checks import shorten
+
+
+def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    OSError
+        If it can't be read; the error names it.
+    ValueError
+        If it holds more than `max_bytes`; no more than that is read.
+    """
+    with check_path(path).open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{os.fspath(path)}: must be at most {max_bytes} bytes long")
+    return data
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path, which is to be a str or a path, without a NUL character."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a file must be a str or a path, got {shorten(path)}")
+    if "\0" in os.fspath(path):
+        raise ValueError(f"a path must not hold the character NUL, got {shorten(path)}")
+    return Path(path)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError that names the path or its folder if `write_whole` could not write there.
+
+    To be called before long work whose result is to be saved.
+    """
+    target = _target(path)
+    folder = target.parent
+    if not folder.exists():
+        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{os.fspath(path)}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{os.fspath(path)}: the folder {folder} is not writable")
+
+
+def check_no_input(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
+    """Raise a ValueError if a file to be written is one of those to be read."""
+    target = Path(path)
+    for name in inputs:
+        if target.exists() and target.samefile(name):
+            raise ValueError(f"{target} is one of the files to read: choose another output")
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that whoever looks finds all of it or what was there before.
+
+    The bytes go to a temporary file in the same folder, which is then renamed. A symbolic link
+    stays one, a file that is replaced keeps its permissions.
+    """
+    file = PendingFile(path)
+    try:
+        file.write(data)
+        file.keep()
+    finally:
+        file.discard()
+
+
+class PendingFile:
+    """A file that has its name only when it is whole: `keep` gives it, `discard` removes the rest.
+
+    Attributes
+    ----------
+    file : binary file
+        For a library to write to, within `named`.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or can't be written to, or `path` is a folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_writable(path)
+        self._target = _target(path)
+        self._temporary = self._target.with_name(f".{os.urandom(8).hex()}.tmp")
+        self.file = self._temporary.open("xb")
+        self._kept = False
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        with self.named():
+            self.file.write(data)
+
+    def close(self) -> None:
+        """Write what is left in memory; nothing can be appended any more."""
+        if not self.file.closed:
+            with self.named():
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                self.file.close()
+
+    def keep(self) -> None:
+        """Give the file its name, in the place of what was there."""
+        self.close()
+        if self._target.exists():
+            self._temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
+        self._temporary.replace(self._target)
+        self._kept = True
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Give errors that have none, as of a full disk, the name of the file."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = os.fspath(self._target)
+            raise
+
+    def discard(self) -> None:
+        """Remove the file if it was not kept."""
+        with contextlib.suppress(OSError):
+            self.file.close()
+        if not self._kept:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    # The file that a path means, links followed: renaming onto a link or a device would replace it.
+    target = Path(os.path.realpath(check_path(path)))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        target.stat()  # a name that is too long is refused before the work, not after it
+    if target.is_dir():
+        raise IsADirectoryError(f"{os.fspath(path)}: is a folder, give the name of a file")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{os.fspath(path)}: is not a regular file, so it can't be replaced")
+    return target

@@ -1,0 +1,56 @@
+"""The command that tells beforehand what training will take."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from bpetok.cli.common import CommandError, add_reading, describe, reading_of
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of `bpetok`."""
+    parser = commands.add_parser(
+        "estimate", help="tell from a sample what training takes: words, memory, time"
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="text, JSON lines, Parquet: as for train"
+    )
+    parser.add_argument("--vocab-size", type=int, default=32_000, metavar="N")
+    parser.add_argument("--pattern", default="gpt2", help="a built-in one (default: %(default)s)")
+    parser.add_argument(
+        "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+    )
+    parser.add_argument("--errors", choices=("strict", "replace"), default="strict")
+    parser.add_argument(
+        "--sample-size",
+        default="64MB",
+        metavar="SIZE",
+        help="how much text to look at (default: %(default)s)",
+    )
+    add_reading(parser)
+    parser.set_defaults(run=run_estimate)
+
+
+def run_estimate(options: argparse.Namespace) -> None:
+    """Print an estimate."""
+    import bpetok
+
+    try:
+        found = bpetok.estimate(
+            options.files,
+            vocab_size=options.vocab_size,
+            pattern=options.pattern,
+            special_tokens=options.special_tokens,
+            n_threads=options.threads,
+            errors=options.errors,
+            sample_size=options.sample_size,
+            **reading_of(options),
+        )
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    sys.stdout.write(f"{found}\n")

@@ -1,0 +1,173 @@
+"""The commands that show: explain, report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpetok.cli.common import (
+    CommandError,
+    add_reading,
+    describe,
+    load_tokenizer,
+    open_inputs,
+    reading_of,
+)
+
+if TYPE_CHECKING:
+    from bpetok.showing.explanation import Explanation
+    from bpetok.showing.report import Report
+    from bpetok.tokenizer import Tokenizer
+
+SAMPLE = "Python's standard library"
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to the subparsers of `bpetok`."""
+    explain = commands.add_parser("explain", help="show how a text becomes tokens, step by step")
+    explain.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
+    explain.add_argument("--tokenizer", required=True, metavar="TOK.json")
+    explain.add_argument(
+        "--special",
+        choices=("ids", "text"),
+        default="ids",
+        help="special tokens in the text: their ids, or ordinary text (default: %(default)s)",
+    )
+    explain.set_defaults(run=run_explain)
+
+    report = commands.add_parser(
+        "report", help="show how good a tokenizer is, or compare several, on text"
+    )
+    report.add_argument(
+        "tokenizers",
+        nargs="+",
+        metavar="TOK.json",
+        help="bpetok's file, tokenizer.json, a folder, a .tiktoken file...",
+    )
+    report.add_argument(
+        "--text",
+        nargs="+",
+        metavar="FILE",
+        help="paths and globs (default: the sources of Python's standard library)",
+    )
+    report.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+    )
+    report.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
+    )
+    add_reading(report)
+    report.set_defaults(run=run_report)
+    for command in (explain, report):
+        command.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
+        command.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    """Show how a text becomes tokens."""
+    _check_html(options.html)
+    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
+    text = options.text
+    if text is None:
+        text = next(open_inputs([]))[1].read()
+    try:
+        explanation = tokenizer.explain(
+            text, allowed_special="all" if options.special == "ids" else ()
+        )
+    except ValueError as error:
+        raise CommandError(error) from None
+    _show(explanation, options.html)
+
+
+def run_report(options: argparse.Namespace) -> None:
+    """Show how good tokenizers are."""
+    _check_html(options.html)
+    tokenizers = {
+        name: load_tokenizer(path, options.pattern, path)
+        for name, path in name_tokenizers(options.tokenizers).items()
+    }
+    _show(make_report(tokenizers, options.text, options), options.html)
+
+
+def check_training_report(options: argparse.Namespace) -> None:
+    """Make sure, before training, that its report can be made."""
+    _check_html(options.report, "--report")
+    if options.report is not None and options.counts:
+        raise CommandError("--report needs FILEs: counts don't have the text")
+
+
+def save_training_report(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
+    """Write the report on a tokenizer that has just been trained, on the text of its training."""
+    name = Path(options.output).stem
+    files = None if options.sample else options.files
+    _show(make_report({name: tokenizer}, files, options), options.report)
+
+
+def name_tokenizers(paths: list[str]) -> dict[str, str]:
+    """Return the paths by names: short ones if they differ."""
+    stems = [Path(path).resolve().stem for path in paths]
+    names = stems if len(set(stems)) == len(paths) else paths
+    if len(set(names)) < len(paths):
+        raise CommandError("a tokenizer is given twice")
+    return dict(zip(names, paths, strict=True))
+
+
+def make_report(
+    tokenizers: dict[str, Tokenizer], files: list[str] | None, options: argparse.Namespace
+) -> Report:
+    """Return the report on files, or on the sample."""
+    import bpetok
+    from bpetok.sources.files import resolve_files, sample_files
+
+    try:
+        if files is None:
+            sources: Any = {SAMPLE: list(map(Path, sample_files()))}
+        else:
+            paths = resolve_files(files)
+            elsewhere = [path for path in paths if not Path(path).is_file()]
+            if elsewhere:
+                raise CommandError(f"a report needs files on this machine, got {elsewhere[0]}")
+            sources = list(map(Path, paths))
+        return bpetok.report(
+            tokenizers,
+            sources,
+            n_threads=options.threads,
+            errors=options.errors,
+            **reading_of(options),
+        )
+    except (ValueError, OSError) as error:
+        raise CommandError(describe(error)) from None
+
+
+def _check_html(html: str | None, name: str = "--html") -> None:
+    """Make sure, before any work, that the page can be made and written."""
+    if html is None:
+        return
+    from bpetok.base.files import check_writable
+    from bpetok.showing.pages import check_extra
+
+    check_extra()
+    try:
+        check_writable(html)
+    except OSError as error:
+        raise CommandError(f"{name}: {describe(error)}") from None
+
+
+def _show(result: Explanation | Report, html: str | None) -> None:
+    if html is not None:
+        try:
+            result.save(html)
+        except OSError as error:
+            raise CommandError(describe(error), status=1) from None
+        sys.stderr.write(f"Saved to {html}: open it in a browser.\n")
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(result, soft_wrap=True)  # else it cuts lines at the terminal's width
+    else:
+        sys.stdout.buffer.write(f"{result}\n".encode())

@@ -1,0 +1,352 @@
+"""The commands that learn: train, count, merge-counts."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import bpetok
+from bpetok.cli.common import (
+    READING,
+    CommandError,
+    add_reading,
+    describe,
+    load_tokenizer,
+    on_terminal,
+    reading_of,
+)
+from bpetok.cli.showing import check_training_report, save_training_report
+
+if TYPE_CHECKING:
+    from bpetok.counting.words import Words
+    from bpetok.tokenizer import Tokenizer
+
+FILES = (
+    "text in UTF-8, JSON lines, Parquet, Arrow: paths, globs, folders, URLs; - is standard input"
+)
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to the subparsers of `bpetok`."""
+    train = commands.add_parser("train", help="learn a tokenizer from files")
+    train.add_argument("files", nargs="*", metavar="FILE", help=FILES)
+    train.add_argument(
+        "--sample",
+        action="store_true",
+        help="train on the sources of Python's own standard library instead of FILEs",
+    )
+    train.add_argument(
+        "--counts",
+        nargs="+",
+        metavar="COUNTS.parquet",
+        help="train on words that were counted before, instead of FILEs",
+    )
+    train.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
+    train.add_argument(
+        "--report", metavar="FILE.html", help="write a page on how good it is on the FILEs"
+    )
+    train.add_argument(
+        "--vocab-size",
+        type=int,
+        default=32_000,
+        metavar="N",
+        help="bytes + merges + special tokens (default: %(default)s)",
+    )
+    train.add_argument(
+        "--min-frequency",
+        type=int,
+        default=1,
+        metavar="N",
+        help="stop when the best pair occurs less often (default: %(default)s)",
+    )
+    train.add_argument(
+        "--max-token-length", type=int, metavar="N", help="make no token of more bytes"
+    )
+    train.add_argument(
+        "--compat",
+        metavar="TRAINER",
+        help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
+        "or cs336",
+    )
+    train.add_argument(
+        "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
+    )
+    _add_split_options(train)
+    _add_count_options(train)
+    train.set_defaults(run=_train)
+
+    count = commands.add_parser("count", help="count the words of files, to train on later")
+    count.add_argument("files", nargs="+", metavar="FILE", help=FILES)
+    count.add_argument(
+        "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
+    )
+    _add_split_options(count)
+    _add_count_options(count)
+    count.set_defaults(run=_count)
+
+    merge = commands.add_parser("merge-counts", help="add counts up, with weights if wanted")
+    merge.add_argument("files", nargs="+", metavar="COUNTS.parquet")
+    merge.add_argument(
+        "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
+    )
+    merge.add_argument(
+        "--weight",
+        type=float,
+        action="append",
+        metavar="W",
+        dest="weights",
+        help="what to multiply the counts of a file by: once for each file, in their order",
+    )
+    _add_split_options(merge)
+    merge.add_argument("--quiet", action="store_true", help="no summary")
+    merge.set_defaults(run=_merge_counts)
+
+
+def _add_split_options(command: argparse.ArgumentParser) -> None:
+    """Add what says how text is split; files of counts say it themselves, most of them."""
+    command.add_argument(
+        "--pattern",
+        help="what splits text into words: the name of a pattern, or a regular expression "
+        "(default: what counts say, else gpt2)",
+    )
+    command.add_argument(
+        "--special-token",
+        action="append",
+        metavar="S",
+        dest="special_tokens",
+        help="a token that is never split or counted; may be given several times",
+    )
+
+
+def _add_count_options(command: argparse.ArgumentParser) -> None:
+    """Add what says how text is counted."""
+    command.add_argument(
+        "--unmatched",
+        choices=("error", "word", "drop"),
+        help="text that the expression does not match (default: error, or as --compat does)",
+    )
+    command.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+    )
+    command.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
+    )
+    command.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="a folder that keeps what is done: after an interruption the same command goes on",
+    )
+    command.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="what counting and learning may take, such as 4GB; more goes to files in $TMPDIR",
+    )
+    command.add_argument(
+        "--min-word-count",
+        metavar="N",
+        default="1",
+        help='leave out words that come less often; "auto": as many as --max-memory demands',
+    )
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")
+    command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    add_reading(command)
+
+
+def _train(options: argparse.Namespace) -> None:
+    if bool(options.files) + options.sample + bool(options.counts) > 1:
+        raise CommandError("give FILEs, --counts or --sample, only one of them")
+    if options.sample:
+        from bpetok.sources.files import sample_files
+
+        options.files = sample_files()
+    if not options.files and not options.counts:
+        raise CommandError("give FILEs to train on, or --counts, or --sample")
+    if options.counts:
+        _check_not_counting(options)
+    check_training_report(options)
+    _check_output(options.output, options.counts or options.files)
+    begin = time.perf_counter()
+    try:
+        tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    seconds = time.perf_counter() - begin
+    try:
+        tokenizer.save(options.output)
+    except OSError as error:
+        raise CommandError(describe(error), status=1) from None
+    if not options.quiet:
+        print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
+    if options.report is not None:
+        save_training_report(tokenizer, options)
+
+
+def _check_not_counting(options: argparse.Namespace) -> None:
+    """Refuse options that would have no effect, since the words are counted already."""
+    given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
+    if options.errors != "strict":
+        given.append("errors")
+    if given:
+        raise CommandError(
+            f"--{given[0].replace('_', '-')} is of no use with --counts, which are counted already"
+        )
+
+
+def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
+    return bpetok.train(
+        options.files,
+        pattern=options.pattern,
+        unmatched=options.unmatched,
+        **_count_options(options),
+        **_learn_options(options),
+    )
+
+
+def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
+    return bpetok.train_from_words(
+        _load_words(options.counts, options),
+        n_threads=options.threads,
+        **_bounds(options),
+        progress=_wants_progress(options),
+        checkpoint=options.checkpoint,
+        **_learn_options(options),
+    )
+
+
+def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `bpetok.train` that are about learning."""
+    initial = options.initial
+    if initial is not None:
+        initial = load_tokenizer(initial, options.pattern, "--initial")
+    return {
+        "vocab_size": options.vocab_size,
+        "min_frequency": options.min_frequency,
+        "max_token_length": options.max_token_length,
+        "compat": options.compat,
+        "initial": initial,
+    }
+
+
+def _count_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `bpetok.count_words` and `bpetok.train` that are about counting."""
+    return {
+        "special_tokens": options.special_tokens or (),
+        "n_threads": options.threads,
+        "errors": options.errors,
+        "progress": _wants_progress(options),
+        "checkpoint": options.checkpoint,
+        **_bounds(options),
+        **reading_of(options),
+    }
+
+
+def _bounds(options: argparse.Namespace) -> dict[str, Any]:
+    least = options.min_word_count
+    return {
+        "max_memory": options.max_memory,
+        "min_word_count": int(least) if least.isdigit() else least,
+    }
+
+
+def _wants_progress(options: argparse.Namespace) -> bool:
+    return on_terminal() and not (options.quiet or options.no_progress)
+
+
+def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:
+    return bpetok.Words.load(files, pattern=options.pattern, special_tokens=options.special_tokens)
+
+
+def _check_output(output: str, inputs: list[str]) -> None:
+    """Make sure, before any work, that the output can be written and is no input."""
+    from bpetok.base.files import check_no_input, check_writable
+    from bpetok.sources.files import local_files, resolve_files
+
+    try:
+        check_writable(output)
+    except OSError as error:
+        raise CommandError(f"--output: {describe(error)}") from None
+    try:
+        check_no_input(output, local_files(resolve_files(inputs)))
+    except (ValueError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+
+
+def _count(options: argparse.Namespace) -> None:
+    import bpetok.counting.tables  # says before any work if pyarrow is missing
+
+    _check_output(options.output, options.files)
+    begin = time.perf_counter()
+    try:
+        words = bpetok.count_words(
+            options.files,
+            pattern=options.pattern or "gpt2",
+            unmatched=options.unmatched or "error",
+            **_count_options(options),
+        )
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
+
+
+def _merge_counts(options: argparse.Namespace) -> None:
+    weights = options.weights
+    if weights is not None and len(weights) != len(options.files):
+        raise CommandError(
+            f"give --weight for each of the {len(options.files)} files, or none; got {len(weights)}"
+        )
+    _check_output(options.output, options.files)
+    begin = time.perf_counter()
+    try:
+        if weights is None:
+            words = _load_words(options.files, options)
+        else:
+            sources = [_load_words(file, options) for file in options.files]
+            words = bpetok.Words.combine(zip(sources, weights, strict=True))
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s")
+
+
+def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
+    try:
+        words.save(options.output)
+    except OSError as error:
+        raise CommandError(describe(error), status=1) from None
+    if not options.quiet:
+        print(
+            f"{done} and saved to {options.output}: {words.total:,} words, {len(words):,} "
+            f"different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
+            "Next:\n"
+            f"  bpetok train --counts {shlex.quote(options.output)} --output tok.json",
+            file=sys.stderr,
+        )
+
+
+def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
+    from bpetok.base.display import show_size
+
+    facts = tokenizer.training
+    assert facts is not None  # it has just been trained
+    n_special = len(tokenizer.special_tokens)
+    n_merges = len(tokenizer.merges)
+    phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
+    name = shlex.quote(output)
+    return (
+        f"Trained in {seconds:.1f} s ({phases}) and saved to {output}.\n"
+        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {n_merges:,} merges + "
+        f"{n_special} special token{'' if n_special == 1 else 's'}\n"
+        f"  text         {show_size(facts.n_bytes)}, {facts.n_words:,} words, "
+        f"{facts.n_unique_words:,} different ones\n"
+        f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
+        f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"
+        "Next:\n"
+        f'  bpetok explain "Hello world" --tokenizer {name}\n'
+        f'  echo "Hello world" | bpetok encode --tokenizer {name}\n'
+        f"  bpetok report {name} --text FILE... --html report.html"
+    )

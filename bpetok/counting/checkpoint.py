@@ -1,0 +1,314 @@
+"""What a run has done so far, in a folder: it can be stopped at any moment and goes on from there.
+
+    run.json                      the options, the versions of bpetok and of this layout
+    inputs.parquet                the files to count, with their sizes and times
+    counts-PART-NUMBER.parquet    the words of a part from one position to another
+    merges.parquet                the merges learned
+
+Each file appears whole or not at all, and a counts file, whose metadata says from where to where it
+goes, is the only record that this was counted, so there is no moment at which a run must not be
+killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from bpetok.base.extras import require
+from bpetok.base.files import PendingFile, write_whole
+from bpetok.base.version import __version__
+from bpetok.counting.memory import Bounds
+from bpetok.counting.tables import load, read_metadata, save
+from bpetok.counting.words import Words
+from bpetok.learning.learner import Merges
+from bpetok.sources.files import StrPath, changed, file_state
+from bpetok.sources.pieces import Chunk, Piece
+from bpetok.sources.reading import Position, Tally
+
+pa = require("pyarrow", "arrow")
+pq = require("pyarrow.parquet", "arrow")
+
+SECONDS = 60.0
+"""How long a run works between two saves: what is saved in a second or two can't be lost often."""
+
+INPUTS = pa.schema(
+    [("part", pa.int32()), ("path", pa.string()), ("size", pa.int64()), ("modified", pa.string())]
+)
+MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
+LAYOUT = 2
+"""Goes up when a folder is laid out in another way."""
+METADATA_KEY = b"bpetok.checkpoint"
+
+
+class _Counted(NamedTuple):
+    """What a file of counts has: the texts from one position to another.
+
+    n_bytes, n_null : int
+        The bytes of these texts, and how many were null.
+    """
+
+    first: Position
+    end: Position
+    n_bytes: int
+    n_null: int
+    path: Path
+
+
+class Checkpoint:
+    """A folder of what a run has done; see `opened`.
+
+    Parameters
+    ----------
+    folder : Path
+    inputs : list of lists of (path, size, modified)
+        The files of each part, and the state in which they are to be counted.
+    """
+
+    def __init__(self, folder: Path, inputs: list[list[tuple[str, int, str]]]) -> None:
+        self._folder = folder
+        self._inputs = inputs
+        self._counted = [_read_part(folder, part) for part in range(len(inputs))]
+        self._saved_at = monotonic()
+
+    def count(
+        self,
+        part: int,
+        read: Callable[[Position], Generator[Piece | Chunk | Position, None, None]],
+        count: Callable[[Iterator[Piece | Chunk]], Words],
+        tally: Tally,
+        bounds: Bounds,
+    ) -> Words:
+        """Count what has not been counted, saving now and then, and return the words of all.
+
+        Parameters
+        ----------
+        part : int
+            The number of the weighted source.
+        read : callable
+            Gives the texts from a position on, with positions between them.
+        count : callable
+            Counts the words of texts.
+        tally : Tally
+            Is told of null texts that were counted before.
+        bounds : Bounds
+            Of the words of all.
+        """
+        counted = self._counted[part]
+        tally.n_null += sum(saved.n_null for saved in counted)
+        end = counted[-1].end if counted else Position()
+        n_bytes = 0
+
+        def until_due(items: Iterator[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
+            nonlocal end, n_bytes
+            due = monotonic() + SECONDS
+            for item in items:
+                if not isinstance(item, Position):
+                    n_bytes += len(item.data)
+                    yield item
+                    continue
+                end = item
+                if monotonic() >= due:
+                    return
+
+        with closing(read(end)) as items:
+            while end.file < len(self._inputs[part]):
+                first, n_bytes, n_null = end, 0, tally.n_null
+                words = count(until_due(items))
+                self._check_unchanged(part, first, end)
+                path = self._folder / f"counts-{part}-{len(counted)}.parquet"
+                counted.append(_Counted(first, end, n_bytes, tally.n_null - n_null, path))
+                _save(words, counted[-1])
+                if len(counted) == 1 and end.file == len(self._inputs[part]):
+                    return words
+                del words
+        return load([saved.path for saved in counted], bounds=bounds)
+
+    def n_bytes_counted(self) -> int:
+        """Return the bytes of the texts that have been counted."""
+        return sum(saved.n_bytes for counted in self._counted for saved in counted)
+
+    def _check_unchanged(self, part: int, *positions: Position) -> None:
+        """See that files of which parts are counted at different times are what they were."""
+        for number in {position.file for position in positions if position.at}:
+            path, *state = self._inputs[part][number]
+            if tuple(state) != file_state(path, fresh=True):
+                raise changed(path)
+
+    def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
+        """Save the merges so far if the last time is long ago."""
+        if monotonic() < self._saved_at + SECONDS:
+            return
+        pairs, counts = merges()
+        table = pa.table([pairs[:, 0], pairs[:, 1], counts], schema=MERGES)
+        _write_table(self._folder / "merges.parquet", table)
+        self._saved_at = monotonic()
+
+    def merges(self) -> Merges:
+        """Return the merges that were saved, or none."""
+        path = self._folder / "merges.parquet"
+        table = _read_table(path, MERGES) if path.exists() else MERGES.empty_table()
+        left, right, counts = (table[name].to_numpy() for name in MERGES.names)
+        return Merges(np.stack([left, right], axis=1), counts)
+
+
+def digest(words: Words) -> str:
+    """Return what is the same only for the same words, counts and order."""
+    hashed = hashlib.sha256()
+    for array in (words.ids, words.offsets, words.counts):
+        hashed.update(array.data)
+    return hashed.hexdigest()
+
+
+@contextmanager
+def opened(
+    folder: StrPath, run: dict[str, Any], parts: Sequence[Sequence[str]] = ()
+) -> Iterator[Checkpoint]:
+    """Open the folder of a run, or make it; nobody else can until the block ends.
+
+    Parameters
+    ----------
+    folder : path
+    run : dict
+        What the result depends on beside the files, by the names that the user knows.
+    parts : sequence of sequences of str
+        The files to count, of each weighted source.
+
+    Raises
+    ------
+    ValueError
+        If it is the folder of another run (the message says what has changed), or has other files.
+    OSError
+        If it can't be written to, or another process has it open.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {"bpetok_version": __version__, "checkpoint_layout": LAYOUT}
+    run = json.loads(json.dumps({**versions, **run}))
+    rows = [(part, path, *file_state(path)) for part, paths in enumerate(parts) for path in paths]
+    columns = list(zip(*rows, strict=True)) or [()] * len(INPUTS)
+    inputs = pa.table(list(map(list, columns)), schema=INPUTS)
+    with _locked(folder):
+        for path in folder.glob(".*.tmp"):  # of a run that was killed
+            path.unlink()
+        if (folder / "run.json").exists():
+            _check_run(folder, run)
+            _check_inputs(folder, inputs)
+        else:
+            _begin(folder, run, inputs)
+        states = [[row[1:] for row in rows if row[0] == part] for part in range(len(parts))]
+        yield Checkpoint(folder, states)
+
+
+def _save(words: Words, counted: _Counted) -> None:
+    """Write a file of counts."""
+    save(words, counted.path, {METADATA_KEY: json.dumps(counted[:-1]).encode()})
+
+
+def _read_part(folder: Path, part: int) -> list[_Counted]:
+    """Return what the files of counts of a part have, in order."""
+    counted = sorted(map(_read_counted, folder.glob(f"counts-{part}-*.parquet")))
+    end = Position()
+    for saved in counted:
+        if saved.first != end:
+            raise ValueError(
+                f"{saved.path} does not go on where the counts before it end: remove the folder"
+            )
+        end = saved.end
+    return counted
+
+
+def _read_counted(path: Path) -> _Counted:
+    """Return what a file of counts says that it has."""
+    try:
+        first, end, n_bytes, n_null = json.loads(read_metadata(str(path))[METADATA_KEY])
+        return _Counted(Position(*first), Position(*end), n_bytes, n_null, path)
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(f"{path} does not say what was counted: remove the folder") from None
+
+
+def _begin(folder: Path, run: dict[str, Any], inputs: Any) -> None:
+    others = {path.name for path in folder.iterdir()} - {"lock", "inputs.parquet"}
+    if others:
+        raise ValueError(
+            f"checkpoint {str(folder)!r} must be a new or empty folder, it has {min(others)!r}"
+        )
+    _write_table(folder / "inputs.parquet", inputs)
+    write_whole(folder / "run.json", (json.dumps(run, indent=1) + "\n").encode())
+
+
+def _check_run(folder: Path, run: dict[str, Any]) -> None:
+    try:
+        before = json.loads((folder / "run.json").read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{folder / 'run.json'}: is not a run's: {error}") from None
+    for name in {**before, **run}:
+        if before.get(name) != run.get(name):
+            raise _changed(folder, f"{name} was {before.get(name)!r} and is {run.get(name)!r}")
+
+
+def _check_inputs(folder: Path, inputs: Any) -> None:
+    before = _read_table(folder / "inputs.parquet", INPUTS)
+    if before.equals(inputs):
+        return
+    if before.select(["part", "path"]).equals(inputs.select(["part", "path"])):
+        pairs = zip(before.to_pylist(), inputs.to_pylist(), strict=True)
+        path = next(now["path"] for old, now in pairs if old != now)
+        raise _changed(folder, f"the file {path} has changed")
+    raise _changed(
+        folder,
+        f"the files are others: {before.num_rows} of them then, {inputs.num_rows} now",
+    )
+
+
+def _changed(folder: Path, what: str) -> ValueError:
+    return ValueError(
+        f"checkpoint {str(folder)!r} is of another run, {what} now: go on with what was used "
+        "before, or begin anew in another folder"
+    )
+
+
+def _write_table(path: Path, table: Any) -> None:
+    pending = PendingFile(path)
+    try:
+        with pending.named():
+            pq.write_table(table, pending.file)
+        pending.keep()
+    finally:
+        pending.discard()
+
+
+def _read_table(path: Path, schema: Any) -> Any:
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: can't be read as Parquet: {error}") from None
+    if table.schema != schema:
+        raise ValueError(f"{path}: must have the columns {schema.names}: remove the folder")
+    return table
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process; there is none on Windows."""
+    with (folder / "lock").open("wb") as file:
+        _lock(file, folder)
+        yield
+
+
+def _lock(file: IO[bytes], folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(f"checkpoint {str(folder)!r} is in use by another process") from None

@@ -1,0 +1,273 @@
+"""Count the words of files, tables and iterables: the first half of training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from bpetok.base.progress import Progress, Report, reporting
+from bpetok.counting.memory import Bounds
+from bpetok.counting.words import (
+    CountOptions,
+    Words,
+    check_count_options,
+    count_pieces,
+    without_rare,
+)
+from bpetok.patterns.builtin import scanner_of
+from bpetok.sources.arrow import is_table
+from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
+from bpetok.sources.files import STANDARD_INPUT, StrPath
+from bpetok.sources.pieces import Chunk, Cutting, Piece, text_pieces
+from bpetok.sources.reading import Context, Reading, ReadOptions, Tally, check_reading
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from bpetok.counting.checkpoint import Checkpoint
+
+WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
+
+
+def count_words(
+    files: WeightedFiles,
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    unmatched: str = "error",
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
+    progress: Progress = False,
+    checkpoint: StrPath | None = None,
+    **reading: Unpack[Reading],
+) -> Words:
+    """Count the words of files.
+
+    Parameters
+    ----------
+    files : path, URL, folder, glob pattern or table, or iterable of them
+        Text in UTF-8 (each file is one text), JSON lines, Parquet and Arrow files; ``"-"`` is
+        standard input. A URL such as ``s3://...`` is opened by fsspec. Tables are Hugging Face
+        datasets and whatever has ``__arrow_c_stream__``, such as a pyarrow or a Polars table. The
+        text of a record is one text, null texts are left out with a warning. A file named twice
+        counts twice. Pairs of (files, weight) are counted apart and added up as `Words.combine`
+        does.
+    pattern : str
+        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
+        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
+        and with "none" a long text is held in memory as a whole.
+    special_tokens : iterable of str
+        Texts that stand between words: boundaries which are not counted.
+    n_threads : int, optional
+        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
+        this process may use. The result does not depend on it.
+    errors : {"strict", "replace"}
+        What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
+    unmatched : {"error", "word", "drop"}
+        What to do with text that an expression does not match: raise, count it as a word, or leave
+        it out. Built-in patterns match all text.
+    max_memory : int or str, optional
+        Bytes that counting may take beyond what Python itself does, such as "4GB". What is more
+        goes to files in the system's folder for temporary files (the environment variable TMPDIR)
+        and is merged in the end; the words that it returns are within the bound too. A single word
+        is in memory as a whole all the same, and so is a record of Parquet or Arrow; of a line of
+        JSON it is what is left of it without its texts and other strings of 64 kB or more.
+    min_word_count : int or "auto"
+        Leave out words that come less often in all of the text, with a warning that says which
+        share of it they were. "auto": only if, and as many as, `max_memory` demands.
+    progress : bool or callable
+        True shows a bar; a callable is called with ("count", bytes done, bytes in all).
+    checkpoint : path, optional
+        A folder, new or of an earlier run, where the words of what has been read are saved every
+        minute. A run that was interrupted, in whatever way, goes on from there when it is called
+        again, with the same result: in the middle of a file, too, where a row group of Parquet, a
+        record batch of Arrow, or a line of JSON or a word of text begins. Needs the extra `arrow`.
+        Adding up what was saved may take some 50 MB more than a `max_memory` that is just enough.
+    **reading
+        Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
+        and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
+
+    Returns
+    -------
+    Words
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If there is no such file or it may not be read, before anything is counted.
+    OSError
+        If a file changes while it is read.
+    ImportError
+        If a format or a URL needs a package that is not installed; the message says which.
+    ValueError
+        If a file is damaged, has no such column, is not UTF-8 or, with ``unmatched="error"``, not
+        matched by an expression (the message has the file and the offset or the row); if an option
+        is out of its range; or if a checkpoint is of another run: a file, an option or bpetok has
+        changed since, and the message says which.
+    TimeoutError
+        If an expression takes too long on a text: some hundred times longer than common ones.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    job = prepare_count(files, options, reading, Bounds(max_memory, min_word_count))
+    with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
+        words = count_job(job, report, saved)
+    job.bounds.warn(words.total, words.n_bytes, stacklevel=3)
+    return words
+
+
+def count_words_from_iterator(
+    texts: Iterable[str | bytes],
+    *,
+    pattern: str = "gpt2",
+    special_tokens: Iterable[str] = (),
+    n_threads: int | None = None,
+    errors: str = "strict",
+    unmatched: str = "error",
+    progress: Progress = False,
+) -> Words:
+    """Count the words of texts as they come; they are never all in memory.
+
+    The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
+    parameters see `count_words`.
+
+    Raises
+    ------
+    TypeError
+        If a text is neither str nor bytes.
+    ValueError
+        If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
+    """
+    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    pieces = text_pieces(texts, options.specials, pattern=options.pattern)
+    with reporting(progress) as report:
+        return count_pieces(pieces, options, report, None)
+
+
+class CountJob(NamedTuple):
+    """What to count and how, all checked.
+
+    parts : list of (Corpus, weight)
+    """
+
+    parts: list[tuple[Corpus, float]]
+    options: CountOptions
+    reading: ReadOptions
+    weighted: bool
+    bounds: Bounds
+
+
+def prepare_count(
+    files: WeightedFiles, options: CountOptions, reading: Reading, bounds: Bounds
+) -> CountJob:
+    """Check what to read and find it."""
+    read_options = check_reading(reading)
+    parts, weighted = _weighted_parts(files)
+    corpora = [
+        (resolve_corpus(part, read_options, options.n_threads), weight) for part, weight in parts
+    ]
+    if bounds.max_memory is not None:
+        bounds.table_limit(options.n_threads)
+        if weighted or scanner_of(options.pattern) < 0:
+            what = "weighted sources" if weighted else "a pattern that is not built in"
+            raise ValueError(f"max_memory can't be kept with {what}: leave one of them out")
+    return CountJob(corpora, options, read_options, weighted, bounds)
+
+
+def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
+    """Return pairs of files and weight, and whether they are weighted at all."""
+    if isinstance(files, str | os.PathLike) or is_table(files):
+        return [(files, 1)], False
+    if not isinstance(files, Iterable):
+        raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
+    items = list(files)
+    pairs = [item for item in items if isinstance(item, tuple)]
+    if not pairs:
+        return [(items, 1)], False
+    if len(pairs) < len(items) or any(len(pair) != 2 for pair in pairs):
+        raise TypeError("files must be all pairs of (files, weight), or none of them")
+    return pairs, True
+
+
+def checkpointing(
+    folder: StrPath | None, job: CountJob, learning: dict[str, Any]
+) -> AbstractContextManager[Checkpoint | None]:
+    """Open the checkpoint of a run, if one is wanted; `learning` is what else the result is of.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `bpetok.counting.checkpoint.opened`; or if there is something to read that can't be
+        read again.
+    """
+    if folder is None:
+        return nullcontext()
+    from bpetok.counting.checkpoint import opened
+
+    if job.reading.max_bytes is not None:
+        raise ValueError("checkpoint and max_bytes exclude each other: give fewer files")
+    for corpus, _ in job.parts:
+        for source in corpus.sources:
+            if not isinstance(source, str) or source == STANDARD_INPUT:
+                name = source if isinstance(source, str) else type(source).__name__
+                raise ValueError(f"checkpoint needs files, which can be read again; got {name!r}")
+    options = job.options
+    run = {
+        "pattern": options.pattern,
+        "special_tokens": options.special_tokens,
+        "errors": options.errors,
+        "unmatched": options.unmatched,
+        **job.reading._asdict(),
+        "weights": [weight for _, weight in job.parts] if job.weighted else None,
+        **learning,
+    }
+    return opened(folder, run, [[str(name) for name in corpus.sources] for corpus, _ in job.parts])
+
+
+def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
+    """Count the words of all parts and add them up; tell the user how many texts were null."""
+    tally = Tally()
+    words = count_parts(job, report, tally, checkpoint)
+    tally.warn(stacklevel=4)
+    return words
+
+
+def count_parts(
+    job: CountJob, report: Report, tally: Tally, checkpoint: Checkpoint | None = None
+) -> Words:
+    """Count the words of all parts and add them up."""
+    options = job.options
+    cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
+    context = Context(job.reading, cutting, options.errors, tally, options.n_threads)
+    totals = [corpus.total for corpus, _ in job.parts]
+    total = None if None in totals else sum(filter(None, totals))
+    counted: list[tuple[Words, float]] = []
+    done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
+
+    # Which words are rare is known when all are counted, not when a checkpoint saves some.
+    bounds = job.bounds if checkpoint is None else Bounds(job.bounds.max_memory)
+
+    def count(items: Iterable[Piece | Chunk]) -> Words:
+        nonlocal done
+        before = done
+
+        def report_all(phase: str, n_bytes: int, _: int | None) -> None:
+            nonlocal done
+            done = before + n_bytes
+            report(phase, done, total)
+
+        return count_pieces(items, job.options, report_all, None, bounds=bounds)
+
+    for number, (corpus, weight) in enumerate(job.parts):
+        if checkpoint is None:
+            words = count(corpus_items(corpus, context))
+        else:
+            read = partial(marked_items, corpus, context)
+            words = checkpoint.count(number, read, count, tally, job.bounds)
+        counted.append((words, weight))
+    words = Words.combine(counted) if job.weighted else counted[0][0]
+    return without_rare(words, job.bounds)

@@ -1,0 +1,91 @@
+"""What a thread counts words with: a scanner and a table, or a process that runs an expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.counting.word_table import WordTable
+from bpetok.patterns.builtin import scanner_of
+from bpetok.patterns.expressions import LIMIT
+from bpetok.patterns.scan import check_utf8
+from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.pieces import Buffer
+
+if TYPE_CHECKING:
+    from bpetok.counting.processes import CounterProcess
+
+
+class Counter(Protocol):
+    """Unique words with their counts. One thread at a time uses it."""
+
+    def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
+        """Count the words of texts; as `WordTable.count`.
+
+        Raises
+        ------
+        SplitError
+            If an expression can't split a text; the offset is that in `data`.
+        """
+
+    def table(self) -> WordTable:
+        """Return all words counted, once."""
+
+    def close(self) -> None:
+        """End what is still being counted. It may be called at any time, and several times."""
+
+
+def make_counters(
+    pattern: str, specials: SpecialTokens, unmatched: str, n: int, in_order: bool
+) -> list[Counter]:
+    """Return `n` counters, whose tables know the order of words if asked for.
+
+    Requires: checked options.
+    """
+    scanner = scanner_of(pattern)
+    if scanner >= 0:
+        return [_ScannerCounter(WordTable(specials, scanner, in_order=in_order)) for _ in range(n)]
+    from bpetok.counting.processes import CounterProcess
+
+    arguments = (pattern, specials.tokens, unmatched, LIMIT)
+    return [_ExpressionCounter(CounterProcess(*arguments), in_order) for _ in range(n)]
+
+
+class _ScannerCounter:
+    def __init__(self, table: WordTable) -> None:
+        self._table = table
+        self.count = table.count
+
+    def table(self) -> WordTable:
+        return self._table
+
+    def close(self) -> None:
+        pass
+
+
+class _ExpressionCounter:
+    def __init__(self, process: CounterProcess, in_order: bool) -> None:
+        self._process = process
+        self._in_order = in_order
+
+    def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
+        view = memoryview(data)
+        begin = 0
+        for end in text_ends.tolist():
+            invalid = check_utf8(view[begin:end])
+            if invalid >= 0:
+                return begin + invalid
+            begin = end
+        self._process.count(bytes(data), text_ends.tolist())
+        return -1
+
+    def table(self) -> WordTable:
+        data, ends, counts = self._process.result()
+        table = WordTable(SpecialTokens([]), in_order=self._in_order)
+        table.add_words(data, np.frombuffer(ends, np.int64), np.frombuffer(counts, np.int64))
+        return table
+
+    def close(self) -> None:
+        self._process.close()

@@ -1,0 +1,360 @@
+"""Words as a table, in memory (Arrow) and in files (Parquet): ``word: binary, count: int64``.
+
+Any program can write such a table. Rows may be in any order; a word that stands in several rows
+has the sum of their counts, as in what the workers of a map-reduce wrote. Other columns are
+ignored. The schema's metadata may have the key `bpetok`, a JSON object::
+
+    {"pattern": "gpt2", "special_tokens": [], "unicode_version": "16.0", "bpetok_version": "0.1.0"}
+
+which says how the text was split. Tables without it are read if the caller says it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bpetok.base.checks import check_special_tokens
+from bpetok.base.extras import require
+from bpetok.base.files import PendingFile
+from bpetok.base.version import __version__
+from bpetok.counting.memory import Bounds
+from bpetok.counting.spill import Spill
+from bpetok.counting.word_table import WordTable
+from bpetok.counting.words import Words, combine_tables
+from bpetok.patterns.builtin import UNICODE_VERSION, check_pattern
+from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.files import STANDARD_INPUT, StrPath, opened, resolve_files
+
+pa = require("pyarrow", "arrow")
+pc = require("pyarrow.compute", "arrow")
+pq = require("pyarrow.parquet", "arrow")
+
+METADATA_KEY = b"bpetok"
+SCHEMA = pa.schema([pa.field("word", pa.binary()), pa.field("count", pa.int64())])
+BATCH_ROWS = 1 << 18
+"""Most rows of a row group, and most that are read at a time."""
+BATCH_BYTES = 1 << 26
+"""Most bytes of words in a row group, but for a longer word."""
+
+
+class Split(NamedTuple):
+    """How text was split into words."""
+
+    pattern: str
+    special_tokens: tuple[str, ...]
+
+
+def to_batches(words: Words) -> Iterator[Any]:
+    """Yield the words, in the order of their bytes, as record batches of `SCHEMA`.
+
+    Raises
+    ------
+    ValueError
+        If a word is too long for an Arrow binary, 2**31 - 1 bytes.
+    """
+    # Not in the order of Words: in that of their hashes they would crowd the table that reads them.
+    buffers = [None, pa.py_buffer(words.offsets), pa.py_buffer(words.ids.astype(np.uint8))]
+    column = pa.Array.from_buffers(pa.large_binary(), len(words), buffers)
+    order = pc.sort_indices(column).to_numpy()
+    ends = np.cumsum(np.diff(words.offsets)[order])
+    start = 0
+    while start < len(words):
+        before = ends[start - 1] if start else 0
+        end = int(np.searchsorted(ends, before + BATCH_BYTES, "right"))
+        end = min(max(end, start + 1), start + BATCH_ROWS)
+        if ends[end - 1] - before >= 1 << 31:
+            raise ValueError(
+                f"a word of {ends[end - 1] - before} bytes can't be in a table: the limit is "
+                "2**31 - 1"
+            )
+        rows = order[start:end]
+        yield pa.record_batch(
+            [column.take(pa.array(rows)).cast(pa.binary()), pa.array(words.counts[rows])],
+            schema=SCHEMA,
+        )
+        start = end
+
+
+def schema_of(split: Split) -> Any:
+    """Return `SCHEMA` with metadata that says how the text was split."""
+    content = {
+        "pattern": split.pattern,
+        "special_tokens": split.special_tokens,
+        "unicode_version": UNICODE_VERSION,
+        "bpetok_version": __version__,
+    }
+    return SCHEMA.with_metadata({METADATA_KEY: json.dumps(content, ensure_ascii=False)})
+
+
+def to_table(words: Words) -> Any:
+    """Return the words as an Arrow table with metadata."""
+    table = pa.Table.from_batches(to_batches(words), SCHEMA)
+    schema = schema_of(Split(words.pattern, words.special_tokens))
+    return table.replace_schema_metadata(schema.metadata)
+
+
+def save(words: Words, path: StrPath, metadata: Mapping[bytes, bytes] | None = None) -> None:
+    """Write the words to a Parquet file, whole or not at all, with further metadata if any."""
+    pending = PendingFile(path)
+    try:
+        schema = schema_of(Split(words.pattern, words.special_tokens))
+        schema = schema.with_metadata({**schema.metadata, **(metadata or {})})
+        with (
+            pending.named(),
+            pq.ParquetWriter(pending.file, schema, compression="zstd") as writer,
+        ):
+            for batch in to_batches(words):
+                writer.write_batch(batch)
+        pending.keep()
+    finally:
+        pending.discard()
+
+
+# ---- in -----------------------------------------------------------------------------------------
+
+
+def from_tables(
+    tables: Iterable[Any], pattern: str | None, special_tokens: Iterable[str] | None
+) -> Words:
+    """Return the words of Arrow tables or record batches. For the others see `Words.load`."""
+    splits: list[tuple[str, Split | None]] = []
+    with _Rows(Bounds()) as rows:
+        for number, table in enumerate(tables):
+            origin = f"table {number}"
+            splits.append((origin, _read_split(table.schema.metadata, origin)))
+            _check_columns(table.schema, origin)
+            selected = table.select(["word", "count"])
+            is_table = isinstance(selected, pa.Table)
+            rows.add(selected.to_batches(BATCH_ROWS) if is_table else [selected], origin)
+        return rows.words(_agreed(splits, pattern, special_tokens))
+
+
+def load(
+    files: StrPath | Iterable[StrPath],
+    pattern: str | None = None,
+    special_tokens: Iterable[str] | None = None,
+    bounds: Bounds | None = None,
+) -> Words:
+    """Return the words of Parquet files. For the other parameters see `Words.load`.
+
+    With `bounds.max_memory` what is more is spilled to files, and words may be left out.
+    """
+    paths = resolve_files(files)
+    splits: list[tuple[str, Split | None]] = []
+    for path in paths:
+        with _parquet_file(path) as file:
+            splits.append((path, _read_split(file.schema_arrow.metadata, path)))
+            _check_columns(file.schema_arrow, path)
+    split = _agreed(splits, pattern, special_tokens)
+    with _Rows(bounds or Bounds()) as rows:
+        for path in paths:
+            with _parquet_file(path) as file:
+                rows.add(_batches(file, path), path)
+        return rows.words(split)
+
+
+def read_metadata(path: str) -> dict[bytes, bytes]:
+    """Return the metadata of a Parquet file's schema.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it can't be read, or is not a whole Parquet file.
+    """
+    with _parquet_file(path) as file:
+        return file.schema_arrow.metadata or {}
+
+
+@contextmanager
+def _parquet_file(path: str) -> Iterator[Any]:
+    if path == STANDARD_INPUT:
+        raise ValueError("counts can't be read from standard input: name a file")
+    with opened(path) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: is not a whole Parquet file: {error}") from None
+        yield parquet
+
+
+def _batches(file: Any, path: str) -> Iterator[Any]:
+    batches = file.iter_batches(BATCH_ROWS, columns=["word", "count"])
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{path}: can't be read as Parquet: {error}") from None
+        if batch is None:
+            return
+        yield batch
+
+
+def _read_split(metadata: dict[bytes, bytes] | None, origin: str) -> Split | None:
+    """Return what a table's metadata says, None if it says nothing."""
+    data = (metadata or {}).get(METADATA_KEY)
+    if data is None:
+        return None
+    try:
+        content = json.loads(data)
+        split = Split(
+            check_pattern(content["pattern"]), check_special_tokens(content["special_tokens"])
+        )
+        unicode_version = content["unicode_version"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{origin}: the metadata {data[:80]!r} can't be read: {type(error).__name__}: {error}"
+        ) from None
+    if unicode_version != UNICODE_VERSION:
+        raise ValueError(
+            f"{origin}: its words were split by Unicode {unicode_version}, this bpetok splits by "
+            f"{UNICODE_VERSION}: count the text again"
+        )
+    return split
+
+
+def _agreed(
+    splits: Iterable[tuple[str, Split | None]],
+    pattern: str | None,
+    special_tokens: Iterable[str] | None,
+) -> Split:
+    """Return how all words were split: as the caller says, as the tables say, without conflict."""
+    given = pattern is not None
+    known = None if pattern is None else check_pattern(pattern)
+    tokens = None if special_tokens is None else check_special_tokens(special_tokens)
+    says = "the caller says"
+    for origin, split in splits:
+        if split is None:
+            if not given:
+                raise ValueError(
+                    f"{origin} does not say what its words were split by: give pattern, and "
+                    "special_tokens if there were any"
+                )
+            continue
+        for name, ours, theirs in (
+            ("pattern", known, split.pattern),
+            ("special_tokens", tokens, split.special_tokens),
+        ):
+            if ours is not None and ours != theirs:
+                raise ValueError(
+                    f"{origin}: its words were counted with {name} {theirs!r}, but {says} "
+                    f"{ours!r}: only what was counted alike can be used together"
+                )
+        if known is None or tokens is None:
+            says = f"{origin} says"
+        known, tokens = split
+    if known is None:
+        raise ValueError("tables must have at least one table, or the pattern must be given")
+    return Split(known, tokens or ())
+
+
+def _check_columns(schema: Any, origin: str) -> None:
+    """Raise a ValueError unless there are columns `word` and `count` of usable types."""
+    for name, wanted, fits in (
+        ("word", "binary", _is_bytes),
+        ("count", "int64", pa.types.is_integer),
+    ):
+        fields = schema.get_all_field_indices(name)
+        if len(fields) != 1:
+            raise ValueError(
+                f"{origin}: must have one column {name!r} ({wanted}), its columns are "
+                f"{', '.join(schema.names) or 'none'}"
+            )
+        kind = schema.field(fields[0]).type
+        if not fits(kind):
+            raise ValueError(f"{origin}: column {name!r} must be {wanted}, got {kind}: cast it")
+
+
+_WORD_TYPES = (
+    *("binary", "large_binary", "binary_view", "fixed_size_binary"),
+    *("string", "large_string", "string_view"),
+)
+
+
+def _is_bytes(kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in _WORD_TYPES)
+
+
+class _Rows:
+    """Rows of tables, added up; within a bound of memory if there is one."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._table = WordTable(SpecialTokens([]))
+        self._size = 0.0  # the sum of count * length
+        self._bounds = bounds
+        self._spill: Spill | None = None
+        if bounds.max_memory is not None:
+            # A batch may make the table grow, which takes its memory and that of one of twice it.
+            self._limit = bounds.table_limit(1) // 4
+            self._spill = Spill()
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._spill is not None:
+            self._spill.close()
+
+    def add(self, batches: Iterable[Any], origin: str) -> None:
+        """Add the rows of a table; `origin` names it in messages."""
+        row = 0
+        for batch in batches:
+            words = batch.column("word")
+            counts = batch.column("count")
+            _refuse(pc.is_null(words), origin, row, "the word is null")
+            _refuse(pc.is_null(counts), origin, row, "the count is null")
+            counts = _to_int64(counts, origin, row)
+            _refuse(pc.less(counts, 1), origin, row, "the count must be at least 1", counts)
+            if pa.types.is_dictionary(words.type):
+                words = words.dictionary_decode()
+            words = words.cast(pa.large_binary())
+            self._add(words, counts, origin, row)
+            row += batch.num_rows
+
+    def _add(self, words: Any, counts: Any, origin: str, row: int) -> None:
+        _refuse(pc.equal(pc.binary_length(words), 0), origin, row, "the word is empty")
+        if len(words) == 0:
+            return
+        _, offset_buffer, data_buffer = words.buffers()
+        offsets = np.frombuffer(offset_buffer, np.int64)[words.offset :][: len(words) + 1]
+        data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+        n = counts.to_numpy()
+        self._size += float(np.sum(np.multiply(n, np.diff(offsets), dtype=np.float64)))
+        if self._size > 2.0**63:
+            raise ValueError(
+                f"{origin}, row {row} and the following: the sum of count * length over the words "
+                "must be below 2**63: scale the counts down"
+            )
+        self._table.add_words(data.data, offsets[1:] - offsets[0], n)
+        if self._spill is not None and self._table.memory > self._limit:
+            self._spill.write(self._table)
+            self._table.clear(keep_room=False)
+
+    def words(self, split: Split) -> Words:
+        """Return all words, and empty the table."""
+        if self._spill is None:
+            return Words(*combine_tables([self._table]), *split)
+        return Words(*self._spill.merge([self._table], self._bounds, 1), *split)
+
+
+def _to_int64(counts: Any, origin: str, row: int) -> Any:
+    try:
+        return counts.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{origin}, row {row} or later: the count must be int64: {error}"
+        ) from None
+
+
+def _refuse(bad: Any, origin: str, row: int, what: str, values: Any = None) -> None:
+    """Raise a ValueError that names the first row for which `bad` is true, if there is one."""
+    index = pc.index(bad, pa.scalar(True)).as_py()
+    if index >= 0:
+        got = "" if values is None else f", got {values[index]}"
+        raise ValueError(f"{origin}, row {row + index} (the first is 0): {what}{got}")

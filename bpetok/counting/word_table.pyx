@@ -1,0 +1,708 @@
+"""Words to unique words with counts: one hash table a thread, and their combination.
+
+A word is known by its key, 128 bits; a longer one than fits has the key (hash, length, LONG_WORD) and
+its bytes in an arena. Looking a key up costs a cache miss for a rare word, so each is packed, hashed
+and prefetched some words before it is looked up.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+import numpy as np
+
+from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, hash_bytes, hash_key, pack_word
+from bpetok.patterns.scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
+from bpetok.patterns.special cimport SpecialTokens
+
+from bpetok.patterns.scan import PATTERN_NAMES
+
+cdef extern from "simd.h":
+    void prefetch(const void* address) noexcept nogil
+    void* table_alloc(size_t size) noexcept nogil
+    void table_free(void* memory, size_t size) noexcept nogil
+
+cdef enum:
+    PARTITION_BITS = 6
+    SMALLEST_CAPACITY = 1 << 12
+    ARENA_BLOCK = 1 << 20
+    AHEAD = 48                 # words between a prefetch and its use: 1/15 faster than a batch, which
+                               # asks for more at once than the processor waits for at a time
+
+N_PARTITIONS = 1 << PARTITION_BITS
+"""Tables are combined partition by partition: the words whose hash begins with the same bits."""
+
+cdef struct Entry:
+    uint64_t low
+    uint64_t high          # 0 in an empty entry: the length of a word is at least 1
+    int64_t count
+    const uint8_t* bytes   # of a long word
+
+
+cdef struct Table:
+    # Open addressing, linear probing; a slot is the top bits of the hash behind `skipped_bits`, so
+    # the entries lie in the order of their hashes, but for collisions.
+    Entry* entries
+    size_t capacity
+    size_t used
+    int shift
+    int skipped_bits
+
+
+cdef inline size_t home(const Table* table, uint64_t hash) noexcept nogil:
+    return hash >> table.shift & (table.capacity - 1)
+
+
+cdef int table_init(Table* table, size_t capacity, int skipped_bits) noexcept nogil:
+    # Requires: capacity is a power of 2, at least SMALLEST_CAPACITY. Returns -1 without memory.
+    table.capacity = capacity
+    table.used = 0
+    table.skipped_bits = skipped_bits
+    table.shift = 64 - skipped_bits
+    while capacity > 1:
+        capacity >>= 1
+        table.shift -= 1
+    table.entries = <Entry*> table_alloc(table.capacity * sizeof(Entry))
+    return 0 if table.entries != NULL else -1
+
+
+cdef void table_clear(Table* table) noexcept nogil:
+    table_free(table.entries, table.capacity * sizeof(Entry))
+    table.entries = NULL
+
+
+cdef inline bint same_word(const Entry* entry, uint64_t low, uint64_t high, const uint8_t* bytes
+                           ) noexcept nogil:
+    if entry.low != low or entry.high != high:
+        return False
+    return high < LONG_WORD or memcmp(entry.bytes, bytes, high ^ LONG_WORD) == 0
+
+
+cdef inline Entry* find_entry(
+    Table* table, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
+) noexcept nogil:
+    # The entry of the key, or the empty one where it belongs.
+    cdef Entry* entry = table.entries + slot
+    while entry.high != 0 and not same_word(entry, low, high, bytes):
+        slot = (slot + 1) & (table.capacity - 1)
+        entry = table.entries + slot
+    return entry
+
+
+cdef int table_reserve(Table* table, size_t n) noexcept nogil:
+    # Make room for n more entries, at most 5/8 of the table being used. Returns -1 without memory.
+    cdef Table larger
+    cdef Entry* entry
+    cdef size_t i, capacity = table.capacity
+    while table.used + n > capacity // 8 * 5:
+        capacity *= 2
+    if capacity == table.capacity:
+        return 0
+    if table_init(&larger, capacity, table.skipped_bits):
+        return -1
+    for i in range(table.capacity):
+        entry = table.entries + i
+        if entry.high != 0:
+            find_entry(
+                &larger,
+                home(&larger, hash_key(entry.low, entry.high)),
+                entry.low,
+                entry.high,
+                entry.bytes,
+            )[0] = entry[0]
+    larger.used = table.used
+    table_clear(table)
+    table[0] = larger
+    return 0
+
+
+cdef struct ArenaBlock:
+    ArenaBlock* before
+    size_t used
+    size_t size
+
+
+cdef uint8_t* arena_copy(ArenaBlock** arena, const uint8_t* bytes, size_t n) noexcept nogil:
+    # A copy of a word that stays where it is until the arena is freed; NULL without memory.
+    cdef ArenaBlock* block = arena[0]
+    cdef size_t size
+    if block == NULL or block.size - block.used < n:
+        size = max(n, <size_t>ARENA_BLOCK)
+        block = <ArenaBlock*> malloc(sizeof(ArenaBlock) + size)
+        if block == NULL:
+            return NULL
+        block.before = arena[0]
+        block.used = 0
+        block.size = size
+        arena[0] = block
+    block.used += n
+    return <uint8_t*> memcpy(<uint8_t*> (block + 1) + block.used - n, bytes, n)
+
+
+cdef struct Batch:
+    # The keys of the words between two calls of the scanner, and the entries to look at first.
+    uint64_t[SCAN_WORDS] low
+    uint64_t[SCAN_WORDS] high
+    Entry* entries[SCAN_WORDS]
+
+
+cdef inline Key key_of(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
+    # The key of the word at[:n]; 16 bytes may be read from any place up to `last`.
+    if n > PACKED_WORD or at > last:
+        return key_of_rare(at, n)
+    return pack_word(at, n)
+
+
+cdef Key key_of_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+    # The same for a long word, and for one near the end of the memory.
+    cdef uint8_t[16] copy
+    if n > PACKED_WORD:
+        return Key(hash_bytes(at, n), LONG_WORD | <uint64_t>n)
+    memcpy(copy, at, n)
+    return pack_word(copy, n)
+
+
+@cython.final
+cdef class WordTable:
+    """Unique words with their counts, as one thread counts them.
+
+    Parameters
+    ----------
+    special_tokens : SpecialTokens
+        Texts are split at them, and they are not counted.
+    pattern : int
+        Index of the split pattern in `_scan.PATTERN_NAMES`.
+    one_partition : bool
+        True if all words will be of one partition: see `sorted_words`.
+    in_order : bool
+        Remember in which order the words are first seen.
+    """
+
+    cdef Table table
+    cdef ArenaBlock* arena
+    cdef size_t arena_size
+    cdef Entry* seen         # in_order: a copy of each word's entry, as it was at first
+    cdef size_t seen_room
+    cdef bint in_order
+    cdef SpecialTokens special_tokens
+    cdef int pattern
+    cdef size_t memory_limit
+    cdef object on_full, failure
+
+    def __cinit__(
+        self, SpecialTokens special_tokens not None, int pattern=0, bint one_partition=False,
+        bint in_order=False,
+    ):
+        if not 0 <= pattern < len(PATTERN_NAMES):
+            raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
+        self.special_tokens = special_tokens
+        self.pattern = pattern
+        self.in_order = in_order
+        if table_init(&self.table, SMALLEST_CAPACITY, PARTITION_BITS if one_partition else 0):
+            raise MemoryError("no memory for a table of words")
+
+    def __dealloc__(self):
+        table_clear(&self.table)
+        self.clear_arena()
+        free(self.seen)
+
+    cdef void clear_arena(self) noexcept:
+        cdef ArenaBlock* block
+        while self.arena != NULL:
+            block = self.arena
+            self.arena = block.before
+            free(block)
+        self.arena_size = 0
+
+    def __len__(self):
+        return self.table.used
+
+    @property
+    def memory(self):
+        """The bytes that the words take."""
+        return self.table.capacity * sizeof(Entry) + self.arena_size
+
+    def limit_memory(self, size_t limit, on_full not None):
+        """Call on_full(table) in `count` before `memory` would go beyond `limit`, while growing too.
+
+        `on_full` takes the words, as `sorted_words` gives them, and clears the table.
+        """
+        self.memory_limit = limit
+        self.on_full = on_full
+
+    def clear(self, bint keep_room=True):
+        """Forget all words; the room for as many is kept if there will be more."""
+        if keep_room:
+            memset(self.table.entries, 0, self.table.capacity * sizeof(Entry))
+        else:
+            table_clear(&self.table)
+            if table_init(&self.table, SMALLEST_CAPACITY, self.table.skipped_bits):
+                raise MemoryError("no memory for a table of words")
+        self.table.used = 0
+        self.clear_arena()
+
+    def count(self, const uint8_t[::1] data not None, const int64_t[::1] text_ends not None):
+        """Count the words of texts that lie one after another in memory.
+
+        Parameters
+        ----------
+        data : buffer of bytes
+        text_ends : int64 array, ascending, at most len(data)
+            Where each text ends; the first begins at 0. No word runs over an end.
+
+        Returns
+        -------
+        int
+            -1, or the offset in `data` of the first byte that is not UTF-8; then nothing was counted.
+        """
+        cdef Py_ssize_t i, invalid, begin = 0
+        cdef int status = 0
+        if text_ends.shape[0] == 0 or text_ends[text_ends.shape[0] - 1] == 0:
+            return -1
+        if text_ends[text_ends.shape[0] - 1] > data.shape[0]:
+            raise IndexError("text_ends must lie within data")
+        with nogil:
+            for i in range(text_ends.shape[0]):
+                invalid = find_invalid_utf8(&data[0] + begin, text_ends[i] - begin)
+                if invalid >= 0:
+                    break
+                begin = text_ends[i]
+            else:
+                begin = 0
+                for i in range(text_ends.shape[0]):
+                    status = self.count_text(
+                        &data[0] + begin, &data[0] + text_ends[i], &data[0] + data.shape[0] - 16
+                    )
+                    if status:
+                        break
+                    begin = text_ends[i]
+        if self.failure is not None:
+            error, self.failure = self.failure, None
+            raise error
+        if status:
+            raise MemoryError(f"no memory for a table of more than {self.table.used} words")
+        return begin + invalid if invalid >= 0 else -1
+
+    cdef int count_text(
+        self, const uint8_t* at, const uint8_t* end, const uint8_t* last
+    ) noexcept nogil:
+        # Count the words between the special tokens; up to `last` 16 bytes may be read. Returns -1
+        # without memory.
+        cdef Py_ssize_t length = 0
+        cdef const uint8_t* special
+        while at < end:
+            special = self.special_tokens.find(at, end, &length)
+            if special == NULL:
+                special = end
+            if self.count_segment(at, special, last):
+                return -1
+            at = special + length
+        return 0
+
+    cdef int count_segment(
+        self, const uint8_t* at, const uint8_t* end, const uint8_t* last
+    ) noexcept nogil:
+        cdef const uint8_t* bounds[SCAN_WORDS + 1]
+        cdef Scanner scanner
+        cdef Batch batch
+        cdef Table table
+        cdef Key key
+        cdef Py_ssize_t i, n
+        scan_begin(&scanner, self.pattern, at, end - at, last + 16)
+        while True:
+            n = scan_next(&scanner, bounds)
+            if n == 0:
+                return 0
+            if self.make_room(n):
+                return -1
+            table = self.table  # a copy, which nothing that is written below can change
+            for i in range(n):
+                key = key_of(bounds[i], bounds[i + 1] - bounds[i], last)
+                batch.entries[i] = table.entries + home(&table, hash_key(key.low, key.high))
+                prefetch(batch.entries[i])
+                batch.low[i], batch.high[i] = key.low, key.high
+                if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
+                    return -1
+            for i in range(max(0, n - AHEAD), n):
+                if self.add_word(&batch, i, bounds):
+                    return -1
+
+    cdef inline int add_word(
+        self, const Batch* batch, Py_ssize_t i, const uint8_t** bounds
+    ) noexcept nogil:
+        cdef Entry* entry = batch.entries[i]
+        cdef uint64_t high = batch.high[i]
+        if entry.low == batch.low[i] and entry.high == high and high < LONG_WORD:
+            # Nearly always. The rest, and long words, of which the bytes must be compared, are a
+            # call, so that this stays short.
+            entry.count += 1
+            return 0
+        return self.add(entry - self.table.entries, batch.low[i], high, bounds[i])
+
+    cdef inline int make_room(self, size_t n) noexcept nogil:
+        # Make room for n more words. Returns -1 without memory, or if `on_full` has failed.
+        cdef size_t size = self.table.capacity * sizeof(Entry)
+        if self.memory_limit and self.table.used:
+            if self.table.used + n > self.table.capacity // 8 * 5:
+                size *= 3  # the larger table, beside this one
+            if size + self.arena_size > self.memory_limit and self.empty():
+                return -1
+        return table_reserve(&self.table, n)
+
+    cdef int empty(self) noexcept with gil:
+        # Call `on_full`. Returns -1 if it fails. A function of its own: one that takes the GIL in
+        # any branch takes it in all, which made threads that count wait for each other.
+        try:
+            self.on_full(self)
+        except BaseException as error:
+            self.failure = error
+            return -1
+        return 0
+
+    def add_words(
+        self, const uint8_t[::1] data not None, const int64_t[::1] ends not None,
+        const int64_t[::1] counts not None,
+    ):
+        """Add words that were counted elsewhere.
+
+        Requires: words that are not empty, one after another in `data`; each ends where `ends`
+        says, and came as often as `counts` says. No sum of counts reaches 2**63.
+        """
+        cdef Py_ssize_t i, begin = 0
+        cdef Key key
+        cdef Entry* entry
+        cdef size_t slot
+        cdef int status = 0
+        with nogil:
+            # Room for all: words that come in the order of their hashes, as from another table,
+            # would crowd the first slots of a table that grows with them.
+            status = table_reserve(&self.table, ends.shape[0])
+            for i in range(0 if status else ends.shape[0]):
+                key = key_of(&data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16)
+                slot = home(&self.table, hash_key(key.low, key.high))
+                status = self.add(slot, key.low, key.high, &data[begin])
+                if status:
+                    break
+                entry = find_entry(&self.table, slot, key.low, key.high, &data[begin])
+                entry.count += counts[i] - 1
+                begin = ends[i]
+        if status:
+            raise MemoryError(f"no memory for a table of more than {self.table.used} words")
+
+    cdef int add(
+        self, size_t slot, uint64_t low, uint64_t high, const uint8_t* bytes
+    ) noexcept nogil:
+        cdef Entry* entry = find_entry(&self.table, slot, low, high, bytes)
+        if entry.high == 0:
+            entry.low = low
+            entry.high = high
+            if high >= LONG_WORD:
+                entry.bytes = arena_copy(&self.arena, bytes, high ^ LONG_WORD)
+                if entry.bytes == NULL:
+                    entry.high = 0
+                    return -1
+                self.arena_size += high ^ LONG_WORD
+            if self.in_order and self.remember(entry):
+                entry.high = 0
+                return -1
+            self.table.used += 1
+        entry.count += 1
+        if entry.count > self.table.entries[slot].count:
+            # Words that come often stand where they are looked for first.
+            entry[0], self.table.entries[slot] = self.table.entries[slot], entry[0]
+        return 0
+
+    cdef int remember(self, const Entry* entry) noexcept nogil:
+        # Keep a copy of the entry of a new word. Returns -1 without memory.
+        cdef size_t room = self.seen_room
+        cdef Entry* larger
+        if self.table.used == room:
+            room = 2 * room + SMALLEST_CAPACITY
+            larger = <Entry*> realloc(self.seen, room * sizeof(Entry))
+            if larger == NULL:
+                return -1
+            self.seen, self.seen_room = larger, room
+        self.seen[self.table.used] = entry[0]
+        return 0
+
+    def words_in_order(self):
+        """Return the words in the order in which they were first seen. Requires: in_order.
+
+        Returns
+        -------
+        ids : int32 array
+            The bytes of all words, one after another.
+        offsets : int64 array, shape (n_words + 1,)
+            Where each begins in `ids`, and the end.
+        counts : int64 array, shape (n_words,)
+        """
+        cdef Py_ssize_t i, n_words = self.table.used, at = 0
+        cdef const Entry* seen
+        if not self.in_order:
+            raise ValueError("the table does not know the order of its words")
+        for i in range(n_words):
+            at += word_length(self.seen + i)
+        arrays = np.empty(at, np.int32), np.empty(n_words + 1, np.int64), np.empty(n_words, np.int64)
+        cdef int32_t[::1] ids = arrays[0]
+        cdef int64_t[::1] offsets = arrays[1]
+        cdef int64_t[::1] counts = arrays[2]
+        at = 0
+        with nogil:
+            for i in range(n_words):
+                seen = self.seen + i
+                offsets[i] = at
+                counts[i] = find_entry(
+                    &self.table,
+                    home(&self.table, hash_key(seen.low, seen.high)),
+                    seen.low,
+                    seen.high,
+                    seen.bytes,
+                ).count
+                at += write_word(&ids[at], seen)
+            offsets[n_words] = at
+        return arrays
+
+
+cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
+    return entry.high ^ LONG_WORD if entry.high >= LONG_WORD else entry.high >> 56
+
+
+cdef int order_of(const Entry* a, const Entry* b) noexcept nogil:
+    # Below 0 if a comes before b, 0 if they are the same word. The order of words: by hash, then,
+    # hardly ever, by key and bytes.
+    cdef uint64_t hash_a = hash_key(a.low, a.high)
+    cdef uint64_t hash_b = hash_key(b.low, b.high)
+    if hash_a != hash_b:
+        return -1 if hash_a < hash_b else 1
+    if a.high != b.high:
+        return -1 if a.high < b.high else 1
+    if a.low != b.low:
+        return -1 if a.low < b.low else 1
+    return memcmp(a.bytes, b.bytes, a.high ^ LONG_WORD) if a.high >= LONG_WORD else 0
+
+
+cdef struct Partition:
+    Entry* entries
+    Py_ssize_t n_words
+    Py_ssize_t n_bytes
+
+
+@cython.final
+cdef class Combination:
+    """The words of several tables as one set, in an order that depends on the words alone.
+
+    First `combine` is called for all partitions, then `allocate` once, then `write` for all
+    partitions; different partitions may be handled by different threads.
+    """
+
+    cdef list tables
+    cdef Partition[1 << PARTITION_BITS] partitions
+    cdef readonly object ids, offsets, counts
+
+    def __cinit__(self, list tables not None):
+        self.tables = tables
+
+    def __dealloc__(self):
+        cdef int p
+        for p in range(1 << PARTITION_BITS):
+            free(self.partitions[p].entries)
+
+    def combine(self, int first, int last):
+        """Gather the words of partitions first..last - 1 of all tables, with their counts' sums."""
+        cdef WordTable table
+        cdef int p, i, n = len(self.tables)
+        cdef int status = 0
+        cdef Table* tables = <Table*> malloc(n * sizeof(Table))
+        if tables == NULL:
+            raise MemoryError("no memory to combine the tables of words")
+        for i, table in enumerate(self.tables):
+            tables[i] = table.table
+        with nogil:
+            for p in range(first, last):
+                status = status or combine_partition(&self.partitions[p], tables, n, p)
+        free(tables)
+        if status:
+            raise MemoryError("no memory to combine the tables of words")
+
+    def allocate(self):
+        """Make the arrays that `write` fills and let go of the tables' entries."""
+        cdef WordTable table
+        cdef Py_ssize_t n_words = 0, n_bytes = 0
+        cdef int p
+        for p in range(1 << PARTITION_BITS):
+            n_words += self.partitions[p].n_words
+            n_bytes += self.partitions[p].n_bytes
+        for table in self.tables:
+            table_clear(&table.table)
+            table.table.used = 0
+        self.ids = np.empty(n_bytes, np.int32)
+        self.offsets = np.empty(n_words + 1, np.int64)
+        self.offsets[n_words] = n_bytes
+        self.counts = np.empty(n_words, np.int64)
+
+    def write(self, int first, int last):
+        """Write the words of partitions first..last - 1 to `ids`, `offsets` and `counts`."""
+        cdef int32_t[::1] ids = self.ids
+        cdef int64_t[::1] offsets = self.offsets
+        cdef int64_t[::1] counts = self.counts
+        cdef Py_ssize_t i, row = 0, at = 0
+        cdef int p
+        cdef const Entry* entries
+        with nogil:
+            for p in range(first):
+                row += self.partitions[p].n_words
+                at += self.partitions[p].n_bytes
+            for p in range(first, last):
+                entries = self.partitions[p].entries
+                for i in range(self.partitions[p].n_words):
+                    # The bytes of long words (of others it is NULL, which does nothing) lie in the
+                    # order in which they were first seen: ask for them some words ahead.
+                    if i + 16 < self.partitions[p].n_words:
+                        prefetch(entries[i + 16].bytes)
+                    offsets[row] = at
+                    counts[row] = entries[i].count
+                    at += write_word(&ids[at], entries + i)
+                    row += 1
+
+
+cdef int combine_partition(
+    Partition* partition, const Table* tables, int n_tables, int p
+) noexcept nogil:
+    # Gather the words of partition p of all tables, sorted. Returns -1 without memory.
+    cdef Partition first = Partition(NULL, 0, 0)
+    cdef Partition second = Partition(NULL, 0, 0)
+    cdef int half = n_tables // 2
+    cdef int status
+    if n_tables == 0:
+        return 0
+    if n_tables == 1:
+        return sort_partition(partition, tables, p)
+    status = combine_partition(&first, tables, half, p)
+    status = status or combine_partition(&second, tables + half, n_tables - half, p)
+    status = status or merge_partitions(partition, &first, &second)
+    free(first.entries)
+    free(second.entries)
+    return status
+
+
+cdef int merge_partitions(Partition* partition, const Partition* a, const Partition* b
+                          ) noexcept nogil:
+    # Merge two sorted ones. Returns -1 without memory.
+    cdef Py_ssize_t i = 0, j = 0, n = 0
+    cdef int order
+    cdef Entry* entries = <Entry*> malloc(max(a.n_words + b.n_words, 1) * sizeof(Entry))
+    if entries == NULL:
+        return -1
+    while i < a.n_words or j < b.n_words:
+        if i == a.n_words:
+            order = 1
+        elif j == b.n_words:
+            order = -1
+        else:
+            order = order_of(a.entries + i, b.entries + j)
+        entries[n] = a.entries[i] if order <= 0 else b.entries[j]
+        if order == 0:
+            entries[n].count += b.entries[j].count
+        partition.n_bytes += word_length(entries + n)
+        i += order <= 0
+        j += order >= 0
+        n += 1
+    partition.entries = entries
+    partition.n_words = n
+    return 0
+
+
+cdef int sort_partition(Partition* partition, const Table* table, int p) noexcept nogil:
+    # Copy the words of partition p of a table, sorted. Returns -1 without memory. They lie from the
+    # partition's first slot to the first empty one behind its last; among them, at both ends, may
+    # lie words of other partitions.
+    cdef size_t mask = table.capacity - 1
+    cdef size_t n_slots = table.capacity >> (PARTITION_BITS - table.skipped_bits)
+    cdef size_t first = 0 if table.skipped_bits else p * n_slots
+    cdef size_t i
+    cdef Py_ssize_t at, n = 0
+    cdef uint64_t hash, last = 0
+    cdef Entry entry
+    cdef Entry* entries
+    while n_slots < table.capacity and table.entries[(first + n_slots) & mask].high != 0:
+        n_slots += 1
+    entries = <Entry*> malloc(n_slots * sizeof(Entry))
+    if entries == NULL:
+        return -1
+    for i in range(n_slots):
+        # Copied first and taken then, without a branch, which would be guessed wrong half the time.
+        entries[n] = table.entries[(first + i) & mask]
+        hash = hash_key(entries[n].low, entries[n].high)
+        n += (entries[n].high != 0) & (hash >> (64 - PARTITION_BITS) == <uint64_t>p)
+    # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
+    for i in range(n):
+        entry = entries[i]
+        hash = hash_key(entry.low, entry.high)
+        partition.n_bytes += word_length(&entry)
+        if hash > last:
+            last = hash
+            continue
+        at = i
+        while at > 0 and order_of(&entry, entries + at - 1) < 0:
+            entries[at] = entries[at - 1]
+            at -= 1
+        entries[at] = entry
+    partition.entries = <Entry*> realloc(entries, max(n, 1) * sizeof(Entry))
+    if partition.entries == NULL:
+        free(entries)
+        return -1
+    partition.n_words = n
+    return 0
+
+
+cdef inline Py_ssize_t write_word(int32_t* ids, const Entry* entry) noexcept nogil:
+    cdef Py_ssize_t i, n = word_length(entry)
+    cdef uint64_t key
+    if entry.high >= LONG_WORD:
+        for i in range(n):
+            ids[i] = entry.bytes[i]
+        return n
+    for i in range(n):
+        key = entry.low if i < 8 else entry.high
+        ids[i] = key >> 8 * (i & 7) & 0xFF
+    return n
+
+
+def sorted_words(WordTable table not None, int p):
+    """Return the words of partition `p` of a table, in the order of `Combination`.
+
+    Returns
+    -------
+    data : uint8 array
+        The words one after another.
+    lengths : int32 array, shape (n_words,)
+    counts : int64 array, shape (n_words,)
+    """
+    cdef Partition partition = Partition(NULL, 0, 0)
+    cdef Py_ssize_t i, n, at = 0
+    cdef int status
+    cdef Entry* entry
+    with nogil:
+        status = sort_partition(&partition, &table.table, p)
+    if status:
+        free(partition.entries)
+        raise MemoryError("no memory to sort words")
+    data = np.empty(partition.n_bytes, np.uint8)
+    lengths = np.empty(partition.n_words, np.int32)
+    counts = np.empty(partition.n_words, np.int64)
+    cdef uint8_t[::1] data_view = data
+    cdef int32_t[::1] length_view = lengths
+    cdef int64_t[::1] count_view = counts
+    with nogil:
+        for i in range(partition.n_words):
+            entry = partition.entries + i
+            n = word_length(entry)
+            memcpy(
+                &data_view[at], entry.bytes if entry.high >= LONG_WORD else <uint8_t*> entry, n
+            )
+            length_view[i] = n
+            count_view[i] = entry.count
+            at += n
+        free(partition.entries)
+    return data, lengths, counts

@@ -1,0 +1,55 @@
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from typing_extensions import Buffer
+
+from bpetok.patterns.special import SpecialTokens
+
+Special = Literal["all"] | Iterable[str]
+
+LONGEST_WORD_BYTES: int
+
+class Specials:
+    def __init__(
+        self, allowed: SpecialTokens, ids: list[int], disallowed: SpecialTokens
+    ) -> None: ...
+
+class IdArray(Buffer):
+    def __len__(self) -> int: ...
+
+class Encoder:
+    def __init__(
+        self,
+        pairs: Buffer,
+        n_ids: int,
+        token_ids: Buffer | None = None,
+        pattern: int = 0,
+        split: Callable[[bytes], Buffer] | None = None,
+    ) -> None: ...
+    def encode(self, text: str | bytes, specials: Specials, name: str = "text") -> list[int]: ...
+    def encode_word(self, word: bytes) -> list[int]: ...
+    def encode_words(self, data: Buffer, ends: Buffer) -> IdArray: ...
+    def count(self, text: str | bytes, specials: Specials) -> int: ...
+    def encode_array(self, text: str | bytes, specials: Specials, narrow: bool) -> IdArray: ...
+    # list[list[int]] as lists, else (ids, their number in each text)
+    def encode_many(
+        self,
+        texts: list[Any],
+        start: int,
+        end: int,
+        specials: Specials,
+        narrow: bool,
+        as_lists: bool,
+    ) -> Any: ...
+
+class TextEncoder:
+    _encoder: Encoder
+    _refusing: Specials
+    def encode_ordinary(self, text: str | bytes) -> list[int]: ...
+    def encode(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> list[int]: ...

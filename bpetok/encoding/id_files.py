@@ -1,0 +1,276 @@
+"""Text files to files of ids, as training loops read them: flat uint16 or uint32, little-endian."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from bpetok.base.files import (
+    PendingFile,
+    check_no_input,
+    check_path,
+    check_writable,
+    read_bounded,
+    write_whole,
+)
+from bpetok.base.progress import Progress, reporting
+from bpetok.encoding.encoder import Encoder, Specials
+from bpetok.encoding.texts import SpecialTokenError
+from bpetok.patterns.scan import check_utf8
+from bpetok.sources.corpus import Corpus, corpus_items
+from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of
+from bpetok.sources.reading import Context, ReadOptions, Tally
+
+if TYPE_CHECKING:
+    from bpetok.patterns.special import SpecialTokens
+    from bpetok.tokenizer import Tokenizer
+
+FORMAT = "bpetok ids"
+MOST_SHARDS = 1_000_000
+Ids: TypeAlias = np.ndarray[Any, Any]
+"""Of `Tokenizer.id_dtype`."""
+
+
+class IdFiles(NamedTuple):
+    """What `Tokenizer.encode_files` has written.
+
+    files : tuple of Path
+        The files of ids, in order.
+    summary : Path
+        A JSON file that says what is in them.
+    n_ids : int
+        In all files together.
+    dtype : str
+        "uint16" or "uint32".
+    """
+
+    files: tuple[Path, ...]
+    summary: Path
+    n_ids: int
+    dtype: str
+
+
+class Job(NamedTuple):
+    """What to encode and how: all that has been checked."""
+
+    encoder: Encoder
+    specials: Specials
+    boundaries: SpecialTokens
+    eot_id: int | None
+    dtype: np.dtype[Any]
+    n_threads: int
+    errors: str
+    reading: ReadOptions
+
+
+def encode_files(
+    tokenizer: Tokenizer,
+    job: Job,
+    corpus: Corpus,
+    output: str | os.PathLike[str],
+    shard_size: int | None,
+    progress: Progress,
+) -> IdFiles:
+    """Encode a corpus into `output` or numbered shards: `Tokenizer.encode_files`."""
+    output = check_path(output)
+    summary = output.with_suffix(".json")
+    if summary == output:
+        raise ValueError(f"output must not end in .json, where the summary is written: {output}")
+    for target in (output, summary):
+        check_writable(target)
+        check_no_input(target, corpus.local_paths)
+    earlier = _earlier_files(output, summary, sharded=shard_size is not None)
+    for file in earlier:
+        check_no_input(file, corpus.local_paths)
+    shards = Shards(output, job.dtype, shard_size)
+    tally = Tally()
+    context = Context(job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally)
+    chunks = chunks_of(corpus_items(corpus, context))
+    done = 0
+    with reporting(progress) as report, shards:
+        for n_bytes, ids in encode_chunks(job, chunks):
+            shards.append(ids)
+            done += n_bytes
+            report("encode", done, corpus.total)
+        shards.finish()
+    # Before the summary is there: it would no longer tell whose they are.
+    for file in earlier - set(shards.paths):
+        file.unlink(missing_ok=True)
+    content = {
+        "format": FORMAT,
+        "dtype": job.dtype.name,
+        "byte_order": "little",
+        "n_ids": shards.n_ids,
+        "n_bytes": done,
+        "eot_id": job.eot_id,
+        "vocab_size": tokenizer.vocab_size,
+        "vocabulary_sha256": tokenizer.vocabulary_sha256,
+        "files": [
+            {"name": path.name, "n_ids": n}
+            for path, n in zip(shards.paths, shards.sizes, strict=True)
+        ],
+    }
+    write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
+    tally.warn(stacklevel=4)  # last, since a warning may be an error
+    return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
+
+
+def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
+    """Return the files that an earlier run has written, which a new one replaces.
+
+    Raises
+    ------
+    ValueError
+        If there is something else in the place of the summary, or a file that has the name of a
+        shard but that no summary tells of: who reads all shards would read it as well.
+    """
+    names: set[str] = set()
+    if summary.exists():
+        names = _names_in_summary(summary)
+    shard_name = re.compile(rf"{re.escape(output.stem)}_\d{{6}}{re.escape(output.suffix)}")
+    shards = {name for file in output.parent.iterdir() if shard_name.fullmatch(name := file.name)}
+    foreign = sorted(shards - names)
+    if sharded and foreign:
+        raise ValueError(
+            f"{output.with_name(foreign[0])} exists, and {summary} does not say that an earlier "
+            "run wrote it: move it away, or choose another output"
+        )
+    return {output.with_name(name) for name in names & (shards | {output.name})}
+
+
+def _names_in_summary(path: Path) -> set[str]:
+    try:
+        content = json.loads(read_bounded(path, 1 << 28))
+        if content["format"] == FORMAT:
+            return {str(file["name"]) for file in content["files"]}
+    except (ValueError, RecursionError, TypeError, LookupError):
+        pass
+    raise ValueError(
+        f"{path} exists and is no summary of ids: move it away, or choose another output"
+    )
+
+
+def encode_chunks(job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
+    """Yield the number of bytes and the ids of each chunk, in order; `eot_id` behind each text.
+
+    Threads encode, this one reads; few chunks are in memory at a time.
+    """
+    eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.dtype)
+    waiting: deque[tuple[int, Future[Ids]]] = deque()
+    any_text = False
+    with ThreadPoolExecutor(job.n_threads) as pool:
+        try:
+            for chunk in chunks:
+                result = pool.submit(_encode_chunk, job, chunk, eot, any_text)
+                any_text = True
+                waiting.append((len(chunk.data), result))
+                if len(waiting) > 2 * job.n_threads + 1:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            for _, result in waiting:
+                result.cancel()
+    if any_text:
+        yield 0, eot
+
+
+def _next(waiting: deque[tuple[int, Future[Ids]]]) -> tuple[int, Ids]:
+    n_bytes, result = waiting.popleft()
+    return n_bytes, result.result()
+
+
+def _encode_chunk(job: Job, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
+    """Encode pieces; `any_text` tells whether a text came before, which ends where one begins."""
+    parts: list[Ids] = []
+    begin = 0
+    for end, origin in zip(chunk.ends.tolist(), chunk.origins, strict=False):
+        if origin.offset == 0 and any_text:
+            parts.append(eot)
+        any_text = True
+        parts.append(_encode_piece(job, bytes(chunk.data[begin:end]), origin))
+        begin = end
+    return np.concatenate(parts)
+
+
+def _encode_piece(job: Job, data: bytes, origin: Origin) -> Ids:
+    try:
+        return np.asarray(job.encoder.encode_array(data, job.specials, job.dtype == np.uint16))
+    except SpecialTokenError as error:
+        at = origin.offset + len(data.decode()[: error.index].encode())
+        raise SpecialTokenError(error.token, at, origin.name, "byte") from None
+    except ValueError:
+        at = check_utf8(data)
+        if at < 0:
+            raise
+        if job.errors == "strict":
+            raise ValueError(
+                f"{origin.name}: must be UTF-8, but byte {origin.offset + at} is not; "
+                "errors='replace' replaces what is not"
+            ) from None
+    return _encode_piece(job, data.decode(errors="replace").encode(), origin)
+
+
+class Shards:
+    """Files of at most `shard_size` ids each, under temporary names until `finish`."""
+
+    def __init__(self, output: Path, dtype: np.dtype[Any], shard_size: int | None) -> None:
+        self.output = output
+        self.dtype = dtype
+        self.shard_size = shard_size
+        self.paths: list[Path] = []
+        self.sizes: list[int] = []
+        self.n_ids = 0
+        self._pending: list[PendingFile] = []
+
+    def append(self, ids: Ids) -> None:
+        """Write ids, into new files where one is full."""
+        if sys.byteorder == "big":
+            ids = ids.byteswap()
+        self.n_ids += len(ids)
+        while len(ids):
+            if not self.sizes or self.sizes[-1] == self.shard_size:
+                self._open()
+            n = len(ids)
+            if self.shard_size is not None:
+                n = min(n, self.shard_size - self.sizes[-1])
+            self._pending[-1].write(ids[:n].data.cast("B"))
+            self.sizes[-1] += n
+            ids = ids[n:]
+
+    def _open(self) -> None:
+        if self._pending:
+            self._pending[-1].close()
+        path = self.output
+        if self.shard_size is not None:
+            if len(self.paths) == MOST_SHARDS:
+                raise ValueError(
+                    f"shard_size: {self.shard_size} makes more than {MOST_SHARDS} files"
+                )
+            path = path.with_name(f"{path.stem}_{len(self.paths):06}{path.suffix}")
+        self._pending.append(PendingFile(path))
+        self.paths.append(path)
+        self.sizes.append(0)
+
+    def finish(self) -> None:
+        """Give all files their names."""
+        for file in self._pending:
+            file.keep()
+
+    def __enter__(self) -> Shards:
+        if self.shard_size is None:
+            self._open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._pending:
+            file.discard()

@@ -1,0 +1,142 @@
+"""One long word to ids: its merges, smallest id first and, among equals, leftmost first.
+
+That is the order of learning, since a merge only ever makes pairs with its own new id in them, and
+those are merged later. With lists of places by rank it is linear in the length of the word.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged
+
+cdef extern from "simd.h":
+    int lowest_bit(uint64_t x) noexcept nogil
+    void prefetch(const void* address) noexcept nogil
+    void* table_alloc(size_t size) noexcept nogil
+    void table_free(void* memory, size_t size) noexcept nogil
+
+
+cdef int lists_init(Lists* lists, Py_ssize_t n_ids) noexcept nogil:
+    lists.top = <int32_t*> malloc((n_ids + 1) * sizeof(int32_t))
+    lists.filled = <uint64_t*> calloc((n_ids + 64) >> 6, sizeof(uint64_t))
+    if lists.top == NULL or lists.filled == NULL:
+        return -1
+    memset(lists.top, 0xFF, n_ids * sizeof(int32_t))
+    return 0
+
+
+cdef void lists_free(Lists* lists) noexcept nogil:
+    free(lists.top)
+    free(lists.filled)
+
+
+cdef struct Place:
+    # One byte of a long word; only the first of a token counts. 16 bytes, so that a merge touches
+    # one or two lines.
+    int32_t id
+    int32_t rank      # what the token and the next merge to
+    int32_t before    # first byte of the token before, -1 at the start
+    int32_t after     # first byte of the next token, n at the end
+
+cdef struct Node:
+    # A place where a pair stands or stood: one of a list for each rank.
+    int32_t at
+    int32_t below     # the node under it, -1 if none
+
+cdef struct LongWord:
+    const Ranks* ranks
+    Lists lists
+    Place* places
+    Node* nodes
+    int32_t n
+    int32_t n_nodes
+
+
+cdef inline void set_rank(LongWord* w, int32_t at, int32_t rank) noexcept nogil:
+    cdef int32_t i = rank - N_BYTES
+    w.places[at].rank = rank
+    if rank == NONE:
+        return
+    w.nodes[w.n_nodes].at = at
+    w.nodes[w.n_nodes].below = w.lists.top[i]
+    w.lists.top[i] = w.n_nodes
+    w.lists.filled[i >> 6] |= <uint64_t>1 << (i & 63)
+    w.n_nodes += 1
+
+
+cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept nogil:
+    # Merge the tokens at `at` and behind it; return the place behind both.
+    cdef Place* place = &w.places[at]
+    cdef Place* gone = &w.places[place.after]
+    cdef int32_t after = gone.after
+    gone.rank = NONE  # or a node that points there would still hold good
+    place.id = new_id
+    place.after = after
+    if place.before >= 0:
+        set_rank(w, place.before, merged(w.ranks, w.places[place.before].id, new_id))
+    if after < w.n:
+        w.places[after].before = at
+        set_rank(w, at, merged(w.ranks, new_id, w.places[after].id))
+    else:
+        place.rank = NONE
+    return after
+
+
+cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
+    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale.
+    # A pair never comes back to a place, since ids only grow there, so no place stands in a list
+    # twice.
+    cdef int32_t i = rank - N_BYTES
+    cdef int32_t node = w.lists.top[i]
+    cdef int32_t at
+    w.lists.top[i] = -1
+    while node >= 0:
+        at = w.nodes[node].at
+        node = w.nodes[node].below
+        if node >= 0:
+            prefetch(&w.nodes[w.nodes[node].below if w.nodes[node].below >= 0 else node])
+            prefetch(&w.places[w.nodes[node].at])
+        if w.places[at].rank != rank:
+            continue
+        if w.ranks.pairs[rank].left != w.ranks.pairs[rank].right:
+            merge_at(w, at, rank)
+            continue
+        # Pairs of one id with itself overlap: begin at the start of their run and go to the right.
+        while w.places[at].before >= 0 and w.places[w.places[at].before].rank == rank:
+            at = w.places[at].before
+        while at < w.n and w.places[at].rank == rank:
+            at = merge_at(w, at, rank)
+
+
+cdef Py_ssize_t merge_long(
+    const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    # A merge makes at most two nodes, so there are fewer than 3n.
+    cdef LongWord w
+    cdef size_t size = (n * (sizeof(Place) + 3 * sizeof(Node)) + 4095) & ~<size_t>4095
+    cdef Py_ssize_t i, n_ids = 0
+    cdef int32_t at
+    w.ranks, w.lists, w.n, w.n_nodes = ranks, lists, <int32_t>n, 0
+    w.places = <Place*> table_alloc(size)
+    if w.places == NULL:
+        return -1
+    w.nodes = <Node*> &w.places[n]
+    for at in range(w.n):
+        w.places[at].id = word[at]
+        w.places[at].before = at - 1
+        w.places[at].after = at + 1
+        set_rank(&w, at, merged(ranks, word[at], word[at + 1]) if at + 1 < w.n else <int32_t>NONE)
+    # A merge fills only lists of higher rank than its own, so one sweep upwards empties all.
+    for i in range((ranks.n_ids - N_BYTES + 63) >> 6):
+        while lists.filled[i]:
+            at = lowest_bit(lists.filled[i])
+            lists.filled[i] &= lists.filled[i] - 1
+            merge_all(&w, <int32_t>(N_BYTES + (i << 6) + at))
+    at = 0
+    while at < w.n:
+        ids[n_ids] = w.places[at].id
+        n_ids += 1
+        at = w.places[at].after
+    table_free(w.places, size)
+    return n_ids

@@ -1,0 +1,61 @@
+"""Texts as they are given: to UTF-8, and what a user is told of one that can't be encoded."""
+
+from __future__ import annotations
+
+from bpetok.base.checks import encode_utf8
+from bpetok.patterns.scan import check_utf8
+
+
+class SpecialTokenError(ValueError):
+    """A text holds a special token that is not allowed: `token`, at `index` in characters.
+
+    `name` says which text: "text", "texts[3]" of a batch, or a file, where `index` is in bytes.
+    """
+
+    def __init__(self, token: str, index: int, name: str = "text", unit: str = "index") -> None:
+        super().__init__(token, index, name, unit)
+        self.token = token
+        self.index = index
+        self.name = name
+        self.unit = unit
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place}. To give it its own id, pass allowed_special={{{self.token!r}}} or "
+            "'all'; to encode it as ordinary text, pass disallowed_special=()"
+        )
+
+    @property
+    def place(self) -> str:
+        """The message without its remedies, which are other ones on a command line."""
+        return f"{self.name} holds the special token {self.token!r} at {self.unit} {self.index}"
+
+
+def special_token_error(text: object, name: str, start: int, length: int) -> SpecialTokenError:
+    """Return the error of a text whose bytes start:start + length are a special token."""
+    data = to_utf8(text, name)
+    token = data[start : start + length].decode()
+    return SpecialTokenError(token, len(data[:start].decode()), name)
+
+
+def to_utf8(text: object, name: str = "text") -> bytes:
+    """Return the UTF-8 form of a str; bytes as they are, if they are UTF-8.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    ValueError
+        If a str has a lone surrogate, or bytes are not UTF-8; the message says `name` and where.
+    """
+    if isinstance(text, str):
+        return encode_utf8(text, name)
+    if not isinstance(text, bytes):
+        raise TypeError(f"{name} must be str or bytes, got {type(text).__name__}")
+    at = check_utf8(text)
+    if at >= 0:
+        raise ValueError(
+            f"{name} must be UTF-8, but byte {at} is not; "
+            f"{name}.decode(errors='replace') replaces what is not"
+        )
+    return text

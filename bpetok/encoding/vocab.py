@@ -1,0 +1,225 @@
+"""Merges to token bytes, and the checks that a list of merges must pass.
+
+Ids 0 to 255 are the bytes; merge i makes the id 256 + i; special tokens follow the merges. A
+vocabulary that came from elsewhere may have other ids: merges are still numbered so, and a table
+says what id each number has outside. Two merges may spell the same bytes, as (a, bc) and (ab, c)
+do: each has an id of its own, so merges are kept as pairs of ids, never of bytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from bpetok.base.checks import check_index, shorten
+from bpetok.encoding.token_bytes import build_token_bytes, find_bad_merge
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Merges = Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]
+    Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+N_BYTES = 256
+
+# Doubling merges, (0, 0), (256, 256), ..., would fill any memory in 30 steps. Real vocabularies
+# hold some megabytes.
+MAX_TOTAL_BYTES = 1 << 28
+
+# Tables go from 0 to the largest id, so one id of 2**31 - 1 would take all memory.
+MAX_UNUSED_IDS = 1_000_000
+
+
+def check_merges(merges: Merges) -> array[int]:
+    """Return the merges as one flat int32 array: left 0, right 0, left 1, right 1, ...
+
+    Parameters
+    ----------
+    merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
+        The ids that each merge joins, in learning order.
+
+    Raises
+    ------
+    TypeError
+        If an id is not an integer.
+    ValueError
+        If a merge is not a pair, uses an id that no byte or earlier merge has, or stands twice; or
+        if all tokens together would be longer than 256 MiB.
+    """
+    pairs = _flat_pairs(merges)
+    bad = find_bad_merge(pairs, MAX_TOTAL_BYTES)
+    if bad >= 0:
+        _check_pair(bad, pairs[2 * bad], pairs[2 * bad + 1])
+        sizes = list(map(len, build_token_bytes(pairs[: 2 * bad])))
+        size = sizes[pairs[2 * bad]] + sizes[pairs[2 * bad + 1]]
+        raise ValueError(
+            f"merges[{bad}] makes a token of {size} bytes, and all tokens up to it "
+            f"{sum(sizes) + size} bytes, more than {MAX_TOTAL_BYTES}"
+        )
+    keys = array("q", pairs.tobytes())  # two ids in each
+    if len(set(keys)) < len(keys):
+        seen = set()
+        for i, key in enumerate(keys):
+            if key in seen:
+                raise ValueError(
+                    f"merges[{i}] joins {tuple(pairs[2 * i : 2 * i + 2])}, which an earlier merge "
+                    "has joined already"
+                )
+            seen.add(key)
+    return pairs
+
+
+def _flat_pairs(merges: Merges) -> array[int]:
+    """Return the ids of the merges, each within 32 bits."""
+    given: Any = merges
+    if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
+        return array("i", given.tobytes())  # as training gives them
+    rows = _rows(merges, "merges")
+    if set(map(type, rows)) <= {list, tuple} and set(map(len, rows)) == {2}:
+        flat = list(chain.from_iterable(rows))
+        if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < N_BYTES + len(rows):
+            return array("i", flat)  # as files give them
+    pairs = array("i")
+    for i, pair in enumerate(rows):
+        try:
+            left, right = pair
+        except (TypeError, ValueError):
+            raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
+        if type(left) is not int or type(right) is not int:
+            left, right = check_index(f"merges[{i}]", left), check_index(f"merges[{i}]", right)
+        _check_pair(i, left, right)
+        pairs.append(left)
+        pairs.append(right)
+    return pairs
+
+
+def _check_pair(i: int, left: int, right: int) -> None:
+    if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+        raise ValueError(
+            f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
+            f"earlier merges, got {shorten((left, right))}"
+        )
+
+
+def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:
+    """Return the counts of the merges as a flat int64 array.
+
+    Raises
+    ------
+    TypeError
+        If a count is not an integer.
+    ValueError
+        If there is not one count for each merge, or one is negative or does not fit in 64 bits.
+    """
+    given: Any = merge_counts
+    if getattr(given, "dtype", None) == "int64" and given.ndim == 1 and given.min(initial=0) >= 0:
+        counts = array("q", given.tobytes())  # as training gives them
+    else:
+        counts = array("q", _checked_counts(merge_counts))
+    if len(counts) != n_merges:
+        raise ValueError(
+            f"merge_counts must hold one count for each of {n_merges} merges, got {len(counts)}"
+        )
+    return counts
+
+
+def _checked_counts(merge_counts: Counts) -> list[int]:
+    counts = list(_rows(merge_counts, "merge_counts"))
+    if set(map(type, counts)) - {int} or min(counts, default=0) < 0 or max(counts, default=0) >> 63:
+        for i, given in enumerate(counts):  # something is wrong, or no plain int: say what
+            counts[i] = check_index(f"merge_counts[{i}]", given)
+            if not 0 <= counts[i] < 1 << 63:
+                raise ValueError(
+                    f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(counts[i])}"
+                )
+    return counts
+
+
+def check_ids(
+    token_ids: Counts | None, special_tokens: Mapping[str, Any] | None, n_merges: int
+) -> tuple[array[int] | None, list[int]]:
+    """Return the ids of bytes and merges as an int32 array, None if they are 0, 1, 2...
+
+    Parameters
+    ----------
+    token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
+    special_tokens : mapping of str to int, optional
+        The id of each special token.
+
+    Returns
+    -------
+    token_ids, special_ids
+
+    Raises
+    ------
+    TypeError
+        If an id is not an integer.
+    ValueError
+        If there is not one for each byte and merge, two are the same, or one is negative or so
+        large that more than MAX_UNUSED_IDS would not be used.
+    """
+    if token_ids is None and not special_tokens:
+        return None, []
+    n_tokens = N_BYTES + n_merges
+    ids = None if token_ids is None else _check_token_ids(token_ids, n_tokens)
+    taken: Collection[int] = range(n_tokens) if ids is None else set(ids)
+    special = special_tokens or {}
+    special_ids: dict[int, None] = {}  # in their order
+    for token, value in special.items():
+        token_id = _check_id(value, f"special_tokens[{shorten(token)}]")
+        if token_id in taken or token_id in special_ids:
+            raise ValueError(
+                f"special_tokens: the id of {shorten(token)} is {token_id}, which another token has"
+            )
+        special_ids[token_id] = None
+    most = n_tokens + len(special_ids) + MAX_UNUSED_IDS
+    largest = max(chain(taken, special_ids))
+    if largest >= most:
+        raise ValueError(
+            f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, got {largest}"
+        )
+    return ids, list(special_ids)
+
+
+def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
+    """Return the ids, which all differ, of bytes and merges; None if they are 0, 1, 2..."""
+    rows = _rows(token_ids, "token_ids")
+    if len(rows) != n_tokens:
+        raise ValueError(
+            f"token_ids must hold an id for each of {N_BYTES} bytes and {n_tokens - N_BYTES} "
+            f"merges, got {len(rows)}"
+        )
+    ids = array("i", (_check_id(row, f"token_ids[{i}]") for i, row in enumerate(rows)))
+    if len(set(ids)) < n_tokens:
+        seen = set()
+        for number, token_id in enumerate(ids):
+            if token_id in seen:
+                raise ValueError(f"token_ids[{number}] is {token_id}, the id of an earlier token")
+            seen.add(token_id)
+    return None if ids == array("i", range(n_tokens)) else ids
+
+
+def _check_id(value: Any, name: str) -> int:
+    token_id = check_index(name, value)
+    if not 0 <= token_id < 1 << 31:
+        raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
+    return token_id
+
+
+def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:
+    """Return the id of each token; the first, where several tokens have the same bytes."""
+    vocab: dict[bytes, int] = {}
+    for token, token_id in tokens:
+        vocab.setdefault(token, token_id)
+    return vocab
+
+
+def _rows(values: Any, name: str) -> Sequence[Any]:
+    # An array's tolist() gives Python ints, ten times faster than iterating over it.
+    rows = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Sequence):
+        raise TypeError(f"{name} must be a sequence or an array, got {shorten(values)}")
+    return rows

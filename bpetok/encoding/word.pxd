@@ -1,0 +1,26 @@
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+
+from bpetok.encoding.long_word cimport Lists
+from bpetok.encoding.ranks cimport Ranks
+from bpetok.encoding.trie cimport Trie
+
+cdef struct Vocabulary:
+    Ranks ranks
+    Trie trie          # of short tokens that merging leaves of their bytes: no others ever occur
+    int32_t* lengths   # [id]: in bytes
+    int32_t longest    # of `lengths`
+    uint64_t[1024] seams  # bit first << 8 | second: whether a token has these two bytes side by side
+    int32_t* shorter   # [id]: the longest other token that it begins with; of a byte, -1
+
+# Fill the vocabulary from left, right of each merge; it is zeroed, and to be freed also after -1
+# (no memory).
+cdef int vocabulary_init(
+    Vocabulary* vocabulary, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
+) noexcept nogil
+cdef void vocabulary_free(Vocabulary* vocabulary) noexcept nogil
+
+# Write the ids of a word to `ids`, return their number, -1 if memory ran out. Requires: 0 < n <=
+# LONGEST_WORD, room for n ids.
+cdef Py_ssize_t encode_word(
+    const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil

@@ -1,0 +1,231 @@
+"""One word to ids: what its merges leave, smallest id first and among equals leftmost first.
+
+For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes
+if and only if the same holds for each two neighbours in it, and any bytes have one such list
+(README of the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest
+token that can stand beside the one before, else a shorter one, else back by one token. A place that
+was gone back from leads nowhere, whatever stands before it, so each is given up only once.
+
+A long word is cut before that where no token reaches across, since no two bytes that stand there
+stand in any token side by side.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+
+from bpetok.encoding.long_word cimport Lists, merge_long
+from bpetok.encoding.ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
+from bpetok.encoding.run_word cimport merge_runs
+from bpetok.encoding.trie cimport (
+    Draft, Trie, draft_child, draft_free, draft_init, longest_match, trie_free, trie_init
+)
+
+cdef enum:
+    PLACES = 256             # no token of more bytes is searched for
+    GIVEN_UP = -2
+
+# The search is linear, but in a run of one letter that has a token for every length it takes
+# microseconds a byte. So a long word is merged if more than two tokens a byte were tried.
+cdef Py_ssize_t FREE_TRIES = 1024
+
+
+cdef inline bint stays_apart(
+    const Ranks* ranks, int32_t left, int32_t right, int32_t limit
+) noexcept nogil:
+    # Whether two tokens stay what they are side by side, up to merge `limit`. Their own merges are
+    # undone at the seam, the last one first (of the same merge the right one, since the left one
+    # comes first): what lies at the seam then must not merge before the one that was undone.
+    while merged(ranks, left, right) >= limit:
+        if left < N_BYTES and right < N_BYTES:
+            return True
+        if left > right:
+            limit, left = left, ranks.pairs[left].right
+        else:
+            limit, right = right + 1, ranks.pairs[right].left
+    return False
+
+
+cdef int32_t node_of_pair(
+    Draft* draft, const int32_t* nodes, Pair pair
+) noexcept nogil:
+    # The node of what left and right spell: from that of the left one, down by the bytes of the
+    # right one, which stand on the way from its node up.
+    cdef uint8_t room[PLACES]
+    cdef int32_t node = nodes[pair.right]
+    cdef Py_ssize_t n = 0
+    while node:
+        room[n] = <uint8_t>draft.nodes[node].byte
+        n += 1
+        node = draft.nodes[node].parent
+    node = nodes[pair.left]
+    while n and node >= 0:
+        n -= 1
+        node = draft_child(draft, node, room[n])
+    return node
+
+
+cdef struct End:
+    # The bytes at both ends of a token.
+    uint8_t first
+    uint8_t last
+
+
+cdef int add_tokens(
+    Vocabulary* vocabulary, Draft* draft, int32_t* nodes, End* ends
+) noexcept nogil:
+    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that merging does not leave of its own
+    # bytes, or that is longer than what is searched.
+    cdef const Ranks* ranks = &vocabulary.ranks
+    cdef int32_t* lengths = vocabulary.lengths
+    cdef int32_t i, seam
+    cdef Pair pair
+    for i in range(<int32_t>ranks.n_ids):
+        pair = ranks.pairs[i]
+        ends[i] = End(<uint8_t>i, <uint8_t>i)
+        if i >= N_BYTES:
+            ends[i] = End(ends[pair.left].first, ends[pair.right].last)
+            seam = ends[pair.left].last << 8 | ends[pair.right].first
+            vocabulary.seams[seam >> 6] |= <uint64_t>1 << (seam & 63)
+        lengths[i] = 1 if i < N_BYTES else lengths[pair.left] + lengths[pair.right]
+        vocabulary.longest = max(vocabulary.longest, lengths[i])
+        nodes[i] = 0
+        if i < N_BYTES:
+            nodes[i] = draft_child(draft, 0, <uint8_t>i)
+        elif nodes[pair.left] and nodes[pair.right] and lengths[i] < PLACES:
+            if stays_apart(ranks, pair.left, pair.right, i):
+                nodes[i] = node_of_pair(draft, nodes, pair)
+        if nodes[i] < 0:
+            return -1
+        if nodes[i]:
+            draft.nodes[nodes[i]].token = i
+    return 0
+
+
+cdef void find_shorter(
+    Vocabulary* vocabulary, const Draft* draft, const int32_t* nodes
+) noexcept nogil:
+    # Fill `shorter`.
+    cdef Py_ssize_t i
+    cdef int32_t node
+    for i in range(vocabulary.ranks.n_ids):
+        node = draft.nodes[nodes[i]].parent
+        while node and draft.nodes[node].token < 0:
+            node = draft.nodes[node].parent
+        vocabulary.shorter[i] = draft.nodes[node].token
+
+
+cdef int vocabulary_init(
+    Vocabulary* vocabulary, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
+) noexcept nogil:
+    cdef Draft draft
+    cdef size_t size = (N_BYTES + n_merges) * sizeof(int32_t)
+    cdef int32_t* nodes = <int32_t*> malloc(size)
+    cdef End* ends = <End*> malloc((N_BYTES + n_merges) * sizeof(End))
+    cdef int failure = draft_init(&draft)
+    vocabulary.lengths = <int32_t*> malloc(size)
+    vocabulary.shorter = <int32_t*> malloc(size)
+    if nodes == NULL or ends == NULL or vocabulary.lengths == NULL or vocabulary.shorter == NULL:
+        failure = -1
+    if failure == 0:
+        failure = ranks_init(&vocabulary.ranks, pairs, n_merges, seed)
+    if failure == 0:
+        failure = add_tokens(vocabulary, &draft, nodes, ends)
+    if failure == 0:
+        find_shorter(vocabulary, &draft, nodes)
+        failure = trie_init(&vocabulary.trie, &draft)
+    draft_free(&draft)
+    free(nodes)
+    free(ends)
+    return failure
+
+
+cdef void vocabulary_free(Vocabulary* vocabulary) noexcept nogil:
+    ranks_free(&vocabulary.ranks)
+    trie_free(&vocabulary.trie)
+    free(vocabulary.lengths)
+    free(vocabulary.shorter)
+
+
+cdef Py_ssize_t search(
+    const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids,
+    uint64_t* given_up
+) noexcept nogil:
+    # Write the ids of the word to `ids`, return their number; GIVEN_UP if the word is long and that
+    # takes too long. Requires: 0 < n, room for n; given_up has a bit for 0 to n, all 0, and will
+    # have 1 for places that lead nowhere.
+    cdef Py_ssize_t at = 0, end, length = 0, n_ids = 0, n_tries = -FREE_TRIES
+    cdef int32_t token = longest_match(&vocabulary.trie, word, n, &length)
+    while True:
+        end = at + length
+        if not given_up[end >> 6] >> (end & 63) & 1 and (
+            n_ids == 0 or stays_apart(&vocabulary.ranks, ids[n_ids - 1], token, NONE)
+        ):
+            ids[n_ids] = token
+            n_ids += 1
+            if end == n:
+                return n_ids
+            at = end
+            token = longest_match(&vocabulary.trie, word + at, n - at, &length)
+            continue
+        n_tries += 1
+        if n_tries > 2 * at and n >= PLACES:
+            return GIVEN_UP
+        token = vocabulary.shorter[token]
+        if token < 0:
+            given_up[at >> 6] |= <uint64_t>1 << (at & 63)
+            n_ids -= 1
+            token = ids[n_ids]
+            at -= vocabulary.lengths[token]
+        length = vocabulary.lengths[token]
+
+
+cdef Py_ssize_t search_long(
+    const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    # As `search`, for a word of any length.
+    cdef Py_ssize_t n_ids
+    cdef uint64_t* given_up = <uint64_t*> calloc((n >> 6) + 1, sizeof(uint64_t))
+    if given_up == NULL:
+        return GIVEN_UP
+    n_ids = search(vocabulary, word, n, ids, given_up)
+    free(given_up)
+    return n_ids
+
+
+cdef Py_ssize_t encode_piece(
+    const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    cdef uint64_t given_up[PLACES >> 6]
+    cdef Py_ssize_t i, n_ids = GIVEN_UP
+    if n < PLACES:
+        for i in range((n >> 6) + 1):
+            given_up[i] = 0
+        return search(vocabulary, word, n, ids, given_up)
+    n_ids = merge_runs(&vocabulary.ranks, word, n, ids)
+    if n_ids < 0 and vocabulary.longest < PLACES:
+        n_ids = search_long(vocabulary, word, n, ids)
+    return n_ids if n_ids >= 0 else merge_long(&vocabulary.ranks, lists, word, n, ids)
+
+
+cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:
+    # Whether a token may reach from at[0] to at[1].
+    cdef int32_t seam = at[0] << 8 | at[1]
+    return vocabulary.seams[seam >> 6] >> (seam & 63) & 1
+
+
+cdef Py_ssize_t encode_word(
+    const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+) noexcept nogil:
+    cdef Py_ssize_t begin = 0, end = 1, found, n_ids = 0
+    if n < PLACES:
+        return encode_piece(vocabulary, lists, word, n, ids)
+    while begin < n:
+        while end < n and is_seam(vocabulary, word + end - 1):
+            end += 1
+        found = encode_piece(vocabulary, lists, word + begin, end - begin, ids + n_ids)
+        if found < 0:
+            return found
+        n_ids += found
+        begin = end
+        end += 1
+    return n_ids

@@ -1,0 +1,326 @@
+"""The inner loops of learning, compiled by Numba. Nothing here checks its input or raises.
+
+What the arrays mean is said in ``arrays.py``; why the whole is exact, in ``learner.py``.
+
+What one thread does for all shards stands in ``pairs.pyx``: each function here costs each user a
+part of a second when it is compiled, and all of these are needed.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import prange
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from bpetok.learning.arrays import (
+    DROPPED,
+    NOTHING,
+    Batch,
+    Int32,
+    Int64,
+    PairCounts,
+    Rows,
+    Shards,
+    UInt64,
+)
+from bpetok.learning.pairs import FILTER_BITS
+from bpetok.learning.slots import BLOCK_BITS
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+PREFETCH_AHEAD = 16
+"""Postings looked ahead: apply is bound by cache misses, and asking early halves its time."""
+
+U = np.uint64
+"""Marks an index that is never negative: what is compiled need not ask whether to count from the
+end, which took a quarter of the time of learning."""
+
+
+def inner(function: Kernel) -> Kernel:
+    """Compile a function that only compiled ones call, into each of them.
+
+    That way LLVM sees that nothing raises, and leaves the code for it out. Nothing is allocated, so
+    arrays need not be counted as references to be freed: without that code (_nrt) all compiles in
+    3/4 of the time.
+    """
+    options = {"_nrt": False, "forceinline": True}
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Kernel", numba.njit(**options)(function))
+
+
+def jit_parallel(function: Kernel) -> Kernel:
+    """Compile a function whose prange loop runs on several threads, kept where that is possible.
+
+    Its index is unsigned: what it calls is compiled once more for that unless it is made signed.
+    """
+    options = {"parallel": True, "nogil": True, "_nrt": False}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to cache in: compile anew in each process
+        compiled = numba.njit(**options)(function)
+    return cast("Kernel", compiled)
+
+
+if numba.config.DISABLE_JIT:
+
+    def prefetch(array: NDArray[Any], index: int) -> None:
+        """Do nothing: Python has no use for it."""
+
+else:
+
+    @intrinsic
+    def prefetch(context: Any, array: Any, index: Any) -> Any:
+        """Ask for array[index] to be brought near; no effect but speed."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+            flag = ir.IntType(32)
+            function = builder.module.declare_intrinsic(
+                "llvm.prefetch",
+                [address.type],
+                ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag]),
+            )
+            builder.call(function, [address, flag(0), flag(3), flag(1)])
+            return context.get_dummy_value()
+
+        return numba.types.void(array, numba.types.int64), generate
+
+
+@inner
+def find_entry(entries: Int64, left: int, right: int) -> int:
+    """Return where the entry of a pair begins, or the empty one for it.
+
+    In a table of 65,536 entries or more pairs of bytes do not collide.
+    """
+    mask = len(entries) // 3 - 1
+    key = np.int64(left) << 32 | right
+    mixed = (left >> 8) * 0x1F123BB5 + (right >> 8) * 0x2545F491
+    slot: Any = ((np.int64(left) << 8) + right + (mixed ^ mixed >> 15)) & mask
+    while entries[U(3 * slot)] != key and entries[U(3 * slot)] != NOTHING:
+        slot = (slot + 1) & mask
+    entry: int = 3 * slot
+    return entry
+
+
+@inner
+def index_pairs_shard(
+    s: int | np.int64, shards: Shards, counts: PairCounts, posting: bool, only_bytes: bool
+) -> None:
+    """Count all adjacent pairs of a shard, or write the postings of those whose entries say where.
+
+    Both in one function, since each is compiled for a third of a second. Counting requires an empty
+    table, and stops early, with the table 5/8 full, where that is too small. With `only_bytes` no
+    token is longer, and of 65,536 entries or more a pair has that of its number: without
+    looking up how far it is to the next token, counting takes half as long and posting 3/4.
+    """
+    symbols = shards.symbols[shards.slot_start[s] : shards.slot_start[s + 1]]
+    weights = shards.weights[shards.slot_start[s] >> BLOCK_BITS :]
+    postings = shards.postings[shards.posting_start[s] :]
+    entries = counts.entries[counts.table_start[s] : counts.table_start[s + 1]]
+    most = len(entries) // 3 // 8 * 5
+    size = 0
+    at = 1
+    while at < len(symbols) and size < most:
+        start = at
+        left = symbols[U(at)]
+        if left == NOTHING:
+            at += 1
+            continue
+        if only_bytes:
+            at += 1
+        else:
+            at += shards.token_len[U(left)]
+        right = symbols[U(at)]
+        if right == NOTHING:
+            continue
+        entry = 3 * (left << 8 | right) if only_bytes else find_entry(entries, left, right)
+        if posting:
+            to = entries[U(entry + 2)]
+            if to != NOTHING:
+                postings[U(to)] = start
+                entries[U(entry + 2)] = to + 1
+            continue
+        if entries[U(entry)] == NOTHING:
+            entries[U(entry)] = np.int64(left) << 32 | right
+            size += 1
+        entries[U(entry + 1)] += weights[U(start >> BLOCK_BITS)]
+        entries[U(entry + 2)] += 1
+    if not posting:
+        counts.size[s] = size
+
+
+@inner
+def post_events(s: int | np.int64, shards: Shards, rows: Rows) -> None:
+    """Write the postings of a shard's new pairs that are kept, and forget the events."""
+    postings = shards.postings[shards.posting_start[s] :]
+    sums = rows.sums[2 * rows.row_start[s] :]
+    start = rows.event_start[s]
+    for event in range(start, start + rows.n_events[s]):
+        at = 2 * rows.event_row[U(event)] + 1
+        to = sums[U(at)]
+        if to != NOTHING:
+            postings[U(to)] = rows.event_slot[U(event)]
+            sums[U(at)] = to + 1
+    rows.n_events[s] = 0
+
+
+@inner
+def prefetch_place(symbols: Int32, weights: Int64, slot: int, length: int) -> None:
+    """Ask for what a merge that makes a token of so many bytes needs at a place.
+
+    Both ends: the tokens beside it are often in another cache line.
+    """
+    prefetch(symbols, slot - 1)
+    prefetch(symbols, slot + length)
+    prefetch(weights, slot >> BLOCK_BITS)
+
+
+@inner
+def look_ahead(
+    s: int | np.int64,
+    m: int,
+    symbols: Int32,
+    weights: Int64,
+    postings: Int32,
+    token_len: Int32,
+    batch: Batch,
+) -> None:
+    """Ask for the first places of the merge after m, and the first postings of the one after that.
+
+    The runs are short, some hundred postings; without this apply took 1/10 longer.
+    """
+    n_shards = len(batch.applied)
+    run = (m + 1) * n_shards + s
+    if m + 1 < batch.size[0]:
+        length = token_len[U(batch.left[U(m + 1)])] + token_len[U(batch.right[U(m + 1)])]
+        for i in range(batch.run_start[U(run)], batch.run_end[U(run)]):
+            if i == batch.run_start[U(run)] + PREFETCH_AHEAD:
+                break
+            prefetch_place(symbols, weights, postings[U(i)], length)
+    if m + 2 < batch.size[0]:
+        prefetch(postings, batch.run_start[U(run + n_shards)])
+
+
+@inner
+def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
+    """Tell whether a pair may be among those that are counted; the hash is that of ``pairs.pyx``.
+
+    Else the pair that takes its place, which stands no more often, is not worth a row: half of the
+    rows and a tenth of the events of 180 MB of text.
+    """
+    mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
+    bit = (mixed ^ mixed >> FILTER_BITS) & ((1 << FILTER_BITS) - 1)
+    is_set: bool = filter[U(bit >> 6)] >> U(bit & 63) & U(1) != U(0)
+    return is_set
+
+
+@inner
+def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
+    """Post the last round's events in one shard, then apply the merges of this round.
+
+    Leaves its rows and events, which are posted at the start of the next round so that all that is
+    done by shard is one parallel region.
+
+    Merging a pair at p clears the first slot of the right token, unless it is the last slot too: a
+    stale posting there could match again. All other slots inside the new token held nothing, or
+    the left token's id in a place where no token of that id has begun.
+    """
+    post_events(s, shards, rows)
+    token_len = shards.token_len
+    vocab_size = len(token_len)
+    symbols = shards.symbols[shards.slot_start[s] :]
+    weights = shards.weights[shards.slot_start[s] >> BLOCK_BITS :]
+    postings = shards.postings[shards.posting_start[s] :]
+    row_of = rows.row_of[s * 2 * vocab_size :]
+    keys = rows.key[rows.row_start[s] : rows.row_start[s + 1]]
+    sums = rows.sums[2 * rows.row_start[s] :]
+    merge_rows = rows.merge_rows[s * (len(batch.left) + 1) :]
+    row = np.int64(0)
+    event = rows.event_start[s]
+    most_new = np.int64(0)
+    n_merged = np.int64(0)
+    m: Any = np.int64(0)
+    while m < batch.size[0] and most_new < batch.yields_to[U(m)]:
+        look_ahead(s, m, symbols, weights, postings, token_len, batch)
+        merge_rows[U(m)] = row
+        left = batch.left[U(m)]
+        right = batch.right[U(m)]
+        merged = np.int32(first_id + m)
+        dropped = len(keys)  # from the end of the rows down: keys without a row
+        left_len = token_len[U(left)]
+        last_at = left_len + token_len[U(right)] - 1
+        end = batch.run_end[U(m * len(batch.applied) + s)]
+        for i in range(batch.run_start[U(m * len(batch.applied) + s)], end):
+            if i + PREFETCH_AHEAD < end:
+                prefetch_place(symbols, weights, postings[U(i + PREFETCH_AHEAD)], last_at + 1)
+            p = np.int64(postings[U(i)])
+            q = p + left_len
+            if symbols[U(p)] != left or symbols[U(q)] != right:
+                continue  # stale: an earlier merge took one of the two
+            last = p + last_at
+            before = symbols[U(p - 1)]
+            after = symbols[U(last + 1)]
+            symbols[U(p)] = merged
+            symbols[U(q)] = NOTHING
+            symbols[U(last)] = merged
+            weight = weights[U(p >> BLOCK_BITS)]
+            n_merged += weight
+            for side in range(2):
+                neighbour = after if side else before
+                if neighbour == NOTHING:
+                    continue
+                key = neighbour + side * vocab_size
+                r = row_of[U(key)]
+                if r == DROPPED:
+                    continue
+                if r == NOTHING:
+                    old_left = right if side else neighbour
+                    old_right = neighbour if side else left
+                    if neighbour < first_id and not may_be_counted(
+                        batch.filter, old_left, old_right
+                    ):
+                        dropped -= 1
+                        keys[U(dropped)] = key
+                        row_of[U(key)] = DROPPED
+                        continue
+                    r = np.int32(row)
+                    row += 1
+                    row_of[U(key)] = r
+                    keys[U(r)] = key
+                    sums[U(2 * r)] = 0
+                    sums[U(2 * r + 1)] = 0
+                sums[U(2 * r)] += weight
+                sums[U(2 * r + 1)] += 1
+                rows.event_row[U(event)] = r
+                rows.event_slot[U(event)] = p if side else p - token_len[U(neighbour)]
+                event += 1
+        for r in range(merge_rows[U(m)], row):
+            row_of[U(keys[U(r)])] = NOTHING
+            if sums[U(2 * r)] > most_new:
+                most_new = sums[U(2 * r)]
+        for r in range(dropped, len(keys)):
+            row_of[U(keys[U(r)])] = NOTHING
+        m += 1
+    merge_rows[U(m)] = row
+    shards.n_tokens[s] -= n_merged
+    batch.applied[s] = m
+    rows.n_events[s] = event - rows.event_start[s]
+
+
+@jit_parallel
+def index_pairs(shards: Shards, counts: PairCounts, posting: bool, only_bytes: bool) -> None:
+    """Call index_pairs_shard for each shard."""
+    for s in prange(len(counts.size)):
+        index_pairs_shard(np.int64(s), shards, counts, posting, only_bytes)
+
+
+@jit_parallel
+def apply(shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
+    """Call apply_shard for each shard."""
+    for s in prange(len(batch.applied)):
+        apply_shard(np.int64(s), shards, batch, rows, first_id)

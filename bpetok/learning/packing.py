@@ -1,0 +1,84 @@
+"""Words to slots, in shards: what the kernels merge in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.base.threads import exhaust, map_threads
+from bpetok.learning.slots import BLOCK_BITS, fill_slots, sort_rare
+
+if TYPE_CHECKING:
+    from bpetok.counting.words import Words
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+MAX_SHARD_SLOTS = (1 << 31) - 1
+
+
+class Packed(NamedTuple):
+    """Words as slots: see `_layout.Shards`."""
+
+    symbols: Int32
+    slot_start: Int64
+    weights: Int64
+
+
+def pack(words: Words, ids: Int32, n_shards: int, in_order: bool) -> Packed:
+    """Lay words out in slots, in at least `n_shards` shards of about the same number of bytes.
+
+    Words of one count stand together, so that a slot says how much it weighs and a posting need not
+    say which word it is in; where `in_order`, words stand as they come, which takes more slots.
+
+    Parameters
+    ----------
+    words : Words
+    ids : int32 array
+        To be written instead of `words.ids`.
+    """
+    n_words = len(words.counts)
+    n_changes = n_words if in_order else min(n_words, isqrt(2 * words.total) + 1)
+    most = len(ids) + n_words + (n_changes << BLOCK_BITS)
+    n_shards = max(n_shards, 1 + most // MAX_SHARD_SLOTS)
+    shares = np.arange(1, n_shards) * len(ids) // n_shards
+    starts = [0, *np.searchsorted(words.offsets, shares).tolist(), n_words]
+    sizes = [
+        words.offsets[last] - words.offsets[first] + last - first + 1
+        for first, last in pairwise(starts)
+    ]
+    orders = []
+    for i, (first, last) in enumerate(pairwise(starts)):
+        counts = words.counts[first:last]
+        order = np.arange(last - first) if in_order else by_count(counts)
+        sizes[i] += np.count_nonzero(np.diff(counts[order])) << BLOCK_BITS
+        orders.append(order + first)
+    blocks = -(-np.array(sizes, np.int64) >> BLOCK_BITS)
+    if int(blocks.max()) << BLOCK_BITS > MAX_SHARD_SLOTS:
+        if n_shards > n_words:
+            raise ValueError(f"a word must have less than {MAX_SHARD_SLOTS} bytes to learn from")
+        return pack(words, ids, 2 * n_shards, in_order)
+    slot_start = np.concatenate([[0], np.cumsum(blocks << BLOCK_BITS)])
+    symbols = np.empty(slot_start[-1], np.int32)
+    weights = np.empty(slot_start[-1] >> BLOCK_BITS, np.int64)
+
+    def fill(shard: int) -> None:
+        first, last = slot_start[shard], slot_start[shard + 1]
+        blocks = weights[first >> BLOCK_BITS : last >> BLOCK_BITS]
+        fill_slots(ids, words.offsets, words.counts, orders[shard], symbols[first:last], blocks)
+
+    exhaust(map_threads(fill, range(n_shards), n_shards))
+    return Packed(symbols, slot_start, weights)
+
+
+def by_count(counts: Int64) -> Int64:
+    """Return an order of words in which those of one count stand together."""
+    order = np.empty(len(counts), np.int64)
+    n_rare = sort_rare(counts, order)
+    often = order[n_rare:]
+    often[:] = often[np.argsort(counts[often], kind="stable")]
+    return order

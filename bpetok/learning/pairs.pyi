@@ -1,0 +1,36 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.learning.arrays import Batch, Rows, Shards
+
+TIES: dict[str, int]
+FILTER_BITS: int
+
+class Pairs:
+    n_learned: int
+    n_visits: int
+    def __init__(
+        self,
+        shards: Shards,
+        batch: Batch,
+        rows: Rows,
+        learned: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
+        n_learned: int,
+        tokens: Sequence[bytes],
+        ties: int,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def add(
+        self,
+        keys: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+    ) -> None: ...
+    def select(self, theta: int, n_merges: int, most_postings: int) -> int: ...
+    def reduce(self, theta: int, longest: int) -> bool: ...
+    def use_postings(
+        self, postings: NDArray[np.int32], posting_start: NDArray[np.int64]
+    ) -> None: ...

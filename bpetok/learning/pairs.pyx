@@ -1,0 +1,658 @@
+"""The pairs while merges are learned: how often each stands, which comes next, where its postings are.
+
+All of this is done by one thread, between the kernels of `kernels.py`, which visit the places of a
+round's merges. The rule and why rounds are exact stand in `merges.py`.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+cdef extern from "simd.h":
+    void prefetch(const void* address) noexcept nogil
+    void* table_alloc(size_t size) noexcept nogil
+    void table_free(void* memory, size_t size) noexcept nogil
+
+cdef enum:
+    NOTHING = -1
+    FIRST_TABLE_BITS = 10
+    FILTER = 20  # 128 kB, which stays in the processor's cache
+
+cdef enum Ties:
+    # What comes first among pairs that stand equally often: the smallest ids, the earliest first
+    # place, the greatest bytes.
+    BY_IDS = 0
+    BY_PLACE = 1
+    BY_BYTES = 2
+
+TIES = {"ids": BY_IDS, "place": BY_PLACE, "bytes": BY_BYTES}
+
+FILTER_BITS = FILTER
+"""``batch.filter`` has 2**FILTER_BITS bits."""
+
+cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+
+cdef struct Pair:
+    uint64_t key    # left << 32 | right
+    int64_t count
+
+cdef struct Run:
+    # The postings of a pair in a shard.
+    int64_t start
+    int64_t size
+
+cdef struct Place:
+    # Of the hash table, in which a pair is looked for.
+    uint64_t key
+    int64_t pair    # its number + 1, 0 if the place is empty
+
+cdef struct Candidate:
+    # Of the heap, which has the pairs that stand `level` times. A pair's count may have fallen since
+    # it was put there, never risen.
+    int64_t count
+    uint64_t key
+    int64_t pair
+
+cdef struct Free:
+    # Postings of a shard that new runs can take: a hole that a merged pair has left, the unused end.
+    int64_t hole
+    int64_t hole_end
+    int64_t end
+
+
+cdef inline uint64_t key_of(int64_t left, int64_t right) noexcept nogil:
+    return <uint64_t>left << 32 | <uint64_t>right
+
+
+cdef inline int32_t left_of(uint64_t key) noexcept nogil:
+    return <int32_t>(key >> 32)
+
+
+cdef inline int32_t right_of(uint64_t key) noexcept nogil:
+    return <int32_t>key
+
+
+cdef inline uint64_t hash_key(uint64_t key) noexcept nogil:
+    # The high bits are used. The constant is 2**64 / the golden ratio (Knuth).
+    return (key ^ key >> 29) * <uint64_t>0x9E3779B97F4A7C15
+
+
+cdef inline uint64_t filter_bit(uint64_t key) noexcept nogil:
+    # As `_kernels.may_be_counted`: factors small enough for ids below 2**31 not to overflow.
+    cdef uint64_t mixed = (
+        <uint64_t>left_of(key) * 0x1F123BB5 + <uint64_t>right_of(key) * 0x2545F491
+    )
+    return (mixed ^ mixed >> FILTER) & ((1 << FILTER) - 1)
+
+
+@cython.final
+cdef class Pairs:
+    """The pairs that are counted, in a hash table and a heap, and where their postings stand.
+
+    Parameters
+    ----------
+    shards, batch, rows
+        Arrays that the kernels share: see `_layout.Shards`, `Batch` and `Rows`.
+    left, right : int32 arrays, counts : int64 array, shape (n_merges,)
+        What was learned; `select` adds to it.
+    ties : int
+        One of TIES.
+    tokens : sequence of bytes
+        The tokens that there are at first.
+    """
+
+    cdef Pair* pairs
+    cdef Run* runs              # by [pair * n_shards + shard]
+    cdef Place* table
+    cdef Candidate* heap
+    cdef int64_t* waiting       # pairs that stand less than `level` times
+    cdef int64_t* first_place   # BY_PLACE, by pair: where it first stands, or before that
+    cdef Free* free_postings    # by shard
+    cdef int32_t* left_round    # by id: the last round with a merge that has it on its left ...
+    cdef int32_t* right_round   # ... on its right
+    cdef int64_t* total         # by key of a row; 0 between two calls
+    cdef int64_t* pair_of       # by key of a row
+    cdef int64_t* chosen        # the pairs of the batch
+    cdef uint8_t* text          # BY_BYTES: the bytes of all tokens
+    cdef int64_t* text_start    # BY_BYTES: where each begins, and the end
+    cdef int64_t text_room
+    cdef int64_t n_pairs, room, n_heap, n_waiting, level
+    cdef int table_bits
+    cdef int n_shards
+    cdef int ties
+    cdef int32_t n_rounds
+    cdef Py_ssize_t vocab_size
+    cdef readonly Py_ssize_t n_learned
+    cdef readonly int64_t n_visits
+    cdef int32_t first_id
+    # Shared with the kernels.
+    cdef int32_t[::1] symbols, token_len, postings
+    cdef int64_t[::1] slot_start, posting_start
+    cdef int32_t[::1] batch_left, batch_right
+    cdef uint64_t[::1] filter
+    cdef int64_t[::1] batch_start, batch_end, yields_to, batch_size, applied
+    cdef int32_t[::1] row_key
+    cdef int64_t[::1] row_sums, row_start, merge_rows, n_events
+    cdef int32_t[::1] left, right
+    cdef int64_t[::1] counts
+
+    def __cinit__(
+        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens, int ties
+    ):
+        self.n_shards = len(shards.slot_start) - 1
+        self.vocab_size = len(shards.token_len)
+        self.first_id, self.n_learned, self.ties = len(tokens), n_learned, ties
+        self.symbols, self.token_len = shards.symbols, shards.token_len
+        self.slot_start, self.posting_start = shards.slot_start, shards.posting_start
+        self.postings = shards.postings
+        self.batch_left, self.batch_right = batch.left, batch.right
+        self.batch_start, self.batch_end = batch.run_start, batch.run_end
+        self.yields_to, self.batch_size, self.applied = batch.yields_to, batch.size, batch.applied
+        self.filter = batch.filter
+        self.filter[:] = 0
+        self.row_key, self.row_sums, self.row_start = rows.key, rows.sums, rows.row_start
+        self.merge_rows, self.n_events = rows.merge_rows, rows.n_events
+        self.left, self.right, self.counts = learned
+        self.table_bits = FIRST_TABLE_BITS
+        self.table = <Place*> table_alloc(sizeof(Place) << self.table_bits)
+        self.chosen = <int64_t*> calloc(self.yields_to.shape[0], sizeof(int64_t))
+        self.free_postings = <Free*> calloc(self.n_shards, sizeof(Free))
+        self.left_round = <int32_t*> calloc(self.vocab_size, sizeof(int32_t))
+        self.right_round = <int32_t*> calloc(self.vocab_size, sizeof(int32_t))
+        self.total = <int64_t*> calloc(2 * self.vocab_size, sizeof(int64_t))
+        self.pair_of = <int64_t*> calloc(2 * self.vocab_size, sizeof(int64_t))
+        if (
+            self.table == NULL or self.chosen == NULL or self.free_postings == NULL
+            or self.left_round == NULL or self.right_round == NULL or self.total == NULL
+            or self.pair_of == NULL or self.grow(1 << FIRST_TABLE_BITS) < 0
+        ):
+            raise MemoryError
+        if ties == BY_BYTES:
+            self.spell_all(b"".join(tokens), [len(token) for token in tokens])
+
+    def __dealloc__(self):
+        free(self.pairs)
+        free(self.runs)
+        free(self.heap)
+        free(self.waiting)
+        free(self.first_place)
+        table_free(self.table, sizeof(Place) << self.table_bits)
+        free(self.chosen)
+        free(self.free_postings)
+        free(self.left_round)
+        free(self.right_round)
+        free(self.total)
+        free(self.pair_of)
+        free(self.text)
+        free(self.text_start)
+
+    def __len__(self):
+        return self.n_pairs
+
+    # ---- the hash table --------------------------------------------------------------------------
+
+    cdef inline Place* find_place(self, uint64_t key) noexcept nogil:
+        # The place of a pair, or the empty one for it.
+        cdef uint64_t mask = (<uint64_t>1 << self.table_bits) - 1
+        cdef uint64_t at = hash_key(key) >> (64 - self.table_bits)
+        while self.table[at].pair != 0 and self.table[at].key != key:
+            at = (at + 1) & mask
+        return &self.table[at]
+
+    cdef inline void prefetch_place(self, uint64_t key) noexcept nogil:
+        prefetch(&self.table[hash_key(key) >> (64 - self.table_bits)])
+
+    cdef int grow(self, int64_t room) noexcept nogil:
+        # Make room for so many pairs. Returns -1 without memory.
+        cdef void* grown = realloc(self.pairs, room * sizeof(Pair))
+        if grown == NULL:
+            return -1
+        self.pairs = <Pair*> grown
+        grown = realloc(self.runs, room * self.n_shards * sizeof(Run))
+        if grown == NULL:
+            return -1
+        self.runs = <Run*> grown
+        grown = realloc(self.heap, room * sizeof(Candidate))
+        if grown == NULL:
+            return -1
+        self.heap = <Candidate*> grown
+        grown = realloc(self.waiting, room * sizeof(int64_t))
+        if grown == NULL:
+            return -1
+        self.waiting = <int64_t*> grown
+        if self.ties == BY_PLACE:
+            grown = realloc(self.first_place, room * sizeof(int64_t))
+            if grown == NULL:
+                return -1
+            self.first_place = <int64_t*> grown
+        self.room = room
+        return 0
+
+    cdef int grow_table(self) noexcept nogil:
+        # Four times the places. Returns -1 without memory.
+        cdef int64_t pair
+        cdef Place* larger = <Place*> table_alloc(sizeof(Place) << self.table_bits + 2)
+        if larger == NULL:
+            return -1
+        table_free(self.table, sizeof(Place) << self.table_bits)
+        self.table = larger
+        self.table_bits += 2
+        for pair in range(self.n_pairs):
+            self.enter(pair)
+        return 0
+
+    cdef inline void enter(self, int64_t pair) noexcept nogil:
+        cdef Place* place = self.find_place(self.pairs[pair].key)
+        place.key, place.pair = self.pairs[pair].key, pair + 1
+
+    cdef int64_t add_pair(self, uint64_t key, int64_t count) noexcept nogil:
+        # Add a pair that is not there yet, without postings; return its number, -1 without memory.
+        cdef int64_t pair = self.n_pairs
+        cdef uint64_t bit
+        if pair == self.room and self.grow(2 * pair) < 0:
+            return -1
+        if pair >> (self.table_bits - 1) and self.grow_table() < 0:
+            return -1
+        self.pairs[pair].key, self.pairs[pair].count = key, count
+        memset(&self.runs[pair * self.n_shards], 0, self.n_shards * sizeof(Run))
+        self.n_pairs += 1
+        self.enter(pair)
+        bit = filter_bit(key)
+        self.filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
+        return pair
+
+    # ---- the heap --------------------------------------------------------------------------------
+
+    cdef int compare_tokens(self, int64_t a, int64_t b) noexcept nogil:
+        # Less than, equal to or greater than 0, as the bytes of a are to those of b.
+        cdef int64_t n_a = self.text_start[a + 1] - self.text_start[a]
+        cdef int64_t n_b = self.text_start[b + 1] - self.text_start[b]
+        cdef int order = memcmp(
+            self.text + self.text_start[a], self.text + self.text_start[b], min(n_a, n_b)
+        )
+        return order if order else (n_a > n_b) - (n_a < n_b)
+
+    cdef bint breaks_tie(self, const Candidate* a, const Candidate* b) noexcept nogil:
+        # Whether a comes before b, which stands as often.
+        cdef int order
+        if self.ties == BY_PLACE:
+            return self.first_place[a.pair] < self.first_place[b.pair]
+        order = self.compare_tokens(left_of(a.key), left_of(b.key))
+        if order == 0:
+            order = self.compare_tokens(right_of(a.key), right_of(b.key))
+        return order > 0
+
+    cdef inline bint comes_before(self, const Candidate* a, const Candidate* b) noexcept nogil:
+        # Whether a is to be merged before b.
+        if a.count != b.count:
+            return a.count > b.count
+        if self.ties == BY_IDS:
+            return a.key < b.key
+        return self.breaks_tie(a, b)
+
+    cdef inline void push(self, int64_t pair) noexcept nogil:
+        # Put a pair where it is found when its turn comes.
+        if self.pairs[pair].count < self.level:
+            self.waiting[self.n_waiting] = pair
+            self.n_waiting += 1
+        else:
+            self.rise(pair)
+
+    cdef bint refill(self, int64_t theta) noexcept nogil:
+        # Put those on the empty heap that stand at least 3/4 as often as the most frequent pair; the
+        # heap remains so small that it stays in the processor's cache: select took twice as long
+        # with all pairs on it. False if no pair stands theta times.
+        cdef int64_t i, pair, n = self.n_waiting, most = 0
+        for i in range(n):
+            most = max(most, self.pairs[self.waiting[i]].count)
+        self.level = max(theta, most - most // 4)
+        self.n_waiting = 0
+        for i in range(n):
+            pair = self.waiting[i]
+            if self.pairs[pair].count >= theta:
+                self.push(pair)
+        return self.n_heap > 0
+
+    cdef void rise(self, int64_t pair) noexcept nogil:
+        # Put a pair on the heap with its present count.
+        cdef int64_t parent, at = self.n_heap
+        cdef Candidate new
+        new.count, new.key, new.pair = self.pairs[pair].count, self.pairs[pair].key, pair
+        if self.ties == BY_PLACE:
+            self.first_place[pair] = NOTHING  # looked for when the pair comes to the top
+        self.n_heap += 1
+        while at > 0:
+            parent = (at - 1) >> 1
+            if not self.comes_before(&new, &self.heap[parent]):
+                break
+            self.heap[at] = self.heap[parent]
+            at = parent
+        self.heap[at] = new
+
+    cdef void sink(self, Candidate new) noexcept nogil:
+        # Put a candidate in the place of the first one. Requires: there is one.
+        cdef int64_t child, at = 0
+        while True:
+            child = 2 * at + 1
+            if child >= self.n_heap:
+                break
+            if child + 1 < self.n_heap:
+                child += self.comes_before(&self.heap[child + 1], &self.heap[child])
+            if not self.comes_before(&self.heap[child], &new):
+                break
+            self.heap[at] = self.heap[child]
+            at = child
+        self.heap[at] = new
+
+    cdef inline void pop(self) noexcept nogil:
+        self.n_heap -= 1
+        if self.n_heap > 0:
+            self.sink(self.heap[self.n_heap])
+
+    cdef int64_t find_first_place(self, int64_t pair) noexcept nogil:
+        # The slot where a pair first stands, all shards taken as one; stale postings before it are
+        # dropped. Requires: all its places are posted, and it stands somewhere.
+        cdef int32_t left = left_of(self.pairs[pair].key)
+        cdef int32_t right = right_of(self.pairs[pair].key)
+        cdef int64_t place
+        cdef int s
+        cdef Run* run
+        for s in range(self.n_shards):
+            run = &self.runs[pair * self.n_shards + s]
+            while run.size > 0:
+                place = self.slot_start[s] + self.postings[self.posting_start[s] + run.start]
+                if (
+                    self.symbols[place] == left
+                    and self.symbols[place + self.token_len[left]] == right
+                ):
+                    return place
+                run.start += 1
+                run.size -= 1
+        return NOTHING
+
+    cdef bint is_settled(self, Candidate* top) noexcept nogil:
+        # Whether the first candidate stands as it says. If not, it is put where it belongs.
+        cdef int64_t pair = top.pair, count = self.pairs[top.pair].count, place
+        if count < self.level:
+            self.pop()
+            self.push(pair)
+            return False
+        if count != top.count:
+            top.count = count
+            self.sink(top[0])
+            return False
+        if self.ties == BY_PLACE:
+            place = self.find_first_place(top.pair)
+            if place != self.first_place[top.pair]:
+                self.first_place[top.pair] = place
+                self.sink(top[0])
+                return False
+        return True
+
+    # ---- a round ---------------------------------------------------------------------------------
+
+    def select(self, int64_t theta, Py_ssize_t n_merges, int64_t most_postings):
+        """Take the next merges that can be applied in one round off the heap.
+
+        Parameters
+        ----------
+        theta : int
+            Pairs that stand less often are not merged.
+        n_merges : int
+            As many are wanted in all.
+        most_postings : int
+            Of a round of several merges.
+
+        Returns
+        -------
+        int
+            How many merges the batch now has; 0 if no pair stands theta times.
+        """
+        cdef Py_ssize_t n = 0, most = min(self.yields_to.shape[0], n_merges - self.n_learned)
+        cdef int failure = 0
+        with nogil:
+            self.n_rounds += 1
+            self.n_visits = 0
+            while n < most and (self.n_heap > 0 or self.refill(theta)):
+                if self.is_settled(&self.heap[0]):
+                    if n and not self.can_join(self.heap[0].pair, most_postings):
+                        break
+                    self.take(n)
+                    n += 1
+                    if self.batch_left[n - 1] == self.batch_right[n - 1]:
+                        break  # it goes alone
+            self.batch_size[0] = n
+            if self.ties == BY_BYTES:
+                failure = self.spell_batch(n)
+        if failure < 0:
+            raise MemoryError
+        return n
+
+    cdef int64_t count_postings(self, int64_t pair) noexcept nogil:
+        cdef int64_t n = 0
+        cdef int s
+        for s in range(self.n_shards):
+            n += self.runs[pair * self.n_shards + s].size
+        return n
+
+    cdef bint can_join(self, int64_t pair, int64_t most_postings) noexcept nogil:
+        # Whether a pair can be merged in one round with those that are chosen.
+        cdef int32_t left = left_of(self.pairs[pair].key)
+        cdef int32_t right = right_of(self.pairs[pair].key)
+        return (
+            self.left_round[right] != self.n_rounds
+            and self.right_round[left] != self.n_rounds
+            and left != right
+            and self.n_visits + self.count_postings(pair) <= most_postings
+        )
+
+    cdef void take(self, Py_ssize_t m) noexcept nogil:
+        # Make the first candidate merge m of the batch.
+        cdef int64_t pair = self.heap[0].pair, count = self.heap[0].count
+        cdef int32_t left = left_of(self.pairs[pair].key)
+        cdef int32_t right = right_of(self.pairs[pair].key)
+        cdef Py_ssize_t i = self.n_learned + m
+        cdef int s
+        cdef Run run
+        self.pop()
+        self.pairs[pair].count = 0
+        self.chosen[m] = pair
+        self.left_round[left] = self.right_round[right] = self.n_rounds
+        self.n_visits += self.count_postings(pair)
+        self.left[i], self.right[i], self.counts[i] = left, right, count
+        self.token_len[self.first_id + i] = self.token_len[left] + self.token_len[right]
+        self.batch_left[m], self.batch_right[m] = left, right
+        self.yields_to[m] = count if self.ties == BY_BYTES else NEVER
+        for s in range(self.n_shards):
+            run = self.runs[pair * self.n_shards + s]
+            self.batch_start[m * self.n_shards + s] = run.start
+            self.batch_end[m * self.n_shards + s] = run.start + run.size
+
+    def reduce(self, int64_t theta, int64_t longest):
+        """Sum the rows that the kernels have left for this round, and end it.
+
+        Old pairs lose what stands no more; new ones that stand theta times and make no token of
+        more than `longest` bytes are added, with room for their postings: the rows then say where.
+
+        Returns
+        -------
+        bool
+            False if there is no room for the postings; then nothing was done.
+        """
+        cdef Py_ssize_t m, n = self.applied[0]
+        cdef int64_t pair, first = self.n_pairs
+        cdef int s, failure = 0
+        for s in range(self.n_shards):
+            if self.free_postings[s].end + self.n_events[s] > self.posting_start[1]:
+                return False
+        with nogil:
+            for m in range(n, self.batch_size[0]):  # not applied: see `yields_to`
+                self.pairs[self.chosen[m]].count = self.yields_to[m]
+                self.push(self.chosen[m])
+            for m in range(n):
+                failure = self.reduce_merge(m, theta, longest)
+                if failure < 0:
+                    break
+            for pair in range(first, self.n_pairs):
+                self.push(pair)
+            self.n_learned += n
+        if failure < 0:
+            raise MemoryError
+        return True
+
+    cdef inline uint64_t old_key(self, Py_ssize_t m, int64_t key) noexcept nogil:
+        # The pair that stood where a row's places are.
+        if key < self.vocab_size:
+            return key_of(key, self.batch_left[m])
+        return key_of(self.batch_right[m], key - self.vocab_size)
+
+    cdef inline uint64_t new_key(self, Py_ssize_t m, int64_t key) noexcept nogil:
+        # The pair that stands there now.
+        cdef int64_t merged = self.first_id + self.n_learned + m
+        if key < self.vocab_size:
+            return key_of(key, merged)
+        return key_of(merged, key - self.vocab_size)
+
+    cdef inline int64_t first_row(self, int s, Py_ssize_t m) noexcept nogil:
+        return self.row_start[s] + self.merge_rows[s * (self.yields_to.shape[0] + 1) + m]
+
+    cdef int reduce_merge(self, Py_ssize_t m, int64_t theta, int64_t longest) noexcept nogil:
+        # Sum the rows of merge m over the shards, then handle each key where its first row is.
+        # Returns -1 without memory.
+        cdef int64_t r, key, pair
+        cdef int s
+        for s in range(self.n_shards):
+            self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
+            for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
+                key = self.row_key[r]
+                self.prefetch_place(self.old_key(m, key))
+                self.total[key] += self.row_sums[2 * r]
+        for s in range(self.n_shards):
+            for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
+                key = self.row_key[r]
+                if self.total[key] > 0:
+                    pair = self.replace_pair(m, key, theta, longest)
+                    if pair < NOTHING:
+                        return -1
+                    self.pair_of[key] = pair
+                    self.total[key] = 0
+                pair = self.pair_of[key]
+                if pair != NOTHING:
+                    pair = self.take_run(
+                        s, self.row_sums[2 * r + 1], &self.runs[pair * self.n_shards + s]
+                    )
+                self.row_sums[2 * r + 1] = pair
+        return 0
+
+    cdef inline int64_t replace_pair(
+        self, Py_ssize_t m, int64_t key, int64_t theta, int64_t longest
+    ) noexcept nogil:
+        # Take from the old pair, and add the new one if it is worth it: return its number, NOTHING
+        # if it is not, less without memory.
+        cdef int64_t neighbour = key if key < self.vocab_size else key - self.vocab_size
+        cdef int64_t merged = self.first_id + self.n_learned + m
+        cdef int64_t pair = self.find_place(self.old_key(m, key)).pair
+        if pair:
+            self.pairs[pair - 1].count -= self.total[key]
+        if self.total[key] < theta:
+            return NOTHING
+        if <int64_t>self.token_len[neighbour] + self.token_len[merged] > longest:
+            return NOTHING
+        pair = self.add_pair(self.new_key(m, key), self.total[key])
+        return pair if pair >= 0 else NOTHING - 1
+
+    cdef inline void free_run(self, int s, const Run* run) noexcept nogil:
+        # Let a merged pair's postings be overwritten, if no larger hole is there.
+        cdef Free* free_postings = &self.free_postings[s]
+        if run.size > free_postings.hole_end - free_postings.hole:
+            free_postings.hole, free_postings.hole_end = run.start, run.start + run.size
+
+    cdef inline int64_t take_run(self, int s, int64_t n, Run* run) noexcept nogil:
+        # Let n postings begin where there is room; return where.
+        cdef Free* free_postings = &self.free_postings[s]
+        if n <= free_postings.hole_end - free_postings.hole:
+            run.start = free_postings.hole
+            free_postings.hole += n
+        else:
+            run.start = free_postings.end
+            free_postings.end += n
+        run.size = n
+        return run.start
+
+    # ---- what others put in ----------------------------------------------------------------------
+
+    def add(
+        self, const int64_t[::1] keys not None, const int64_t[::1] counts not None,
+        const int64_t[:, :] starts not None, const int64_t[:, :] sizes not None,
+    ):
+        """Add pairs, once, whose postings will be written from the first on.
+
+        Parameters
+        ----------
+        keys : int64 array, shape (n_pairs,)
+            left << 32 | right, none twice.
+        counts : int64 array, shape (n_pairs,)
+        starts, sizes : int64 arrays, shape (n_shards, n_pairs)
+            The run of each.
+        """
+        cdef int64_t i, pair
+        cdef int s
+        self.level = NEVER
+        for i in range(keys.shape[0]):
+            pair = self.add_pair(keys[i], counts[i])
+            if pair < 0:
+                raise MemoryError
+            for s in range(self.n_shards):
+                self.runs[pair * self.n_shards + s] = Run(starts[s, i], sizes[s, i])
+                self.free_postings[s].end += sizes[s, i]
+            self.push(pair)
+
+    def use_postings(self, int32_t[::1] postings not None, int64_t[::1] posting_start not None):
+        """Find the postings in other arrays from now on: those of each shard are the same."""
+        self.postings, self.posting_start = postings, posting_start
+
+    # ---- the bytes of tokens, which break ties ---------------------------------------------------
+
+    cdef int spell_all(self, bytes text, list lengths) except -1:
+        # The tokens that there are at first, and those that are learned already.
+        cdef Py_ssize_t i
+        cdef int64_t end = 0
+        self.text_start = <int64_t*> calloc(self.vocab_size + 1, sizeof(int64_t))
+        self.text_room = len(text) + 1
+        self.text = <uint8_t*> realloc(NULL, self.text_room)
+        if self.text_start == NULL or self.text == NULL:
+            raise MemoryError
+        memcpy(self.text, <const uint8_t*> text, len(text))
+        for i in range(len(lengths)):
+            end += lengths[i]
+            self.text_start[i + 1] = end
+        for i in range(self.n_learned):
+            if self.spell(self.first_id + i, self.left[i], self.right[i]) < 0:
+                raise MemoryError
+        return 0
+
+    cdef int spell_batch(self, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t m
+        for m in range(n):
+            if self.spell(
+                self.first_id + self.n_learned + m, self.batch_left[m], self.batch_right[m]
+            ) < 0:
+                return -1
+        return 0
+
+    cdef int spell(self, Py_ssize_t token, int32_t left, int32_t right) noexcept nogil:
+        # Write a token behind those before it. Returns -1 without memory.
+        cdef int64_t n_left = self.text_start[left + 1] - self.text_start[left]
+        cdef int64_t n_right = self.text_start[right + 1] - self.text_start[right]
+        cdef int64_t at = self.text_start[token], end = at + n_left + n_right
+        cdef uint8_t* grown
+        if end > self.text_room:
+            grown = <uint8_t*> realloc(self.text, 2 * end)
+            if grown == NULL:
+                return -1
+            self.text, self.text_room = grown, 2 * end
+        memcpy(self.text + at, self.text + self.text_start[left], n_left)
+        memcpy(self.text + at + n_left, self.text + self.text_start[right], n_right)
+        self.text_start[token + 1] = end
+        return 0

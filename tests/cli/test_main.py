@@ -1,0 +1,400 @@
+"""The command, in real processes: what it prints where, its exit status, pipes and signals."""
+
+import base64
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import bpetok
+from bpetok.cli import main
+from bpetok.tokenizer import Tokenizer
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+TEXT = "the cat sat on the mat, the cat sat; " * 20
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+
+
+@pytest.fixture
+def run(tmp_path, environment):
+    """Run bpetok in a folder of its own; all output as bytes."""
+
+    def run(*arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "bpetok", *map(str, arguments)],
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=60,
+            **{"stdin": subprocess.DEVNULL} | options if "input" not in options else options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd):
+    """Run a command in this process, which is faster; output as text."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        status = main.main([str(argument) for argument in arguments])
+        return Done(status, *capfd.readouterr())
+
+    return call
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def tok(tmp_path):
+    """A tokenizer, saved as tok.json."""
+    tok = Tokenizer(merges=[(104, 101), (116, 256), (257, 32)], special_tokens=["<|end|>"])
+    tok.save(tmp_path / "tok.json")
+    return tok
+
+
+def test_training_saves_the_tokenizer_and_says_how_to_go_on(run, tmp_path):
+    """What it prints goes to stderr; the command that it proposes works."""
+    (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
+    done = run("train", "*.txt", "--vocab-size", 270, "--special-token", "<|end|>",
+               "--special-token", "<|pad|>", "--output", "new.json")  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b"")
+    message = done.stderr.decode()
+    assert "270 ids = 256 bytes + 12 merges + 2 special tokens" in message
+    assert "bpetok encode --tokenizer new.json" in message
+    tok = Tokenizer.load(tmp_path / "new.json")
+    assert tok == bpetok.train(
+        tmp_path / "a.txt", vocab_size=270, special_tokens=["<|end|>", "<|pad|>"]
+    )
+    assert tok.special_tokens == {"<|end|>": 268, "<|pad|>": 269}
+    assert run("encode", "--tokenizer", "new.json", input=b"the").stdout.split() != []
+
+
+def test_each_option_of_training_has_its_effect(run, tmp_path):
+    """--min-frequency, --threads, --errors, --pattern and --quiet reach the trainer."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    (tmp_path / "b.txt").write_bytes(b"ab \xff ab")
+    train = ("train", "a.txt", "--output", "new.json", "--vocab-size")
+    done = run(*train, 262, "--quiet", "--threads", 2, "--pattern", "gpt2", "--no-progress")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    done = run(*train, 270, "--min-frequency", 30)
+    assert re.match(r"bpetok: warning: [^\n]*\nTrained ", done.stderr.decode())
+    assert min(Tokenizer.load(tmp_path / "new.json").merge_counts) >= 30
+    bad = ("train", "b.txt", "--output", "new.json", "--vocab-size", 257)
+    assert run(*bad).returncode == 2
+    assert run(*bad, "--errors", "replace").returncode == 0
+    done = run(*train, 270, "--min-word-count", 21, "--max-memory", "200MB", "--threads", 1)
+    assert b"min_word_count=21 left out" in done.stderr
+    assert b"n_threads" in run(*train, 270, "--threads", 0).stderr
+    assert b"pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
+
+
+def test_counts_travel_between_commands(call, tmp_path):
+    """Counted shards, added up, train as all of the text does; weights have their effect."""
+    (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
+    (tmp_path / "b.txt").write_text("the dog ate the mat; " * 10, "utf-8")
+    special = ("--special-token", "<|end|>")
+    split = ("--pattern", "cl100k", *special)
+    done = call("count", "a.txt", "-o", "a.parquet", *split, "--threads", 2)
+    assert (done.status, done.out) == (0, "")
+    assert "a.parquet: 221 words, 9 different ones, 0.00 MB of text" in done.err
+    assert "bpetok train --counts a.parquet --output tok.json" in done.err
+    assert call("count", "b.txt", "-o", "b.parquet", *split, "--quiet").err == ""
+    assert call("merge-counts", "a.parquet", "b.parquet", "-o", "c.parquet").status == 0
+    size = ("--vocab-size", 270)
+    call("train", "--counts", "c.parquet", "-o", "c.json", *size)
+    call("train", "--counts", "a.parquet", "b.parquet", "-o", "two.json", *size, *special)
+    call("train", "a.txt", "b.txt", "-o", "direct.json", *size, *split)
+    direct = Tokenizer.load(tmp_path / "direct.json")
+    assert direct == Tokenizer.load(tmp_path / "c.json") == Tokenizer.load(tmp_path / "two.json")
+    weights = ("--weight", 1, "--weight", 0.25)
+    call("merge-counts", "a.parquet", "b.parquet", *weights, "-o", "weighted.parquet")
+    a, b = (bpetok.Words.load(tmp_path / f"{name}.parquet") for name in "ab")
+    weighted = bpetok.Words.load(tmp_path / "weighted.parquet")
+    assert weighted == bpetok.Words.combine([(a, 1), (b, 0.25)])
+    assert weighted != bpetok.Words.combine([(a, 1), (b, 1)])
+    for conflict in (("--pattern", "gpt2"), ("--special-token", "<|pad|>")):
+        done = call("train", "--counts", "a.parquet", "-o", "new.json", *conflict)
+        assert done.status == 2
+        assert "only what was counted alike can be used together" in done.err
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_commands_go_on_from_a_checkpoint(call, tmp_path):
+    """After Ctrl-C or worse the same command is given again; another one is refused."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    for command in (("count", "-o", "a.parquet"), ("train", "-o", "a.json", "--vocab-size", 262)):
+        folder = f"run-{command[0]}"
+        again = (*command, "a.txt", "--checkpoint", folder)
+        assert call(*again).status == 0
+        first = (tmp_path / command[2]).read_bytes()
+        assert (tmp_path / folder / "run.json").exists()
+        assert call(*again).status == 0
+        assert (tmp_path / command[2]).read_bytes() == first
+        done = call(*again, "--pattern", "cl100k")
+        assert done.status == 2
+        assert "another run, pattern was 'gpt2' and is 'cl100k' now" in done.err
+    counts = ("train", "--counts", "a.parquet", "-o", "b.json", "--vocab-size", 262)
+    assert call(*counts, "--checkpoint", "run-counts").status == 0
+    assert (tmp_path / "run-counts" / "run.json").exists()
+    assert Tokenizer.load(tmp_path / "b.json") == Tokenizer.load(tmp_path / "a.json")
+
+
+def test_the_sample_trains_without_any_file(run, tmp_path):
+    """The standard library's own sources are a corpus that every machine has."""
+    done = run("train", "--sample", "--vocab-size", 400, "--output", "new.json")
+    assert done.returncode == 0, done.stderr
+    assert b" self" in Tokenizer.load(tmp_path / "new.json").vocab
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: COMMAND"),
+        (["train", "a.txt"], "required: -o/--output"),
+        (["train", "--output", "new.json"], "give FILEs to train on, or --counts"),
+        (["train", "a.txt", "--sample", "--output", "new.json"], "only one of them"),
+        (["train", "a.txt", "--counts", "c", "-o", "new.json"], "only one of them"),
+        (["train", "--counts", "c", "--text-column", "t", "-o", "new.json"],
+         "--text-column is of no use with --counts"),
+        (["train", "--counts", "c", "--errors", "replace", "-o", "new.json"],
+         "--errors is of no use with --counts"),
+        (["train", "--counts", "c.parquet", "-o", "new.json"], "no such file: 'c.parquet'"),
+        (["train", "--counts", "a.txt", "-o", "new.json"], "a.txt: is not a whole Parquet file"),
+        (["count", "a.txt"], "required: -o/--output"),
+        (["count", "no.txt", "-o", "new.parquet"], "no.txt"),
+        (["count", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
+        (["count", "a.txt", "-o", "no/new.parquet"], "--output: no/new.parquet: the folder .* not"),
+        (["count", "binary", "-o", "new.parquet"], "binary is not UTF-8: byte 3"),
+        (["merge-counts", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
+        (["merge-counts", "a.txt", "--weight", "1", "--weight", "2", "-o", "new.parquet"],
+         "--weight for each of the 1 files, or none; got 2"),
+        (["train", "a.txt", "--output", "new.json", "--vocab-size", "x"], "invalid int value: 'x'"),
+        (["train", "a.txt", "--output", "new.json", "--vocab-size", "9"], "256 .*got 9"),
+        (["train", "no.txt", "--output", "new.json"], "no.txt"),
+        (["train", ".", "--output", "new.json"], "tok.json may be one text, or a record in each"),
+        (["train", "empty.txt", "--output", "new.json"], "no text"),
+        (["train", "binary", "--output", "new.json"], "binary.* is not UTF-8: byte 3 "),
+        (["train", "a.txt", "--output", "no/new.json"], "--output: no/new.json: the folder .* not"),
+        (["train", "a.txt", "--output", "."], "--output: .: is a folder"),
+        (["train", "a.txt", "--output", "new.json", "--special-token", ""], "empty"),
+        (["encode", "--tokenizer", "no.json"], "--tokenizer: no.json: No such file"),
+        (["encode", "--tokenizer", "a.txt"], "--tokenizer: a.txt: is not a tokenizer"),
+        (["encode", "--tokenizer", "tok.json", "no.txt"], "no.txt: No such file"),
+        (["encode", "--tokenizer", "tok.json", "binary"], "binary: text must be UTF-8, but byte 3"),
+        (["encode", "--tokenizer", "tok.json", "special.txt"], "special.txt holds .*'<|end|>' at"),
+        (["decode", "--tokenizer", "tok.json", "a.txt"], "a.txt, line 1: 'the' is not an id"),
+        (["decode", "--tokenizer", "tok.json", "ids"], "ids, line 2: ids must be from 0 to 259"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(run, tok, tmp_path, arguments, message):
+    """Exit status 2, nothing on stdout, no traceback, and no file is made."""
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "binary").write_bytes(b"abc\xff")
+    (tmp_path / "special.txt").write_text("a <|end|>")
+    (tmp_path / "ids").write_text("1 2\n3 1000\n")
+    before = sorted(tmp_path.iterdir())
+    done = run(*arguments)
+    assert done.returncode == 2
+    line = done.stderr.decode()
+    assert re.fullmatch(f"bpetok: error: .*{message.replace('|', '[|]')}.*\n", line), line
+    assert arguments[:1] == ["decode"] or done.stdout == b""
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_encode_writes_a_line_of_ids_for_each_input(run, tok, tmp_path):
+    """Of files or of standard input; an empty input is an empty line."""
+    (tmp_path / "a.txt").write_text("the cat")
+    (tmp_path / "empty.txt").touch()
+    done = run("encode", "--tokenizer", "tok.json", "a.txt", "empty.txt", "a.txt")
+    ids = " ".join(map(str, tok.encode("the"))) + " 32 99 97 116"
+    assert done.stdout.decode().splitlines() == [ids, "", ids]
+    assert run("encode", "--tokenizer", "tok.json", input=b"the cat").stdout.decode().split() == (
+        ids.split()
+    )
+
+
+def test_encode_writes_files_of_ids(run, tok, tmp_path):
+    """As encode_files does; what it did is said on stderr unless --quiet."""
+    (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
+    (tmp_path / "b.txt").write_text(TEXT, "utf-8")
+    command = ["encode", "--tokenizer", "tok.json", "a.txt", "b.txt", "--output", "train.bin"]
+    options = ["--special", "ids", "--eot", "<|end|>", "--threads", 2]
+    done = run(*command, *options)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"described in train.json" in done.stderr
+    ids = np.fromfile(tmp_path / "train.bin", dtype="<u2").tolist()
+    expected = [*tok.encode(TEXT), 259, 259, *tok.encode(TEXT), 259]
+    assert ids == expected
+    done = run(*command, *options, "--shard-size", 500, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    shards = [np.fromfile(path, dtype="<u2") for path in sorted(tmp_path.glob("train_0*.bin"))]
+    assert np.concatenate(shards).tolist() == expected
+    for wrong, message in (
+        ([*command], b"a.txt holds the special token '<|end|>' at byte 740; give it its own"),
+        ([*command[:3], "--output", "x.bin"], b"give FILEs to encode into --output"),
+        ([*command[:4], "--eot", "<|end|>"], b"--eot needs --output"),
+        ([*command, "--eot", "<s>"], b"eot must be a special token"),
+    ):
+        done = run(*wrong)
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
+def test_special_tokens_are_refused_unless_asked_for(run, tok):
+    """--special ids gives them their ids, --special text takes them for text."""
+    encode = ("encode", "--tokenizer", "tok.json")
+    refused = run(*encode, input=b"<|end|>")
+    assert refused.returncode == 2
+    assert b"--special ids" in refused.stderr
+    assert run(*encode, "--special", "ids", input=b"<|end|>").stdout.split() == [b"259"]
+    assert len(run(*encode, "--special", "text", input=b"<|end|>").stdout.split()) == 7
+
+
+def test_decode_gives_the_bytes_back(run, tok):
+    """Byte for byte, line ends and halves of characters included; ids may be on any lines."""
+    for data in (b"the cat\r\n\n the\0", "é世界👩🏽‍💻".encode(), b"", b"the " * 50_000):
+        ids = run("encode", "--tokenizer", "tok.json", input=data).stdout
+        assert run("decode", "--tokenizer", "tok.json", input=ids).stdout == data
+    assert run("decode", "--tokenizer", "tok.json", input=b"195\n\n 259\t97").stdout == (
+        b"\xc3<|end|>a"
+    )
+
+
+@posix
+def test_a_reader_that_goes_away_is_no_error(tok, tmp_path, environment):
+    """As in `bpetok encode ... | head`: no message."""
+    (tmp_path / "a.txt").write_text(TEXT * 1000)
+    encode = [sys.executable, "-m", "bpetok", "encode", "--tokenizer", "tok.json", "a.txt"]
+    with subprocess.Popen(
+        encode, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment
+    ) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_version_and_help(run):
+    """Both are at once there: neither NumPy nor Numba is imported for them."""
+    assert run("--version").stdout.decode().split() == ["bpetok", bpetok.__version__]
+    for arguments in (["--help"], ["train", "--help"], ["encode", "--help"]):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"usage: bpetok" in done.stdout
+
+
+def test_the_command_imports_little(environment, tmp_path):
+    """`bpetok --help` waits for no compiler and no array library."""
+    program = (
+        "import sys, bpetok.cli.main; print(sorted({'numpy', 'numba', 'tqdm'} & set(sys.modules)))"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], env=environment, cwd=tmp_path)
+    assert output.strip() == b"[]"
+
+
+@posix
+def test_ctrl_c_ends_the_command_without_a_traceback(tok, tmp_path, environment):
+    """Exit status 130, no output, no file, whichever phase it comes in."""
+    (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
+    train = ["train", *["a.txt"] * 100, "--output", "new.json", "--vocab-size", "200000"]
+    for arguments, wait in (
+        (train, 0.5),
+        (train, 1.5),
+        (["encode", "--tokenizer", "tok.json"], 0.3),
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-m", "bpetok", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment,
+        ) as process:
+            time.sleep(wait)
+            assert process.poll() is None, process.stderr.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+            assert process.stdout.read() + process.stderr.read() == b""
+    assert not (tmp_path / "new.json").exists()
+
+
+@posix
+@pytest.mark.parametrize("option", [None, "--no-progress", "--quiet"])
+def test_progress_is_shown_on_a_terminal_only(run, tmp_path, environment, option):
+    """A bar for each phase on a terminal, unless it is unwanted; none in a pipe."""
+    (tmp_path / "a.txt").write_text(TEXT)
+    arguments = ["train", "a.txt", "--output", "new.json", "--vocab-size", "260"]
+    arguments += [option] if option else []
+    assert b"%" not in run(*arguments).stderr
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "bpetok", *arguments], stderr=theirs, cwd=tmp_path, env=environment
+    ) as process:
+        shown = b""
+        while process.poll() is None or select.select([ours], [], [], 0.1)[0]:
+            if select.select([ours], [], [], 0.1)[0]:
+                shown += os.read(ours, 65536)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert (b"count: 100%" in shown and b"learn: 100%" in shown) == (option is None)
+    assert (b"Trained in" in shown) == (option != "--quiet")
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_can_not_be_written_is_an_error(tok, tmp_path, environment):
+    """A full disk gives exit status 1 and one line."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bpetok", "encode", "--tokenizer", "tok.json"],
+            input=b"the cat",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"bpetok: error: No space left on device\n"
+
+
+def test_a_corpus_is_never_replaced_by_its_tokenizer(run, tmp_path):
+    """--output that names an input is refused before any work."""
+    (tmp_path / "in.txt").write_text(TEXT, "utf-8")
+    done = run("train", "in.txt", "--vocab-size", 260, "--output", "in.txt")
+    assert done.returncode == 2
+    assert b"one of the files to read" in done.stderr
+    assert (tmp_path / "in.txt").read_text("utf-8") == TEXT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sh closes its files")
+def test_closed_standard_files_are_no_error(tok, tmp_path, environment):
+    """As under cron: training needs neither stdout nor stderr."""
+    (tmp_path / "in.txt").write_text(TEXT, "utf-8")
+    command = f"{sys.executable} -m bpetok train in.txt --vocab-size 260 --output o.json"
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {closed}"], cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == 0
+        (tmp_path / "o.json").unlink()

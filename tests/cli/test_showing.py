@@ -1,0 +1,127 @@
+"""`bpetok explain` and `bpetok report`, on tokenizers of several formats."""
+
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import bpetok
+from bpetok import Tokenizer
+from bpetok.cli import main
+from strategies import TOY
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfdbinary):
+    """Run bpetok, in this process, in a folder that has tok.json and text files."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
+    tok.save(tmp_path / "tok.json")
+    (tmp_path / "a.txt").write_text(TOY, "utf-8")
+    (tmp_path / "b.txt").write_text("lowest newest", "utf-8")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, input=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+        status = main.main(arguments)
+        out, err = capfdbinary.readouterr()
+        return SimpleNamespace(returncode=status, stdout=out, stderr=err)
+
+    return run
+
+
+def test_explain_prints_plain_text_into_a_pipe(run, tmp_path):
+    """The text from the command line or from standard input."""
+    tok = Tokenizer.load(tmp_path / "tok.json")
+    done = run("explain", "lowest<|end|>", "--tokenizer", "tok.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == f"{tok.explain('lowest<|end|>')}\n"
+    done = run("explain", "--tokenizer", "tok.json", "--special", "text", input=b"low<|end|>")
+    assert done.stdout.decode() == (f"{tok.explain('low<|end|>', allowed_special=())}\n")
+
+
+def test_pages_are_written(run, tmp_path):
+    """What is said goes to stderr."""
+    for command in (
+        ("explain", "low", "--tokenizer", "tok.json", "--html", "e.html"),
+        ("report", "tok.json", "--text", "*.txt", "--html", "r.html"),
+    ):
+        done = run(*command)
+        assert (done.returncode, done.stdout) == (0, b""), done.stderr
+        assert f"Saved to {command[-1]}".encode() in done.stderr
+        assert (tmp_path / command[-1]).read_text("utf-8").startswith("<!doctype html>")
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "By source" in page
+    assert ">a.txt<" in page
+
+
+def test_report_compares_tokenizers_of_all_formats(run, tmp_path):
+    """They are the same here, so all columns are."""
+    tok = Tokenizer.load(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path / "hf")
+    tok.save_gpt2(tmp_path / "gpt2")
+    tok.save_minbpe(tmp_path / "mini")
+    tok.save_tiktoken(tmp_path / "ranks.tiktoken")
+    names = ["tok.json", "hf", "hf/tokenizer.json", "gpt2", "mini.model", "ranks.tiktoken"]
+    done = run("report", *names, "--pattern", "gpt2", "--text", "a.txt", "b.txt")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("│")[2:-1] for line in done.stdout.decode().splitlines() if "│" in line]
+    tokens = [row for row in rows if len(set(map(str.strip, row))) == 1]
+    assert len(tokens) == len(rows) - 1  # a .tiktoken file has no special tokens
+    for name in names[1:]:
+        done = run("explain", "lowest", "--tokenizer", name, "--pattern", "gpt2")
+        assert done.stdout.decode().splitlines()[0] == "1 word, 6 bytes, 2 tokens"
+
+
+def test_without_text_a_report_is_on_the_sample(run):
+    """The standard library's own sources."""
+    done = run("report", "tok.json", "--threads", "2")
+    assert done.returncode == 0, done.stderr
+    assert "merged tokens never used" in done.stdout.decode()
+
+
+def test_training_ends_with_a_report_if_asked_for(run, tmp_path):
+    """On the text of the training; the page has the time that the phases took."""
+    done = run("train", "a.txt", "--vocab-size", "260", "-o", "new.json", "--report", "new.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "new.html").read_text("utf-8")
+    assert "Report on new" in page
+    assert "time to learn" in page
+    assert f"{len(TOY)} bytes" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "a", "--tokenizer", "no.json"], "--tokenizer: no.json: No such file"),
+        (["explain", "--tokenizer", "tok.json"], "byte 0 is not"),
+        (["explain", "a", "--tokenizer", "."], "holds neither tokenizer.json nor"),
+        (["explain", "a", "--tokenizer", "a.txt"], "a.txt: is not a tokenizer"),
+        (["explain", "a", "--tokenizer", "tok.json", "--html", "no/e.html"], "--html: no/e.html"),
+        (["report", "tok.json", "--text", "binary"], "binary is not UTF-8: byte 0"),
+        (["report", "tok.json", "--text", "no.txt"], "no.txt"),
+        (["report", "tok.json", "tok.json"], "a tokenizer is given twice"),
+        (["report", "tok.json", "--text", "-"], "needs files on this machine, got -"),
+        (
+            ["train", "a.txt", "-o", "n.json", "--report", "no/r.html"],
+            "--report: no/r.html",
+        ),
+        (["train", "--counts", "c", "-o", "n.json", "--report", "r.html"], "needs FILEs: counts"),
+        (["report", "r.tiktoken"], "r.tiktoken: a .tiktoken file does not say its pattern"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(run, tmp_path, arguments, message):
+    """Exit status 2, and nothing is written."""
+    before = sorted(tmp_path.iterdir())
+    done = run(*arguments, input=b"\xff")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+    assert message in done.stderr.decode()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_invalid_text_is_replaced_if_asked_for(run):
+    """As everywhere else."""
+    assert run("report", "tok.json", "--text", "binary", "--errors", "replace").returncode == 0

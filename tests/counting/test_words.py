@@ -1,0 +1,358 @@
+"""Words are counted exactly, however the text is cut and shared."""
+
+import subprocess
+import sys
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import regex
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import Words
+from bpetok.counting.words import check_count_options, count_pieces
+from bpetok.patterns.builtin import GPT2, PATTERNS
+from bpetok.sources.pieces import text_pieces
+from reference import assigned_in_unicode_16
+
+CHARACTERS = "aastlS ' \n1!/\u00e9\u4e2d\u3002\u3000<|>"
+SPECIAL_TOKENS = ["<|a|>", "<|", "a ", "\u4e2d"]
+
+
+def naive_counts(
+    texts: list[str], special_tokens: list[str], pattern: str = GPT2
+) -> dict[bytes, int]:
+    """Count words with `regex` alone."""
+    longest_first = sorted(special_tokens, key=len, reverse=True)
+    special = regex.compile("|".join(map(regex.escape, longest_first)) or "(?!)")
+    counts: Counter[bytes] = Counter()
+    for text in texts:
+        for part in special.splititer(text):
+            counts.update(word.encode() for word in regex.findall(pattern, part))
+    return dict(counts)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@given(
+    st.lists(st.text(CHARACTERS, max_size=80), max_size=4),
+    st.lists(st.sampled_from(SPECIAL_TOKENS), unique=True),
+    st.integers(1, 3),
+    st.sampled_from([1, 7, 30, 1 << 20]),
+)
+def test_counts_equal_those_of_regex(
+    pattern: str, texts: list[str], special_tokens: list[str], n_threads: int, chunk_size: int
+) -> None:
+    """Any number of threads, any chunk size, overlapping special tokens."""
+    options = check_count_options(pattern, special_tokens, n_threads, "strict")
+    pieces = text_pieces(texts, options.specials, chunk_size, pattern=pattern)
+    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    assert words.to_dict() == naive_counts(texts, special_tokens, PATTERNS[pattern])
+
+
+def letters(number: int) -> str:
+    """Return a different word for each number."""
+    return "".join(chr(97 + number // 26**i % 26) for i in range(5))
+
+
+def test_the_order_of_words_depends_on_the_words_alone() -> None:
+    """Threads, chunks and the order of texts leave the arrays as they are."""
+    texts = [f"{letters(i)} {letters(i * 31)}n {'long' * (i % 30)}" for i in range(5000)]
+    one = bpetok.count_words_from_iterator(texts, n_threads=1)
+    three = bpetok.count_words_from_iterator(reversed(texts), n_threads=3)
+    assert len(one) > 6000
+    np.testing.assert_array_equal(one.ids, three.ids)
+    np.testing.assert_array_equal(one.offsets, three.offsets)
+    np.testing.assert_array_equal(one.counts, three.counts)
+
+
+def test_many_long_words_are_counted() -> None:
+    """Words of 15 to 100 bytes, in tables that grow several times."""
+    texts = [letters(i) * 3 + "x" * (i % 86) for i in range(9000)]
+    words = bpetok.count_words_from_iterator(texts * 2, n_threads=2)
+    assert words.to_dict() == {word: 2 * n for word, n in naive_counts(texts, []).items()}
+
+
+def test_files_and_iterators_give_the_same_counts(tmp_path: Path) -> None:
+    """One file, many files, str, bytes and generators; special tokens are not counted."""
+    texts = [f"text {i}, it's {i % 7} \u4e2d\u6587\n" for i in range(300)]
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i:03}.txt").write_bytes(text.encode())
+    (tmp_path / "all").write_bytes("<|end|>".join(texts).encode())
+    expected = naive_counts(texts, [])
+    special = {"special_tokens": ["<|end|>"]}
+    for words in (
+        bpetok.count_words(str(tmp_path / "*.txt")),
+        bpetok.count_words(tmp_path / "all", special_tokens=["<|end|>"]),
+        bpetok.count_words_from_iterator(texts),
+        bpetok.count_words_from_iterator((text.encode() for text in texts), n_threads=1),
+        bpetok.count_words_from_iterator(["<|end|>".join(texts)], **special),  # type: ignore[arg-type]  # mypy can't tell the keys
+    ):
+        assert words.to_dict() == expected
+        assert words.total == sum(expected.values())
+        assert words.n_bytes == sum(len(text.encode()) for text in texts)
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_offset(tmp_path: Path) -> None:
+    """Also behind the first chunk, and in the middle of several files."""
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"word " * 500_000 + b"caf\xe9 " + b"word " * 10)
+    (tmp_path / "good.txt").write_bytes(b"good")
+    with pytest.raises(ValueError, match=r"latin1\.txt is not UTF-8: byte 2500003 \(0xe9\)"):
+        bpetok.count_words([tmp_path / "good.txt", path])
+    small = tmp_path / "small.txt"
+    small.write_bytes("ok \u00e9".encode()[:-1])
+    with pytest.raises(ValueError, match=r"small\.txt is not UTF-8: byte 3 \(0xc3\)"):
+        bpetok.count_words([tmp_path / "good.txt", small, tmp_path / "good.txt"])
+
+
+def test_a_text_may_end_anywhere_in_a_block() -> None:
+    """The memory of the text ends with it: nothing behind is read, or written over."""
+    for n in range(1, 200):
+        counts = bpetok.count_words_from_iterator([b"a" * n, b"b" * n + b" c"]).to_dict()
+        assert counts == {b"a" * n: 1, b"b" * n: 1, b" c": 1}
+
+
+def test_a_failure_in_each_thread_ends_the_run(tmp_path: Path) -> None:
+    """As with a large file in Latin-1, of which no chunk can be counted; none waits for ever."""
+    path = tmp_path / "latin1.txt"
+    path.write_bytes(b"caf\xe9 and some more words\n" * 500_000)
+    code = "import sys, bpetok; bpetok.count_words(sys.argv[1], n_threads=2)"
+    command = [sys.executable, "-c", code, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert f"ValueError: {path} is not UTF-8: byte 3 (0xe9)" in run.stderr
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3), st.sampled_from([1, 8, 1 << 20]))
+def test_replaced_bytes_are_counted_as_python_replaces_them(
+    datas: list[bytes], chunk_size: int
+) -> None:
+    """errors="replace" counts the text that bytes.decode gives."""
+    texts = [data.decode(errors="replace") for data in datas]
+    assume(all(map(assigned_in_unicode_16, "".join(texts))))  # `regex` knows later letters
+    options = check_count_options("gpt2", [], 1, "replace")
+    pieces = text_pieces(datas, options.specials, chunk_size)
+    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    assert words.to_dict() == naive_counts(texts, [])
+
+
+def test_progress_is_told_bytes_done_of_all(tmp_path: Path) -> None:
+    """The callback sees the phase, an ascending count and the size of all files."""
+    (tmp_path / "a.txt").write_bytes(b"some words " * 900_000)
+    calls: list[tuple[str, int, int | None]] = []
+    bpetok.count_words(tmp_path / "a.txt", progress=lambda *call: calls.append(call))
+    assert len(calls) > 2
+    assert calls == sorted(calls)
+    assert calls[-1] == ("count", 9_900_000, 9_900_000)
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ("one text", TypeError, "wrap it in a list"),
+        (["ok", "bad \ud800"], ValueError, "text 1 has a lone surrogate, .* at index 4"),
+        (["ok", 3], TypeError, "text 1 must be a str or bytes, got int"),
+        ([b"\xff"], ValueError, "text 0 is not UTF-8: byte 0"),
+    ],
+)
+def test_bad_texts_are_refused(texts: object, error: type[Exception], message: str) -> None:
+    """The message says which text it was."""
+    with pytest.raises(error, match=message):
+        bpetok.count_words_from_iterator(texts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"pattern": "gpt9"}, ValueError, "pattern must be one of 'gpt2', .* got 'gpt9'"),
+        ({"special_tokens": "<|end|>"}, TypeError, "wrap it in a list"),
+        ({"special_tokens": [b"<|end|>"]}, TypeError, "must be a str"),
+        ({"special_tokens": [""]}, ValueError, "must not be empty"),
+        ({"special_tokens": ["a", "b", "a"]}, ValueError, "'a'"),
+        ({"special_tokens": ["\ud800"]}, ValueError, "surrogate"),
+        ({"n_threads": 0}, ValueError, r"n_threads must be in 1\.\.1024, got 0"),
+        ({"n_threads": 1.5}, TypeError, "n_threads must be an int"),
+        ({"errors": "ignore"}, ValueError, "errors must be 'strict' or 'replace'"),
+        ({"progress": "yes"}, TypeError, "progress must be True, False or a callable"),
+    ],
+)
+def test_bad_options_are_refused_before_any_text_is_taken(
+    options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    """The message has the parameter, the value and the bound."""
+
+    def texts() -> object:
+        raise AssertionError("a text was taken")
+        yield ""
+
+    with pytest.raises(error, match=message):
+        bpetok.count_words_from_iterator(texts(), **options)  # type: ignore[arg-type]  # the mistakes tested
+
+
+def test_the_number_of_threads_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPETOK_NUM_THREADS holds where n_threads is not given, and is checked."""
+    monkeypatch.setenv("BPETOK_NUM_THREADS", "3")
+    assert check_count_options("gpt2", [], None, "strict").n_threads == 3
+    assert check_count_options("gpt2", [], 2, "strict").n_threads == 2
+    monkeypatch.setenv("BPETOK_NUM_THREADS", "many")
+    with pytest.raises(ValueError, match=r"must be in 1\.\.1024, got 'many'"):
+        check_count_options("gpt2", [], None, "strict")
+
+
+def test_words_are_packed_from_counts() -> None:
+    """Repeated words add up; empty ones and counts of 0 are left out."""
+    words = Words.from_counts([(b"ab", 1), (b"c", 2), (b"ab", 4), (b"", 3), (b"d", 0)])
+    assert words.to_dict() == {b"ab": 5, b"c": 2}
+    assert words.ids.dtype == np.int32
+    assert words.offsets.dtype == words.counts.dtype == np.int64
+    assert words == Words.from_counts({b"c": 2, b"ab": 5})
+    assert words != Words.from_counts({b"c": 2})
+    assert repr(words) == "Words(2 unique of 7, pattern='gpt2')"
+    with pytest.raises(ValueError, match="read-only"):
+        words.counts[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "error", "message"),
+    [
+        ([("ab", 1)], TypeError, "a word must be bytes"),
+        ([(b"ab", 1.0)], TypeError, "must be an int"),
+        ([(b"ab", True)], TypeError, "must be an int"),
+        ([(b"ab", -1)], ValueError, r"must be in 0..2\*\*63 - 1, got -1"),
+        ([(b"ab", 1 << 63)], ValueError, r"must be in 0..2\*\*63 - 1"),
+        (
+            [(b"ab", 1 << 61), (b"cd", 1 << 61)],
+            ValueError,
+            r"below 2\*\*63, got 9223372036854775808",
+        ),
+        ([(b"aaaa", 1 << 62)], ValueError, "scale the counts down"),
+        (5, TypeError, "words must be a mapping or pairs"),
+        ([b"ab"], TypeError, "pairs"),
+    ],
+)
+def test_bad_counts_are_refused(counts: object, error: type[Exception], message: str) -> None:
+    """Nothing wraps around, nothing is rounded."""
+    with pytest.raises(error, match=message):
+        Words.from_counts(counts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "counts", "error", "message"),
+    [
+        ([97, 97], [10**12, 10**12 + 2], [5], ValueError, "offsets must ascend"),
+        ([97, 98], [0, 2, 2], [5, 5], ValueError, "offsets must ascend"),
+        ([97, 98], [0, 2], [5, 5], ValueError, "offsets must have one element more"),
+        ([1000, 97], [0, 2], [5], ValueError, "ids must be bytes"),
+        ([97, 98], [0, 2], [0], ValueError, "counts must be at least 1, got 0"),
+        ([97, 98, 99], [0, 3], [1 << 62], ValueError, "scale the counts down"),
+    ],
+)
+def test_arrays_that_are_no_words_are_refused(
+    ids: list[int], offsets: list[int], counts: list[int], error: type[Exception], message: str
+) -> None:
+    """Kernels trust the arrays, so the class checks them."""
+    with pytest.raises(error, match=message):
+        Words(np.array(ids, np.int32), np.array(offsets, np.int64), np.array(counts, np.int64))
+    with pytest.raises(TypeError, match="ids must be a 1-D array of int32"):
+        Words(np.array(ids, np.int64), np.array(offsets, np.int64), np.array(counts, np.int64))
+
+
+def naive_combination(parts: list[tuple[dict[bytes, int], Fraction]]) -> dict[bytes, int]:
+    """Add counts up as fractions; Python rounds them half to even."""
+    sums: Counter[bytes] = Counter()
+    for counts, weight in parts:
+        for word, count in counts.items():
+            sums[word] += weight * count  # type: ignore[assignment]  # fractions
+    rounded = {word: round(total) for word, total in sums.items()}
+    return {word: count for word, count in rounded.items() if count}
+
+
+word_counts = st.dictionaries(
+    st.text("ab", min_size=1, max_size=20).map(str.encode),
+    st.integers(1, 50) | st.integers(1, 10**13),
+)
+weights = st.integers(1, 12 * 10**12) | st.sampled_from([10**11, 25 * 10**10, 5 * 10**11, 10**12])
+
+
+@given(st.lists(st.tuples(word_counts, weights), min_size=1, max_size=4), st.randoms())
+def test_weighted_words_add_up_as_fractions_do(
+    parts: list[tuple[dict[bytes, int], int]], random: Random
+) -> None:
+    """Exactly, rounded once, whatever the order of the parts."""
+    expected = naive_combination([(counts, Fraction(n, 10**12)) for counts, n in parts])
+    packed = [(Words.from_counts(counts), n / 10**12) for counts, n in parts]
+    assert Words.combine(packed).to_dict() == expected
+    one = Words.combine(packed)
+    random.shuffle(packed)
+    other = Words.combine(iter(packed))
+    for name in ("ids", "offsets", "counts"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_halves_go_to_the_even_count_and_zeros_are_left_out() -> None:
+    """The rule of rounding, in numbers: once, of the sum, not of each part."""
+    words = Words.from_counts({b"a": 1, b"b": 2, b"c": 3, b"d": 5})
+    assert Words.combine([(words, 0.5)]).to_dict() == {b"b": 1, b"c": 2, b"d": 2}
+    tenths = Words.combine([(Words.from_counts({b"d": 5, b"e": 15}), 0.1)])
+    assert tenths.to_dict() == {b"e": 2}
+    assert Words.combine([(words, 0.5), (words, 0.5)]) == words
+    assert Words.combine([(words, 3)]).to_dict() == {b"a": 3, b"b": 6, b"c": 9, b"d": 15}
+    assert len(Words.combine([(Words.from_counts({}), 1.0)])) == 0
+
+
+def test_many_words_combine() -> None:
+    """Tables that grow, words in the order of their hashes, inline and long ones."""
+    texts = [letters(i) + "x" * (i % 40) for i in range(30_000)]
+    words = bpetok.count_words_from_iterator(texts)
+    half = bpetok.count_words_from_iterator(texts[::2])
+    combined = Words.combine([(words, 2.0), (half, 0.4)])
+    expected = naive_combination([(words.to_dict(), Fraction(2)), (half.to_dict(), Fraction(2, 5))])
+    assert combined.to_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ([], ValueError, "at least one pair"),
+        ([(Words.from_counts({}), 0.0)], ValueError, "part 0 must be finite and at least 1e-12"),
+        ([(Words.from_counts({}), -1)], ValueError, "got -1"),
+        ([(Words.from_counts({}), float("nan"))], ValueError, "got nan"),
+        ([(Words.from_counts({}), float("inf"))], ValueError, "got inf"),
+        ([(Words.from_counts({}), "1")], TypeError, "must be a number, got '1'"),
+        ([(Words.from_counts({}), True)], TypeError, "must be a number, got True"),
+        ([Words.from_counts({})], TypeError, "part 0 must be a pair"),
+        ([({}, 1.0)], TypeError, "part 0 must be a pair"),
+        (
+            [(Words.from_counts({}), 1), (Words.from_counts({}, pattern="none"), 1)],
+            ValueError,
+            "same pattern: part 0 has 'gpt2', part 1 has 'none'",
+        ),
+        (
+            [(Words.from_counts({}), 1), (Words.from_counts({}, special_tokens=["<s>"]), 1)],
+            ValueError,
+            "same special_tokens",
+        ),
+        ([(Words.from_counts({b"ab": 1 << 61}), 2.0)] * 2, ValueError, "scale the weights down"),
+        ([(Words.from_counts({b"ab": 1}), 1e300)], ValueError, "scale the weights down"),
+    ],
+)  # fmt: skip
+def test_parts_that_cannot_be_combined_are_refused(
+    parts: object, error: type[Exception], message: str
+) -> None:
+    """The message has the number of the part."""
+    with pytest.raises(error, match=message):
+        Words.combine(parts)  # type: ignore[arg-type]  # the mistakes tested
+
+
+@pytest.mark.parametrize("counts", [[2**61, 2**61], [2**61, 2**61 + 1], [2**62]])
+def test_a_sum_of_2_to_the_63_is_too_large(counts: list[int]) -> None:
+    """It is checked exactly, though floats would round the sum."""
+    ids = np.array([97, 98] * len(counts), np.int32)
+    offsets = np.arange(0, 2 * len(counts) + 1, 2)
+    with pytest.raises(ValueError, match=r"must be below 2\*\*63"):
+        Words(ids, offsets, np.array(counts))
+    assert Words(ids, offsets, np.array(counts) - 1).n_bytes == 2 * (sum(counts) - len(counts))

@@ -1,0 +1,227 @@
+"""Files of ids: what stands in them, in how many, and that nothing is left of what failed."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import reference
+from bpetok.patterns.scan import split_words
+from bpetok.tokenizer import Tokenizer
+from strategies import TEXT
+
+END = "<|end|>"
+
+
+@pytest.fixture(scope="module")
+def tok():
+    words = split_words(TEXT.encode())
+    merges, _ = reference.learn_merges({word: words.count(word) for word in words}, 100)
+    return Tokenizer(merges=merges, special_tokens=[END, "<|x|>"])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three texts: small, empty, and of several pieces with special tokens across their ends."""
+    texts = [TEXT, "", (TEXT + END) * 5000 + "the end"]
+    paths = [tmp_path / f"{i}.txt" for i in range(3)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text.encode())
+    return paths, texts
+
+
+def expected_ids(tok, texts, eot=None):
+    ids = []
+    for text in texts:
+        ids += tok.encode(text, allowed_special="all")
+        if eot and text:
+            ids.append(tok.special_tokens[eot])
+    return ids
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("eot", [None, END])
+def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_threads, eot):
+    """In order, with the end of each text where asked for; the JSON says what it is."""
+    paths, texts = files
+    calls = []
+    output = tmp_path / "train.bin"
+    written = tok.encode_files(
+        paths,
+        output,
+        eot=eot,
+        allowed_special=iter(tok.special_tokens),
+        n_threads=n_threads,
+        progress=lambda *call: calls.append(call),
+    )
+    ids = np.memmap(output, dtype="<u2", mode="r")
+    expected = expected_ids(tok, texts, eot)
+    assert ids.tolist() == expected
+    n_bytes = sum(path.stat().st_size for path in paths)
+    assert calls[-1] == ("encode", n_bytes, n_bytes)
+    assert written == ((output,), tmp_path / "train.json", len(expected), "uint16")
+    assert json.loads(written.summary.read_text()) == {
+        "format": "bpetok ids",
+        "dtype": "uint16",
+        "byte_order": "little",
+        "n_ids": len(expected),
+        "n_bytes": n_bytes,
+        "eot_id": 356 if eot else None,
+        "vocab_size": 358,
+        "vocabulary_sha256": tok.vocabulary_sha256,
+        "files": [{"name": "train.bin", "n_ids": len(expected)}],
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(path.name for path in paths),
+        "train.bin",
+        "train.json",
+    }
+
+
+def test_shards_are_of_equal_size_but_the_last(tok, files, tmp_path):
+    """Together they are what one file is."""
+    paths, texts = files
+    expected = expected_ids(tok, texts, END)
+    size = len(expected) // 3
+    written = tok.encode_files(
+        paths, tmp_path / "t.bin", eot=END, shard_size=size, allowed_special="all"
+    )
+    assert [file.name for file in written.files] == [f"t_00000{i}.bin" for i in range(4)]
+    shards = [np.fromfile(file, dtype="<u2") for file in written.files]
+    assert list(map(len, shards)) == [size, size, size, len(expected) - 3 * size]
+    assert np.concatenate(shards).tolist() == expected
+    summary = json.loads(written.summary.read_text())
+    assert [file["n_ids"] for file in summary["files"]] == list(map(len, shards))
+
+
+def test_a_run_replaces_all_files_of_an_earlier_one(tok, files, tmp_path):
+    """Whether it makes fewer shards or none; other files stay."""
+    output = tmp_path / "out" / "t.bin"
+    output.parent.mkdir()
+    (output.parent / "t_000000.txt").write_text("mine")
+    (output.parent / "t_1.bin").write_text("mine")
+
+    def names_after(size):
+        tok.encode_files(files[0], output, shard_size=size, allowed_special="all")
+        return sorted(path.name for path in output.parent.iterdir())
+
+    n = tok.encode_files(files[0], output, allowed_special="all").n_ids
+    mine = ["t_000000.txt", "t_1.bin"]
+    for n_shards in (4, 2, 3):
+        shards = [f"t_{i:06}.bin" for i in range(n_shards)]
+        assert names_after(-(-n // n_shards)) == sorted(["t.json", *shards, *mine])
+    assert names_after(None) == sorted(["t.bin", "t.json", *mine])
+
+
+def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(tok, files, tmp_path):
+    """Refused before anything is written; for one file it does not matter."""
+    output = tmp_path / "t.bin"
+    other = tmp_path / "t_000007.bin"
+    other.write_bytes(b"mine")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"t_000007\.bin exists, and .*t\.json does not say"):
+        tok.encode_files(files[0], output, shard_size=10, allowed_special="all")
+    assert sorted(tmp_path.iterdir()) == before
+    tok.encode_files(files[0], output, allowed_special="all")
+    assert other.read_bytes() == b"mine"
+    with pytest.raises(ValueError, match=r"t_000007\.bin exists"):
+        tok.encode_files(files[0], output, shard_size=10, allowed_special="all")
+
+
+def test_ids_above_65_535_take_uint32(tmp_path):
+    """All of them, so that one type reads the file."""
+    tok = Tokenizer(merges=[], special_tokens={"<s>": 70_000})
+    (tmp_path / "a.txt").write_text("ab<s>")
+    written = tok.encode_files(tmp_path / "*.txt", tmp_path / "a.bin", allowed_special="all")
+    assert written.dtype == "uint32"
+    assert np.fromfile(tmp_path / "a.bin", dtype="<u4").tolist() == [97, 98, 70_000]
+
+
+def test_what_is_wrong_leaves_no_file(tok, tmp_path):
+    """The message has the file and the byte; what was there before stays."""
+    output = tmp_path / "out" / "train.bin"
+    output.parent.mkdir()
+    output.write_bytes(b"before")
+    wrong = tmp_path / "wrong.txt"
+    filling = "the end " * 400_000
+    for text, message in (
+        (filling.encode() + b"\xff", r"wrong.txt: must be UTF-8, but byte 3200000 is not"),
+        ((filling + END).encode(), r"wrong.txt holds the special token '<|end|>' at byte 32000"),
+    ):
+        wrong.write_bytes(text)
+        for n_threads in (1, 2):
+            with pytest.raises(ValueError, match=message):
+                tok.encode_files([wrong], output, n_threads=n_threads, shard_size=None)
+    assert [path.name for path in output.parent.iterdir()] == ["train.bin"]
+    assert output.read_bytes() == b"before"
+    tok.encode_files([wrong], output, disallowed_special=())
+    ids = np.fromfile(output, dtype="<u2")
+    assert ids.tolist() == tok.encode_ordinary(filling + END)
+
+
+def test_bytes_that_are_not_utf8_can_be_replaced(tok, tmp_path):
+    """As bytes.decode replaces them."""
+    data = b"a\xffb\xe4\xbd" * 300_000
+    (tmp_path / "a.txt").write_bytes(data)
+    tok.encode_files([tmp_path / "a.txt"], tmp_path / "a.bin", errors="replace")
+    ids = np.fromfile(tmp_path / "a.bin", dtype="<u2")
+    assert ids.tolist() == tok.encode(data.decode(errors="replace"))
+
+
+def test_wrong_options_are_refused_before_any_work(tok, tmp_path):
+    """By name, with the remedy."""
+    (tmp_path / "a.txt").write_text("a")
+    files = [tmp_path / "a.txt"]
+    for options, message in (
+        ({"eot": "<|y|>"}, "eot must be a special token, one of .* got '<|y|>'"),
+        ({"shard_size": 0}, "shard_size must be in 1"),
+        ({"n_threads": 0}, "n_threads must be in 1"),
+        ({"errors": "ignore"}, "errors must be 'strict' or 'replace'"),
+        ({"allowed_special": END}, "allowed_special must be 'all' or a set"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tok.encode_files(files, tmp_path / "a.bin", **options)
+    with pytest.raises(ValueError, match=r"output must not end in \.json"):
+        tok.encode_files(files, tmp_path / "a.json")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        tok.encode_files([tmp_path / "b.txt"], tmp_path / "a.bin")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        tok.encode_files(files, tmp_path / "nowhere" / "a.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_hash_is_that_of_the_vocabulary(tok):
+    """What ids depend on, not how often merges stood in some text."""
+    same = Tokenizer(merges=tok.merge_pairs, special_tokens=[END, "<|x|>"], merge_counts=[1] * 100)
+    assert same.vocabulary_sha256 == tok.vocabulary_sha256
+    assert Tokenizer(merges=tok.merge_pairs).vocabulary_sha256 != tok.vocabulary_sha256
+
+
+def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
+    """The tokenizer lies there often, and inputs may: each is refused before any work."""
+    (tmp_path / "in.txt").write_text("some text")
+    tok.save(tmp_path / "tok.json")
+    before = (tmp_path / "tok.json").read_bytes()
+    with pytest.raises(ValueError, match="no summary of ids"):
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "tok.bin")
+    with pytest.raises(ValueError, match="one of the files to read"):
+        tok.encode_files(tmp_path / "tok.json", tmp_path / "tok.bin", format="text")
+    with pytest.raises(ValueError, match="one of the files to read"):
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "in.txt")
+    assert (tmp_path / "tok.json").read_bytes() == before
+    assert (tmp_path / "in.txt").read_text() == "some text"
+    for _ in range(2):  # but that of an earlier run is
+        tok.encode_files(tmp_path / "in.txt", tmp_path / "out.bin")
+
+
+def test_the_summary_is_there_even_if_a_warning_is_an_error(tok, tmp_path):
+    """Ids never stand beside no summary, or an old one."""
+    (tmp_path / "in.jsonl").write_text('{"text": "it is"}\n{"text": null}\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="1 text was null"):
+            tok.encode_files(tmp_path / "in.jsonl", tmp_path / "out.bin")
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert summary["n_ids"] == len(tok.encode("it is"))
+    assert (tmp_path / "out.bin").stat().st_size == 2 * summary["n_ids"]

@@ -1,0 +1,193 @@
+"""Reports: what they say is what encoding says; sources, several tokenizers, the page's numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import Tokenizer
+from bpetok.showing.report_page import MAX_SHOWN_LENGTH
+from strategies import TEXT, TOY, merge_lists, texts
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """The tokenizer of README and docs."""
+    return bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
+
+
+@given(merges=merge_lists(), given_texts=st.lists(texts, min_size=1, max_size=3))
+def test_the_curve_is_that_of_cut_merges(merges, given_texts):
+    """For every number of merges as many tokens as a tokenizer with only these makes."""
+    given_texts = [*given_texts, "abcab aab abc cab"]
+    tok = Tokenizer(merges=merges)
+    one = bpetok.report(tok, given_texts).tokenizers[0]
+    expected = [
+        sum(map(len, tok.truncate(256 + r).encode_batch(given_texts)))
+        for r in range(len(merges) + 1)
+    ]
+    assert one.total.n_tokens_by_merges.tolist() == expected
+    assert one.vocab_sizes.tolist() == list(range(256, 257 + len(merges)))
+    assert one.total.n_tokens == expected[-1]
+    ids = [i for row in tok.encode_batch(given_texts) for i in row]
+    usage = np.bincount(ids, minlength=256 + len(merges))
+    assert one.total.token_counts.tolist() == usage.tolist()
+    assert one.unused == [i for i in range(256, 256 + len(merges)) if i not in ids]
+
+
+@settings(max_examples=20)
+@given(text=texts)
+def test_ids_may_be_any(text):
+    """What a report says in ids are the tokenizer's own."""
+    plain = Tokenizer(merges=[(97, 98), (256, 99)])
+    ids = [*range(100, 356), 7, 3]
+    other = Tokenizer(merges=[(97, 98), (256, 99)], token_ids=ids)
+    ours, theirs = bpetok.report({"a": plain, "b": other}, text + "abc ab").tokenizers
+    assert theirs.total.token_counts.tolist() == ours.total.token_counts.tolist()
+    assert theirs.rare(2) == [(ids[i], n) for i, n in ours.rare(2)]
+    assert [other.token_bytes(i) for i in theirs.longest(1)] == [b"abc"]
+
+
+def test_what_is_said_of_the_vocabulary():
+    """Unused and rare tokens, lengths, parts of characters, tokens that are nearly alike."""
+    merges = [(b"a", b"b"), (b" ", b"A"), (b"\xe4", b"\xb8"), (b" A", b"b"), (b"ab", b"ab")]
+    numbers = {bytes([i]): i for i in range(256)}
+    pairs = []
+    for left, right in merges:
+        pairs.append((numbers[left], numbers[right]))
+        numbers[left + right] = 255 + len(pairs)
+    one = bpetok.report(Tokenizer(merges=pairs), "ab ab 中\n Ab").tokenizers[0]
+    assert one.unused == [257, 260]
+    assert one.rare(5) == [(258, 1), (259, 1), (256, 2)]
+    assert one.n_by_length.tolist() == [0, 256, 3, 1, 1]
+    assert one.longest(2) == [260, 259]
+    assert one.not_utf8 == [258]
+    groups = [[one.tokenizer.token_bytes(i) for i in group] for group in one.variants]
+    assert [b"A", b"a", b" A"] in groups
+    assert [b"ab", b" Ab"] in groups
+    assert len(groups[0]) == 3
+    assert (one.total.n_bytes, one.total.n_words) == (13, 5)
+    assert one.total.bytes_per_token == 13 / one.total.n_tokens
+    assert one.total.tokens_per_word == one.total.n_tokens / 5
+
+
+def test_sources_are_looked_at_alone_and_together(toy, tmp_path, monkeypatch):
+    """The names of a mapping, or each file; folders or all together where there are too many."""
+    paths = []
+    for name in ("x/a.txt", "x/b.txt", "y/a.txt"):
+        paths.append(tmp_path / name)
+        paths[-1].parent.mkdir(exist_ok=True)
+        paths[-1].write_text(TOY + name, encoding="utf-8")
+    report = bpetok.report(toy, {"one": paths[:2], "two": [TOY, b"low<|end|>"], "none": []})
+    one = report.tokenizers[0]
+    assert [source.name for source in one.sources] == ["one", "two"]
+    assert one.sources[0].n_bytes == 2 * (len(TOY) + 7)
+    assert one.sources[1].n_bytes == len(TOY) + 3  # the special token is not counted
+    assert one.total.n_bytes == sum(source.n_bytes for source in one.sources)
+    assert one.total.n_tokens == sum(source.n_tokens for source in one.sources)
+    assert report.excerpt == (TOY + "x/a.txt").encode()
+
+    def names():
+        return [s.name for s in bpetok.report(toy, paths).tokenizers[0].sources]
+
+    assert names() == list(map(str, paths))
+    monkeypatch.setattr("bpetok.showing.report_texts.MAX_SOURCES", 2)
+    assert names() == [str(tmp_path / "x"), str(tmp_path / "y")]
+    monkeypatch.setattr("bpetok.showing.report_texts.MAX_SOURCES", 1)
+    assert names() == ["all files"]
+
+
+def test_several_tokenizers_meet_the_same_text(toy):
+    """Each with its own pattern; a table has a column for each."""
+    bytes_only = Tokenizer(merges=[], pattern="o200k")
+    report = bpetok.report({"toy": toy, "bytes": bytes_only}, TEXT)
+    assert [one.total.n_tokens for one in report.tokenizers] == [
+        len(toy.encode(TEXT)),
+        len(TEXT.encode()),
+    ]
+    rows = dict(report.rows())
+    assert rows["pattern"] == ["gpt2", "o200k"]
+    assert rows["vocabulary"] == ["267", "256"]
+    assert rows["bytes per token"][1] == "1.000"
+    assert rows["tokens shared with toy"] == ["266 (100.0%)", "256 (100.0%)"]
+    assert "tokens shared with toy" not in dict(bpetok.report(toy, TEXT).rows())
+    table = str(report)
+    assert "merged tokens never used" in table
+    assert " toy " in table
+    page = report.to_html()
+    assert page.count("<img ") == 3
+    assert "Not known" in page  # what the second was trained on
+
+
+def test_the_page_has_the_facts(tmp_path):
+    """Training, special tokens, sizes; text in it is escaped; long tokens share a bar."""
+    tok = bpetok.train_from_iterator(["-" * 80 + "<b>$x$ _ "], vocab_size=266,
+                                       special_tokens=["<s>"])  # fmt: skip
+    longest = max(map(len, tok.vocab))
+    assert longest > MAX_SHOWN_LENGTH
+    report = bpetok.report(tok, {"_<i>$a$": "-" * 80 + "<b>", "$b": "low"})
+    page = report.to_html()
+    assert "<i>" not in page
+    assert "_&lt;i&gt;$a$" in page
+    assert "&lt;s&gt;" in page
+    assert f"bpetok {bpetok.__version__}" in page
+    assert "time to learn" in page
+    assert "the longest together in the last bar" in page
+    report.save(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text("utf-8") == page
+    assert "<iframe title=" in report._repr_html_()
+    assert repr(report) == "<Report on tokenizer; print it, or save it as a page>"
+
+
+@pytest.mark.parametrize(
+    ("tokenizers", "given_texts", "error", "message"),
+    [
+        ({}, "a", TypeError, "tokenizers must be"),
+        ({"a": 3}, "a", TypeError, "tokenizers must be"),
+        (None, [], ValueError, "at least one text"),
+        (None, {"a": []}, ValueError, "at least one text"),
+        (None, "", ValueError, "at least one word"),
+        (None, [3], TypeError, r"texts\[0\] must be str, bytes or Path, got int"),
+        (None, {"a": ["b", Path("c")]}, TypeError, "files or texts, got both"),
+        (None, b"\xff", ValueError, "is not UTF-8"),
+        (None, Path("nowhere.txt"), FileNotFoundError, "nowhere.txt"),
+    ],
+)
+def test_what_is_wrong_is_said(toy, tokenizers, given_texts, error, message):
+    """Types and values, with what was given."""
+    with pytest.raises(error, match=message):
+        bpetok.report(toy if tokenizers is None else tokenizers, given_texts)
+
+
+def test_invalid_text_can_be_replaced(toy):
+    """As in counting."""
+    one = bpetok.report(toy, b"low \xff", errors="replace").tokenizers[0]
+    assert one.total.n_bytes == 7
+
+
+def test_files_are_read_as_in_training(toy, tmp_path):
+    """JSON lines, for example; the excerpt is the text in them."""
+    pytest.importorskip("orjson")
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"body": "low lower"}\n{"body": "newest"}\n')
+    report = bpetok.report(toy, path, text_column="body", max_text_chars=5)
+    assert report.tokenizers[0].total.n_bytes == len("low l" + "newes")
+    assert report.excerpt.startswith(b"low l")
+
+
+def test_names_and_patterns_are_no_markup():
+    """A regular expression in brackets is printed as it is, not taken for a style."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=260, pattern="[/]+|[^/]+|[a-z]")
+    report = bpetok.report({"v[red]": tok, "[/x]": tok}, "the")
+    assert all(part in str(report) for part in ["v[red]", "[/x]", "[/]+|[^/]+|[a-z]"])
+
+
+def test_a_source_without_text_has_no_rates():
+    """It stands among others; the rates are not numbers."""
+    tok = Tokenizer(merges=[(108, 111)])  # l, o
+    empty, other = bpetok.report(tok, {"a": "", "b": "low"}).tokenizers[0].sources
+    assert np.isnan([empty.bytes_per_token, empty.tokens_per_word]).all()
+    assert (other.bytes_per_token, other.tokens_per_word) == (1.5, 2)

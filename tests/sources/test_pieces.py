@@ -1,0 +1,208 @@
+"""Files and iterables are cut into chunks without changing a word."""
+
+import os
+import threading
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok.patterns.special import SpecialTokens
+from bpetok.sources import corpus, files
+from bpetok.sources.corpus import Corpus, corpus_items, resolve_corpus
+from bpetok.sources.files import null_ended, resolve_files, sample_files
+from bpetok.sources.many_files import file_sizes
+from bpetok.sources.pieces import Cutting, Piece, chunks_of, cut, cut_text, find_cut, text_pieces
+from bpetok.sources.reading import Context, ReadOptions, Tally
+
+
+@given(
+    st.lists(st.sampled_from(["<|>", "<|", " ", "a", "long", "é", "中"]), max_size=30),
+    st.integers(1, 12),
+)
+def test_a_text_in_memory_is_cut_as_one_that_is_read(parts: list[str], chunk_size: int) -> None:
+    """With special tokens, with a pattern of which only these end words, and in long words."""
+    data = "".join(parts).encode()
+    for pattern in ("gpt2", "none"):
+        cutting = Cutting(SpecialTokens([b"<|>"]), pattern, chunk_size)
+        read = [Piece("", 0, data)]
+        if len(data) > chunk_size:
+            read = list(cut("", BytesIO(data).readinto, cutting))
+        assert list(cut_text("", data, cutting)) == read
+
+
+def test_globs_are_expanded_and_sorted(tmp_path: Path) -> None:
+    """A pattern gives its files in order; a path that exists is taken as it is written."""
+    for name in ("b.txt", "a.txt", "[x].txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "folder.txt").mkdir()
+    found = resolve_files(str(tmp_path / "*.txt"))
+    assert [Path(path).name for path in found] == ["[x].txt", "a.txt", "b.txt"]
+    assert resolve_files(tmp_path / "[x].txt") == [str(tmp_path / "[x].txt")]
+
+
+def test_globs_go_into_folders(tmp_path: Path) -> None:
+    """** stands for any number of folders."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.txt").write_text("x")
+    found = resolve_files([str(tmp_path / "**" / "*.txt")])
+    assert found == [str(tmp_path / "a" / "b" / "c.txt")]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("missing.txt", FileNotFoundError, "no such file"),
+        ("missing*.txt", FileNotFoundError, "no file matches"),
+        ("", FileNotFoundError, "no files in the folder"),
+    ],
+)
+def test_a_path_that_is_no_file_is_refused(
+    tmp_path: Path, name: str, error: type[Exception], message: str
+) -> None:
+    """The message names the path and says what to do."""
+    with pytest.raises(error, match=message):
+        resolve_files([tmp_path / name])
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    """Before anything is read."""
+    (tmp_path / "secret.txt").touch(mode=0o000)
+    with pytest.raises(PermissionError, match=r"secret\.txt"):
+        resolve_files([tmp_path / "secret.txt"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """What another program writes: it must not be opened to look at it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"some text " * 1_000_000,))
+    writer.start()
+    assert bpetok.count_words(pipe).n_bytes == 10_000_000
+    writer.join()
+
+
+def items_of(corpus: Corpus, chunk_size: int, n_threads: int = 1) -> list[Piece]:
+    """Return the texts of a corpus, of which no chunk is larger than `chunk_size`."""
+    cutting = Cutting(SpecialTokens([]), chunk_size=chunk_size)
+    options = ReadOptions()
+    context = Context(options, cutting, "strict", Tally(), n_threads)
+    chunks = list(chunks_of(corpus_items(corpus, context), chunk_size))
+    assert all(len(chunk.data) <= chunk_size for chunk in chunks)
+    return [
+        Piece(*origin, bytes(chunk.data[begin:end]))
+        for chunk in chunks
+        for (begin, end), origin in zip(
+            pairwise([0, *chunk.ends.tolist()]), chunk.origins, strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("many", [1, 3, 100])
+def test_small_files_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, n_threads: int
+) -> None:
+    """Each is a text of its own; what has changed since it was found is read as it is now."""
+    for i in range(40):
+        (tmp_path / f"{i:02}").write_bytes(bytes([65 + i]) * (i * 7 % 23))
+    for module in (files, corpus):
+        monkeypatch.setattr(module, "MANY", many)
+    resolved = resolve_corpus(tmp_path, ReadOptions(), n_threads)
+    assert resolved.total == sum(i * 7 % 23 for i in range(40))
+    (tmp_path / "10").write_bytes(b"other")
+    (tmp_path / "11").write_bytes(b"")
+    (tmp_path / "23").write_bytes(b"no longer empty")
+    expected = {str(path): path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    assert all(len(data) <= 25 for data in expected.values())
+    found = items_of(resolved, 25, n_threads)
+    assert [piece.data for piece in found] == list(filter(None, expected.values()))
+    assert all(piece.data == expected[piece.origin] and not piece.offset for piece in found)
+    (tmp_path / "30").unlink()
+    with pytest.raises(FileNotFoundError, match="30"):
+        items_of(resolved, 25, n_threads)
+
+
+def test_what_is_wrong_in_a_small_file_is_said(tmp_path: Path) -> None:
+    """The message names the file, not those that were read with it, and the offset in it."""
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"some text" + b" \xff" * (name == "b"))
+    with pytest.raises(ValueError, match=r"b is not UTF-8: byte 10 \(0xff\)"):
+        bpetok.count_words(tmp_path)
+
+
+def test_only_files_have_sizes(tmp_path: Path) -> None:
+    """A folder, a path that is none, and what is meant as a URL or standard input have not."""
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    names = [str(tmp_path / name) for name in ("a", "link", "missing", "")]
+    assert file_sizes(null_ended(names), 4).tolist() == [3, 3, -1, -1]
+    with pytest.raises(FileNotFoundError, match=r"no such file: 'a\\x00b'"):
+        resolve_files([tmp_path / "a", "a\0b"])
+
+
+def test_no_files_at_all_are_refused() -> None:
+    """An empty list is a mistake, not an empty corpus."""
+    with pytest.raises(ValueError, match="at least one file"):
+        resolve_files([])
+    with pytest.raises(TypeError, match="must be a str or a path, got 1"):
+        resolve_files([1])  # type: ignore[list-item]  # the mistake tested
+
+
+def test_sample_files_are_many_and_utf8() -> None:
+    """The standard library is there on every machine: megabytes of it."""
+    paths = sample_files()
+    assert sum(Path(path).stat().st_size for path in paths) > 2_000_000
+    for path in paths:
+        Path(path).read_text(encoding="utf-8")
+
+
+@given(
+    st.text("ab <>|\n\u00e9\u4e2d\u3002", max_size=60),
+    st.lists(st.sampled_from(["<|a|>", "|>", "a b", "<", "\u4e2d"]), unique=True),
+    st.integers(1, 20),
+)
+def test_pieces_are_the_text(text: str, special_tokens: list[str], chunk_size: int) -> None:
+    """Pieces follow one another without a gap, and their offsets say where they lie."""
+    specials = SpecialTokens([token.encode() for token in special_tokens])
+    pieces = list(text_pieces([text], specials, chunk_size))
+    assert b"".join(piece.data for piece in pieces) == text.encode()
+    at = 0
+    for piece in pieces:
+        assert piece.offset == at
+        at += len(piece.data)
+
+
+def test_a_cut_is_found_between_special_tokens() -> None:
+    """A text of nothing but special tokens is cut where one begins."""
+    text = b"<|a|>" * 100
+    cut = find_cut(text, SpecialTokens([b"<|a|>"]))
+    assert cut > 400
+    assert cut % 5 == 0
+
+
+def test_a_long_word_is_read_in_few_steps() -> None:
+    """A text without a cut is read in doubling steps: n bytes cost O(n), not O(n ** 2)."""
+    text = b"a" * (1 << 20)
+    (piece,) = text_pieces([text], SpecialTokens([]), 16)
+    assert piece.data == text
+
+
+@given(st.lists(st.binary(max_size=10)), st.integers(1, 20))
+def test_chunks_hold_all_pieces(datas: list[bytes], chunk_size: int) -> None:
+    """Chunks keep the order, and `ends` says where each piece ends."""
+    pieces = [Piece("x", at, data) for at, data in enumerate(datas)]
+    chunks = list(chunks_of(pieces, chunk_size))
+    found = []
+    for chunk in chunks:
+        ends = pairwise([0, *chunk.ends.tolist()])
+        for (start, end), origin in zip(ends, chunk.origins, strict=True):
+            found.append(Piece(*origin, bytes(chunk.data[start:end])))
+        assert len(chunk.ends) == 1 or len(chunk.data) <= chunk_size
+    assert found == pieces

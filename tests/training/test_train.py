@@ -1,0 +1,397 @@
+"""The pipeline as users call it: results, options, errors, threads, forks and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import rustbpe
+
+import bpetok
+import reference
+from bpetok import Words
+from bpetok.patterns.builtin import GPT2
+from bpetok.sources.files import sample_files
+from bpetok.training import train
+
+TEXTS = [
+    "low lower lowest newer wider, it's the newest of the lowest. " * 3,
+    2 * "\u4e2d\u6587\u6c49\u5b57\uff0c\u4e2d\u6587\u3002 na\u00efve caf\u00e9 1234"
+    " 12 \U0001f642\U0001f642\n\n    def f(x):\n        return x\n",
+]
+
+
+def naive(texts: list[str], n_merges: int) -> list[tuple[bytes, bytes]]:
+    counts = bpetok.count_words_from_iterator(texts).to_dict()
+    merges, _ = reference.learn_merges(counts, n_merges)
+    tokens = reference.token_bytes(merges)
+    return [(tokens[left], tokens[right]) for left, right in merges]
+
+
+def test_all_ways_of_training_give_the_same_tokenizer(tmp_path: Path) -> None:
+    """Files, an iterator, words, a mapping; special tokens take their ids behind the merges."""
+    path = tmp_path / "corpus.txt"
+    path.write_bytes("<|end|>".join(TEXTS).encode())
+    special = ["<|end|>", "<|pad|>"]
+    tok = bpetok.train([path], vocab_size=300, special_tokens=special)
+    assert tok.merges == naive(TEXTS, 42)
+    assert tok.vocab_size == 300
+    assert tok.special_tokens == {"<|end|>": 298, "<|pad|>": 299}
+    assert tok == bpetok.train_from_iterator(iter(TEXTS), vocab_size=300, special_tokens=special)
+    words = bpetok.count_words(str(path), special_tokens=special)
+    assert tok == bpetok.train_from_words(words, vocab_size=300)
+    assert tok == bpetok.train_from_words(
+        words.to_dict(), vocab_size=300, special_tokens=special, n_threads=3
+    )
+    assert tok == bpetok.train_from_words(words, vocab_size=300, pattern=GPT2)
+
+
+def test_merges_equal_those_of_rustbpe() -> None:
+    """Its tie rule is ours."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in sample_files()[:60]]
+    theirs = rustbpe.Tokenizer()
+    theirs.train_from_iterator(iter(texts), 2000, pattern=GPT2)
+    ours = bpetok.train_from_iterator(texts, vocab_size=2000)
+    expected = {bytes(token): token_id for token, token_id in theirs.get_mergeable_ranks()}
+    assert ours.vocab == expected
+
+
+def test_min_frequency_stops_before_a_rarer_pair() -> None:
+    """The merges are the first ones of those without it, and a warning says how many."""
+    every = bpetok.train_from_iterator(TEXTS, vocab_size=330)
+    with pytest.warns(UserWarning, match="min_frequency=4"):
+        some = bpetok.train_from_iterator(TEXTS, vocab_size=330, min_frequency=4)
+    assert some.merge_counts is not None
+    assert every.merge_counts is not None
+    n = int((every.merge_counts >= 4).sum())
+    assert 0 < n < 74
+    assert some.merges == every.merges[:n]
+
+
+def test_exhausted_text_warns_and_gives_a_smaller_vocabulary() -> None:
+    """The warning says the size and points at the caller."""
+    with pytest.warns(UserWarning, match="vocab_size is 259: after 3 of 9744 merges") as caught:
+        tok = bpetok.train_from_iterator(["abcd"], vocab_size=10_000)
+    assert tok.vocab_size == 259
+    assert caught[0].filename == __file__
+
+
+def test_no_merges_at_all() -> None:
+    """The smallest vocabulary is bytes and special tokens."""
+    tok = bpetok.train_from_iterator(TEXTS, vocab_size=257, special_tokens=["<|end|>"])
+    assert tok.merges == []
+    assert tok.special_tokens == {"<|end|>": 256}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (
+            {"vocab_size": 257, "special_tokens": ["a", "b"]},
+            ValueError,
+            r"at least 256 \+ len\(special_tokens\) = 258, got 257",
+        ),
+        ({"vocab_size": -1}, ValueError, "= 256, got -1"),
+        ({"vocab_size": 1 << 31}, ValueError, "got 2147483648"),
+        ({"vocab_size": 300.0}, TypeError, "vocab_size must be an int, got 300.0"),
+        ({"vocab_size": 300, "min_frequency": 0}, ValueError, "min_frequency must be in 1.."),
+        ({"vocab_size": 300, "n_threads": -2}, ValueError, "n_threads must be in 1..1024, got -2"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(
+    options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    """No text is taken, no file is looked for."""
+
+    def texts() -> object:
+        raise AssertionError("a text was taken")
+        yield ""
+
+    with pytest.raises(error, match=message):
+        bpetok.train_from_iterator(texts(), **options)  # type: ignore[arg-type]  # the mistakes tested
+    with pytest.raises(error, match=message):
+        bpetok.train("missing.txt", **options)  # type: ignore[arg-type]  # the mistakes tested
+    with pytest.raises(error, match=message):
+        bpetok.train_from_words({b"ab": 1}, **options)  # type: ignore[arg-type]  # the mistakes tested
+
+
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
+    """Empty files, no texts, only special tokens, no words."""
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(ValueError, match="at least one word"):
+        bpetok.train(tmp_path / "empty.txt", vocab_size=300)
+    with pytest.raises(ValueError, match="at least one word"):
+        bpetok.train_from_iterator([], vocab_size=300)
+    with pytest.raises(ValueError, match="at least one word"):
+        bpetok.train_from_iterator(["<|end|>"], vocab_size=300, special_tokens=["<|end|>"])
+    with pytest.raises(ValueError, match="at least one word"):
+        bpetok.train_from_words({}, vocab_size=300)
+
+
+def test_progress_tells_both_phases(tmp_path: Path) -> None:
+    """Bytes while counting, merges while learning, each up to its total."""
+    (tmp_path / "corpus.txt").write_bytes("".join(TEXTS).encode())
+    calls: list[tuple[str, int, int | None]] = []
+    bpetok.train(tmp_path / "corpus.txt", vocab_size=300, progress=lambda *call: calls.append(call))
+    size = (tmp_path / "corpus.txt").stat().st_size
+    assert [phase for phase, _, _ in calls] == sorted(phase for phase, _, _ in calls)
+    assert ("count", size, size) in calls
+    assert calls[-1] == ("learn", 44, 44)
+
+
+def test_an_error_of_the_callback_or_the_texts_comes_out() -> None:
+    """The user's own exception, unchanged."""
+
+    def texts() -> object:
+        yield "some text"
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        bpetok.train_from_iterator(texts(), vocab_size=300)  # type: ignore[arg-type]  # yields str
+    with pytest.raises(ZeroDivisionError):
+        bpetok.train_from_iterator(TEXTS, vocab_size=300, progress=lambda *_: 1 // 0)
+
+
+def test_python_threads_may_train_at_once() -> None:
+    """Each gets its own right result."""
+    words = Words.from_counts(bpetok.count_words_from_iterator(TEXTS * 40).to_dict())
+    expected = bpetok.train_from_words(words, vocab_size=320)
+    results: list[bpetok.Tokenizer] = []
+    threads = [
+        threading.Thread(
+            target=lambda: results.append(
+                bpetok.train_from_iterator(TEXTS * 40, vocab_size=320, n_threads=2)
+            )
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4
+
+
+def run_python(code: str, timeout: float = 100, **environment: str) -> str:
+    """Run a program in a process of its own and return what it prints."""
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+PARALLEL = """
+    from bpetok import Words
+    from bpetok.learning.learner import Tuning, learn_merges
+    words = Words.from_counts({b"low lower": 4, b"lowest": 3, b"newer newest": 2, b"wider": 9})
+    tuning = Tuning(parallel_slots=0, parallel_postings=0)
+    def learn():
+        return learn_merges(words, 12, n_threads=2, tuning=tuning).pairs.tolist()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_learns_too() -> None:
+    """Numba's threads do not survive a fork; the child learns the same without them."""
+    run_python(
+        PARALLEL
+        + """
+    import os, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    expected = learn()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if learn() == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    """
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
+    """Else the child inherits the compiler's lock, held by a thread that it does not have."""
+    run_python(
+        """
+    import os, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    from bpetok import train_from_iterator  # here: a fork while a module is imported may hang
+    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
+    thread = threading.Thread(target=train)
+    thread.start()
+    while "numba" not in sys.modules: time.sleep(0.01)
+    time.sleep(0.3)  # it is still being imported, or compiles kernels
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_while_kernels_are_loaded() -> None:
+    """Else the child waits for ever for a thread that it does not have to end an import."""
+    run_python(
+        """
+    import os, signal, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    from bpetok import train_from_iterator
+    class Slow:
+        def find_spec(self, name, *_):
+            if name == "bpetok.learning.machine_code":
+                importing.set()
+                time.sleep(0.3)
+    sys.meta_path.insert(0, Slow())
+    importing = threading.Event()
+    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
+    thread = threading.Thread(target=train)
+    thread.start()
+    importing.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("delay", [0.1, 0.8])
+def test_ctrl_c_while_kernels_are_compiled(delay: float, tmp_path: Path) -> None:
+    """The next training waits for what goes on, and is as it would have been."""
+    out = run_python(
+        f"""
+    import os, signal, threading, bpetok
+    train = lambda: bpetok.train_from_words({{b"abab": 2, b"b": 1}}, vocab_size=257).merges
+    threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        print(train())
+    except KeyboardInterrupt:
+        print("stopped", train())
+    """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out == "stopped [(b'a', b'b')]\n"
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+def test_threads_may_enter_parallel_kernels_at_once(layer: str) -> None:
+    """Numba's workqueue aborts the process where nothing keeps the callers apart."""
+    run_python(
+        PARALLEL
+        + """
+    import threading
+    expected = learn()
+    results = []
+    threads = [threading.Thread(target=lambda: results.extend(learn() for _ in range(40)))
+               for _ in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert results == [expected] * 160
+    """,
+        NUMBA_THREADING_LAYER=layer,
+    )
+
+
+def test_importing_is_light() -> None:
+    """Neither Numba nor NumPy is imported before it is needed."""
+    code = "import sys, bpetok, bpetok.cli.main; bpetok.Tokenizer(merges=[]).encode('x')"
+    run_python(f"{code}; assert not {{'numba', 'numpy', 'tqdm'}} & set(sys.modules), sys.modules")
+
+
+def test_without_a_folder_for_the_cache() -> None:
+    """Numba's kernels are compiled for the process alone where nothing can be written."""
+    out = run_python(
+        """
+    import numba.core.caching as caching
+    caching.CacheImpl._locator_classes = []  # as where no folder is writable
+    """
+        + PARALLEL
+        + """
+    print(learn() == learn_merges(words, 12).pairs.tolist())
+    """
+    )
+    assert out == "True\n"
+
+
+@pytest.mark.parametrize(("n_threads", "least", "loaded"), [(2, 9, 1), (2, 10, 0), (1, 9, 0)])
+def test_large_text_loads_the_parallel_kernels_meanwhile(
+    n_threads: int, least: int, loaded: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are as good as certain to be needed."""
+    calls: list[None] = []
+    monkeypatch.setattr(train, "LARGE_TEXT", least)
+    monkeypatch.setattr(train, "load_parallel_kernels", lambda: calls.append(None))
+    (tmp_path / "a.txt").write_text("nine chars"[1:])
+    bpetok.train(tmp_path / "a.txt", vocab_size=257, n_threads=n_threads)
+    assert len(calls) == loaded
+
+
+def test_loading_the_parallel_kernels() -> None:
+    """Numba is there afterwards, and what learns on threads need not wait."""
+    out = run_python(
+        """
+    from bpetok.learning.learner import load_parallel_kernels
+    load_parallel_kernels()
+    from bpetok.learning import kernels
+    print(len(kernels.apply.overloads), len(kernels.index_pairs.overloads))
+    """
+    )
+    assert out == "1 1\n"
+
+
+def test_without_the_compiler() -> None:
+    """The kernels are plain Python too: NUMBA_DISABLE_JIT=1 gives the same merges."""
+    texts = TEXTS[:1]
+    out = run_python(
+        f"import bpetok; print(bpetok.train_from_iterator({texts!r}, vocab_size=280).merges)",
+        NUMBA_DISABLE_JIT="1",
+    )
+    assert out == f"{naive(texts, 24)}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("phase", ["count", "learn"])
+def test_ctrl_c_ends_either_phase_at_once(tmp_path: Path, phase: str) -> None:
+    """KeyboardInterrupt reaches the caller within 0.2 seconds, and the process goes on."""
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(" ".join(f"{i:x}" for i in range(700_000)).encode())
+    code = f"""
+    import sys, time, bpetok
+    def progress(phase, done, total):
+        if phase == {phase!r} and done > 100:
+            print("now", flush=True)
+    try:
+        bpetok.train([{str(path)!r}] * 40, vocab_size=100_000, progress=progress)
+    except KeyboardInterrupt:
+        print("\\ninterrupted", time.time(), flush=True)
+        sys.exit()
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "now\n"
+    sent = time.time()
+    child.send_signal(signal.SIGINT)
+    said, _ = child.communicate(timeout=30)
+    assert child.returncode == 0
+    last = said.splitlines()[-1].split()
+    assert last[0] == "interrupted"
+    # A bound against hanging, with room for a busy machine; the benchmark is for the rest.
+    assert float(last[1]) - sent < 2
