@@ -249,11 +249,11 @@ def test_a_reason_is_the_error_and_not_the_advice():
 def test_bpetok_is_built_again_when_its_sources_change(monkeypatch, tmp_path):
     """Sources count, committed or not; what a build leaves doesn't."""
     monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
-    (tmp_path / "bpetok").mkdir()
-    source = tmp_path / "bpetok" / "patterns/scan.pyx"
+    (tmp_path / "bpetok" / "patterns").mkdir(parents=True)
+    source = tmp_path / "bpetok" / "patterns" / "scan.pyx"
     source.write_text("1")
     before = environments.checkout_fingerprint()
-    (tmp_path / "bpetok" / "_scan.c").write_text("built")
+    (tmp_path / "bpetok" / "patterns" / "scan.c").write_text("built")
     assert environments.checkout_fingerprint() == before
     source.write_text("2")
     assert environments.checkout_fingerprint() != before

@@ -227,6 +227,6 @@ def test_without_pyarrow_the_message_says_what_to_install(monkeypatch: pytest.Mo
     """The extra `arrow` is optional."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "bpetok.counting.tables")
-    monkeypatch.delattr(bpetok, "tables")
+    monkeypatch.delattr(bpetok.counting, "tables")
     with pytest.raises(ImportError, match=r"pyarrow is needed .*: pip install 'bpetok\[arrow\]'"):
         WORDS.to_arrow()
