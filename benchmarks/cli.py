@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import commands, encoding
-from benchmarks.corpus import Corpus, open_corpus, sample_files
+from benchmarks.corpus import Corpus, demo_files, open_corpus
 from benchmarks.environments import InstallError, default_cache
 from benchmarks.measure import JobError
 from benchmarks.patterns import PATTERNS
@@ -212,7 +212,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _corpus(options: argparse.Namespace) -> Corpus:
     special_tokens = options.special_token or ["<|endoftext|>"]
     return open_corpus(
-        options.corpus or sample_files(_ready("bpetok", options).python), special_tokens
+        options.corpus or demo_files(_ready("bpetok", options).python), special_tokens
     )
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 SAMPLE = """
 import json
-from bpetok.sources.files import sample_files
-print(json.dumps([str(file) for file in sample_files()]))
+from bpetok.base.demo import demo_files
+print(json.dumps([str(file) for file in demo_files()]))
 """
 
 
@@ -67,7 +67,7 @@ def plain_files(corpus: Corpus, folder: Path) -> list[Path]:
     ]
 
 
-def sample_files(python: Path) -> list[Path]:
+def demo_files(python: Path) -> list[Path]:
     """Ask the installed bpetok for its sample, the standard library of that Python."""
     listed = subprocess.run(
         [str(python), "-I", "-c", SAMPLE], capture_output=True, text=True, check=True

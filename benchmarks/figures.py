@@ -19,10 +19,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import bpetok
+from bpetok.base.demo import demo_files
 from bpetok.base.timing import collect
 from bpetok.learning.learner import DEFAULT_TUNING, learn_merges
 from bpetok.showing import plots
-from bpetok.sources.files import sample_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs"))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    files = sample_files()
+    files = demo_files()
     phases_figure(files[:20], options.threads)  # loads the kernels
     with mpl.rc_context(plots.STYLE):
         figures = {

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import bpetok
 from benchmarks.worker import timed
-from bpetok.sources.files import sample_files
+from bpetok.base.demo import demo_files
 
 SPECIAL_TOKENS = ["<|endoftext|>"]
 Turn = dict[str, float]
@@ -93,7 +93,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads < 2 or options.repeats < 1:
         parser.error("--threads must be at least 2, --repeats at least 1")
-    files = [Path(file) for file in options.corpus or sample_files()]
+    files = [Path(file) for file in options.corpus or demo_files()]
     print(f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB", file=sys.stderr)
     names = [str(file) for file in files]
     turns = measure(names, options.threads, options.repeats, options.vocab_size)

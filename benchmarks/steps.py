@@ -23,8 +23,8 @@ from time import perf_counter
 
 import bpetok
 from bpetok import Words
+from bpetok.base.demo import demo_files
 from bpetok.learning.learner import DEFAULT_TUNING, Tuning, learn_merges, load_kernels
-from bpetok.sources.files import sample_files
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from reference import Pair, count_pairs, merge_ids
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=list(STEPS), default=list(STEPS))
     options = parser.parse_args()
     merges = [int(n) for n in options.merges.split(",")]
-    words = bpetok.count_words(options.corpus or sample_files())
+    words = bpetok.count_words(options.corpus or demo_files())
     print(f"{words.n_bytes / 1e6:.1f} MB, {len(words):,} different words", file=sys.stderr)
     print(to_markdown(measure(words, merges, options.limit, options.steps), merges))
 

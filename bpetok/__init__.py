@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bpetok.showing.explanation import Explanation as Explanation
     from bpetok.showing.report import Report as Report
     from bpetok.showing.report import report as report
+    from bpetok.sources.reading import Reading as Reading
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training.estimate import Estimate as Estimate
     from bpetok.training.estimate import estimate as estimate
@@ -35,6 +36,7 @@ _MODULE_OF = {
     "Estimate": "training.estimate",
     "Tokenizer": "tokenizer",
     "TrainingFacts": "encoding.facts",
+    "Reading": "sources.reading",
     "Words": "counting.words",
     "count_words": "counting.count",
     "count_words_from_iterator": "counting.count",

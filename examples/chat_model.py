@@ -13,7 +13,7 @@ import tempfile
 from typing import NamedTuple
 
 import bpetok
-from bpetok.sources.files import sample_files
+from bpetok.base.demo import demo_files
 
 
 class Recipe(NamedTuple):
@@ -91,4 +91,4 @@ def chat(tok: bpetok.Tokenizer, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or sample_files()[:200])
+    main(sys.argv[1:] or demo_files()[:200])

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from bpetok import Tokenizer
-from bpetok.sources.files import sample_files
+from bpetok.base.demo import demo_files
 
 END = "<|endoftext|>"
 
@@ -61,4 +61,4 @@ def main(files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or sample_files()[:200])
+    main(sys.argv[1:] or demo_files()[:200])

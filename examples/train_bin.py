@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import bpetok
-from bpetok.sources.files import sample_files
+from bpetok.base.demo import demo_files
 
 END = "<|endoftext|>"
 
@@ -49,4 +49,4 @@ def main(files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or sample_files()[:200])
+    main(sys.argv[1:] or demo_files()[:200])

@@ -63,7 +63,7 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
-    """Add the options of reading, `bpetok.sources.Reading`."""
+    """Add the options of reading, `bpetok.Reading`."""
     group = command.add_argument_group(f"{condition}what is taken of the files")
     group.add_argument(
         "--format",

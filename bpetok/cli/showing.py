@@ -122,11 +122,12 @@ def make_report(
 ) -> Report:
     """Return the report on files, or on the sample."""
     import bpetok
-    from bpetok.sources.files import resolve_files, sample_files
+    from bpetok.base.demo import demo_files
+    from bpetok.sources.files import resolve_files
 
     try:
         if files is None:
-            sources: Any = {SAMPLE: list(map(Path, sample_files()))}
+            sources: Any = {SAMPLE: list(map(Path, demo_files()))}
         else:
             paths = resolve_files(files)
             elsewhere = [path for path in paths if not Path(path).is_file()]

@@ -162,9 +162,9 @@ def _train(options: argparse.Namespace) -> None:
     if bool(options.files) + options.sample + bool(options.counts) > 1:
         raise CommandError("give FILEs, --counts or --sample, only one of them")
     if options.sample:
-        from bpetok.sources.files import sample_files
+        from bpetok.base.demo import demo_files
 
-        options.files = sample_files()
+        options.files = demo_files()
     if not options.files and not options.counts:
         raise CommandError("give FILEs to train on, or --counts, or --sample")
     if options.counts:

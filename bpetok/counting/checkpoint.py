@@ -29,9 +29,10 @@ from bpetok.counting.memory import Bounds
 from bpetok.counting.tables import load, read_metadata, save
 from bpetok.counting.words import Words
 from bpetok.learning.learner import Merges
-from bpetok.sources.files import StrPath, changed, file_state
+from bpetok.sources.errors import changed_error
+from bpetok.sources.files import StrPath, file_state
 from bpetok.sources.pieces import Chunk, Piece
-from bpetok.sources.reading import Position, Tally
+from bpetok.sources.reading import NullTexts, Position
 
 pa = require("pyarrow", "arrow")
 pq = require("pyarrow.parquet", "arrow")
@@ -83,7 +84,7 @@ class Checkpoint:
         part: int,
         read: Callable[[Position], Generator[Piece | Chunk | Position, None, None]],
         count: Callable[[Iterator[Piece | Chunk]], Words],
-        tally: Tally,
+        tally: NullTexts,
         bounds: Bounds,
     ) -> Words:
         """Count what has not been counted, saving now and then, and return the words of all.
@@ -96,7 +97,7 @@ class Checkpoint:
             Gives the texts from a position on, with positions between them.
         count : callable
             Counts the words of texts.
-        tally : Tally
+        tally : NullTexts
             Is told of null texts that were counted before.
         bounds : Bounds
             Of the words of all.
@@ -140,7 +141,7 @@ class Checkpoint:
         for number in {position.file for position in positions if position.at}:
             path, *state = self._inputs[part][number]
             if tuple(state) != file_state(path, fresh=True):
-                raise changed(path)
+                raise changed_error(path)
 
     def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
         """Save the merges so far if the last time is long ago."""

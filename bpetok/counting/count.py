@@ -22,7 +22,7 @@ from bpetok.sources.arrow import is_table
 from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
 from bpetok.sources.pieces import Chunk, Cutting, Piece, text_pieces
-from bpetok.sources.reading import Context, Reading, ReadOptions, Tally, check_reading
+from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -90,7 +90,7 @@ def count_words(
         Adding up what was saved may take some 50 MB more than a `max_memory` that is just enough.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
-        and `max_bytes`, see `bpetok.sources.Reading`. `max_bytes` is for each weighted source.
+        and `max_bytes`, see `bpetok.Reading`. `max_bytes` is for each weighted source.
 
     Returns
     -------
@@ -230,19 +230,19 @@ def checkpointing(
 
 def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
     """Count the words of all parts and add them up; tell the user how many texts were null."""
-    tally = Tally()
+    tally = NullTexts()
     words = count_parts(job, report, tally, checkpoint)
     tally.warn(stacklevel=4)
     return words
 
 
 def count_parts(
-    job: CountJob, report: Report, tally: Tally, checkpoint: Checkpoint | None = None
+    job: CountJob, report: Report, tally: NullTexts, checkpoint: Checkpoint | None = None
 ) -> Words:
     """Count the words of all parts and add them up."""
     options = job.options
     cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
-    context = Context(job.reading, cutting, options.errors, tally, options.n_threads)
+    context = ReadContext(job.reading, cutting, options.errors, tally, options.n_threads)
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     counted: list[tuple[Words, float]] = []

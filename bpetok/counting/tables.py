@@ -28,7 +28,7 @@ from bpetok.counting.word_table import WordTable
 from bpetok.counting.words import Words, combine_tables
 from bpetok.patterns.builtin import UNICODE_VERSION, check_pattern
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.files import STANDARD_INPUT, StrPath, opened, resolve_files
+from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
 
 pa = require("pyarrow", "arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -174,7 +174,7 @@ def read_metadata(path: str) -> dict[bytes, bytes]:
 def _parquet_file(path: str) -> Iterator[Any]:
     if path == STANDARD_INPUT:
         raise ValueError("counts can't be read from standard input: name a file")
-    with opened(path) as file:
+    with open_source(path) as file:
         try:
             parquet = pq.ParquetFile(file)
         except pa.ArrowInvalid as error:

@@ -16,7 +16,7 @@ from bpetok.base.version import __version__
 from bpetok.counting.count import count_parts, prepare_count
 from bpetok.counting.memory import Bounds
 from bpetok.counting.words import MAX_COUNT, Words, check_count_options
-from bpetok.sources.reading import Tally, check_reading
+from bpetok.sources.reading import NullTexts, check_reading
 
 pa = require("pyarrow", "arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -36,7 +36,7 @@ class CountPlan:
     Attributes
     ----------
     text_column : str
-        Where a record has its text; as `bpetok.sources.Reading` has it.
+        Where a record has its text; as `bpetok.Reading` has it.
     pattern, special_tokens, errors, unmatched
         As `bpetok.count_words` takes them.
     min_word_count : int
@@ -120,7 +120,7 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
         If the worker can't count by the plan; if there is no such column; as `count_words`.
     """
     counts, n_null = count_texts(table, plan)
-    Tally(n_null).warn(stacklevel=3)
+    NullTexts(n_null).warn(stacklevel=3)
     return counts
 
 
@@ -129,7 +129,7 @@ def count_texts(table: Any, plan: CountPlan) -> tuple[Any, int]:
     plan.check()
     options = check_count_options(plan.pattern, plan.special_tokens, 1, plan.errors, plan.unmatched)
     job = prepare_count(table, options, {"text_column": plan.text_column}, Bounds())
-    tally = Tally()
+    tally = NullTexts()
     with reporting(progress=False) as report:
         return count_parts(job, report, tally).to_arrow(), tally.n_null
 

@@ -15,7 +15,7 @@ from bpetok.distributed.counting import (
     merge_counts,
     split_by_bucket,
 )
-from bpetok.sources.reading import Tally
+from bpetok.sources.reading import NullTexts
 
 dask = require("dask", "dask")
 pa = require("pyarrow", "dask")
@@ -62,7 +62,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     combined = [combine(group, plan, n_buckets) for group in _groups([c for c, _ in counted])]
     merged = [_merge([tables[b] for tables in combined], plan) for b in range(n_buckets)]
     tables, n_null = dask.compute(merged, [n for _, n in counted])
-    Tally(sum(n_null)).warn(stacklevel=3)
+    NullTexts(sum(n_null)).warn(stacklevel=3)
     return collect(tables, plan)
 
 

@@ -16,7 +16,7 @@ from bpetok.distributed.counting import (
     merge_counts,
     split_by_bucket,
 )
-from bpetok.sources.reading import Tally
+from bpetok.sources.reading import NullTexts
 
 require("ray.data", "ray")
 pa = require("pyarrow", "ray")
@@ -56,7 +56,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     merged = counted.groupby("bucket", num_partitions=n_buckets).map_groups(
         _merge, fn_args=(plan,), batch_format="pyarrow"
     )
-    tally = Tally()
+    tally = NullTexts()
 
     def counts() -> Iterator[Any]:
         for table in merged.iter_batches(batch_size=None, batch_format="pyarrow"):

@@ -204,7 +204,7 @@ class Encoding(TextEncoder):
         progress : bool or callable
             True shows a bar; a callable is called with ("encode", bytes done, bytes in all).
         **reading
-            Which column, how much of it: see `bpetok.sources.Reading`.
+            Which column, how much of it: see `bpetok.Reading`.
 
         Raises
         ------

@@ -28,7 +28,7 @@ from bpetok.encoding.texts import SpecialTokenError
 from bpetok.patterns.scan import check_utf8
 from bpetok.sources.corpus import Corpus, corpus_items
 from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of
-from bpetok.sources.reading import Context, ReadOptions, Tally
+from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
 if TYPE_CHECKING:
     from bpetok.patterns.special import SpecialTokens
@@ -92,8 +92,10 @@ def encode_files(
     for file in earlier:
         check_no_input(file, corpus.local_paths)
     shards = Shards(output, job.dtype, shard_size)
-    tally = Tally()
-    context = Context(job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally)
+    tally = NullTexts()
+    context = ReadContext(
+        job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally
+    )
     chunks = chunks_of(corpus_items(corpus, context))
     done = 0
     with reporting(progress) as report, shards:

@@ -11,7 +11,7 @@ from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import corpus_items, resolve_corpus
 from bpetok.sources.pieces import Cutting
-from bpetok.sources.reading import Context, Reading, Tally, check_reading
+from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -88,6 +88,8 @@ def read_excerpt(text: Text, errors: str, reading: Reading) -> bytes:
     if isinstance(text, Path):
         options = check_reading(reading)
         corpus = resolve_corpus(text, options)
-        items = corpus_items(corpus, Context(options, Cutting(SpecialTokens(())), errors, Tally()))
+        items = corpus_items(
+            corpus, ReadContext(options, Cutting(SpecialTokens(())), errors, NullTexts())
+        )
         text = bytes(next((item.data[:EXCERPT_BYTES] for item in items), b""))
     return text[:EXCERPT_BYTES].decode(errors="ignore").encode()

@@ -1,11 +1,13 @@
 """Files, tables and iterables to chunks of whole words.
 
 pieces       a text -> pieces that are cut where a word ends -> chunks
-files        paths, globs, folders, URLs -> bytes
+urls         URLs -> files of other machines
 compression  compressed bytes -> bytes
+files        paths, globs, folders, URLs -> bytes
+errors       what is raised when a file is damaged or changes
 reading      the options: column, sample, limits
 records      many short texts in one buffer -> chunks
-longlines    a line of JSON that is long, in parts -> its texts, one after another, and its rest
+long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
 arrow        Parquet, Arrow, tables, datasets -> chunks
 corpus       what a user gives -> all of it

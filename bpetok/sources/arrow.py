@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.extras import require
-from bpetok.sources.files import damaged, is_url, opened
+from bpetok.sources.errors import damaged_error
+from bpetok.sources.files import open_source
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
-from bpetok.sources.reading import Context, Position, Sampler
+from bpetok.sources.reading import Position, ReadContext, Sampler
 from bpetok.sources.records import origins_of, packed_texts
+from bpetok.sources.urls import is_url
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,10 +26,10 @@ MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000
 
 
-def parquet_sizes(path: str, context: Context) -> list[int]:
+def parquet_sizes(path: str, context: ReadContext) -> list[int]:
     """Return the bytes that each row group of a Parquet file has in the column of the texts."""
     parquet = require("pyarrow.parquet", "arrow")
-    with opened(path) as file, _naming(path):
+    with open_source(path) as file, _naming(path):
         reader = parquet.ParquetFile(file)
         column = _column(path, reader.schema_arrow, context)
         groups = map(reader.metadata.row_group, range(reader.num_row_groups))
@@ -35,7 +37,7 @@ def parquet_sizes(path: str, context: Context) -> list[int]:
 
 
 def parquet_items(
-    path: str, context: Context, start: Position
+    path: str, context: ReadContext, start: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a Parquet file, some megabytes at a time, and where row groups begin.
 
@@ -45,7 +47,7 @@ def parquet_items(
         If the file is damaged or has no such column of texts; the message names it.
     """
     parquet = require("pyarrow.parquet", "arrow")
-    with opened(path) as file, _naming(path):
+    with open_source(path) as file, _naming(path):
         # A row group read ahead is in memory as a whole, which pays where reading takes long.
         source = file if is_url(path) else require("pyarrow", "arrow").OSFile(path)
         reader = parquet.ParquetFile(source, pre_buffer=is_url(path), buffer_size=CHUNK_SIZE)
@@ -87,13 +89,15 @@ def _column_size(group: Any, column: str) -> int:
     )
 
 
-def ipc_items(path: str, context: Context, start: Position) -> Iterator[Piece | Chunk | Position]:
+def ipc_items(
+    path: str, context: ReadContext, start: Position
+) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of an Arrow file, in the file or the stream format, and where batches begin.
 
     Raises as `parquet_items`.
     """
     pyarrow = require("pyarrow", "arrow")
-    with opened(path) as file, _naming(path):
+    with open_source(path) as file, _naming(path):
         # Not mapped: that would count as memory, and a file cut off meanwhile end the process.
         source = file if is_url(path) else pyarrow.OSFile(path)
         is_file = source.read(6) == b"ARROW1"
@@ -123,11 +127,11 @@ def _naming(path: str) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
-        raise damaged(path, error) from None
+        raise damaged_error(path, error) from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise damaged(path, error) from None  # from pyarrow
+        raise damaged_error(path, error) from None  # from pyarrow
 
 
 def is_table(source: object) -> bool:
@@ -156,7 +160,7 @@ def check_table(source: Any) -> None:
     require("pyarrow", "arrow")
 
 
-def table_items(source: Any, context: Context, start: Position) -> Iterator[Piece | Chunk]:
+def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[Piece | Chunk]:
     """Yield the texts of a table, a stream of record batches or a dataset.
 
     Raises
@@ -168,7 +172,7 @@ def table_items(source: Any, context: Context, start: Position) -> Iterator[Piec
     yield from _Records(name, context, start).items(_table_batches(source, name, context))
 
 
-def _table_batches(source: Any, name: str, context: Context) -> Iterator[pa.RecordBatch]:
+def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     if _is_dataset(source):
@@ -181,7 +185,7 @@ def _table_batches(source: Any, name: str, context: Context) -> Iterator[pa.Reco
         yield from reader
 
 
-def _column(name: str, schema: pa.Schema, context: Context) -> str:
+def _column(name: str, schema: pa.Schema, context: ReadContext) -> str:
     """Return the column that `text_column` begins with; it must be there, with texts."""
     column, *steps = context.options.steps
     found = schema.get_all_field_indices(column)
@@ -216,7 +220,7 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
 class _Records:
     """The records of a file or a table, from some position on."""
 
-    def __init__(self, name: str, context: Context, start: Position) -> None:
+    def __init__(self, name: str, context: ReadContext, start: Position) -> None:
         self._name = name
         self._context = context
         self._sampler = Sampler(context.options, start)
@@ -242,7 +246,7 @@ class _Records:
 
 
 def _texts(
-    name: str, column: pa.Array, rows: NDArray[np.int64], context: Context
+    name: str, column: pa.Array, rows: NDArray[np.int64], context: ReadContext
 ) -> Iterator[Piece | Chunk]:
     """Yield the texts of an array; `rows` has the number of each element's record."""
     import pyarrow as pa
@@ -254,11 +258,11 @@ def _texts(
         if step != "[]":
             column = pc.struct_field(column, step)
             continue
-        context.tally.n_null += column.null_count
+        context.null_texts.n_null += column.null_count
         rows = rows[pc.list_parent_indices(column).to_numpy()]
         column = pc.list_flatten(column)
     if column.null_count:
-        context.tally.n_null += column.null_count
+        context.null_texts.n_null += column.null_count
         rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
         column = column.drop_null()
     column = _as_texts(column)

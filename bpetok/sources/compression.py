@@ -7,12 +7,16 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable
-from io import UnsupportedOperation
-from typing import Any, BinaryIO
+from io import BufferedReader, UnsupportedOperation
+from typing import Any, BinaryIO, cast
 
 from bpetok.base.extras import require
-from bpetok.sources.files import damaged
+from bpetok.sources.errors import damaged_error
+from bpetok.sources.urls import RemoteFile
 
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
+REQUESTED = 1 << 22
+"""Compressed bytes that another machine is asked for at a time."""
 BLOCK_SIZE = 1 << 14
 """Compressed bytes at a time, so that hostile ones fill no more than some hundred megabytes."""
 GZIP_HEADER = 16 + zlib.MAX_WBITS
@@ -52,7 +56,7 @@ class CompressedFile:
             try:
                 parts.append(self._stream.decompress(block))
             except self._error as error:
-                raise damaged(self._path, error) from None
+                raise damaged_error(self._path, error) from None
             self._sizes = len(block), max(1, len(parts[-1]))
             size -= len(parts[-1])
         end = len(parts[-1]) + min(size, 0)
@@ -76,7 +80,7 @@ class CompressedFile:
         if not self._stream.eof:
             block = self._file.read(BLOCK_SIZE)
             if not block:
-                raise damaged(self._path, "it ends too early")
+                raise damaged_error(self._path, "it ends too early")
             return block
         block = self._stream.unused_data.lstrip(b"\0")  # which .gz and .xz may be padded with
         while not block:
@@ -99,3 +103,12 @@ def _format_of(path: str) -> tuple[Callable[[], Any], type[Exception]]:
     if suffix == ".bz2":
         return bz2.BZ2Decompressor, OSError
     return lzma.LZMADecompressor, lzma.LZMAError
+
+
+def decompressed(path: str, file: BinaryIO) -> BinaryIO:
+    """Return what reads an open file, decompressed if its name says that it is compressed."""
+    if not path.endswith(COMPRESSED):
+        return file
+    if isinstance(file, RemoteFile):  # each read may be a request
+        file = BufferedReader(file, REQUESTED)
+    return cast("BinaryIO", CompressedFile(path, file))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bpetok.base.extras import require
 from bpetok.base.threads import map_threads
 from bpetok.sources.arrow import check_table, ipc_items, is_table, parquet_items, table_items
+from bpetok.sources.compression import COMPRESSED
 from bpetok.sources.files import (
-    COMPRESSED,
     MANY,
     STANDARD_INPUT,
     StrPath,
@@ -37,7 +37,7 @@ from bpetok.sources.pieces import (
     read_into,
     split_lines,
 )
-from bpetok.sources.reading import Context, Position, ReadOptions, Sampler, unmarked
+from bpetok.sources.reading import Position, ReadContext, ReadOptions, Sampler, unmarked
 
 Table: TypeAlias = object
 """Anything with ``__arrow_c_stream__`` (a pyarrow or Polars table, a pyarrow record batch or reader
@@ -140,7 +140,7 @@ def _check_format(path: str, name: str) -> None:
         require("pyarrow", "arrow")
 
 
-def corpus_items(corpus: Corpus, context: Context) -> Iterator[Piece | Chunk]:
+def corpus_items(corpus: Corpus, context: ReadContext) -> Iterator[Piece | Chunk]:
     """Yield all texts."""
     items = unmarked(marked_items(corpus, context, Position()))
     if context.options.max_bytes is None:
@@ -149,7 +149,7 @@ def corpus_items(corpus: Corpus, context: Context) -> Iterator[Piece | Chunk]:
 
 
 def marked_items(
-    corpus: Corpus, context: Context, start: Position
+    corpus: Corpus, context: ReadContext, start: Position
 ) -> Generator[Piece | Chunk | Position, None, None]:
     """Yield the texts from `start` on, and between them, now and then, the position of the next.
 
@@ -171,7 +171,7 @@ def marked_items(
 
 
 def _small_items(
-    corpus: Corpus, context: Context, first: int, end: int
+    corpus: Corpus, context: ReadContext, first: int, end: int
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield plain text files, some at a time: one by one takes several times as long."""
 
@@ -205,7 +205,7 @@ def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) ->
 
 
 def source_items(
-    source: str | Table, context: Context, start: Position
+    source: str | Table, context: ReadContext, start: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a file or table from `start` on, and positions in the file."""
     if not isinstance(source, str):
@@ -220,7 +220,9 @@ def source_items(
     return _text_items(source, context, start)
 
 
-def _text_items(path: str, context: Context, start: Position) -> Iterator[Piece | Chunk | Position]:
+def _text_items(
+    path: str, context: ReadContext, start: Position
+) -> Iterator[Piece | Chunk | Position]:
     """Yield a plain text file, and where its pieces begin unless the whole is to be cut off."""
     end = context.options.max_text_chars
     sampler = Sampler(context.options, start)

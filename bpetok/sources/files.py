@@ -5,32 +5,27 @@ from __future__ import annotations
 import glob
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from errno import EBUSY
-from io import SEEK_SET, BufferedReader, RawIOBase
 from itertools import chain, islice
-from pathlib import Path
 from stat import S_ISREG
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.extras import require
 from bpetok.base.threads import map_threads
+from bpetok.sources.compression import COMPRESSED, decompressed
+from bpetok.sources.errors import changed_error
 from bpetok.sources.many_files import file_sizes
+from bpetok.sources.urls import expand_url, is_url, open_url, url_state
 
 StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
-COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 MANY = 1 << 14
 """Paths that are looked at at a time."""
 SKIPPED = 1 << 20
 """Bytes that are read at a time to get behind them."""
-REQUESTED = 1 << 22
-"""Compressed bytes that another machine is asked for at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -126,7 +121,7 @@ def _expand(path: str) -> Iterable[str]:
             raise FileNotFoundError("'-' is standard input, and there is none")
         return [path]
     if is_url(path):
-        return _expand_url(path)
+        return expand_url(path)
     if os.path.isdir(path):  # noqa: PTH112  # a quarter of the time of Path
         return _walk_all(path)
     if os.path.exists(path):  # noqa: PTH110
@@ -180,58 +175,9 @@ def _walk(folder: str) -> Iterator[list[str]]:
         yield from _walk(path)
 
 
-def is_url(path: str) -> bool:
-    """Tell whether a path is one that fsspec opens."""
-    return "://" in path
-
-
 def local_files(paths: Iterable[str]) -> list[str]:
     """Return those of the paths that `resolve_files` gave which are files on this machine."""
     return [path for path in paths if path != STANDARD_INPUT and not is_url(path)]
-
-
-def _expand_url(url: str) -> list[str]:
-    file_system, path = _file_system(url)
-    with _asking(url):
-        file_system.invalidate_cache(path)  # listed by an earlier call, maybe
-        if glob.has_magic(path):
-            found = sorted(file_system.glob(path))
-        elif file_system.isdir(path):
-            found = sorted(
-                name
-                for name in file_system.find(path)
-                if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
-            )
-        else:
-            found = [path] if file_system.exists(path) else []
-    if not found:
-        raise FileNotFoundError(f"no such file: {url!r}")
-    return [file_system.unstrip_protocol(name) for name in found]
-
-
-@contextmanager
-def _asking(url: str) -> Iterator[None]:
-    """Raise what goes wrong with another machine as an OSError that names the URL."""
-    try:
-        yield
-    except Exception as error:
-        raise _remote_error(url, error) from error
-
-
-def _remote_error(url: str, error: Exception) -> OSError:
-    kinds = (FileNotFoundError, PermissionError, OSError)  # theirs may take other arguments
-    kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
-    return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    fsspec = require("fsspec", "hub")
-    if url.startswith("hf://"):  # of which fsspec does not name the package
-        require("huggingface_hub", "hub")
-    try:
-        return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))
-    except ImportError as error:  # names the package
-        raise ImportError(f"reading {url} needs another package: {error}") from None
 
 
 def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
@@ -239,28 +185,10 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
 
     Of a URL it may be what was listed before, unless `fresh`.
     """
-    if not is_url(path):
-        state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
-        return state.st_size, str(state.st_mtime_ns)
-    file_system, name = _file_system(path)
-    with _asking(path):
-        if fresh:
-            file_system.invalidate_cache(name)
-        info = file_system.info(name)
-    keys = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
-    tags = (info.get(key) for key in keys)
-    return int(info.get("size") or 0), str(next(filter(None, tags), ""))
-
-
-def sample_files() -> list[str]:
-    """Return the sources of the running Python's standard library: text that every machine has."""
-    library = Path(sysconfig.get_path("stdlib"))
-    left_out = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
-    return [
-        str(path)
-        for path in sorted(library.rglob("*.py"))
-        if left_out.isdisjoint(path.relative_to(library).parts)
-    ]
+    if is_url(path):
+        return url_state(path, fresh=fresh)
+    state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
+    return state.st_size, str(state.st_mtime_ns)
 
 
 def format_of(path: str) -> str:
@@ -271,7 +199,7 @@ def format_of(path: str) -> str:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
+def open_source(path: str) -> Iterator[BinaryIO]:
     """Open a file, or what standard input or a URL gives, as it is; see that it stays as it is.
 
     Raises
@@ -283,7 +211,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     if is_url(path):
-        with _opened_url(path) as remote:
+        with open_url(path) as remote:
             yield cast("BinaryIO", remote)
         return
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # as above
@@ -294,72 +222,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         after = None
     if after != before:
-        raise changed(path)
-
-
-@contextmanager
-def _opened_url(url: str) -> Iterator[_RemoteFile]:
-    file_system, name = _file_system(url)
-    before = file_state(url)
-    with _asking(url):
-        opened = file_system.open(name, "rb")
-    with opened:
-        file = _RemoteFile(url, opened)
-        try:
-            yield file
-        except Exception:
-            if file.error is None:
-                raise
-            raise file.error from None  # which pyarrow would tell as damage
-    # Some file systems make sure of it (s3fs), others do not (gcsfs).
-    try:
-        after = file_state(url, fresh=True)
-    except FileNotFoundError:
-        after = None
-    if after != before:
-        raise changed(url)
-
-
-class _RemoteFile(RawIOBase):
-    """Reads an open file of another machine; keeps what went wrong meanwhile as an `error`."""
-
-    mode = "rb"
-
-    def __init__(self, url: str, file: Any) -> None:
-        self._url = url
-        self._file = file
-        self.error: OSError | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return cast("bytes", self._file.read(size))
-        except Exception as error:
-            # What s3fs raises where the object is another one has that number.
-            gone = isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == EBUSY
-            self.error = changed(self._url) if gone else _remote_error(self._url, error)
-            raise self.error from error
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def changed(path: str) -> OSError:
-    """Return the error for a file that is not what it was."""
-    return OSError(f"{path} changed while it was read: what was counted is of no use")
+        raise changed_error(path)
 
 
 def _state(state: os.stat_result) -> tuple[int, ...]:
@@ -368,19 +231,14 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def damaged(path: str, error: object) -> ValueError:
-    """Return the error for a file that can't be decompressed or parsed."""
-    return ValueError(f"{path} is damaged or not whole: {error}")
-
-
 @contextmanager
 def opened_bytes(path: str, start: int = 0) -> Iterator[BinaryIO]:
-    """Open a file as `opened` does and decompress it if its name says that it is compressed.
+    """Open a file as `open_source` does and decompress it if its name says that it is compressed.
 
     Reading begins at the byte `start`, uncompressed.
     """
-    with opened(path) as raw:
-        file = uncompressed(path, raw)
+    with open_source(path) as raw:
+        file = decompressed(path, raw)
         if start:
             _go_to(file, start)
         yield file
@@ -392,14 +250,3 @@ def _go_to(file: BinaryIO, start: int) -> None:
     except (OSError, ValueError):  # compressed, or from a server that gives whole files only
         while start > 0 and (block := file.read(min(start, SKIPPED))):
             start -= len(block)
-
-
-def uncompressed(path: str, file: BinaryIO) -> BinaryIO:
-    """Return what reads an open file, decompressed if its name says that it is compressed."""
-    if not path.endswith(COMPRESSED):
-        return file
-    from bpetok.sources.compression import CompressedFile
-
-    if isinstance(file, _RemoteFile):  # each read may be a request
-        file = BufferedReader(file, REQUESTED)
-    return cast("BinaryIO", CompressedFile(path, file))

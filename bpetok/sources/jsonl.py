@@ -15,7 +15,7 @@ from bpetok.base.extras import require
 from bpetok.base.threads import exhaust
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.json_lines import texts_of_lines
-from bpetok.sources.longlines import LineParts, LongLine
+from bpetok.sources.long_lines import LineParts, LongLine
 from bpetok.sources.pieces import (
     CHUNK_SIZE,
     Chunk,
@@ -27,7 +27,7 @@ from bpetok.sources.pieces import (
     join,
     read_into,
 )
-from bpetok.sources.reading import Context, Position, Sampler
+from bpetok.sources.reading import Position, ReadContext, Sampler
 from bpetok.sources.records import origins_of, packed_texts
 
 BLANK: dict[str, Any] = {}
@@ -44,7 +44,7 @@ class JsonLines:
         the first records has what it names. The message has the file and the line.
     """
 
-    def __init__(self, path: str, context: Context) -> None:
+    def __init__(self, path: str, context: ReadContext) -> None:
         self._path = path
         self._context = context
         self._steps = context.options.steps
@@ -87,7 +87,7 @@ class JsonLines:
             found = texts_of_lines(lines, len(taken), name)
             if found is not None:
                 data, offsets, places, n_null = found
-                self._context.tally.n_null += n_null
+                self._context.null_texts.n_null += n_null
                 origins = origins_of(f"{self._path}, line", first + places)
                 yield from packed_texts(data, offsets, origins, self._context.cutting)
                 return
@@ -211,7 +211,7 @@ class JsonLines:
             values = found
         for value in values:
             if value is None:
-                self._context.tally.n_null += 1
+                self._context.null_texts.n_null += 1
             elif isinstance(value, str):
                 yield value
             else:

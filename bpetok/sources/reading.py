@@ -138,7 +138,7 @@ class Sampler:
         return self._random.random(n) < self.share
 
 
-class Tally:
+class NullTexts:
     """How many texts were null, or not there, and so left out."""
 
     def __init__(self, n_null: int = 0) -> None:
@@ -153,7 +153,7 @@ class Tally:
             )
 
 
-class Context(NamedTuple):
+class ReadContext(NamedTuple):
     """What the readers of all formats need to know; `errors` as `count_words` takes it.
 
     n_threads : int
@@ -163,5 +163,5 @@ class Context(NamedTuple):
     options: ReadOptions
     cutting: Cutting
     errors: str
-    tally: Tally
+    null_texts: NullTexts
     n_threads: int = 1

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from bpetok.sources.arrow import parquet_items, parquet_sizes
-from bpetok.sources.files import COMPRESSED, file_state, format_of, is_url, opened, uncompressed
+from bpetok.sources.compression import COMPRESSED, decompressed
+from bpetok.sources.files import file_state, format_of, open_source
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.pieces import Chunk, Piece, cut_text
-from bpetok.sources.reading import Context, Position, unmarked
+from bpetok.sources.reading import Position, ReadContext, unmarked
+from bpetok.sources.urls import is_url
 
 BLOCK_SIZE = 1 << 17
 """Bytes of text in one place; the more places, the better a sample of files joined to one."""
@@ -28,7 +30,9 @@ class FileSample(NamedTuple):
     n_bytes: float
 
 
-def sample_file(path: str, size: int, context: Context, random: np.random.Generator) -> FileSample:
+def sample_file(
+    path: str, size: int, context: ReadContext, random: np.random.Generator
+) -> FileSample:
     """Return about `size` bytes of a file's text, all if it has no more.
 
     They are blocks, or row groups, at random places; of compressed files and URLs the beginning.
@@ -68,8 +72,8 @@ def _beginning(path: str, size: int, file_size: int) -> tuple[list[bytes], float
     """Return the first bytes, uncompressed, to the end of a line, and their share of the file."""
     parts: list[bytes] = []
     left = size
-    with opened(path) as raw:
-        file = uncompressed(path, raw)
+    with open_source(path) as raw:
+        file = decompressed(path, raw)
         while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
             parts.append(part)
             left -= len(part)
@@ -85,7 +89,7 @@ def _blocks(
 ) -> tuple[list[bytes], float]:
     """Return whole lines, or words where lines are long, from random places, and their share."""
     blocks = []
-    with opened(path) as file:
+    with open_source(path) as file:
         file_size = file.seek(0, os.SEEK_END)
         # One from each of as many equal parts, so that none is read twice.
         offsets = (np.arange(n_blocks) + random.random(n_blocks)) * (file_size / n_blocks)
@@ -98,7 +102,7 @@ def _blocks(
 
 
 def _sample_parquet(
-    path: str, size: int, context: Context, random: np.random.Generator
+    path: str, size: int, context: ReadContext, random: np.random.Generator
 ) -> FileSample:
     sizes = parquet_sizes(path, context)
     items: list[Piece | Chunk] = []

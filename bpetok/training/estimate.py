@@ -20,7 +20,7 @@ from bpetok.patterns.builtin import scanner_of
 from bpetok.sources.corpus import Files, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, Cutting, chunks_of
-from bpetok.sources.reading import Context, Reading, ReadOptions, Tally, check_reading
+from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 from bpetok.sources.sampling import BLOCK_SIZE, sample_file
 
 if TYPE_CHECKING:
@@ -123,11 +123,11 @@ def estimate(
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")
     corpus = resolve_corpus(files, read_options)
-    context = Context(
+    context = ReadContext(
         read_options,
         Cutting(options.specials, options.pattern, BLOCK_SIZE),
         options.errors,
-        Tally(),
+        NullTexts(),
     )
     paths = corpus.paths
     if len(paths) < len(corpus.sources) or STANDARD_INPUT in paths:
@@ -139,7 +139,7 @@ def estimate(
     return _extrapolated(growth, n_bytes, read_seconds, n_merges, options.n_threads)
 
 
-def _sample(paths: list[str], context: Context, size: int) -> tuple[list[Chunk], float]:
+def _sample(paths: list[str], context: ReadContext, size: int) -> tuple[list[Chunk], float]:
     """Return chunks of files chosen at random, in random order, and the bytes of all files."""
     random = np.random.default_rng(context.options.seed)
     chosen = sorted(random.permutation(len(paths))[:MOST_FILES].tolist())

@@ -113,7 +113,7 @@ def train(
         learned are saved every minute. A run that was interrupted, in whatever way, goes on from
         there when it is called again, with the same result. Needs the extra `arrow`.
     **reading
-        Which column, how much of it: see `bpetok.sources.Reading`.
+        Which column, how much of it: see `bpetok.Reading`.
 
     Returns
     -------

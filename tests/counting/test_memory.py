@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok import Words
+from bpetok.base.demo import demo_files
 from bpetok.counting.memory import FIXED_MEMORY, LEFT_MEMORY, Bounds, learning_memory
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.files import sample_files
 
 SMALLEST = "88MB"
 """The least bound for two threads."""
@@ -146,7 +146,7 @@ def test_the_bound_is_kept_while_learning(
     """
     if not compiled:
         environment = {**environment, "NUMBA_CACHE_DIR": str(tmp_path / "empty")}
-    rows = [Path(path).read_text("utf-8", "replace") for path in sample_files()]
+    rows = [Path(path).read_text("utf-8", "replace") for path in demo_files()]
     pq.write_table(pa.table({"text": rows}), tmp_path / "a.parquet")
     code = """
 import bpetok.counting.count, bpetok.training.train, bpetok.learning.machine_code

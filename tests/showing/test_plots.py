@@ -10,8 +10,8 @@ import pytest
 
 import bpetok
 from benchmarks import figures
+from bpetok.base.demo import demo_files
 from bpetok.showing import plots
-from bpetok.sources.files import sample_files
 from strategies import TOY
 
 
@@ -38,7 +38,7 @@ def test_measured_figures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """On a few files: every stage, every pattern, every amount of text."""
     monkeypatch.setattr(figures, "VOCAB_SIZE", 600)
     monkeypatch.setattr(figures, "SIZES", [300, 512, 600])
-    files = [file for file in sample_files() if Path(file).stat().st_size > 9000][:20]
+    files = [file for file in demo_files() if Path(file).stat().st_size > 9000][:20]
     with mpl.rc_context(plots.STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         assert {"count", "select", "reduce", "apply"} <= set(texts(figures.phases_figure(files, 2)))

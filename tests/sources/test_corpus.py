@@ -27,10 +27,11 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.compression import COMPRESSED
 from bpetok.sources.corpus import corpus_items, resolve_corpus
-from bpetok.sources.files import COMPRESSED, file_state, opened_bytes
+from bpetok.sources.files import file_state, opened_bytes
 from bpetok.sources.pieces import Cutting
-from bpetok.sources.reading import Context, Reading, ReadOptions, Tally
+from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT, texts
 
@@ -504,7 +505,7 @@ def test_a_file_that_changes_meanwhile_is_refused(
     path = write(tmp_path, name, ["some text"] * 300)
     options = ReadOptions()
     cutting = Cutting(SpecialTokens([]), chunk_size=100)
-    context = Context(options, cutting, "strict", Tally())
+    context = ReadContext(options, cutting, "strict", NullTexts())
     items = corpus_items(resolve_corpus(path, options), context)
     next(items)
     change(path)

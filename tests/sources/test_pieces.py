@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
+from bpetok.base.demo import demo_files
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources import corpus, files
 from bpetok.sources.corpus import Corpus, corpus_items, resolve_corpus
-from bpetok.sources.files import null_ended, resolve_files, sample_files
+from bpetok.sources.files import null_ended, resolve_files
 from bpetok.sources.many_files import file_sizes
 from bpetok.sources.pieces import Cutting, Piece, chunks_of, cut, cut_text, find_cut, text_pieces
-from bpetok.sources.reading import Context, ReadOptions, Tally
+from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
 
 @given(
@@ -92,7 +93,7 @@ def items_of(corpus: Corpus, chunk_size: int, n_threads: int = 1) -> list[Piece]
     """Return the texts of a corpus, of which no chunk is larger than `chunk_size`."""
     cutting = Cutting(SpecialTokens([]), chunk_size=chunk_size)
     options = ReadOptions()
-    context = Context(options, cutting, "strict", Tally(), n_threads)
+    context = ReadContext(options, cutting, "strict", NullTexts(), n_threads)
     chunks = list(chunks_of(corpus_items(corpus, context), chunk_size))
     assert all(len(chunk.data) <= chunk_size for chunk in chunks)
     return [
@@ -157,7 +158,7 @@ def test_no_files_at_all_are_refused() -> None:
 
 def test_sample_files_are_many_and_utf8() -> None:
     """The standard library is there on every machine: megabytes of it."""
-    paths = sample_files()
+    paths = demo_files()
     assert sum(Path(path).stat().st_size for path in paths) > 2_000_000
     for path in paths:
         Path(path).read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from bpetok.sources import arrow, files, jsonl
 from bpetok.sources.corpus import marked_items, resolve_corpus
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.pieces import Chunk, Cutting, cut
-from bpetok.sources.reading import Context, Position, ReadOptions, Tally
+from bpetok.sources.reading import NullTexts, Position, ReadContext, ReadOptions
 from strategies import texts
 
 CHUNK = 200
@@ -85,7 +85,7 @@ def test_what_is_read_from_a_position_on_does_not_depend_on_what_is_before(
 
     def read(start: Position) -> tuple[list[bytes | Position], int]:
         cutting = Cutting(SpecialTokens([b"a"]), pattern, CHUNK)
-        context = Context(options, cutting, "strict", Tally())
+        context = ReadContext(options, cutting, "strict", NullTexts())
         items: list[bytes | Position] = []
         for item in marked_items(corpus, context, start):
             if isinstance(item, Position):
@@ -93,7 +93,7 @@ def test_what_is_read_from_a_position_on_does_not_depend_on_what_is_before(
                 continue
             ends = item.ends.tolist() if isinstance(item, Chunk) else [len(item.data)]
             items += [bytes(item.data[begin:end]) for begin, end in pairwise([0, *ends])]
-        return items, context.tally.n_null
+        return items, context.null_texts.n_null
 
     def texts_of(items: list[bytes | Position]) -> list[bytes | Position]:
         return [item for item in items if not isinstance(item, Position)]
@@ -268,6 +268,6 @@ def test_what_cannot_be_left_out_is_read(tmp_path: Path, monkeypatch: pytest.Mon
             with opened_bytes(str(tmp_path / name), start) as file:
                 assert file.read(7) == data[start : start + 7]
                 assert b"".join(iter(partial(file.read, 1000), b"")) == data[start + 7 :]
-    monkeypatch.setattr(files, "uncompressed", lambda *_: Stream(data))
+    monkeypatch.setattr(files, "decompressed", lambda *_: Stream(data))
     with opened_bytes(str(tmp_path / "a"), 4000) as file:
         assert file.read(7) == data[4000:4007]

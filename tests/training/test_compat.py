@@ -18,9 +18,9 @@ from tokenizers import models, pre_tokenizers, trainers
 
 import bpetok
 import reference
+from bpetok.base.demo import demo_files
 from bpetok.formats.byte_level import from_text
 from bpetok.patterns.builtin import GPT2, LLAMA3
-from bpetok.sources.files import sample_files
 from strategies import TEXT
 
 Merge = tuple[bytes, bytes]
@@ -39,7 +39,7 @@ SETTINGS = settings(
 @pytest.fixture(scope="module")
 def real_text() -> str:
     """Some hundred kilobytes of code and prose."""
-    files = [Path(path) for path in sample_files()[:40]]
+    files = [Path(path) for path in demo_files()[:40]]
     return "".join(path.read_text(encoding="utf-8") for path in files)[:400_000] + TEXT
 
 

@@ -12,14 +12,14 @@ import pytest
 
 import bpetok
 from bpetok import Words
+from bpetok.base.demo import demo_files
 from bpetok.counting.memory import LEFT_MEMORY
-from bpetok.sources.files import sample_files
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
     """The files of the standard library: 8 MB or more."""
-    texts = [Path(path).read_text(encoding="utf-8") for path in sample_files()]
+    texts = [Path(path).read_text(encoding="utf-8") for path in demo_files()]
     return [text for text in texts if text]
 
 

@@ -15,8 +15,8 @@ import rustbpe
 import bpetok
 import reference
 from bpetok import Words
+from bpetok.base.demo import demo_files
 from bpetok.patterns.builtin import GPT2
-from bpetok.sources.files import sample_files
 from bpetok.training import train
 
 TEXTS = [
@@ -53,7 +53,7 @@ def test_all_ways_of_training_give_the_same_tokenizer(tmp_path: Path) -> None:
 
 def test_merges_equal_those_of_rustbpe() -> None:
     """Its tie rule is ours."""
-    texts = [Path(path).read_text(encoding="utf-8") for path in sample_files()[:60]]
+    texts = [Path(path).read_text(encoding="utf-8") for path in demo_files()[:60]]
     theirs = rustbpe.Tokenizer()
     theirs.train_from_iterator(iter(texts), 2000, pattern=GPT2)
     ours = bpetok.train_from_iterator(texts, vocab_size=2000)

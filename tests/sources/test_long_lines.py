@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import jsonl, longlines
+from bpetok.sources import jsonl, long_lines
 from bpetok.sources.jsonl import JsonLines
-from bpetok.sources.longlines import LONGEST_ESCAPE, cut_string
+from bpetok.sources.long_lines import LONGEST_ESCAPE, cut_string
 from bpetok.sources.pieces import Chunk, Cutting, Piece, Read
-from bpetok.sources.reading import Context, Position, ReadOptions, Tally
+from bpetok.sources.reading import NullTexts, Position, ReadContext, ReadOptions
 
 PARTS = ["\\", '"', "\n", "a", " ", "u", "d83d", "\u00e9", "\u4e2d", "\U0001f600", "\x01"]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.characters(), max_size=60).map("".join)
@@ -104,8 +104,8 @@ def found_in(
     data: bytes, read: Read, options: ReadOptions, errors: str
 ) -> tuple[list[tuple[str, bytes]], int] | str:
     """Return texts with their names, and the number of nulls; or what is wrong."""
-    tally = Tally()
-    context = Context(options, Cutting(SpecialTokens([]), chunk_size=64), errors, tally)
+    tally = NullTexts()
+    context = ReadContext(options, Cutting(SpecialTokens([]), chunk_size=64), errors, tally)
     texts: list[tuple[str, bytes]] = []
     try:
         for item in JsonLines("file", context).read_items(read, BEHIND_ONE):
@@ -179,8 +179,8 @@ def test_a_line_says_the_same_read_in_parts_and_as_a_whole(
     data = line + more
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl, "CHUNK_SIZE", bounds[0])
-        patch.setattr(longlines, "PART_SIZE", bounds[0])
-        patch.setattr(longlines, "LONG", bounds[1])
+        patch.setattr(long_lines, "PART_SIZE", bounds[0])
+        patch.setattr(long_lines, "LONG", bounds[1])
         found = found_in(data, read_in_parts(data, sizes), options, errors)
     if isinstance(found, str) and "has a name twice" in found:
         assert is_doubled(line, options, errors)
@@ -239,8 +239,8 @@ def utf16(text: str) -> bytes:
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small bounds: what is long is short enough for a test."""
     monkeypatch.setattr(jsonl, "CHUNK_SIZE", 64)
-    monkeypatch.setattr(longlines, "PART_SIZE", 64)
-    monkeypatch.setattr(longlines, "LONG", 20)
+    monkeypatch.setattr(long_lines, "PART_SIZE", 64)
+    monkeypatch.setattr(long_lines, "LONG", 20)
 
 
 RECORDS = [

@@ -1,0 +1,138 @@
+"""URLs to files of other machines, which fsspec opens."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EBUSY
+from io import SEEK_SET, RawIOBase
+from typing import Any, cast
+
+from bpetok.base.extras import require
+from bpetok.sources.errors import changed_error
+
+
+def is_url(path: str) -> bool:
+    """Tell whether a path is one that fsspec opens."""
+    return "://" in path
+
+
+def expand_url(url: str) -> list[str]:
+    file_system, path = _file_system(url)
+    with _asking(url):
+        file_system.invalidate_cache(path)  # listed by an earlier call, maybe
+        if glob.has_magic(path):
+            found = sorted(file_system.glob(path))
+        elif file_system.isdir(path):
+            found = sorted(
+                name
+                for name in file_system.find(path)
+                if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
+            )
+        else:
+            found = [path] if file_system.exists(path) else []
+    if not found:
+        raise FileNotFoundError(f"no such file: {url!r}")
+    return [file_system.unstrip_protocol(name) for name in found]
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """Raise what goes wrong with another machine as an OSError that names the URL."""
+    try:
+        yield
+    except Exception as error:
+        raise _remote_error(url, error) from error
+
+
+def _remote_error(url: str, error: Exception) -> OSError:
+    kinds = (FileNotFoundError, PermissionError, OSError)  # theirs may take other arguments
+    kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
+    return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    fsspec = require("fsspec", "hub")
+    if url.startswith("hf://"):  # of which fsspec does not name the package
+        require("huggingface_hub", "hub")
+    try:
+        return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))
+    except ImportError as error:  # names the package
+        raise ImportError(f"reading {url} needs another package: {error}") from None
+
+
+def url_state(url: str, *, fresh: bool = False) -> tuple[int, str]:
+    """Return the size of an object and a tag that changes when it is written, if there is one.
+
+    It may be what was listed before, unless `fresh`.
+    """
+    file_system, name = _file_system(url)
+    with _asking(url):
+        if fresh:
+            file_system.invalidate_cache(name)
+        info = file_system.info(name)
+    keys = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
+    tags = (info.get(key) for key in keys)
+    return int(info.get("size") or 0), str(next(filter(None, tags), ""))
+
+
+@contextmanager
+def open_url(url: str) -> Iterator[RemoteFile]:
+    """Open an object; see that it stays as it is."""
+    file_system, name = _file_system(url)
+    before = url_state(url)
+    with _asking(url):
+        opened = file_system.open(name, "rb")
+    with opened:
+        file = RemoteFile(url, opened)
+        try:
+            yield file
+        except Exception:
+            if file.error is None:
+                raise
+            raise file.error from None  # which pyarrow would tell as damage
+    # Some file systems make sure of it (s3fs), others do not (gcsfs).
+    try:
+        after = url_state(url, fresh=True)
+    except FileNotFoundError:
+        after = None
+    if after != before:
+        raise changed_error(url)
+
+
+class RemoteFile(RawIOBase):
+    """Reads an open file of another machine; keeps what went wrong meanwhile as an `error`."""
+
+    mode = "rb"
+
+    def __init__(self, url: str, file: Any) -> None:
+        self._url = url
+        self._file = file
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return cast("bytes", self._file.read(size))
+        except Exception as error:
+            # What s3fs raises where the object is another one has that number.
+            gone = isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == EBUSY
+            self.error = changed_error(self._url) if gone else _remote_error(self._url, error)
+            raise self.error from error
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
