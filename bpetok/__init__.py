@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bpetok.encoding.texts import SpecialTokenError as SpecialTokenError
     from bpetok.patterns.pretokenize import pretokenize as pretokenize
     from bpetok.showing.explanation import Explanation as Explanation
+    from bpetok.showing.lesson import Lesson as Lesson
     from bpetok.showing.report import Report as Report
     from bpetok.showing.report import report as report
     from bpetok.sources.reading import Reading as Reading
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from bpetok.training.train import train as train
     from bpetok.training.train import train_from_iterator as train_from_iterator
     from bpetok.training.train import train_from_words as train_from_words
+    from bpetok.training.watch import watch as watch
 
 
 _MODULE_OF = {
     "Explanation": "showing.explanation",
+    "Lesson": "showing.lesson",
     "Report": "showing.report",
     "SpecialTokenError": "encoding.texts",
     "Estimate": "training.estimate",
@@ -46,6 +49,7 @@ _MODULE_OF = {
     "train": "training.train",
     "train_from_iterator": "training.train",
     "train_from_words": "training.train",
+    "watch": "training.watch",
 }
 
 __all__ = ["__version__", "patterns", *_MODULE_OF]

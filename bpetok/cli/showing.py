@@ -1,4 +1,4 @@
-"""The commands that show: explain, report."""
+"""The commands that show: explain, report, watch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bpetok.cli.common import (
 
 if TYPE_CHECKING:
     from bpetok.showing.explanation import Explanation
+    from bpetok.showing.lesson import Lesson
     from bpetok.showing.report import Report
     from bpetok.tokenizer import Tokenizer
 
@@ -63,6 +64,17 @@ def add_parsers(commands: Any) -> None:
     )
     add_reading(report)
     report.set_defaults(run=run_report)
+    watch = commands.add_parser(
+        "watch", help="train on a small text, and step through it merge by merge"
+    )
+    watch.add_argument("text", metavar="TEXT|FILE", help="a text, or the name of a text file")
+    watch.add_argument(
+        "--vocab-size", type=int, metavar="N", help="256 bytes and up to 300 merges (default: 356)"
+    )
+    watch.add_argument("--lang", default="en", help="language of the page: en or zh")
+    watch.add_argument("--pattern", default="gpt2", help="split pattern (default: %(default)s)")
+    watch.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
+    watch.set_defaults(run=run_watch)
     for command in (explain, report):
         command.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
         command.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
@@ -92,6 +104,27 @@ def run_report(options: argparse.Namespace) -> None:
         for name, path in name_tokenizers(options.tokenizers).items()
     }
     _show(make_report(tokenizers, options.text, options), options.html)
+
+
+def run_watch(options: argparse.Namespace) -> None:
+    """Show how merges are learned from a text."""
+    _check_html(options.html)
+    import bpetok
+
+    text = options.text
+    try:
+        if Path(text).is_file():
+            text = Path(text).read_text(encoding="utf-8")
+        lesson = bpetok.watch(
+            text, vocab_size=options.vocab_size, pattern=options.pattern, lang=options.lang
+        )
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{options.text} is not UTF-8: byte {error.start}") from None
+    except ValueError as error:
+        raise CommandError(error) from None
+    for note in lesson.notes:
+        print(note, file=sys.stderr)
+    _show(lesson, options.html)
 
 
 def check_training_report(options: argparse.Namespace) -> None:
@@ -159,7 +192,7 @@ def _check_html(html: str | None, name: str = "--html") -> None:
         raise CommandError(f"{name}: {describe(error)}") from None
 
 
-def _show(result: Explanation | Report, html: str | None) -> None:
+def _show(result: Explanation | Lesson | Report, html: str | None) -> None:
     if html is not None:
         try:
             result.save(html)

@@ -108,6 +108,9 @@ def test_training_ends_with_a_report_if_asked_for(run, tmp_path):
             "--report: no/r.html",
         ),
         (["train", "--counts", "c", "-o", "n.json", "--report", "r.html"], "needs FILEs: counts"),
+        (["watch", "binary"], "binary is not UTF-8: byte 0"),
+        (["watch", "a", "--lang", "de"], "lang must be one of 'en', 'zh', got 'de'"),
+        (["watch", "a", "--html", "no/w.html"], "--html: no/w.html"),
         (["report", "r.tiktoken"], "r.tiktoken: a .tiktoken file does not say its pattern"),
     ],
 )
@@ -120,6 +123,20 @@ def test_what_is_wrong_is_said_in_one_line(run, tmp_path, arguments, message):
     assert done.stderr.count(b"\n") == 1
     assert message in done.stderr.decode()
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_watching_a_training(run, tmp_path):
+    """A text or a file, as text or as a page; what is cut is said."""
+    assert run("watch", TOY, "--vocab-size", "258").stdout.decode() == (
+        f"{bpetok.watch(TOY, vocab_size=258)}\n"
+    )
+    (tmp_path / "text.txt").write_text(TOY)
+    done = run("watch", "text.txt", "--vocab-size", "900", "--lang", "zh", "--html", "w.html")
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert "只演示前 300 次" in done.stderr.decode()
+    page = (tmp_path / "w.html").read_text("utf-8")
+    assert page == bpetok.watch(TOY, vocab_size=900, lang="zh").to_html()
 
 
 def test_invalid_text_is_replaced_if_asked_for(run):

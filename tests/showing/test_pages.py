@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 import bpetok
+from bpetok.base.display import show_bytes
 from strategies import TEXT, TOY
 
 WIDE, NARROW = (1280, 900), (360, 740)
@@ -47,6 +48,8 @@ def pages(tmp_path_factory):
         {"tok": tok, "a rather long name of a tokenizer": toy}, {"toy": TOY, "other": TEXT}
     )
     report.save(folder / "report.html")
+    bpetok.watch(f"{TOY}中文中文 <b> & 中", vocab_size=276).save(folder / "lesson.html")
+    bpetok.watch(TEXT, vocab_size=300, lang="zh").save(folder / "lesson_zh.html")
     return folder
 
 
@@ -60,8 +63,11 @@ def emulate(browser, size, theme):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
 
 
+PAGES = ["explain.html", "report.html", "lesson.html", "lesson_zh.html"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["explain.html", "report.html"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_works_everywhere(browser, pages, name, theme):
     """Nothing in the console, nothing fetched, under 1 MB, no violation that axe finds."""
     from axe_core_python.base import AXE_SCRIPT
@@ -126,4 +132,60 @@ def test_one_steps_through_the_merges(browser, pages):
     assert len(browser.find_elements(By.CSS_SELECTOR, "tr.now")) == 1
     find("step").send_keys(Keys.END)
     assert words()[0] == ["low"]
+    assert browser.get_log("browser") == []
+
+
+def test_one_watches_a_training(browser, pages):
+    """Stepping through the page finds the merges of `train`, forwards and backwards."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    tok = bpetok.train_from_iterator([f"{TOY}中文中文 <b> & 中"], vocab_size=276)
+    emulate(browser, WIDE, "light")
+    browser.get((pages / "lesson.html").as_uri())
+
+    def find(name):
+        return browser.find_element(By.ID, name)
+
+    def words():
+        return [
+            b"".join(chip.text.encode() for chip in word.find_elements(By.CLASS_NAME, "made"))
+            for word in browser.find_elements(By.CSS_SELECTOR, "#words .word")
+        ]
+
+    assert not find("back").is_enabled()
+    assert find("now").text.startswith("Before the first merge")
+    seen = []
+    for number, (left, right) in enumerate(tok.merges, 1):
+        find("forward").click()
+        lit = browser.find_elements(By.CSS_SELECTOR, "#words .lit")
+        assert len(lit) >= 2, number
+        assert browser.find_elements(By.CSS_SELECTOR, "#words .made") == []
+        assert (
+            f"Merge {number} of {len(tok.merges)}: {show_bytes(left)} + {show_bytes(right)} "
+            in find("now").text
+        )
+        find("forward").click()
+        made = browser.find_elements(By.CSS_SELECTOR, "#words .made")
+        seen.append({chip.text for chip in made})
+    assert seen == [{show_bytes(left + right)} for left, right in tok.merges]
+    assert not find("forward").is_enabled()
+    assert (
+        find("tokens").text == f"{len(tok.encode(f'{TOY}中文中文 <b> & 中'))} tokens of 117 bytes"
+    )
+    find("at").send_keys(Keys.HOME)
+    assert words() == [b""] * len(words())
+    find("at").send_keys(Keys.ARROW_RIGHT)
+    assert "A tie: s + t occurs as often." in find("now").text
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#changes tbody tr")) >= 3
+    find("flat").find_element(By.TAG_NAME, "summary").click()
+    WebDriverWait(browser, 10).until(
+        lambda _: len(browser.find_elements(By.CSS_SELECTOR, "#slots .shard")) == 2
+    )
+    assert browser.find_elements(By.CSS_SELECTOR, "#slots td.lit")
+    find("play").click()
+    assert find("play").text == "Pause"
+    find("play").click()
+    assert find("play").text == "Play"
     assert browser.get_log("browser") == []
