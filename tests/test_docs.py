@@ -8,8 +8,8 @@ import pytest
 import bpetok
 import bpetok.distributed
 from bpetok.cli import main
-from bpetok.showing.explanation import ExplainedWord, MergeStep
-from bpetok.showing.report import SourceReport, TokenizerReport
+from bpetok.showing.measures import SourceReport, TokenizerReport
+from bpetok.showing.steps import ExplainedWord, MergeStep
 from documents import DOCUMENTS, ROOT
 from strategies import TOY
 
@@ -54,9 +54,8 @@ def public_names():
         SourceReport,
         TokenizerReport,
     ):
-        names.update(name for name in dir(kind) if not name.startswith("_"))
-        names.update(getattr(kind, "__dataclass_fields__", ()))
-    return sorted(names - {"__version__"})
+        names.update(dir(kind), getattr(kind, "__dataclass_fields__", ()))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 @pytest.mark.parametrize("name", public_names())

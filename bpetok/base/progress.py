@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-Report: TypeAlias = Callable[[str, int, int | None], object]
-"""Called as report(phase, done, total); total is None where nobody knows it beforehand."""
-Progress: TypeAlias = bool | Report
+OnProgress: TypeAlias = Callable[[str, int, int | None], object]
+"""Called as ``on_progress(phase, done, total)``; total is None while it is not known."""
+Progress: TypeAlias = bool | OnProgress
 
 
 @contextmanager
-def reporting(progress: Progress) -> Iterator[Report]:
+def reporting(progress: Progress) -> Iterator[OnProgress]:
     """Give the function that the pipeline calls as it goes on; close the bars at the end.
 
     Raises

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
     from bpetok.sources.reading import Reading
@@ -27,6 +27,19 @@ class CommandError(Exception):
 def on_terminal() -> bool:
     """Tell whether there is somebody to see progress."""
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def standard_output() -> TextIO:
+    """Return the standard output, for data.
+
+    Raises
+    ------
+    CommandError
+        If it is closed.
+    """
+    if sys.stdout is None:
+        raise CommandError("standard output is closed, so the result can't be written", status=1)
+    return sys.stdout
 
 
 def describe(error: Exception) -> str:
@@ -52,7 +65,7 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield (name, open file) for each file, or standard input if there is none."""
     if not files:
         if sys.stdin is None:
-            raise CommandError("give FILEs, there is no standard input")
+            raise CommandError("give FILEs: standard input is closed")
         yield "standard input", sys.stdin.buffer
     for path in files:
         try:

@@ -1,18 +1,17 @@
-"""The command that tells beforehand what training will take."""
+"""The command that predicts what training needs."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from bpetok.cli.common import CommandError, add_reading, describe, reading_of
+from bpetok.cli.common import CommandError, add_reading, describe, reading_of, standard_output
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
     parser = commands.add_parser(
-        "estimate", help="tell from a sample what training takes: words, memory, time"
+        "estimate", help="predict the words, memory and time of a training from a sample"
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="text, JSON lines, Parquet: as for train"
@@ -23,7 +22,7 @@ def add_parser(commands: Any) -> None:
         "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
     )
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict")
     parser.add_argument(
@@ -40,6 +39,7 @@ def run_estimate(options: argparse.Namespace) -> None:
     """Print an estimate."""
     import bpetok
 
+    output = standard_output()
     try:
         found = bpetok.estimate(
             options.files,
@@ -53,4 +53,4 @@ def run_estimate(options: argparse.Namespace) -> None:
         )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    sys.stdout.write(f"{found}\n")
+    output.write(f"{found}\n")

@@ -14,6 +14,7 @@ from bpetok.cli.common import (
     load_tokenizer,
     open_inputs,
     reading_of,
+    standard_output,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def add_parsers(commands: Any) -> None:
         help="paths and globs (default: the sources of Python's standard library)",
     )
     report.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
     )
     report.add_argument(
         "--errors",
@@ -199,9 +200,11 @@ def _show(result: Explanation | Lesson | Report, html: str | None) -> None:
         except OSError as error:
             raise CommandError(describe(error), status=1) from None
         sys.stderr.write(f"Saved to {html}: open it in a browser.\n")
-    elif sys.stdout.isatty():
+        return
+    output = standard_output()
+    if output.isatty():
         from rich.console import Console
 
-        Console().print(result, soft_wrap=True)  # else it cuts lines at the terminal's width
+        Console().print(result, soft_wrap=True)  # otherwise it cuts lines at the terminal's width
     else:
-        sys.stdout.buffer.write(f"{result}\n".encode())
+        output.buffer.write(f"{result}\n".encode())

@@ -129,7 +129,7 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
         help="text that the expression does not match (default: error, or as --compat does)",
     )
     command.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, else all CPUs"
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
     )
     command.add_argument(
         "--errors",

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from bpetok.base.progress import Progress, Report, reporting
+from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.counting.memory import Bounds
 from bpetok.counting.words import (
     CountOptions,
@@ -228,7 +228,7 @@ def checkpointing(
     return opened(folder, run, [[str(name) for name in corpus.sources] for corpus, _ in job.parts])
 
 
-def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = None) -> Words:
+def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None = None) -> Words:
     """Count the words of all parts and add them up; tell the user how many texts were null."""
     tally = NullTexts()
     words = count_parts(job, report, tally, checkpoint)
@@ -237,7 +237,7 @@ def count_job(job: CountJob, report: Report, checkpoint: Checkpoint | None = Non
 
 
 def count_parts(
-    job: CountJob, report: Report, tally: NullTexts, checkpoint: Checkpoint | None = None
+    job: CountJob, report: OnProgress, tally: NullTexts, checkpoint: Checkpoint | None = None
 ) -> Words:
     """Count the words of all parts and add them up."""
     options = job.options

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_errors, check_special_tokens, check_unmatched, resolve_threads
-from bpetok.base.progress import Report
+from bpetok.base.progress import OnProgress
 from bpetok.base.threads import exhaust, map_threads, map_with_caller
 from bpetok.base.timing import stage
 from bpetok.counting.counters import Counter, make_counters
@@ -333,7 +333,7 @@ def check_count_options(
 def count_pieces(
     pieces: Iterable[Piece | Chunk],
     options: CountOptions,
-    report: Report,
+    report: OnProgress,
     total: int | None,
     chunk_size: int = CHUNK_SIZE,
     bounds: Bounds | None = None,

@@ -1,23 +1,16 @@
-"""How a text becomes tokens: its words, and each merge in the order in which it is applied.
-
-Nothing is merged anew to find out. A token that merge i makes is made of two tokens, each of them
-a byte or made by an earlier merge, so the tokens of a word tell all merges that led to them; and
-since what a merge makes only takes part in later merges, they were applied in the order of rank.
-"""
+"""How a text becomes tokens, as text, in colours and as a page."""
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bpetok.base.display import show_bytes
-from bpetok.base.files import check_writable, write_whole
 from bpetok.encoding.vocab import N_BYTES
-from bpetok.patterns.pretokenize import pretokenize
-from bpetok.patterns.special import SpecialTokens
+from bpetok.showing.explanation_page import explanation_page
+from bpetok.showing.pages import Page
+from bpetok.showing.steps import ExplainedWord, MergeStep, explain_words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,57 +20,8 @@ if TYPE_CHECKING:
 STYLES = ("black on cyan", "black on yellow", "black on magenta", "black on green")
 
 
-@dataclass(frozen=True)
-class MergeStep:
-    """One merge in one word.
-
-    Attributes
-    ----------
-    rank : int
-        Number of the merge, from 0 in learning order.
-    count : int or None
-        How often the pair stood in the training text, if that is known.
-    left, right : bytes
-        The tokens that it joins.
-    token_id : int
-        The id of what it makes.
-    tokens : tuple of bytes
-        The word's tokens after it.
-    made : tuple of int
-        Which of `tokens` it has made.
-    """
-
-    rank: int
-    count: int | None
-    left: bytes
-    right: bytes
-    token_id: int
-    tokens: tuple[bytes, ...]
-    made: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ExplainedWord:
-    """A word of a text, or a special token: from its bytes to its tokens.
-
-    Attributes
-    ----------
-    word : bytes
-    steps : tuple of MergeStep
-    tokens : tuple of bytes
-    ids : tuple of int
-    is_special : bool
-    """
-
-    word: bytes
-    steps: tuple[MergeStep, ...]
-    tokens: tuple[bytes, ...]
-    ids: tuple[int, ...]
-    is_special: bool = False
-
-
 @dataclass(frozen=True, repr=False)
-class Explanation:
+class Explanation(Page):
     """How a text becomes tokens: what `Tokenizer.explain` returns.
 
     ``str`` gives it as plain text, `rich.print` with colours, a notebook shows the page that `save`
@@ -91,6 +35,7 @@ class Explanation:
         The id of each of the 256 bytes.
     """
 
+    _title: ClassVar[str] = "How a text becomes tokens"
     words: tuple[ExplainedWord, ...]
     byte_ids: tuple[int, ...]
 
@@ -131,11 +76,6 @@ class Explanation:
         plain: str = self.__rich__().plain
         return plain.rstrip("\n")
 
-    def _repr_html_(self) -> str | None:
-        from bpetok.showing import pages
-
-        return pages.framed("How a text becomes tokens", self.to_html)
-
     def to_html(self) -> str:
         """Return a page, whole in itself, in which one steps through the merges.
 
@@ -144,87 +84,13 @@ class Explanation:
         MissingExtraError
             If Jinja is not installed: ``pip install "bpetok[report]"``.
         """
-        from bpetok.showing import pages
-
-        return pages.explanation_page(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page of `to_html` to a file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If the folder does not exist or can't be written to, or `path` is a folder.
-        MissingExtraError
-            As `to_html`.
-        """
-        check_writable(path)
-        write_whole(path, self.to_html().encode())
+        return explanation_page(self.words, self.byte_ids)
 
 
 def explain(tokenizer: Tokenizer, data: bytes, allowed_special: Collection[str]) -> Explanation:
     """Return how a text becomes tokens: `Tokenizer.explain`. Requires: UTF-8."""
-    names = tokenizer.special_tokens
-    special = SpecialTokens(name.encode() for name in names if name in allowed_special)
-    explainer = _Explainer(tokenizer)
-    words: list[ExplainedWord] = []
-    at = 0
-    for start, end in [*special.spans(data), (len(data), len(data))]:
-        words += explainer.words(data[at:start])
-        if end > start:
-            token = data[start:end]
-            words.append(ExplainedWord(token, (), (token,), (names[token.decode()],), True))
-        at = end
-    return Explanation(tuple(words), tuple(tokenizer.token_ids[:N_BYTES].tolist()))
-
-
-class _Explainer:
-    """A tokenizer's merges, looked up by id, and the words explained so far."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
-        self.ids = tokenizer.token_ids.tolist()
-        self.numbers = {token_id: number for number, token_id in enumerate(self.ids)}
-        self.pairs = tokenizer.merge_pairs
-        self.counts = tokenizer.merge_counts
-        self.known: dict[str, ExplainedWord] = {}
-
-    def words(self, data: bytes) -> Iterator[ExplainedWord]:
-        for word in pretokenize(data.decode(), self.tokenizer.pattern, unmatched="word"):
-            if word not in self.known:
-                self.known[word] = self.word(word.encode())
-            yield self.known[word]
-
-    def word(self, word: bytes) -> ExplainedWord:
-        ids = tuple(self.tokenizer._encode_word(word))
-        tokens = tuple(map(self.tokenizer.token_bytes, ids))
-        starts = itertools.accumulate(map(len, tokens[:-1]), initial=0)
-        numbers = dict(zip(starts, (self.numbers[token_id] for token_id in ids), strict=True))
-        return ExplainedWord(word, tuple(self.undo(word, numbers))[::-1], tokens, ids)
-
-    def undo(self, word: bytes, numbers: dict[int, int]) -> Iterator[MergeStep]:
-        """Split tokens, given by where they start, until bytes are left: the latest merge first."""
-        while (latest := max(numbers.values())) >= N_BYTES:
-            rank = latest - N_BYTES
-            starts = sorted(numbers)
-            left, right = self.pairs[rank].tolist()
-            left_bytes, right_bytes = self.bytes_of(left), self.bytes_of(right)
-            yield MergeStep(
-                rank=rank,
-                count=None if self.counts is None else int(self.counts[rank]),
-                left=left_bytes,
-                right=right_bytes,
-                token_id=self.ids[latest],
-                tokens=tuple(word[a:b] for a, b in itertools.pairwise([*starts, len(word)])),
-                made=tuple(i for i, start in enumerate(starts) if numbers[start] == latest),
-            )
-            for start in starts:
-                if numbers[start] == latest:
-                    numbers[start] = left
-                    numbers[start + len(left_bytes)] = right
-
-    def bytes_of(self, number: int) -> bytes:
-        return self.tokenizer.token_bytes(self.ids[number])
+    words = explain_words(tokenizer, data, allowed_special)
+    return Explanation(words, tuple(tokenizer.token_ids[:N_BYTES].tolist()))
 
 
 def _word_text(word: ExplainedWord) -> Text:

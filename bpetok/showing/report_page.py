@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bpetok.base.version import __version__
+from bpetok.showing.measures import SourceReport, TokenizerReport
 from bpetok.showing.pages import check_extra, render
-
-if TYPE_CHECKING:
-    from bpetok.showing.report import Report, SourceReport, TokenizerReport
 
 N_POINTS = 200
 """Points of a curve: more can't be seen."""
@@ -25,12 +23,23 @@ MAX_SHOWN_LENGTH = 24
 """Longer tokens share a bar."""
 
 
-def report_page(report: Report) -> str:
-    """Return the page of a report."""
+def report_page(
+    tokenizers: Sequence[TokenizerReport], rows: list[tuple[str, list[str]]], excerpt: bytes
+) -> str:
+    """Return the page of a report.
+
+    Parameters
+    ----------
+    tokenizers : sequence of TokenizerReport
+        On the same sources.
+    rows : list of (label, value for each tokenizer)
+        The summary.
+    excerpt : bytes
+        The beginning of the text, which is shown cut into tokens.
+    """
     check_extra()
     from bpetok.showing import plots
 
-    tokenizers = report.tokenizers
     totals = {one.name: (one, one.total) for one in tokenizers}
     n_sources = len(tokenizers[0].sources)
     first = tokenizers[0]
@@ -47,9 +56,9 @@ def report_page(report: Report) -> str:
     }
     return render(
         "report.html",
-        tokenizers=[_values(one, report.excerpt) for one in tokenizers],
+        tokenizers=[_values(one, excerpt) for one in tokenizers],
         sources=[source.name for source in first.sources],
-        rows=report.rows(),
+        rows=rows,
         plots=figures,
         n_plotted=len(by_source),
         cut_lengths=_is_cut(tokenizers),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from bpetok.base.progress import Progress, Report, reporting
+from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.base.version import __version__
 from bpetok.counting.count import WeightedFiles, checkpointing, count_job, prepare_count
 from bpetok.counting.memory import Bounds
@@ -331,7 +331,7 @@ def _prepare(
     return _Run(learner, facts, before, saved)
 
 
-def _learn(run: _Run, plan: Plan, report: Report) -> Tokenizer:
+def _learn(run: _Run, plan: Plan, report: OnProgress) -> Tokenizer:
     """Learn the merges and make the tokenizer."""
     begin = perf_counter()
 

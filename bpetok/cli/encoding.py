@@ -1,0 +1,175 @@
+"""The commands that encode and decode."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from bpetok.cli.common import (
+    READING,
+    CommandError,
+    add_reading,
+    describe,
+    load_tokenizer,
+    on_terminal,
+    open_inputs,
+    reading_of,
+    standard_output,
+)
+from bpetok.encoding.texts import SpecialTokenError
+
+if TYPE_CHECKING:
+    from bpetok.encoding.id_files import IdFiles
+    from bpetok.tokenizer import Tokenizer
+
+IDS_AT_ONCE = 65_536
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to the subparsers of `bpetok`."""
+    encode = commands.add_parser(
+        "encode", help="text to ids: one line of ids for each input, or --output train.bin"
+    )
+    encode.add_argument(
+        "--special",
+        choices=("refuse", "ids", "text"),
+        default="refuse",
+        help="special tokens in the text: refuse them, give them their ids, or treat them as "
+        "ordinary text (default: %(default)s)",
+    )
+    _add_file_options(encode)
+    encode.set_defaults(run=run_encode)
+    decode = commands.add_parser("decode", help="ids, separated by white space, to text")
+    decode.set_defaults(run=run_decode)
+    for command in (encode, decode):
+        command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
+        command.add_argument("--tokenizer", required=True, metavar="TOK.json")
+
+
+def _add_file_options(encode: argparse.ArgumentParser) -> None:
+    """Add what says how files of ids are written."""
+    encode.add_argument(
+        "--output",
+        metavar="TRAIN.bin",
+        help="write ids as uint16 (uint32 where one is larger) and TRAIN.json about them",
+    )
+    encode.add_argument(
+        "--eot", metavar="TOKEN", help="with --output: a special token to write after each text"
+    )
+    encode.add_argument(
+        "--shard-size",
+        type=int,
+        metavar="N",
+        help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
+    )
+    encode.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="with --output; default: $BPETOK_NUM_THREADS, otherwise all CPUs",
+    )
+    encode.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="with --output: text that is not UTF-8: refuse it or replace what is wrong "
+        "(default: %(default)s)",
+    )
+    encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
+    add_reading(encode, "with --output: ")
+
+
+def run_encode(options: argparse.Namespace) -> None:
+    """Write the ids of texts, to standard output or to files of ids."""
+    tokenizer = load_tokenizer(options.tokenizer)
+    if options.output is not None:
+        _encode_to_file(tokenizer, options)
+        return
+    for name in ("eot", "shard_size", "threads", *READING):
+        if getattr(options, name) is not None:
+            raise CommandError(f"--{name.replace('_', '-')} needs --output")
+    output = standard_output()
+    allowed = "all" if options.special == "ids" else ()
+    disallowed = "all" if options.special == "refuse" else ()
+    for name, file in open_inputs(options.files):
+        try:
+            ids = tokenizer.encode(
+                file.read(), allowed_special=allowed, disallowed_special=disallowed
+            )
+        except SpecialTokenError as error:
+            error.name = name
+            raise _special_token(error) from None
+        except ValueError as error:
+            raise CommandError(f"{name}: {error}") from None
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            separator = " " if start else ""
+            output.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
+        output.write("\n")
+
+
+def _special_token(error: SpecialTokenError) -> CommandError:
+    return CommandError(
+        f"{error.place}; give it its own id with --special ids, or encode it as ordinary text with "
+        "--special text"
+    )
+
+
+def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
+    if not options.files:
+        raise CommandError("give FILEs to encode into --output")
+    reading = reading_of(options)
+    begin = time.perf_counter()
+    try:
+        written = tokenizer.encode_files(
+            options.files,
+            options.output,
+            eot=options.eot,
+            shard_size=options.shard_size,
+            allowed_special="all" if options.special == "ids" else (),
+            disallowed_special="all" if options.special == "refuse" else (),
+            n_threads=options.threads,
+            errors=options.errors,
+            progress=on_terminal() and not options.quiet,
+            **reading,
+        )
+    except SpecialTokenError as error:
+        raise _special_token(error) from None
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    except (OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    if not options.quiet:
+        print(_summary(written, options.output, time.perf_counter() - begin), file=sys.stderr)
+
+
+def _summary(written: IdFiles, output: str, seconds: float) -> str:
+    n_files = len(written.files)
+    files = f"{n_files} file{'' if n_files == 1 else 's'}"
+    saved = output if n_files == 1 else f"{written.files[0]}..."
+    return (
+        f"Encoded in {seconds:.1f} s: {written.n_ids:,} ids of {written.dtype} in {files}.\n"
+        f"Saved to {saved}, described in {written.summary}."
+    )
+
+
+def run_decode(options: argparse.Namespace) -> None:
+    """Write the text of ids to standard output."""
+    output = standard_output().buffer
+    tokenizer = load_tokenizer(options.tokenizer)
+    for name, file in open_inputs(options.files):
+        for number, line in enumerate(file, 1):
+            try:
+                output.write(tokenizer.decode_bytes(_parse_ids(line)))
+            except ValueError as error:
+                raise CommandError(f"{name}, line {number}: {error}") from None
+    output.flush()
+
+
+def _parse_ids(line: bytes) -> list[int]:
+    words = line.split()
+    for word in words:
+        if not word.isdigit() or len(word) > 10:  # int() takes more, such as 1_000
+            raise ValueError(f"{word[:40].decode(errors='replace')!r} is not an id")
+    return list(map(int, words))
