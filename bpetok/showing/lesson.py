@@ -1,93 +1,18 @@
-"""How merges were learned from a small text, step by step: what `bpetok.watch` returns.
-
-Nothing is chosen here: the merges come from the learner. Each is applied again to the different
-words, and what it changes is written down: where its pair occurs, which counts fall and rise, and
-which pair would have been next.
-"""
+"""How merges were learned from a small text: what `bpetok.watch` returns, as text and as a page."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar
 
 from bpetok.base.display import show_bytes
-from bpetok.base.files import check_writable, write_whole
-
-N_BYTES = 256
-
-
-class PairCount(NamedTuple):
-    """A pair of ids, and how often it occurs: words count as often as the text has them."""
-
-    left: int
-    right: int
-    times: int
-
-
-class PairChange(NamedTuple):
-    """What one merge does to the count of a pair of ids."""
-
-    left: int
-    right: int
-    before: int
-    after: int
-
-
-class LessonStep(NamedTuple):
-    """One merge, as it was learned.
-
-    Attributes
-    ----------
-    left, right : int
-        The ids that it joins; the merge with the number i makes the id 256 + i.
-    times : int
-        How often the pair occurs in the text.
-    runner_up : PairCount or None
-        The pair that comes next in the order of the rule; None if no other pair is left.
-    n_places : int
-        In how many places of the different words the pair occurs: what an update has to look at.
-    n_pairs : int
-        How many pairs of neighbours the different words have: what a full recount looks at.
-    changes : tuple of PairChange
-        The counts that fall or rise, the greatest change first.
-    n_tokens : int
-        How many tokens the text has after it.
-    """
-
-    left: int
-    right: int
-    times: int
-    runner_up: PairCount | None
-    n_places: int
-    n_pairs: int
-    changes: tuple[PairChange, ...]
-    n_tokens: int
-
-
-class WordSlots(NamedTuple):
-    """Where a word lies in the learner's flat array.
-
-    Attributes
-    ----------
-    word : int
-        The number of the word.
-    shard : int
-        The shard that owns it: on several threads, each thread works on shards of its own.
-    start : int
-        The slot of its first byte, counted from the shard's first.
-    """
-
-    word: int
-    shard: int
-    start: int
+from bpetok.showing.lesson_page import lesson_page
+from bpetok.showing.lesson_steps import N_BYTES, LessonStep, WordSlots, tokens_of
+from bpetok.showing.pages import Page
 
 
 @dataclass(frozen=True, repr=False)
-class Lesson:
+class Lesson(Page):
     """A training that can be watched, merge by merge.
 
     ``str`` gives the merges as plain text, a notebook shows the page that `save` writes.
@@ -108,6 +33,7 @@ class Lesson:
         The language of the page.
     """
 
+    _title: ClassVar[str] = "How merges are learned"
     words: tuple[tuple[bytes, int], ...]
     steps: tuple[LessonStep, ...]
     rounds: tuple[int, ...]
@@ -123,10 +49,7 @@ class Lesson:
     @property
     def tokens(self) -> list[bytes]:
         """The bytes of each token, by id."""
-        tokens = [bytes([byte]) for byte in range(N_BYTES)]
-        for step in self.steps:
-            tokens.append(tokens[step.left] + tokens[step.right])
-        return tokens
+        return tokens_of(self.steps)
 
     def __repr__(self) -> str:
         return (
@@ -148,11 +71,6 @@ class Lesson:
             lines.append(line)
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str | None:
-        from bpetok.showing import pages
-
-        return pages.framed("How merges are learned", self.to_html)
-
     def to_html(self) -> str:
         """Return a page, whole in itself, in which the training runs forwards and backwards.
 
@@ -161,94 +79,6 @@ class Lesson:
         MissingExtraError
             If Jinja is not installed: ``pip install "bpetok[report]"``.
         """
-        from bpetok.showing.lesson_page import lesson_page
-
-        return lesson_page(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page of `to_html` to a file, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If the folder does not exist or can't be written to, or `path` is a folder.
-        MissingExtraError
-            As `to_html`.
-        """
-        check_writable(path)
-        write_whole(path, self.to_html().encode())
-
-
-def replay(
-    words: Sequence[tuple[bytes, int]], merges: Iterable[tuple[int, int]]
-) -> Iterator[LessonStep]:
-    """Yield what each merge does to the words.
-
-    Pair counts are kept as the learner keeps them: counted once, and then changed only in the words
-    in which a merge's pair occurs.
-    """
-    tokens = [list(word) for word, _ in words]
-    counts: Counter[tuple[int, int]] = Counter()
-    words_with: dict[tuple[int, int], set[int]] = {}
-    for number, ids in enumerate(tokens):
-        for pair in pairwise(ids):
-            counts[pair] += words[number][1]
-            words_with.setdefault(pair, set()).add(number)
-    n_pairs = sum(len(ids) - 1 for ids in tokens)
-    n_tokens = sum(len(ids) * count for ids, (_, count) in zip(tokens, words, strict=True))
-    for new_id, pair in enumerate(merges, N_BYTES):
-        change: Counter[tuple[int, int]] = Counter()
-        best, n_places, n_before = counts[pair], 0, n_pairs
-        runner_up = min(counts.keys() - {pair}, key=lambda p: (-counts[p], p), default=None)
-        for number in sorted(words_with[pair]):
-            count = words[number][1]
-            old, new = tokens[number], merged(tokens[number], pair, new_id)
-            tokens[number] = new
-            n_places += len(old) - len(new)
-            n_tokens -= (len(old) - len(new)) * count
-            for gone in pairwise(old):
-                change[gone] -= count
-                words_with[gone].discard(number)
-            for made in pairwise(new):
-                change[made] += count
-                words_with.setdefault(made, set()).add(number)
-        n_pairs -= n_places
-        yield LessonStep(
-            *pair,
-            best,
-            None if runner_up is None else PairCount(*runner_up, counts[runner_up]),
-            n_places,
-            n_before,
-            _changes(counts, change),
-            n_tokens,
+        return lesson_page(
+            self.words, self.steps, self.rounds, self.slots, notes=self.notes, lang=self.lang
         )
-
-
-def _changes(
-    counts: Counter[tuple[int, int]], change: Counter[tuple[int, int]]
-) -> tuple[PairChange, ...]:
-    """Change the counts of pairs, and return what has changed."""
-    changes = []
-    for pair, difference in change.items():
-        if difference:
-            before = counts[pair]
-            counts[pair] += difference
-            if not counts[pair]:
-                del counts[pair]
-            changes.append(PairChange(*pair, before, before + difference))
-    changes.sort(key=lambda one: (-abs(one.after - one.before), one.left, one.right))
-    return tuple(changes)
-
-
-def merged(ids: Sequence[int], pair: tuple[int, int], new_id: int) -> list[int]:
-    """Return the ids with each place of a pair merged, from the left: ``aaa`` becomes ``X a``."""
-    result: list[int] = []
-    at = 0
-    while at < len(ids):
-        if ids[at : at + 2] == list(pair):
-            result.append(new_id)
-            at += 2
-        else:
-            result.append(ids[at])
-            at += 1
-    return result

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.display import show_bytes
-from bpetok.showing.lesson import N_BYTES, Lesson, LessonStep
+from bpetok.showing.lesson_steps import N_BYTES, LessonStep, WordSlots, tokens_of
 from bpetok.showing.lesson_texts import TEXTS
 from bpetok.showing.pages import render
 
@@ -18,34 +18,47 @@ MAX_CHANGES = 24
 """Changed counts that are shown of one step."""
 
 
-def lesson_page(lesson: Lesson) -> str:
-    """Return the page in which one steps through a training."""
-    texts = TEXTS[lesson.lang]
-    names = [show_bytes(token) for token in lesson.tokens]
-    words = [word for word, _ in lesson.words]
+def lesson_page(
+    counts: Sequence[tuple[bytes, int]],
+    steps: Sequence[LessonStep],
+    rounds: Sequence[int],
+    slots: Sequence[WordSlots],
+    *,
+    notes: Sequence[str],
+    lang: str,
+) -> str:
+    """Return the page in which one steps through a training: see `Lesson`.
+
+    Parameters
+    ----------
+    counts : sequence of (bytes, int)
+        The different words and their counts.
+    """
+    texts = TEXTS[lang]
+    names = [show_bytes(token) for token in tokens_of(steps)]
+    words = [word for word, _ in counts]
+    n_bytes = sum(len(word) * count for word, count in counts)
     return render(
         "lesson.html",
-        lang="zh-Hans" if lesson.lang == "zh" else "en",
+        lang="zh-Hans" if lang == "zh" else "en",
         t=texts,
-        intro=texts["intro"].format(
-            f"{lesson.n_bytes:,}", f"{len(words):,}", f"{len(lesson.steps):,}"
-        ),
-        notes=lesson.notes,
+        intro=texts["intro"].format(f"{n_bytes:,}", f"{len(words):,}", f"{len(steps):,}"),
+        notes=notes,
         rows=[
             (number, names[step.left], names[step.right], names[N_BYTES + number - 1], step)
-            for number, step in enumerate(lesson.steps, 1)
+            for number, step in enumerate(steps, 1)
         ],
         data={
             "t": texts,
             "names": names,
             "bytes": base64.b64encode(b"".join(words)).decode(),
             "lengths": list(map(len, words)),
-            "counts": [count for _, count in lesson.words],
-            "closed": ",".join(_closings(words, lesson.steps)),
-            "steps": [_step(step) for step in lesson.steps],
-            "rounds": _rounds(lesson.steps, lesson.rounds),
-            "slots": lesson.slots,
-            "nBytes": lesson.n_bytes,
+            "counts": [count for _, count in counts],
+            "closed": ",".join(_closings(words, steps)),
+            "steps": [_step(step) for step in steps],
+            "rounds": _rounds(steps, rounds),
+            "slots": slots,
+            "nBytes": n_bytes,
         },
     )
 

@@ -12,7 +12,8 @@ from bpetok.learning.learner import Learner, Tuning
 from bpetok.learning.packing import pack
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.pretokenize import pretokenize
-from bpetok.showing.lesson import N_BYTES, Lesson, WordSlots, replay
+from bpetok.showing.lesson import Lesson
+from bpetok.showing.lesson_steps import N_BYTES, WordSlots, replay
 from bpetok.showing.lesson_texts import TEXTS
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import bpetok
 import reference
-from bpetok.showing.lesson import LessonStep, PairCount, merged, replay
-from bpetok.showing.lesson_page import MAX_CHANGES, lesson_page
+from bpetok.showing.lesson_page import MAX_CHANGES
+from bpetok.showing.lesson_steps import LessonStep, PairCount, merged, replay
 from bpetok.showing.lesson_texts import TEXTS
 from bpetok.training.watch import MAX_BYTES, MAX_MERGES
 from strategies import TEXT, TOY, texts
@@ -144,7 +144,7 @@ def test_the_largest_page_is_below_a_megabyte() -> None:
     lesson = bpetok.watch("".join(text), vocab_size=556)
     assert len(lesson.steps) == MAX_MERGES
     assert max(len(step.changes) for step in lesson.steps) > MAX_CHANGES
-    assert len(lesson_page(lesson).encode()) < 1_000_000
+    assert len(lesson.to_html().encode()) < 1_000_000
 
 
 def test_a_lesson_is_saved_whole_and_shown_in_a_notebook(tmp_path: Path) -> None:
