@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_integer, check_special_tokens
-from bpetok.base.files import read_bounded, write_whole
+from bpetok.base.files import write_whole
 from bpetok.encoding.decoder import Decoder
 from bpetok.encoding.decoding import Decoding
 from bpetok.encoding.encoder import Encoder
@@ -21,8 +21,9 @@ from bpetok.encoding.vocab import (
     check_merge_counts,
     check_merges,
 )
+from bpetok.formats import native
 from bpetok.formats.conversions import Conversions
-from bpetok.formats.native import from_json, to_json
+from bpetok.formats.files import naming_file
 from bpetok.patterns.builtin import check_pattern, scanner_of
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from typing_extensions import Self
 
     from bpetok.encoding.facts import TrainingFacts
     from bpetok.encoding.vocab import Counts, Merges
-
-MAX_FILE_BYTES = 1 << 28  # a million merges with their counts take some 30 MB
 
 
 class Tokenizer(Encoding, Decoding, Conversions):
@@ -315,7 +315,7 @@ class Tokenizer(Encoding, Decoding, Conversions):
             counts = memoryview(self._counts).cast("q").tolist()
         if with_training and self._training is not None:
             facts = self._training.to_json()
-        return to_json(
+        return native.to_json(
             pairs=memoryview(self._pairs).cast("i").tolist(),
             pattern=self._pattern,
             special_tokens=self._special_tokens,
@@ -325,7 +325,7 @@ class Tokenizer(Encoding, Decoding, Conversions):
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the tokenizer that `save` has written to a file.
 
         Raises
@@ -335,13 +335,9 @@ class Tokenizer(Encoding, Decoding, Conversions):
         ValueError
             If it is not a whole tokenizer; the message names the file and the place in it.
         """
-        data = read_bounded(path, MAX_FILE_BYTES)
-        try:
-            return cls(**from_json(data))
-        except RecursionError:
-            raise ValueError(f"{os.fspath(path)}: is not a tokenizer: nested too deeply") from None
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(path)}: is not a tokenizer: {error}") from None
+        parts = native.read(path)
+        with naming_file(path, what=native.WHAT):
+            return cls(**parts._asdict())
 
 
 def _restore(

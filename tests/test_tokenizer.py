@@ -397,7 +397,7 @@ DAMAGED = {
     ),
     "version": (small_file(version=2), "version must be 1, got 2"),
     "no merges": (small_file(merges=None), "merges must be an array, got None"),
-    "twice": (small_file()[:-1] + b', "merges": []}', "a name stands twice"),
+    "twice": (small_file()[:-1] + b', "merges": []}', "a name occurs twice"),
     "merges of text": (small_file(merges=["a b", "c d"]), r"merges\[0\] must be a pair"),
     "letters": (small_file(merges=[["a", "b"], [256, 99]]), r"merges\[0\] must be an int"),
     "fractions": (small_file(merges=[[97.0, 98], [256, 99]]), r"merges\[0\] must be an int"),
@@ -455,7 +455,7 @@ def test_whatever_happens_to_a_file_it_loads_or_is_refused(tmp_path_factory, sta
 
 def test_a_file_without_end_is_not_read_to_its_end(tmp_path, monkeypatch):
     """Memory is bounded by the largest file that is accepted."""
-    monkeypatch.setattr("bpetok.tokenizer.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("bpetok.base.files.MAX_FILE_BYTES", 1000)
     (tmp_path / "tok.json").write_bytes(b" " * 1001)
     with pytest.raises(ValueError, match=r"tok.json: must be at most 1000 bytes long"):
         Tokenizer.load(tmp_path / "tok.json")

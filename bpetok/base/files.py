@@ -10,8 +10,11 @@ from pathlib import Path
 
 from bpetok.base.checks import shorten
 
+MAX_FILE_BYTES = 1 << 28
+"""Of a file that is read as a whole. A million merges with their counts take about 30 MB."""
 
-def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+
+def read_bounded(path: str | os.PathLike[str]) -> bytes:
     """Return what a file holds.
 
     Raises
@@ -19,12 +22,12 @@ def read_bounded(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     OSError
         If it can't be read; the error names it.
     ValueError
-        If it holds more than `max_bytes`; no more than that is read.
+        If it holds more than `MAX_FILE_BYTES`; no more than that is read.
     """
     with check_path(path).open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise ValueError(f"{os.fspath(path)}: must be at most {max_bytes} bytes long")
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"{os.fspath(path)}: must be at most {MAX_FILE_BYTES} bytes long")
     return data
 
 

@@ -53,12 +53,28 @@ def describe(error: Exception) -> str:
 
 def load_tokenizer(path: str, pattern: str | None = None, name: str = "--tokenizer") -> Tokenizer:
     """Return the tokenizer of a file or folder of any format; `name` is said in the error."""
-    from bpetok.formats.detection import load_any
-
     try:
-        return load_any(path, pattern)
+        return _load_any(path, pattern)
     except (ValueError, OSError) as error:
         raise CommandError(f"{name}: {describe(error)}") from None
+
+
+def _load_any(path: str, pattern: str | None) -> Tokenizer:
+    from bpetok.formats.detection import detect
+    from bpetok.tokenizer import Tokenizer
+
+    form = detect(path)
+    if form == "huggingface":
+        return Tokenizer.from_pretrained(path)
+    if form == "gpt2":
+        return Tokenizer.from_gpt2(Path(path, "vocab.json"), Path(path, "merges.txt"))
+    if form == "minbpe":
+        return Tokenizer.from_minbpe(path)
+    if form == "bpetok":
+        return Tokenizer.load(path)
+    if pattern is None:
+        raise ValueError(f"{path}: a .tiktoken file does not say its pattern, so give one")
+    return Tokenizer.from_tiktoken(path, pattern=pattern)
 
 
 def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:

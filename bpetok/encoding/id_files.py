@@ -151,7 +151,7 @@ def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
 
 def _names_in_summary(path: Path) -> set[str]:
     try:
-        content = json.loads(read_bounded(path, 1 << 28))
+        content = json.loads(read_bounded(path))
         if content["format"] == FORMAT:
             return {str(file["name"]) for file in content["files"]}
     except (ValueError, RecursionError, TypeError, LookupError):

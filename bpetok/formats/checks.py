@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
 from bpetok.encoding.vocab import N_BYTES
+from bpetok.formats.parts import Parts
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -53,7 +54,7 @@ def check_ids_equal(
     Parameters
     ----------
     special : bool
-        Whether `encode` gives special tokens their ids; else they are text like any other.
+        Whether `encode` gives special tokens their ids; otherwise they are text like any other.
 
     Raises
     ------
@@ -72,10 +73,18 @@ def check_ids_equal(
             )
 
 
+def encoder_of(parts: Parts) -> Callable[[str], Sequence[int]]:
+    """Return what encodes with the parts that a reader found, special tokens in the text too."""
+    from bpetok.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer(**parts._asdict())
+    return lambda text: tokenizer.encode(text, allowed_special="all")
+
+
 def names_within_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each special token that begins with others, and the longest of these.
 
-    Readers differ in which of the two they find where the longer one stands.
+    Readers differ in which of the two they find where the longer one occurs.
     """
     begun: list[str] = []  # each begins with the one before it
     for name in sorted(names):
@@ -98,7 +107,7 @@ def check_tokens_differ(tokenizer: Tokenizer) -> None:
     for token_id, token in ordinary_tokens(tokenizer):
         if token in seen:
             raise ValueError(
-                f"the ids {seen[token]} and {token_id} both stand for {shorten(token)}, but this "
+                f"the ids {seen[token]} and {token_id} both mean {shorten(token)}, but this "
                 "format can give one id only to the same bytes; Tokenizer.save keeps both"
             )
         seen[token] = token_id
@@ -109,9 +118,9 @@ def check_ranks_mean_merges(tokenizer: Tokenizer) -> None:
 
     That is how tiktoken works, which is given the tokens and their ranks, not the merges. It gives
     equal ids if ids grow in the order of the merges and each token alone is encoded as itself. (Two
-    tokens that stand next to each other when all merges before some rank have been made are what
-    the two together, as a word of their own, had come to by then. So if all words that spell a
-    token come to it by its own merge, no other pair that spells it ever stands in a text.)
+    tokens that are neighbours when all merges before some rank have been made are what the two
+    together, as a word of their own, had come to by then. So if all words that spell a token come
+    to it by its own merge, no other pair that spells it ever occurs in a text.)
     """
     check_tokens_differ(tokenizer)
     before = -1

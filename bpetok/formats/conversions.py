@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from bpetok.base.checks import shorten
+from bpetok.formats.files import naming_file
+from bpetok.formats.parts import Parts
 
 if TYPE_CHECKING:
     import tiktoken
     import tokenizers
     import transformers
+    from typing_extensions import Self
 
     from bpetok.tokenizer import Tokenizer
 
@@ -100,7 +103,7 @@ class Conversions:
         return huggingface.to_transformers(self._tokenizer(), roles, chat_template)
 
     @classmethod
-    def from_pretrained(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def from_pretrained(cls, path: str | os.PathLike[str]) -> Self:
         """Return the tokenizer of a tokenizer.json, or of a folder that holds one.
 
         All tokens that are matched in the text before it is split ("added_tokens") become special
@@ -116,7 +119,8 @@ class Conversions:
         """
         from bpetok.formats import huggingface
 
-        return huggingface.from_file(path)
+        file = huggingface.find_file(path)
+        return cls._from_parts(huggingface.read(file), file)
 
     # ---- tiktoken ----
 
@@ -149,7 +153,7 @@ class Conversions:
         *,
         pattern: str | None = None,
         special_tokens: Mapping[str, int] | None = None,
-    ) -> Tokenizer:
+    ) -> Self:
         """Return the tokenizer of an Encoding, or of a file of ranks.
 
         Parameters
@@ -173,12 +177,12 @@ class Conversions:
         if isinstance(source, str | os.PathLike):
             if pattern is None:
                 raise ValueError("pattern must be given for a file of ranks, which holds none")
-            return tiktoken.from_file(source, pattern, special_tokens or {})
+            return cls._from_parts(tiktoken.read(source, pattern, special_tokens or {}), source)
         if special_tokens is not None:
             raise ValueError("special_tokens must not be given for an Encoding, which has its own")
         if not hasattr(source, "_mergeable_ranks"):
             raise TypeError(f"source must be a tiktoken.Encoding or a path, got {shorten(source)}")
-        return tiktoken.from_encoding(source, pattern)
+        return cls._from_parts(tiktoken.read_encoding(source, pattern))
 
     # ---- GPT-2 ----
 
@@ -201,7 +205,7 @@ class Conversions:
         merges: str | os.PathLike[str],
         *,
         special_tokens: Iterable[str] | None = None,
-    ) -> Tokenizer:
+    ) -> Self:
         """Return the tokenizer of a vocab.json and a merges.txt.
 
         Parameters
@@ -220,7 +224,7 @@ class Conversions:
         """
         from bpetok.formats import gpt2
 
-        return gpt2.from_files(vocab, merges, special_tokens)
+        return cls._from_parts(gpt2.read(vocab, merges, special_tokens), vocab, merges)
 
     # ---- minbpe ----
 
@@ -240,7 +244,7 @@ class Conversions:
         minbpe.save_minbpe(self._tokenizer(), prefix)
 
     @classmethod
-    def from_minbpe(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def from_minbpe(cls, path: str | os.PathLike[str]) -> Self:
         """Return the tokenizer of a .model file of minbpe's RegexTokenizer or BasicTokenizer.
 
         The latter's has no pattern, and a text is one word: "none" is its pattern then.
@@ -255,7 +259,14 @@ class Conversions:
         """
         from bpetok.formats import minbpe
 
-        return minbpe.from_file(path)
+        return cls._from_parts(minbpe.read(path), path)
+
+    @classmethod
+    def _from_parts(cls, parts: Parts, *paths: str | os.PathLike[str]) -> Self:
+        if not paths:
+            return cls(**parts._asdict())
+        with naming_file(*paths):
+            return cls(**parts._asdict())
 
     def _tokenizer(self) -> Tokenizer:
         return cast("Tokenizer", self)

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING
 from bpetok.base.checks import check_special_tokens, shorten
 from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.formats.byte_level import from_text, to_text
-from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
-from bpetok.formats.native import read_json
-from bpetok.formats.recovery import from_merges, reading
+from bpetok.formats.checks import (
+    check_ids_equal,
+    check_tokens_differ,
+    encoder_of,
+    ordinary_tokens,
+)
+from bpetok.formats.files import naming_file, read_json
+from bpetok.formats.parts import Parts
+from bpetok.formats.recovery import from_merges
 from bpetok.patterns.scan import check_utf8, split_words
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-MAX_FILE_BYTES = 1 << 28
 HEADER = "#version: 0.2"
 
 
@@ -55,10 +60,8 @@ def _check_files(tokenizer: Tokenizer, vocab_file: bytes, merges_file: bytes) ->
     try:
         import tokenizers
     except ImportError:
-        same = parse(vocab_file, merges_file, tokenizer.special_tokens)
-        check_ids_equal(
-            tokenizer, lambda text: same.encode(text, allowed_special="all"), "the files"
-        )
+        same = encoder_of(parse(vocab_file, merges_file, tokenizer.special_tokens))
+        check_ids_equal(tokenizer, same, "the files")
         return
     with tempfile.TemporaryDirectory() as folder:
         vocab, merges = Path(folder, "vocab.json"), Path(folder, "merges.txt")
@@ -70,23 +73,23 @@ def _check_files(tokenizer: Tokenizer, vocab_file: bytes, merges_file: bytes) ->
     check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
 
 
-def from_files(
+def read(
     vocab: str | os.PathLike[str],
     merges: str | os.PathLike[str],
     special_tokens: Iterable[str] | None,
-) -> Tokenizer:
-    """Return the tokenizer of such files; `special_tokens` as in `parse`."""
+) -> Parts:
+    """Return the parts of a tokenizer from such files; `special_tokens` as in `parse`."""
     names = None if special_tokens is None else check_special_tokens(special_tokens)
-    vocab_data = read_bounded(vocab, MAX_FILE_BYTES)
-    merges_data = read_bounded(merges, MAX_FILE_BYTES)
-    files = f"{os.fspath(vocab)}, {os.fspath(merges)}"
-    return reading(files, lambda: parse(vocab_data, merges_data, names))
+    vocab_data = read_bounded(vocab)
+    merges_data = read_bounded(merges)
+    with naming_file(vocab, merges):
+        return parse(vocab_data, merges_data, names)
 
 
 def parse(
     vocab_data: bytes, merges_data: bytes, special_tokens: Iterable[str] | None = None
-) -> Tokenizer:
-    """Return the tokenizer of what such files hold.
+) -> Parts:
+    """Return the parts of a tokenizer from what such files hold.
 
     Parameters
     ----------
@@ -102,18 +105,19 @@ def parse(
     for name in special:
         if name not in vocab:
             raise ValueError(f"the special token {shorten(name)} is not in the vocabulary")
-    ids: dict[bytes, int] = {}
+    ids: dict[str, int] = {}
     for name, token_id in vocab.items():
         if type(token_id) is not int:
             raise ValueError(
                 f"the id of {shorten(name)} must be an integer, got {shorten(token_id)}"
             )
         if name not in special:
-            ids[from_text(name)] = token_id
+            from_text(name)
+            ids[name] = token_id
     return from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
 
 
-def _find_special(vocab: Iterable[str], merges: Iterable[tuple[bytes, bytes]]) -> set[str]:
+def _find_special(vocab: Iterable[str], merges: Iterable[tuple[str, str]]) -> set[str]:
     """Return what no merge makes, but for what is one word: there a merge must be missing."""
     made = {left + right for left, right in merges}
     special: set[str] = set()
@@ -123,17 +127,17 @@ def _find_special(vocab: Iterable[str], merges: Iterable[tuple[bytes, bytes]]) -
         except ValueError:
             special.add(name)
             continue
-        if token not in made and check_utf8(token) < 0 and len(split_words(token)) > 1:
+        if name not in made and check_utf8(token) < 0 and len(split_words(token)) > 1:
             special.add(name)
     return special
 
 
-def _parse_merges(data: bytes) -> list[tuple[bytes, bytes]]:
+def _parse_merges(data: bytes) -> list[tuple[str, str]]:
     try:
         lines = data.decode().split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} of the merges is not UTF-8") from None
-    merges = []
+    merges: list[tuple[str, str]] = []
     for number, line in enumerate(lines, 1):
         if (number == 1 and line.startswith("#version")) or not line.strip():
             continue
@@ -143,7 +147,8 @@ def _parse_merges(data: bytes) -> list[tuple[bytes, bytes]]:
                 f"line {number} of the merges: {shorten(line)} is not a pair of tokens"
             )
         try:
-            merges.append((from_text(parts[0]), from_text(parts[1])))
+            from_text(parts[0] + parts[1])
         except ValueError as error:
             raise ValueError(f"line {number} of the merges: {error}") from None
+        merges.append((parts[0], parts[1]))
     return merges

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.formats.byte_level import to_text
-from bpetok.formats.checks import check_ids_equal, check_tokens_differ, ordinary_tokens
-from bpetok.formats.native import read_json
-from bpetok.formats.recovery import reading
-from bpetok.formats.tokenizer_json import from_document
+from bpetok.formats.checks import (
+    check_ids_equal,
+    check_tokens_differ,
+    encoder_of,
+    ordinary_tokens,
+)
+from bpetok.formats.files import naming_file, read_json
+from bpetok.formats.parts import Parts
+from bpetok.formats.tokenizer_json import parse
 from bpetok.patterns.builtin import expression_of
 
 if TYPE_CHECKING:
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
 
     from bpetok.tokenizer import Tokenizer
 
-MAX_FILE_BYTES = 1 << 28
 TEMPLATE = "chat_template.jinja"
 READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_templates")
 """What older versions of transformers have written, and read with every tokenizer.json."""
@@ -53,7 +57,7 @@ def save_pretrained(
     target.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_whole(target / name, data)
-    if read_json(read_bounded(target / "tokenizer.json", MAX_FILE_BYTES)) != document:
+    if read_json(read_bounded(target / "tokenizer.json")) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
 
 
@@ -208,19 +212,20 @@ def check(tokenizer: Tokenizer, document: dict[str, Any]) -> None:
     try:
         import tokenizers
     except ImportError:
-        theirs = from_document(document)
-        check_ids_equal(
-            tokenizer, lambda text: theirs.encode(text, allowed_special="all"), "the file"
-        )
+        check_ids_equal(tokenizer, encoder_of(parse(document)), "the file")
         return
     other = tokenizers.Tokenizer.from_str(json.dumps(document))
     check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
 
 
-def from_file(path: str | os.PathLike[str]) -> Tokenizer:
-    """Return the tokenizer of a tokenizer.json, or of the folder that holds one."""
+def find_file(path: str | os.PathLike[str]) -> Path:
+    """Return the tokenizer.json that is meant: the path itself, or the one in that folder."""
     file = check_path(path)
-    if file.is_dir():
-        file /= "tokenizer.json"
-    data = read_bounded(file, MAX_FILE_BYTES)
-    return reading(file, lambda: from_document(read_json(data)))
+    return file / "tokenizer.json" if file.is_dir() else file
+
+
+def read(file: Path) -> Parts:
+    """Return the parts of a tokenizer from a tokenizer.json."""
+    data = read_bounded(file)
+    with naming_file(file):
+        return parse(read_json(data))

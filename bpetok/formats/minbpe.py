@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from bpetok.base.checks import shorten
 from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.encoding.vocab import N_BYTES
-from bpetok.formats.checks import check_ids_equal, names_within_names
-from bpetok.formats.recovery import reading
+from bpetok.formats.checks import check_ids_equal, encoder_of, names_within_names
+from bpetok.formats.files import naming_file
+from bpetok.formats.parts import Pair, Parts
 from bpetok.patterns.builtin import check_expression, expression_of
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-MAX_FILE_BYTES = 1 << 28
 HEADER = "minbpe v1"
 
 
@@ -40,8 +40,7 @@ def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
     lines += [f"{name} {token_id}" for name, token_id in longest_first]
     lines += [f"{left} {right}" for left, right in tokenizer.merge_pairs.tolist()]
     model = ("\n".join(lines) + "\n").encode()
-    same = parse(model)
-    check_ids_equal(tokenizer, lambda text: same.encode(text, allowed_special="all"), "the file")
+    check_ids_equal(tokenizer, encoder_of(parse(model)), "the file")
     base = os.fspath(check_path(prefix))
     write_whole(f"{base}.model", model)
     write_whole(f"{base}.vocab", render_vocab(tokenizer).encode())
@@ -67,16 +66,15 @@ def _render(token: bytes) -> str:
     )
 
 
-def from_file(path: str | os.PathLike[str]) -> Tokenizer:
-    """Return the tokenizer of a .model file."""
-    data = read_bounded(path, MAX_FILE_BYTES)
-    return reading(os.fspath(path), lambda: parse(data))
+def read(path: str | os.PathLike[str]) -> Parts:
+    """Return the parts of a tokenizer from a .model file."""
+    data = read_bounded(path)
+    with naming_file(path):
+        return parse(data)
 
 
-def parse(data: bytes) -> Tokenizer:
-    """Return the tokenizer of what a .model file holds."""
-    from bpetok.tokenizer import Tokenizer
-
+def parse(data: bytes) -> Parts:
+    """Return the parts of a tokenizer from what a .model file holds."""
     try:
         lines = data.decode().split("\n")
     except UnicodeDecodeError as error:
@@ -86,7 +84,7 @@ def parse(data: bytes) -> Tokenizer:
     if len(lines) < 3:
         raise ValueError(f"line {len(lines)}: the file ends before the number of special tokens")
     expression = lines[1].strip()
-    (n_special,) = _numbers(lines, 3, 1)
+    n_special = _numbers(lines, 3, 1)[0]
     if n_special and not expression:
         raise ValueError(
             f"line 3: {n_special} special tokens, but without a pattern in line 2 it is a "
@@ -103,15 +101,15 @@ def parse(data: bytes) -> Tokenizer:
             )
         special[parts[0]] = int(parts[1])
     _check_longest_first(special)
-    pairs = [
-        _numbers(lines, number, 2)
+    pairs: list[Pair] = [
+        _pair(lines, number)
         for number in range(4 + n_special, len(lines) + 1)
         if lines[number - 1].strip()
     ]
     if lines[-1].strip():
         raise ValueError(f"line {len(lines)}: the file is cut off, its last line has no end")
     pattern = check_expression(expression) if expression else "none"
-    return Tokenizer(merges=pairs, pattern=pattern, special_tokens=special)
+    return Parts(merges=pairs, pattern=pattern, special_tokens=special)
 
 
 def _check_longest_first(special: Mapping[str, int]) -> None:
@@ -131,6 +129,11 @@ def _numbers(lines: list[str], number: int, n: int) -> list[int]:
         what = "a number" if n == 1 else "a pair"
         raise ValueError(f"line {number}: {shorten(lines[number - 1])} is not {what}")
     return list(map(int, parts))
+
+
+def _pair(lines: list[str], number: int) -> Pair:
+    left, right = _numbers(lines, number, 2)
+    return left, right
 
 
 def _is_number(text: str) -> bool:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bpetok.base.checks import shorten
+from bpetok.base.files import read_bounded
 from bpetok.encoding.facts import TrainingFacts
+from bpetok.formats.files import naming_file, read_json
+from bpetok.formats.parts import Parts
 
 FORMAT = "bpetok tokenizer"
 FORMAT_VERSION = 1
-
-# A file of 256 MiB could hold a hundred million lists, some 7 GB of memory. A million merges with
-# their counts or ids have four million commas.
-MAX_COMMAS = 1 << 23
+WHAT = "is not a tokenizer: "
+"""What errors say of a file that is none."""
 
 
 def to_json(
@@ -45,8 +46,21 @@ def to_json(
     return text.encode()
 
 
-def from_json(data: bytes) -> dict[str, Any]:
-    """Return the parameters of a Tokenizer from such a file.
+def read(path: str | os.PathLike[str]) -> Parts:
+    """Return the parts of a tokenizer from such a file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it can't be read, or is none; the message names the file.
+    """
+    data = read_bounded(path)
+    with naming_file(path, what=WHAT):
+        return parse(data)
+
+
+def parse(data: bytes) -> Parts:
+    """Return the parts of a tokenizer from what such a file holds.
 
     Raises
     ------
@@ -68,33 +82,12 @@ def from_json(data: bytes) -> dict[str, Any]:
     ):
         if not isinstance(content.get(name), kind):
             raise ValueError(f"{name} must be {json_kind}, got {shorten(content.get(name))}")
-    names = ("merges", "pattern", "special_tokens", "merge_counts", "token_ids")
     facts = content.get("training")
-    return {name: content.get(name) for name in names} | {
-        "training": None if facts is None else TrainingFacts.from_json(facts)
-    }
-
-
-def read_json(data: bytes) -> Any:
-    """Return what a JSON file holds.
-
-    Raises
-    ------
-    ValueError, RecursionError
-        If it is not UTF-8 or not JSON, holds more than MAX_COMMAS values, or an object has a name
-        twice; or is nested too deeply.
-    """
-    n_commas = data.count(b",")
-    if n_commas > MAX_COMMAS:
-        raise ValueError(f"it has {n_commas} commas, more values than {MAX_COMMAS}")
-    try:
-        return json.loads(data.decode(), object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8") from None
-
-
-def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(items)
-    if len(unique) < len(items):
-        raise ValueError("a name stands twice in one object")
-    return unique
+    return Parts(
+        merges=content["merges"],
+        pattern=content["pattern"],
+        special_tokens=content["special_tokens"],
+        token_ids=content.get("token_ids"),
+        merge_counts=content.get("merge_counts"),
+        training=None if facts is None else TrainingFacts.from_json(facts),
+    )

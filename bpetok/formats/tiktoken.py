@@ -13,18 +13,19 @@ from bpetok.base.files import read_bounded, write_whole
 from bpetok.formats.checks import (
     check_ids_equal,
     check_ranks_mean_merges,
+    encoder_of,
     names_within_names,
     ordinary_tokens,
 )
-from bpetok.formats.recovery import from_ranks, reading
+from bpetok.formats.files import naming_file
+from bpetok.formats.parts import Parts
+from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import check_expression, expression_of
 
 if TYPE_CHECKING:
     import tiktoken
 
     from bpetok.tokenizer import Tokenizer
-
-MAX_FILE_BYTES = 1 << 28
 
 
 def to_tiktoken(tokenizer: Tokenizer, name: str) -> tiktoken.Encoding:
@@ -67,8 +68,8 @@ def _check_file(tokenizer: Tokenizer, data: bytes) -> None:
     try:
         import tiktoken
     except ImportError:
-        same = from_ranks(ranks, tokenizer.pattern, {})
-        check_ids_equal(tokenizer, same.encode_ordinary, "the file", special=False)
+        same = encoder_of(from_ranks(ranks, tokenizer.pattern, {}))
+        check_ids_equal(tokenizer, same, "the file", special=False)
         return
     encoding = tiktoken.Encoding(
         "the file",
@@ -79,8 +80,8 @@ def _check_file(tokenizer: Tokenizer, data: bytes) -> None:
     check_ids_equal(tokenizer, encoding.encode_ordinary, "tiktoken", special=False)
 
 
-def from_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Tokenizer:
-    """Return the tokenizer that gives the ids of an Encoding."""
+def read_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Parts:
+    """Return the parts of a tokenizer that gives the ids of an Encoding."""
     for name, begin in names_within_names(encoding._special_tokens):
         if encoding.encode(name, allowed_special="all") != [encoding._special_tokens[name]]:
             raise ValueError(
@@ -94,12 +95,11 @@ def from_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Tokenizer
     )
 
 
-def from_file(
-    path: str | os.PathLike[str], pattern: str, special_tokens: Mapping[str, int]
-) -> Tokenizer:
-    """Return the tokenizer of a file of ranks, which holds neither pattern nor special tokens."""
-    data = read_bounded(path, MAX_FILE_BYTES)
-    return reading(os.fspath(path), lambda: from_ranks(parse_ranks(data), pattern, special_tokens))
+def read(path: str | os.PathLike[str], pattern: str, special_tokens: Mapping[str, int]) -> Parts:
+    """Return the parts of a tokenizer from a file of ranks, which has no pattern of its own."""
+    data = read_bounded(path)
+    with naming_file(path):
+        return from_ranks(parse_ranks(data), pattern, special_tokens)
 
 
 def parse_ranks(data: bytes) -> dict[bytes, int]:
@@ -108,7 +108,7 @@ def parse_ranks(data: bytes) -> dict[bytes, int]:
     Raises
     ------
     ValueError
-        If a line is not a token in base64 and a number, or a token or a rank stands twice.
+        If a line is not a token in base64 and a number, or a token or a rank occurs twice.
     """
     ranks: dict[bytes, int] = {}
     taken: set[int] = set()

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from bpetok.base.checks import shorten
 from bpetok.formats.byte_level import from_text
 from bpetok.formats.checks import names_within_names
+from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_merges
 from bpetok.patterns.builtin import name_of, names
-
-if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
 
 POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
 """As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
 
 
-def from_document(document: Any) -> Tokenizer:
-    """Return the tokenizer that a tokenizer.json describes.
+def parse(document: Any) -> Parts:
+    """Return the parts of the tokenizer that a tokenizer.json describes.
 
     Raises
     ------
@@ -41,7 +39,7 @@ def from_document(document: Any) -> Tokenizer:
     _check_post_processor(content.get("post_processor"))
     pattern = _read_pattern(content.get("pre_tokenizer"))
     special = _read_added_tokens(content.get("added_tokens", []))
-    vocab: dict[bytes, int] = {}
+    vocab: dict[str, int] = {}
     for name, token_id in _expect(model.get("vocab"), dict, "model.vocab").items():
         if type(token_id) is not int:
             _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
@@ -54,10 +52,10 @@ def from_document(document: Any) -> Tokenizer:
                 )
             continue
         try:
-            token = from_text(name)
+            from_text(name)
         except ValueError as error:
             raise ValueError(f"model.vocab[{shorten(name)}]: {error}") from None
-        vocab[token] = token_id
+        vocab[name] = token_id
     return from_merges(
         vocab,
         _read_merges(model.get("merges")),
@@ -178,8 +176,8 @@ def _refuse_mixed(name: str, other: str) -> NoReturn:
     )
 
 
-def _read_merges(rows: Any) -> list[tuple[bytes, bytes]]:
-    merges = []
+def _read_merges(rows: Any) -> list[tuple[str, str]]:
+    merges: list[tuple[str, str]] = []
     for i, row in enumerate(_expect(rows, list, "model.merges")):
         parts = row.split(" ") if isinstance(row, str) else row
         if (
@@ -189,9 +187,10 @@ def _read_merges(rows: Any) -> list[tuple[bytes, bytes]]:
         ):
             _refuse(f"model.merges[{i}]", row, "a merge is a pair of tokens")
         try:
-            merges.append((from_text(parts[0]), from_text(parts[1])))
+            from_text(parts[0] + parts[1])
         except ValueError as error:
             raise ValueError(f"model.merges[{i}]: {error}") from None
+        merges.append((parts[0], parts[1]))
     return merges
 
 

@@ -1,0 +1,50 @@
+"""What all readers of files share: JSON within bounds, and errors that name the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# A file of 256 MiB could hold a hundred million lists, some 7 GB of memory. A million merges with
+# their counts or ids have four million commas.
+MAX_COMMAS = 1 << 23
+
+
+def read_json(data: bytes) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is not UTF-8 or not JSON, holds more than MAX_COMMAS values, or an object has a name
+        twice; or is nested too deeply.
+    """
+    n_commas = data.count(b",")
+    if n_commas > MAX_COMMAS:
+        raise ValueError(f"it has {n_commas} commas, more values than {MAX_COMMAS}")
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8") from None
+
+
+def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(items)
+    if len(unique) < len(items):
+        raise ValueError("a name occurs twice in one object")
+    return unique
+
+
+@contextmanager
+def naming_file(*paths: str | os.PathLike[str], what: str = "") -> Iterator[None]:
+    """Name the files that can't be read: a ValueError that begins with the paths and `what`."""
+    names = ", ".join(os.fspath(path) for path in paths)
+    try:
+        yield
+    except RecursionError:
+        raise ValueError(f"{names}: {what}nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{names}: {what}{error}") from None

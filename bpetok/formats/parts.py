@@ -1,0 +1,22 @@
+"""What a reader has found in a file: the parameters of a Tokenizer, which every reader returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bpetok.encoding.facts import TrainingFacts
+
+Pair = tuple[int, int]
+
+
+class Parts(NamedTuple):
+    """The parts of a tokenizer, by the names of the Tokenizer's parameters, which explain them."""
+
+    merges: Sequence[Pair]
+    pattern: str
+    special_tokens: Mapping[str, int]
+    token_ids: Sequence[int] | None = None
+    merge_counts: Sequence[int] | None = None
+    training: TrainingFacts | None = None

@@ -1,0 +1,6 @@
+from array import array
+
+from typing_extensions import Buffer
+
+def merges_of_ranks(tokens: list[bytes]) -> array[int]: ...
+def merges_taken(rows: Buffer, n_tokens: int, every: bool) -> tuple[array[int], array[int]]: ...

@@ -1,0 +1,228 @@
+"""Which merge makes a token: the one that its own bytes take. The loops of `recovery.py`. No NumPy.
+
+A list of merges may name several ways to one token: (a, bc) and (ab, c). At most one of them is
+ever taken, whatever the text: two tokens that lie side by side, when all merges before some place
+in the list are made, are what their bytes as a word of their own have come to by then. So it is
+enough to merge the bytes of each token and to see what its last merge is.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+
+import os
+from array import array
+
+cdef enum:
+    N_BYTES = 256
+    NONE = 0x7FFFFFFF  # no merge; larger than all
+
+cdef struct Slot:
+    uint64_t pair      # left << 32 | right
+    int32_t place      # of the merge in its list, plus 1; 0 if the slot is empty
+
+
+cdef class Places:
+    """At which place in a list of merges a pair of tokens occurs: a table with open addressing."""
+
+    cdef Slot* slots
+    cdef uint64_t mask
+    cdef uint64_t multiplier  # random, so that no file can make long chains
+    cdef int shift
+    # The word that is merged: its tokens, and for each but the last the place of the merge with the
+    # next one.
+    cdef int32_t* tokens
+    cdef int32_t* places
+    cdef Py_ssize_t room
+
+    def __cinit__(self, Py_ssize_t n_merges):
+        cdef Py_ssize_t n = 64
+        self.shift = 64 - 6
+        while n < 2 * n_merges:
+            n *= 2
+            self.shift -= 1
+        self.mask = n - 1
+        self.multiplier = <uint64_t> int.from_bytes(os.urandom(8), "little") | 1
+        self.slots = <Slot*> calloc(n, sizeof(Slot))
+        if self.slots == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.slots)
+        free(self.tokens)
+        free(self.places)
+
+    cdef Slot* slot_of(self, int32_t left, int32_t right) noexcept nogil:
+        cdef uint64_t pair = <uint64_t> left << 32 | <uint64_t> right
+        cdef uint64_t at = pair * self.multiplier >> self.shift
+        while self.slots[at].place != 0 and self.slots[at].pair != pair:
+            at = (at + 1) & self.mask
+        self.slots[at].pair = pair
+        return &self.slots[at]
+
+    cdef int32_t find(self, int32_t left, int32_t right) noexcept nogil:
+        cdef int32_t place = self.slot_of(left, right).place
+        return place - 1 if place else <int32_t> NONE
+
+    cdef void put(self, int32_t left, int32_t right, int32_t place) noexcept nogil:
+        # A pair that is there already gets the new place.
+        self.slot_of(left, right).place = place + 1
+
+    cdef int reserve(self, Py_ssize_t n) except -1:
+        # Make room for a word of n bytes.
+        cdef void* grown
+        if n <= self.room:
+            return 0
+        grown = realloc(self.tokens, 2 * n * sizeof(int32_t))
+        if grown == NULL:
+            raise MemoryError
+        self.tokens = <int32_t*> grown
+        grown = realloc(self.places, 2 * n * sizeof(int32_t))
+        if grown == NULL:
+            raise MemoryError
+        self.places = <int32_t*> grown
+        self.room = 2 * n
+        return 0
+
+    cdef Py_ssize_t merge(
+        self, const uint8_t* word, Py_ssize_t n, const int32_t* made, int32_t* last
+    ) noexcept nogil:
+        # Merge the bytes of a word, first places first and of one place leftmost first. Return how
+        # many `tokens` it comes to; `last` is the place of the last merge, made[place] what it
+        # makes. Requires: 0 < n, room for n.
+        cdef int32_t* tokens = self.tokens
+        cdef int32_t* places = self.places
+        cdef Py_ssize_t i, at
+        cdef int32_t best
+        last[0] = NONE
+        for i in range(n):
+            tokens[i] = word[i]
+        for i in range(n - 1):
+            places[i] = self.find(tokens[i], tokens[i + 1])
+        while n > 1:
+            best, at = NONE, 0
+            for i in range(n - 1):
+                if places[i] < best:
+                    best, at = places[i], i
+            if best == NONE:
+                break
+            last[0] = best
+            tokens[at] = made[best]
+            n -= 1
+            for i in range(at + 1, n):
+                tokens[i] = tokens[i + 1]
+                places[i - 1] = places[i]
+            if at + 1 < n:
+                places[at] = self.find(tokens[at], tokens[at + 1])
+            if at > 0:
+                places[at - 1] = self.find(tokens[at - 1], tokens[at])
+        return n
+
+
+def merges_of_ranks(list tokens not None):
+    """Return what each token is merged from, as tiktoken merges: tokens of lower rank come first.
+
+    Parameters
+    ----------
+    tokens : list of bytes
+        All tokens of more than one byte, by rank; token i has the number 256 + i below.
+
+    Returns
+    -------
+    int32 array, length 2 * n_tokens
+        Left and right of each. Of a token that comes to another number of tokens than two, -1 and
+        that number: no merge can make it.
+    """
+    cdef Py_ssize_t i, n = len(tokens), n_parts
+    cdef bytes token
+    cdef int32_t last
+    cdef Places table = Places(n)
+    pairs = array("i", bytes(8 * n))
+    made = array("i", range(N_BYTES, N_BYTES + n))
+    cdef int32_t[::1] pairs_view = pairs
+    cdef int32_t[::1] made_view = made
+    for i in range(n):
+        token = tokens[i]
+        table.reserve(PyBytes_GET_SIZE(token))
+        n_parts = table.merge(
+            <const uint8_t*> PyBytes_AS_STRING(token), PyBytes_GET_SIZE(token), &made_view[0], &last
+        )
+        if n_parts == 2:
+            pairs_view[2 * i], pairs_view[2 * i + 1] = table.tokens[0], table.tokens[1]
+            table.put(table.tokens[0], table.tokens[1], <int32_t> i)
+        else:
+            pairs_view[2 * i], pairs_view[2 * i + 1] = -1, <int32_t> n_parts
+    return pairs
+
+
+def merges_taken(const int32_t[::1] rows not None, Py_ssize_t n_tokens, bint every):
+    """Return the merges of a list that are ever taken, where several may make one token.
+
+    Parameters
+    ----------
+    rows : int32 buffer, length 3 * n_rows
+        Left, right, and the token that they make: 0 to 255 are bytes, the others numbered as they
+        are first made. A pair that is listed twice counts as listed at its last place.
+    n_tokens : int
+        256 + the number of tokens that are made.
+    every : bool
+        Whether to leave out each merge that is never taken, not only where a token has several.
+
+    Returns
+    -------
+    pairs : int32 array, length 2 * n_merges
+        In the order of the list; each merge makes one token, 256, 257, ...
+    made : int32 array, length n_merges
+        Which token, by its number in `rows`, each of them makes. A token that has several ways none
+        of which is taken is not among them, nor what is made of it.
+
+    Raises
+    ------
+    ValueError
+        If a merge joins what only a later one makes; its argument is the place of the merge.
+    """
+    cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_made = 0
+    cdef int32_t left, right, token
+    cdef Places table = Places(n_rows)
+    cdef int32_t[::1] made = array("i", bytes(4 * n_rows + 4))
+    cdef int32_t[::1] n_ways = array("i", bytes(4 * n_tokens))
+    cdef int32_t[::1] way = array("i", bytes(4 * n_tokens))
+    cdef int32_t[::1] number = array("i", bytes(4 * n_tokens))
+    cdef list words = [bytes([i]) for i in range(N_BYTES)]
+    for i in range(n_rows):
+        left, right, token = rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]
+        made[i] = token
+        if token == len(words):
+            words.append(<bytes> words[left] + <bytes> words[right])
+        n_ways[token] += table.find(left, right) == NONE
+        way[token] = <int32_t> i
+        table.put(left, right, <int32_t> i)
+    for i in range(n_tokens):
+        number[i] = <int32_t> i if i < N_BYTES else -1
+        if i < N_BYTES:
+            way[i] = -1
+        elif every or n_ways[i] > 1:
+            way[i] = way_of_word(table, words[i], <int32_t> i, made)
+    pairs, numbers = array("i"), array("i")
+    for i in range(n_rows):
+        left, right, token = rows[3 * i], rows[3 * i + 1], made[i]
+        if way[left] >= i or way[right] >= i:
+            raise ValueError(i)
+        if way[token] == i and number[left] >= 0 and number[right] >= 0:
+            pairs.append(number[left])
+            pairs.append(number[right])
+            numbers.append(token)
+            number[token] = <int32_t> (N_BYTES + n_made)
+            n_made += 1
+    return pairs, numbers
+
+
+cdef int32_t way_of_word(Places table, bytes word, int32_t token, const int32_t[::1] made) except -2:
+    # The place of the merge by which the bytes of a token come to it; -1 if they do not.
+    cdef int32_t last
+    table.reserve(PyBytes_GET_SIZE(word))
+    if table.merge(
+        <const uint8_t*> PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), &made[0], &last
+    ) == 1 and made[last] == token:
+        return last
+    return -1

@@ -1,0 +1,103 @@
+"""vocab.json and merges.txt: equal ids there and back, or a refusal with the reason."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpetok.formats import gpt2
+from bpetok.formats.checks import ordinary_tokens
+from bpetok.tokenizer import Tokenizer
+from samples import MERGES, TOKENIZERS, vocab_without
+from strategies import TEXT
+
+
+@pytest.fixture(params=TOKENIZERS)
+def tok(request: pytest.FixtureRequest) -> Tokenizer:
+    return TOKENIZERS[request.param]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_gpt2_files_are_checked_before_they_are_written(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tokenizers, or with the reader here."""
+    if installed:
+        pytest.importorskip("tokenizers")
+    else:
+        monkeypatch.setitem(sys.modules, "tokenizers", None)
+    tok = TOKENIZERS["as trained"]
+    tok.save_gpt2(tmp_path / "right")
+    exchanged = [(token_id ^ 1, token) for token_id, token in ordinary_tokens(tok)]
+    monkeypatch.setattr(gpt2, "ordinary_tokens", lambda _: exchanged)
+    consumer = "tokenizers" if installed else "the files"
+    with pytest.raises(ValueError, match=rf"{consumer} gives? other ids than this tokenizer for"):
+        tok.save_gpt2(tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_merges_that_are_cut_off_are_refused(tmp_path: Path) -> None:
+    """At the end of any line: what no merge makes is no special token if it is a word."""
+    tok = TOKENIZERS["as trained"]
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    lines = merges.read_bytes().splitlines(keepends=True)
+    for n in range(len(lines)):
+        merges.write_bytes(b"".join(lines[:n]))
+        with pytest.raises(ValueError, match=r"merges.txt: no merge makes .*: merges are missing"):
+            Tokenizer.from_gpt2(vocab, merges)
+
+
+def test_special_tokens_of_gpt2_files_may_be_named(tmp_path: Path) -> None:
+    """As they must be where they could be ordinary tokens."""
+    tok = Tokenizer(merges=MERGES, special_tokens=["END", "<|end|>"])
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    with pytest.raises(ValueError, match=r"no merge makes b'END', id 406: .* special token"):
+        Tokenizer.from_gpt2(vocab, merges)
+    with pytest.raises(ValueError, match=r"no merge makes b'<\|end\|>', id 407"):
+        Tokenizer.from_gpt2(vocab, merges, special_tokens=["END"])
+    with pytest.raises(ValueError, match="the special token '<s>' is not in the vocabulary"):
+        Tokenizer.from_gpt2(vocab, merges, special_tokens=["END", "<|end|>", "<s>"])
+    assert Tokenizer.from_gpt2(vocab, merges, special_tokens=iter(["END", "<|end|>"])) == tok
+
+
+def test_gpt2_files_read_back_equal(tok: Tokenizer, tmp_path: Path) -> None:
+    """With our reader and with tokenizers' BPE; a file starts and ends as encoder.py expects."""
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    assert Tokenizer.from_gpt2(vocab, merges) == tok
+    assert merges.read_text().startswith("#version: 0.2\n")
+    rows = merges.read_text(encoding="utf-8").split("\n")[1:-1]  # as encoder.py cuts them
+    assert len(rows) == len(tok.merges)
+    tokenizers = pytest.importorskip("tokenizers")
+    model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
+    theirs = tokenizers.Tokenizer(model)
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    assert theirs.encode(TEXT).ids == tok.encode(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("vocab", "merges", "message"),
+    [
+        (b"[]", b"", "the vocabulary must be an object"),
+        (b"{", b"", "line 1 column"),
+        (b'{"a": 1.5}', b"", "the id of 'a' must be an integer"),
+        (json.dumps(vocab_without("q")).encode(), b"a b\nb c\nab c\n", "1 of 256 bytes"),
+        (json.dumps(vocab_without()).encode(), b"a b\na b c\n", "line 2 of the merges"),
+        (json.dumps(vocab_without()).encode(), b"a \xff\n", "byte 2 of the merges is not UTF-8"),
+        (json.dumps(vocab_without()).encode(), b"a \xe4\xbd\xa0\n", "line 1 .*stands for no byte"),
+        (json.dumps(vocab_without("ab")).encode(), b"a b\n", r"merges\[0\] makes b'ab'"),
+    ],
+)
+def test_damaged_gpt2_files_are_refused(
+    vocab: bytes, merges: bytes, message: str, tmp_path: Path
+) -> None:
+    """By name and place."""
+    (tmp_path / "vocab.json").write_bytes(vocab)
+    (tmp_path / "merges.txt").write_bytes(merges)
+    with pytest.raises(ValueError, match=f"vocab.json, .*merges.txt: .*{message}"):
+        Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt")

@@ -1,0 +1,237 @@
+"""tokenizer.json and the files beside it: equal ids in tokenizers and transformers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bpetok.formats.checks import check_ids_equal
+from bpetok.formats.tokenizer_json import parse
+from bpetok.tokenizer import Tokenizer
+from samples import MERGES, TOKENIZERS
+from strategies import TEXT, texts
+
+
+@pytest.fixture(params=TOKENIZERS)
+def tok(request: pytest.FixtureRequest) -> Tokenizer:
+    return TOKENIZERS[request.param]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(text=texts)
+def test_tokenizers_gives_the_same_ids(name: str, text: str) -> None:
+    """Special tokens in the text included."""
+    pytest.importorskip("tokenizers")
+    tok = TOKENIZERS[name]
+    text += "<|end|>" + text + "a b<|im_start|>"
+    if name not in THEIRS:
+        THEIRS[name] = tok.to_tokenizers()
+    ids = tok.encode(text, allowed_special="all")
+    assert THEIRS[name].encode(text).ids == ids
+    assert THEIRS[name].decode(ids, skip_special_tokens=False) == text
+
+
+THEIRS: dict[str, Any] = {}
+
+
+def test_a_saved_folder_reads_back_equal(tok: Tokenizer, tmp_path: Path) -> None:
+    """The folder is made; the file alone is enough; saving again replaces."""
+    for _ in range(2):
+        tok.save_pretrained(tmp_path / "model", model_max_length=512)
+        assert Tokenizer.from_pretrained(tmp_path / "model") == tok
+        assert Tokenizer.from_pretrained(str(tmp_path / "model" / "tokenizer.json")) == tok
+    files = {file.name for file in (tmp_path / "model").iterdir()}
+    assert files == {"tokenizer.json", "tokenizer_config.json"}
+    config = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
+    assert config == {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 512,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_transformers_loads_the_folder(tmp_path: Path) -> None:
+    """AutoTokenizer gives the same ids, knows the roles and applies the chat template."""
+    transformers = pytest.importorskip("transformers")
+    tok = TOKENIZERS["as trained"]
+    tok.save_pretrained(
+        tmp_path,
+        bos_token="<|im_start|>",
+        eos_token="<|end|>",
+        pad_token="<|end|>",
+        chat_template="{% for m in messages %}<|im_start|>{{ m.content }}<|end|>{% endfor %}",
+    )
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    text = TEXT + "<|im_start|>it is , n't ok .<|end|>"
+    ids = tok.encode(text, allowed_special="all")
+    assert theirs.encode(text) == ids
+    assert theirs.decode(ids) == text
+    assert len(theirs) == tok.vocab_size
+    assert (theirs.bos_token_id, theirs.eos_token_id, theirs.pad_token_id) == (407, 406, 406)
+    said = theirs.apply_chat_template([{"role": "user", "content": "the end"}], tokenize=False)
+    assert said == "<|im_start|>the end<|end|>"
+    direct = tok.to_transformers(eos_token="<|end|>", chat_template="{{ messages[0].content }}")
+    assert direct.encode(text) == ids
+    assert direct.eos_token_id == 406
+    assert direct.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False) == "x"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("model_type", ["gpt2", "qwen2"])
+def test_a_model_beside_a_tokenizer_may_change_its_ids(model_type: str, tmp_path: Path) -> None:
+    """transformers 5 replaces the pre-tokenizer for some models, whatever the files say."""
+    transformers = pytest.importorskip("transformers")
+    tok = TOKENIZERS["as trained"]
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    if model_type == "qwen2" and transformers.__version__.startswith("5"):
+        with pytest.raises(ValueError, match=r"AutoTokenizer, which goes by .*config.json, gives"):
+            tok.save_pretrained(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    else:
+        tok.save_pretrained(tmp_path)
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+        check_ids_equal(tok, theirs.encode, "transformers")
+
+
+def test_a_model_beside_a_tokenizer_needs_no_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then ids are compared with tokenizers only."""
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    TOKENIZERS["as trained"].save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == TOKENIZERS["as trained"]
+
+
+def test_any_expression_can_be_written(tmp_path: Path) -> None:
+    """If it means the same there. It can't be read back: other words may be found here."""
+    tok = Tokenizer(merges=MERGES, pattern=r"\w+|[^\w\s]+|\s+")
+    with pytest.raises(ValueError, match="gives other ids than this tokenizer for"):
+        tok.save_pretrained(tmp_path)  # Unicode says what \w is, each engine in its own way
+    tok = Tokenizer(merges=MERGES, pattern=r" ?[a-z]+|[^a-z]")
+    tok.save_pretrained(tmp_path)
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs.encode(TEXT).ids == tok.encode(TEXT)
+    with pytest.raises(ValueError, match=r"pattern\.Regex: .* can't be represented"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("role", ["bos_token", "eos_token", "pad_token", "unk_token"])
+def test_a_role_needs_a_special_token(role: str, tmp_path: Path) -> None:
+    """Transformers would add the token to the vocabulary without a word."""
+    options: dict[str, Any] = {role: "<s>"}
+    with pytest.raises(ValueError, match=rf"{role} must be a special token .* got '<s>'"):
+        TOKENIZERS["as trained"].save_pretrained(tmp_path / "new", **options)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "message"),
+    [
+        ({"chat_template": 5}, TypeError, "chat_template must be a str, got 5"),
+        ({"chat_template": "\ud800"}, ValueError, "chat_template has a lone surrogate"),
+        ({"model_max_length": 0}, ValueError, r"model_max_length must be in 1\.\."),
+        ({"model_max_length": "512"}, TypeError, "model_max_length must be an int, got '512'"),
+        ({"eos_token": ["<|end|>"]}, ValueError, "eos_token must be a special token"),
+    ],
+)
+def test_options_are_checked_before_anything_is_written(
+    option: dict[str, Any], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    """Of the config and the template too."""
+    with pytest.raises(error, match=message):
+        TOKENIZERS["as trained"].save_pretrained(tmp_path / "new", **option)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja"]
+)
+def test_what_another_tokenizer_left_is_not_mixed_in(name: str, tmp_path: Path) -> None:
+    """transformers 4 would add the tokens of the first two to the vocabulary."""
+    tok = TOKENIZERS["as trained"]
+    (tmp_path / name).write_text('{"pad_token": "<pad>"}')
+    with pytest.raises(ValueError, match=f"{name} belongs to another tokenizer, .* remove it"):
+        tok.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    if name == "chat_template.jinja":
+        tok.save_pretrained(tmp_path, chat_template="new")
+        assert (tmp_path / name).read_text() == "new"
+
+
+def test_without_tokenizers_the_reader_here_checks(
+    tok: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    tok.save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == tok
+    with pytest.raises(ImportError):
+        tok.to_tokenizers()
+
+
+@pytest.mark.parametrize("target", ["huggingface", "tiktoken"])
+def test_a_consumer_that_gives_other_ids_is_found_out(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written."""
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("tiktoken")
+    monkeypatch.setattr(f"bpetok.formats.{target}.expression_of", lambda _: r"\s+|\S+")
+    tok = TOKENIZERS["as trained"]
+    write: Any = tok.to_tiktoken if target == "tiktoken" else tok.save_pretrained
+    with pytest.raises(ValueError, match="gives other ids than this tokenizer for"):
+        write(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def trained_by_tokenizers() -> Any:
+    """A tokenizer.json of the tokenizers package's own trainer: special tokens come first."""
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE())
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=450,
+        special_tokens=["<pad>", "<|end|>"],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    theirs.train_from_iterator([TEXT] * 3, trainer)
+    return theirs
+
+
+@given(text=texts)
+def test_what_tokenizers_trained_gives_the_same_ids_here(
+    trained_by_tokenizers: Any, text: str
+) -> None:
+    """And when it is written again."""
+    theirs = trained_by_tokenizers
+    if "ours" not in THEIRS:
+        THEIRS["ours"] = Tokenizer(**parse(json.loads(theirs.to_str()))._asdict())
+        THEIRS["again"] = THEIRS["ours"].to_tokenizers()
+    ours, again = THEIRS["ours"], THEIRS["again"]
+    assert ours.special_tokens == {"<pad>": 0, "<|end|>": 1}
+    ids = theirs.encode(text + "<|end|> " + text).ids
+    assert ours.encode(text + "<|end|> " + text, allowed_special="all") == ids
+    assert again.encode(text + "<|end|> " + text).ids == ids
+    assert ours.decode(ids) == text + "<|end|> " + text
+
+
+def test_two_kinds_of_added_tokens_that_never_overlap_are_read(tmp_path: Path) -> None:
+    """As where tokens were added to a tokenizer later."""
+    pytest.importorskip("tokenizers")
+    theirs = Tokenizer(merges=MERGES, special_tokens=["<|end|>", "<|end|>s"]).to_tokenizers()
+    theirs.add_tokens(["<|call|>", "<|call|>s", "  "])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert len(tok.special_tokens) == 5
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")

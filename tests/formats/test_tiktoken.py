@@ -1,0 +1,183 @@
+"""Encodings and files of ranks: equal ids there and back, or a refusal with the reason."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from bpetok.formats import tiktoken as tiktoken_format
+from bpetok.patterns.builtin import GPT2
+from bpetok.tokenizer import Tokenizer
+from samples import TOKENIZERS
+from strategies import TEXT
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_tiktoken_gives_the_same_ids(name: str, tmp_path: Path) -> None:
+    """As an object and from a file, there and back."""
+    tiktoken = pytest.importorskip("tiktoken")
+    load = pytest.importorskip("tiktoken.load")
+    tok = TOKENIZERS[name]
+    theirs = tok.to_tiktoken("mine")
+    assert theirs.name == "mine"
+    assert theirs.n_vocab == tok.vocab_size
+    text = TEXT * 2 + "".join(tok.special_tokens)
+    ids = tok.encode(text, allowed_special="all")
+    assert theirs.encode(text, allowed_special="all") == ids
+    assert Tokenizer.from_tiktoken(theirs) == tok
+    tok.save_tiktoken(tmp_path / "ranks.tiktoken")
+    ranks = load.load_tiktoken_bpe(str(tmp_path / "ranks.tiktoken"))
+    same = tiktoken.Encoding(
+        "x", pat_str=GPT2, mergeable_ranks=ranks, special_tokens=tok.special_tokens
+    )
+    assert same.encode(text, allowed_special="all") == ids
+    read = Tokenizer.from_tiktoken(
+        tmp_path / "ranks.tiktoken", pattern="gpt2", special_tokens=tok.special_tokens
+    )
+    assert read == tok
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ([(97, 98), (98, 99), (97, 257), (256, 99)], "the ids 258 and 259 both mean b'abc'"),
+        ([(97, 98), (98, 99), (97, 257)], "the token b'abc', id 258, is encoded as"),
+    ],
+)
+def test_merges_that_ranks_can_not_say_are_refused(
+    merges: list[tuple[int, int]], message: str, tmp_path: Path
+) -> None:
+    """Two tokens of the same bytes; a merge that never happens, as a forbidden one leaves."""
+    tok = Tokenizer(merges=merges)
+    for method in (tok.to_tiktoken, lambda: tok.save_tiktoken(tmp_path / "ranks")):
+        with pytest.raises(ValueError, match=message):
+            method()
+    assert not (tmp_path / "ranks").exists()
+
+
+def test_a_merge_that_never_happens_is_no_matter_to_tokenizers(tmp_path: Path) -> None:
+    """There the merges are in the file, so ids are equal; two tokens of the same bytes are not."""
+    tok = Tokenizer(merges=[(97, 98), (98, 99), (97, 257)])
+    tok.save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == tok
+    tok = Tokenizer(merges=[(97, 98), (98, 99), (97, 257), (256, 99)])
+    for method in (tok.save_pretrained, tok.save_gpt2):
+        with pytest.raises(ValueError, match="the ids 258 and 259 both mean b'abc'"):
+            method(tmp_path / "new")
+    tok.save_minbpe(tmp_path / "both")
+    assert Tokenizer.from_minbpe(tmp_path / "both.model") == tok
+
+
+def test_ids_that_are_no_ranks_are_refused() -> None:
+    """Two merges with their ids exchanged."""
+    tok = Tokenizer(merges=[(97, 98), (98, 99)], token_ids=[*range(256), 257, 256])
+    with pytest.raises(ValueError, match="the id 256 belongs to a later merge than 257"):
+        tok.to_tiktoken()
+    with pytest.raises(ValueError, match="the ids must be the bytes 0 to 255"):
+        tok.save_minbpe("nowhere")
+
+
+def test_a_special_token_that_is_spelled_as_another_is_refused(tmp_path: Path) -> None:
+    """Both would get one id."""
+    tok = Tokenizer(merges=[(97, 98)], special_tokens=["ab"])
+    for method in (tok.save_pretrained, tok.save_gpt2):
+        with pytest.raises(ValueError, match="'ab' is spelled as the ordinary token of id 256"):
+            method(tmp_path / "new")
+    assert tok.to_tiktoken().encode("ab", allowed_special="all") == [257]
+
+
+def ranks_file(*lines: bytes, without: Collection[int] = ()) -> bytes:
+    rows = [(bytes([byte]), byte) for byte in range(256) if byte not in without]
+    return b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in rows) + b"".join(
+        line + b"\n" for line in lines
+    )
+
+
+DAMAGED_RANKS = {
+    "empty": (b"", "256 of 256 bytes have no id"),
+    "missing": (ranks_file(without=[113]), "1 of 256 bytes have no id, first 0x71"),
+    "base64": (ranks_file(b"!!!! 256"), r"line 257: b'!!!!' is no base64"),
+    "cut": (ranks_file(b"YWI="), "line 257: b'YWI=' is not a token and its rank"),
+    "huge": (ranks_file(b"YWI= 1000000000000"), "line 257"),
+    "large": (ranks_file(b"YWI= 2000000000"), "ids must be less than"),
+    "token again": (ranks_file(b"YQ== 256"), "line 257: .* this token stands there before"),
+    "rank again": (ranks_file(b"YWI= 97"), "line 257: .* this rank stands there before"),
+    "no parts": (ranks_file(b"YWJj 256"), "the token b'abc', rank 256, comes to 3 parts"),
+    "long": (ranks_file(base64.b64encode(b"a" * 10_000) + b" 256"), "10000 bytes is too long"),
+    "negative": (ranks_file(b"YWI= -1"), "line 257"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_RANKS)
+def test_a_damaged_file_of_ranks_is_refused_by_name_and_line(name: str, tmp_path: Path) -> None:
+    """In bounded time."""
+    data, message = DAMAGED_RANKS[name]
+    (tmp_path / "ranks").write_bytes(data)
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=f"ranks: .*{message}"):
+        Tokenizer.from_tiktoken(tmp_path / "ranks", pattern="gpt2")
+    assert time.perf_counter() - started < 5
+
+
+def test_a_file_of_ranks_needs_a_pattern(tmp_path: Path) -> None:
+    """An Encoding has its own, and its own special tokens."""
+    (tmp_path / "ranks").write_bytes(ranks_file(b"YWI= 256"))
+    with pytest.raises(ValueError, match="pattern must be given"):
+        Tokenizer.from_tiktoken(tmp_path / "ranks")
+    tiktoken = pytest.importorskip("tiktoken")
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    other = tiktoken.Encoding("x", pat_str="x+", mergeable_ranks=ranks, special_tokens={})
+    with pytest.raises(ValueError, match=r"pattern must be one of .*, got 'x\+'"):
+        Tokenizer.from_tiktoken(other)
+    named = tiktoken.Encoding("x", pat_str="gpt2", mergeable_ranks=ranks, special_tokens={})
+    with pytest.raises(ValueError, match=r"pattern must be one of .*, got 'gpt2'"):
+        Tokenizer.from_tiktoken(named)
+    assert Tokenizer.from_tiktoken(other, pattern="gpt2") == Tokenizer(merges=[])
+    with pytest.raises(ValueError, match="special_tokens must not be given"):
+        Tokenizer.from_tiktoken(other, special_tokens={"<s>": 256})
+
+
+def test_special_tokens_that_begin_alike_are_compared() -> None:
+    """tiktoken finds one of them, not always the longest."""
+    tiktoken = pytest.importorskip("tiktoken")
+    names = ["<a>", "<a>b", "<a>bc"]
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    special = {name: 256 + i for i, name in enumerate(names)}
+    theirs = tiktoken.Encoding("x", pat_str=GPT2, mergeable_ranks=ranks, special_tokens=special)
+    found = [theirs.encode(name, allowed_special="all") for name in names]
+    assert found != [[256], [257], [258]]
+    with pytest.raises(ValueError, match=r"begins with '<a>.*', which this Encoding finds"):
+        Tokenizer.from_tiktoken(theirs)
+    for others in ([], [f"<{i}>" for i in range(100)]):
+        tok = Tokenizer(merges=[], special_tokens=[*others, *names])
+        with pytest.raises(ValueError, match=r"gives other ids than this tokenizer for '<a>bc?'"):
+            tok.to_tiktoken()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_file_of_ranks_is_checked_before_it_is_written(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tiktoken, or with the reader here."""
+    if installed:
+        pytest.importorskip("tiktoken")
+    else:
+        monkeypatch.setitem(sys.modules, "tiktoken", None)
+    parse = tiktoken_format.parse_ranks
+    tok = TOKENIZERS["as trained"]
+    tok.save_tiktoken(tmp_path / "right")
+    last = tok.token_bytes(405)
+    monkeypatch.setattr(
+        tiktoken_format,
+        "parse_ranks",
+        lambda data: {token: rank for token, rank in parse(data).items() if token != last},
+    )
+    consumer = "tiktoken" if installed else "the file"
+    with pytest.raises(ValueError, match=f"{consumer} gives other ids than this tokenizer for"):
+        tok.save_tiktoken(tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]

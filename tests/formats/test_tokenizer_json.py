@@ -1,0 +1,262 @@
+"""What a tokenizer.json says is read, or refused by its place and the reason."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpetok.formats.checks import check_ids_equal
+from bpetok.patterns.builtin import GPT2, PATTERNS, SPELLINGS
+from bpetok.tokenizer import Tokenizer
+from samples import TOKENIZERS, document, vocab_without
+
+
+def test_a_text_that_is_not_split_is_one_word(tmp_path: Path) -> None:
+    """ByteLevel(use_regex=False) alone."""
+    (tmp_path / "tokenizer.json").write_bytes(document(pre_tokenizer=BYTE_LEVEL))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.pattern == "none"
+    assert tok.encode("abc abc") == [258, 32, 258]
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+TIKTOKENS = next(e for e, name in SPELLINGS.items() if name == "cl100k")
+DAMAGED_JSON = {
+    "empty": (b"", "line 1 column 1"),
+    "cut": (document()[:-40], "line 1 column"),
+    "not UTF-8": (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
+    "deep": (b"[" * 200_000, "nested too deeply"),
+    "array": (b"[]", "the file must be an object, got "),
+    "no model": (b"{}", "model must be an object, got None"),
+    "twice": (b'{"model": 1, "model": 2}', "a name occurs twice"),
+    "other model": (document(model__type="Unigram"), "model.type: 'Unigram' can't be"),
+    "dropout": (document(model__dropout=0.1), "model.dropout: 0.1 can't be represented"),
+    "prefix": (document(model__continuing_subword_prefix="##"), "continuing_subword_prefix"),
+    "suffix": (document(model__end_of_word_suffix="</w>"), "end_of_word_suffix: '</w>'"),
+    "byte fallback": (document(model__byte_fallback=True), "byte_fallback: True can't be"),
+    "normalizer": (document(normalizer={"type": "NFC"}), "normalizer: .*NFC.* never changed"),
+    "truncation": (document(truncation={"max_length": 8}), "truncation: .* never cut off"),
+    "decoder": (document(decoder={"type": "Metaspace"}), "decoder: .*Metaspace"),
+    "no pre-tokenizer": (document(pre_tokenizer=None), "pre_tokenizer: None can't be"),
+    "prefix space": (document(pre_tokenizer__add_prefix_space=True), "add_prefix_space: True"),
+    "two splits": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [{"type": "Digits"}, {"type": "Split"}, BYTE_LEVEL],
+            }
+        ),
+        "pre_tokenizer: .*must be ByteLevel, or Split and ByteLevel",
+    ),
+    "other pattern": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "pattern.Regex: 'x[+]' can't be represented: another engine .* gpt2, cl100k, o200k",
+    ),
+    "a name for an expression": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": "llama3"}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "pattern.Regex: 'llama3' can't be represented",
+    ),
+    "removed matches": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Removed"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "behavior: .*'Removed'.* words are what the expression matches",
+    ),
+    "split by a string": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        "pattern.Regex must be a string, got None",
+    ),
+    "split twice": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Isolated"},
+                    BYTE_LEVEL | {"use_regex": True},
+                ],
+            }
+        ),
+        "splits by two expressions",
+    ),
+    "padding": (document(padding={"strategy": "BatchLongest"}), "padding: .* filled up"),
+    "missing byte": (
+        document(model__vocab=vocab_without("q")),
+        "1 of 256 bytes have no id, first 0x71",
+    ),
+    "huge id": (document(model__vocab=vocab_without(ab=10**12)), "must be from 0 to 2[*][*]31"),
+    "far id": (document(model__vocab=vocab_without(ab=2 * 10**9)), "ids must be less than"),
+    "negative id": (document(model__vocab=vocab_without(ab=-1)), "must be from 0 to"),
+    "id of text": (document(model__vocab=vocab_without(ab="256")), "vocab.*'256' can't be"),
+    "true id": (document(model__vocab=vocab_without(ab=True)), "True can't be represented"),
+    "same id": (document(model__vocab=vocab_without(ab=97)), "97, the id of an earlier token"),
+    "special's id": (document(added_tokens__0__id=258), "added_tokens gives it the id 258"),
+    "special taken": (
+        document(added_tokens__0__id=258, model__vocab=vocab_without("<s>")),
+        "the id of '<s>' is 258, which another token has",
+    ),
+    "special stripped": (document(added_tokens__0__lstrip=True), r"added_tokens\[0\].lstrip"),
+    "special number": (document(added_tokens__0__content=5), r"added_tokens\[0\].content must be"),
+    "no byte": (
+        document(model__vocab=vocab_without(**{"a b": 300})),
+        r"vocab\['a b'\]: the character ' ' stands for no byte",
+    ),
+    "no merge": (document(model__vocab=vocab_without(xyz=300)), "no merge makes b'xyz', id 300"),
+    "not yet made": (document(model__merges=["ab c", "a b"]), r"merges\[0\] joins b'ab', which"),
+    "cyclic": (document(model__merges=["ab ab", "a b"]), r"merges\[0\] joins b'ab'"),
+    "not in vocab": (document(model__merges=["a b", "x y"]), r"merges\[1\] makes b'xy'"),
+    "three": (document(model__merges=["a b c"]), r"merges\[0\]: 'a b c' can't be"),
+    "merge of numbers": (document(model__merges=[[1, 2]]), r"merges\[0\]: \[1, 2\] can't be"),
+    "merges object": (document(model__merges={}), "model.merges must be an array"),
+    "two kinds of added tokens": (
+        document(
+            model__vocab=vocab_without("<s>"),
+            added_tokens=[
+                {"id": 300, "content": "xy", "normalized": True},
+                {"id": 301, "content": "yz", "normalized": False},
+            ],
+        ),
+        r"added_tokens: \['yz', 'xy'\] can't be represented: one is \"normalized\"",
+    ),
+    "two kinds that begin alike": (
+        document(
+            model__vocab=vocab_without("<s>"),
+            added_tokens=[
+                {"id": 300, "content": "<t>", "normalized": True},
+                {"id": 301, "content": "<t>s", "normalized": False},
+            ],
+        ),
+        r"added_tokens: \['<t>', '<t>s'\] can't be represented",
+    ),
+    "an interval with a plus": (
+        document(
+            pre_tokenizer={
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": TIKTOKENS}, "behavior": "Isolated"},
+                    BYTE_LEVEL,
+                ],
+            }
+        ),
+        r"pattern.Regex: .* takes \{1,3\}\+ for any number of repetitions; the pattern 'cl100k'",
+    ),
+    "two ways": (
+        document(model__merges=["b c", "a bc", "a b", "ab c"]),
+        None,  # (a, b) comes later than (b, c), so (ab, c) never happens
+    ),
+    "two ways that happen": (
+        document(model__merges=["a b", "b c", "a bc", "ab c"]),
+        None,  # (b, c) comes later than (a, b), so (a, bc) never happens
+    ),
+    "taken whole": (
+        document(model__ignore_merges=True, model__merges=["a b", "b c", "a bc"]),
+        "the token b'abc', id 258, can't be made by merges but is taken whole",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_JSON)
+def test_a_damaged_tokenizer_json_is_refused_by_name_and_place(name: str, tmp_path: Path) -> None:
+    """Or what can't be represented; in bounded time."""
+    data, message = DAMAGED_JSON[name]
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    started = time.perf_counter()
+    if message is None:
+        assert Tokenizer.from_pretrained(path).encode("abc") == [258]
+        return
+    with pytest.raises(ValueError, match=f"tokenizer.json: .*{message}"):
+        Tokenizer.from_pretrained(tmp_path)
+    assert time.perf_counter() - started < 5
+
+
+@given(
+    start=st.integers(0, len(document())),
+    length=st.integers(0, 30),
+    new=st.one_of(st.binary(max_size=4), st.sampled_from([b"1e9", b"[[", b'"', b"null", b"-1"])),
+)
+def test_whatever_happens_to_a_tokenizer_json(
+    tmp_path_factory: pytest.TempPathFactory, start: int, length: int, new: bytes
+) -> None:
+    """A ValueError that names the file, or a tokenizer."""
+    path = tmp_path_factory.getbasetemp() / "changed.json"
+    path.write_bytes(document()[:start] + new + document()[start + length :])
+    message = ""
+    try:
+        Tokenizer.from_pretrained(path).encode("abc")
+    except ValueError as error:
+        message = str(error)
+    assert message == "" or message.startswith(str(path))
+
+
+@pytest.mark.parametrize("expression", [*PATTERNS.values(), *SPELLINGS])
+def test_expressions_that_are_read_mean_the_same_there(expression: str, tmp_path: Path) -> None:
+    """Or are refused: Oniguruma does not read all as the engines that they were written for."""
+    tokenizers = pytest.importorskip("tokenizers")
+    split = {"Regex": expression}
+    content = json.loads(TOKENIZERS["as trained"].to_tokenizers().to_str())
+    content["pre_tokenizer"]["pretokenizers"][0]["pattern"] = split
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    if expression == TIKTOKENS:
+        with pytest.raises(ValueError, match="can't be represented"):
+            Tokenizer.from_pretrained(tmp_path)
+        return
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    check_ids_equal(
+        Tokenizer.from_pretrained(tmp_path), lambda text: theirs.encode(text).ids, "tokenizers"
+    )
+
+
+def test_a_merge_that_is_listed_twice_comes_as_late_as_there(tmp_path: Path) -> None:
+    """tokenizers and GPT-2's encoder.py keep the last place in the list."""
+    tokenizers = pytest.importorskip("tokenizers")
+    content = json.loads(Tokenizer(merges=[]).to_tokenizers().to_str())
+    content["model"]["vocab"] |= {"ab": 256, "bc": 257}
+    content["model"]["merges"] = [["a", "b"], ["b", "c"], ["a", "b"]]
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(content))
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.encode("abcab") == theirs.encode("abcab").ids == [97, 257, 256]
+
+
+def test_tokens_around_a_text_are_warned_of(tmp_path: Path) -> None:
+    """The ids are those without them."""
+    processor = {"type": "Sequence", "processors": [{"type": "TemplateProcessing"}]}
+    (tmp_path / "tokenizer.json").write_bytes(document(post_processor=processor))
+    with pytest.warns(UserWarning, match="add_special_tokens=False"):
+        tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.encode("abc") == [258]
