@@ -98,6 +98,53 @@ def deltas_figure() -> bytes:
     return plots.to_svg(figure)
 
 
+def arrays_figure() -> bytes:
+    """Draw two words of the toy in one array of slots, before and after two merges."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=266)
+    words = [b" low", b"low"]
+    figure, axes = canvas(7.2, 3.1, 26, 11.2)
+    starts = [1, 1 + len(words[0]) + 1]
+    n_slots = starts[-1] + len(words[-1]) + 1
+    stages = [
+        ("each byte has a slot; -1 before and after each word", tok.truncate(256)),
+        ("after l + o: the pair (lo, w) begins in slots {}", tok.truncate(259)),
+        ("after lo + w: no slot has moved; a dot is inside of a token", tok.truncate(260)),
+    ]
+    axes.text(0, 10.3, "slot", fontsize=9)
+    for slot in range(n_slots):
+        axes.text(3.2 + 2.2 * slot, 10.3, str(slot), ha="center", fontsize=9)
+    for row, (label, stage) in enumerate(stages):
+        slots, lit, postings = _slots(stage, words, starts, n_slots)
+        y = 8.6 - 3.1 * row
+        for slot, (text, is_lit) in enumerate(zip(slots, lit, strict=True)):
+            ground = 2 if is_lit else 0
+            box = mpl.patches.Rectangle(
+                (2.2 + 2.2 * slot, y), 2.0, 1.0, facecolor=plots.GROUNDS[ground], edgecolor="none"
+            )
+            axes.add_patch(box)
+            axes.text(3.2 + 2.2 * slot, y + 0.45, text, ha="center", va="center",
+                      family="monospace", fontsize=9)  # fmt: skip
+        axes.text(2.2, y - 0.9, label.format(" and ".join(map(str, postings))), fontsize=10)
+    return plots.to_svg(figure)
+
+
+def _slots(
+    tok: bpetok.Tokenizer, words: Sequence[bytes], starts: Sequence[int], n_slots: int
+) -> tuple[list[str], list[bool], list[int]]:
+    """Return what the slots hold, which are of tokens longer than a byte, and where those begin."""
+    slots, lit, postings = ["-1"] * n_slots, [False] * n_slots, []
+    for word, start in zip(words, starts, strict=True):
+        for token_id in tok.encode(word.decode()):
+            size = len(tok.token_bytes(token_id))
+            slots[start : start + size] = ["·"] * size
+            slots[start] = slots[start + size - 1] = str(token_id)
+            if size > 1:
+                lit[start : start + size] = [True] * size
+                postings.append(start)
+            start += size
+    return slots, lit, postings
+
+
 def phases_figure(files: list[str], n_threads: int) -> bytes:
     """Draw the measured seconds of each stage of training, serial ones apart.
 
@@ -183,6 +230,7 @@ def main() -> None:
         figures = {
             "words": words_figure(),
             "deltas": deltas_figure(),
+            "arrays": arrays_figure(),
             "phases": phases_figure(files, options.threads),
             **choosing_figures(files, (64, 16, 4, 1)),
         }

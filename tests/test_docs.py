@@ -1,5 +1,6 @@
 """The documents: what they link to exists. Their blocks run in `test_readme.py`."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,10 +11,43 @@ import bpetok.distributed
 from bpetok.cli import main
 from bpetok.showing.measures import SourceReport, TokenizerReport
 from bpetok.showing.steps import ExplainedWord, MergeStep
-from documents import DOCUMENTS, ROOT
+from documents import BLOCK, DOCUMENTS, ROOT, TRANSLATED
 from strategies import TOY
 
 LINK = re.compile(r"\[([^][]*)\]\((?!https?:|#)([^)#]+)\)")
+
+
+def outline(path: Path) -> dict[str, list[object]]:
+    """Return what a document has, whatever its language."""
+    text = path.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return {
+        "headings": [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)],
+        "items": [len(re.findall(rf"^{mark}", prose, re.MULTILINE)) for mark in (r"\* ", r"\|")],
+        "figures": [Path(target).name for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", prose)],
+        "links": sorted(
+            Path(target).name
+            for _, target in LINK.findall(re.sub(r"!\[[^]]*\]\([^)]+\)", "", prose))
+        ),
+        "code": [_without_comments(code) for code, _ in BLOCK.findall(text)],
+        "printed": [printed for _, printed in BLOCK.findall(text)],
+    }
+
+
+def _without_comments(code: str) -> str:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize(("chinese", "english"), TRANSLATED.items(), ids=lambda path: path.name)
+def test_both_languages_say_the_same(chinese: Path, english: Path) -> None:
+    """Headings, items, rows, figures, links and code, in the same order; comments may differ."""
+    ours, theirs = outline(chinese), outline(english)
+    for what in ours:
+        assert ours[what] == theirs[what], what
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

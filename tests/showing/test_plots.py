@@ -30,6 +30,10 @@ def test_figures_of_the_example() -> None:
     assert f"before merge 6, in {counts[b' newest']} words" in changes
     for change in ("(␣n, e) -6", "(e, w) -6", "(w, est) -6", "(␣n, ew) +6", "(ew, est) +6"):
         assert change in changes
+    with mpl.rc_context(plots.STYLE):
+        arrays = texts(figures.arrays_figure())
+    assert "after l + o: the pair (lo, w) begins in slots 2 and 6" in arrays
+    assert [arrays.count(text) for text in ("-1", "258", "259", "·")] == [9, 4, 4, 2]
     assert b"prefers-color-scheme:dark" in words
     assert not re.search(rb"(fill|stroke): #", words)
 
