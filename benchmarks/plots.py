@@ -13,21 +13,14 @@ import matplotlib as mpl
 
 from benchmarks.records import Record
 from benchmarks.summary import MB, Group, exponent, groups
+from bpetok.showing import plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "svg.hashsalt": "bpetok",
-}
+STYLE: dict[Any, Any] = {**plots.STYLE, "font.size": 10}
 COLOURS = (
     "#4477aa",
     "#ee6677",
@@ -60,8 +53,9 @@ def write_plots(records: Sequence[Record], folder: Path) -> list[str]:
     }
     for name, figure in drawn.items():
         if figure is not None:
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-            figure.savefig(folder / f"{name}.png", dpi=150)
+            with mpl.rc_context(STYLE):  # what is drawn late, such as ticks, asks for it again
+                (folder / f"{name}.svg").write_bytes(plots.to_svg(figure))
+                figure.savefig(folder / f"{name}.png", dpi=150, facecolor="white")
     return [name for name, figure in drawn.items() if figure is not None]
 
 
@@ -124,7 +118,7 @@ def _draw_bars(
     middles = [statistics.median(each) for each in values]
     below = [middle - min(each) for middle, each in zip(middles, values, strict=True)]
     above = [max(each) - middle for middle, each in zip(middles, values, strict=True)]
-    line = {"ecolor": "#222222", "elinewidth": 1}
+    line = {"ecolor": plots.INK, "elinewidth": 1}
     axes.barh(places, middles, xerr=[below, above], error_kw=line, **look)
     for place, middle, each in zip(places, middles, values, strict=True):
         at: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
@@ -232,7 +226,7 @@ def _draw_stages(axes: Axes, rows: Sequence[Group], names: Sequence[str]) -> Non
         left = [start + width for start, width in zip(left, widths, strict=True)]
     whole = [row.median("wall_seconds") for row in rows]
     low, high = ([place + side for place in places] for side in (-0.4, 0.42))
-    axes.vlines(whole, low, high, colors="black", linewidth=2, label="whole process")
+    axes.vlines(whole, low, high, colors=plots.INK, linewidth=2, label="whole process")
     axes.set_yticks(places, [_threads(row.threads) for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(visible=False, axis="y")

@@ -528,7 +528,7 @@ def test_a_small_run_from_the_command_line_to_the_report(tmp_path):
     assert "Not measured" not in report
     for name in ("time", "memory"):
         assert (output / f"{name}.png").stat().st_size > 10_000
-        assert (output / f"{name}.svg").exists()
+        assert b"prefers-color-scheme:dark" in (output / f"{name}.svg").read_bytes()
     (output / "records.jsonl").write_text("\n".join(lines[:-1]) + "\n")
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     again = (output / "records.jsonl").read_text().splitlines()

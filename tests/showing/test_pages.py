@@ -117,6 +117,8 @@ def test_one_steps_through_the_merges(browser, pages):
             for word in browser.find_elements(By.CLASS_NAME, "word")
         ]
 
+    assert words()[0] == ["l", "o", "w"]  # the page opens at the beginning
+    find("step").send_keys(Keys.END)
     assert words()[0] == ["low"]
     assert not find("forward").is_enabled()
     n_steps = int(find("step").get_attribute("max"))
@@ -125,6 +127,7 @@ def test_one_steps_through_the_merges(browser, pages):
     assert not find("back").is_enabled()
     assert words()[0] == ["l", "o", "w"]
     assert words()[2:4] == [["␣", "\\xe4", "\\xb8", "\\xad"], ["<|end|>"]]
+    assert [one.text for one in browser.find_elements(By.CLASS_NAME, "aside")] == ["␣中"]
     find("forward").click()
     assert find("now").text.startswith(f"Step 1 of {n_steps}: merge ")
     made = browser.find_elements(By.CSS_SELECTOR, "#text .made")
