@@ -1,0 +1,364 @@
+"""Normalizers: what a text becomes before it is split, said as tokenizer.json says it.
+
+A normalizer is a list of steps. Some look at a character and those right before it (NFC, NFD, NFKC,
+NFKD, Lowercase, StripAccents); they are applied only where they may change something, which a
+compiled loop finds (`normalize.pyx`), for nearly all text is normal already. The others look at the
+whole text (Strip, Replace, Prepend). A text is what lies between two added tokens that are found
+before normalizing.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal, NamedTuple, cast
+
+from bpetok.base.checks import encode_utf8, shorten
+from bpetok.patterns.normalize import changed_spans, strip_accents
+
+Spec = str | Mapping[str, Any] | Sequence[Any]
+"""How a user says a normalizer: "NFKC", an object of tokenizer.json, or a list of these."""
+
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
+
+_WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+
+# Capitals that came after Unicode 13, the tables of Python 3.10, with their small letters. A capital
+# sigma is small whatever comes after it, since tokenizers looks at each character alone.
+_LATER_CAPITALS = {
+    "\u03a3": "\u03c3",
+    "\u1c89": "\u1c8a",
+    "\u2c2f": "\u2c5f",
+    "\ua7c0": "\ua7c1",
+    "\ua7cb": "\u0264",
+    "\ua7cc": "\ua7cd",
+    "\ua7ce": "\ua7cf",
+    "\ua7d0": "\ua7d1",
+    "\ua7d2": "\ua7d3",
+    "\ua7d4": "\ua7d5",
+    "\ua7d6": "\ua7d7",
+    "\ua7d8": "\ua7d9",
+    "\ua7da": "\ua7db",
+    "\ua7dc": "\u019b",
+    **{chr(0x10570 + i): chr(0x10597 + i) for i in range(38) if i not in (11, 27, 35)},
+    **{chr(0x10D50 + i): chr(0x10D70 + i) for i in range(22)},
+    **{chr(0x16EA0 + i): chr(0x16EBB + i) for i in range(25)},
+}
+_LOWER = str.maketrans(_LATER_CAPITALS)
+
+
+def lower(text: str) -> str:
+    """Return a text with each character in lower case, by the same tables in every Python."""
+    return text.translate(_LOWER).lower()
+
+
+# Flags of `normal.h` that say where a step may change something. The canonical order of combining
+# marks is a matter of all forms.
+_NFC, _NFD, _NFKC, _NFKD, _MARK, _ACCENT, _UPPER = (1 << i for i in range(7))
+
+
+class _Local(NamedTuple):
+    flags: int
+    apply: Callable[[str], str]
+
+
+def _form(form: Form) -> Callable[[str], str]:
+    return lambda text: unicodedata.normalize(form, text)
+
+
+_LOCAL = {
+    "NFC": _Local(_NFC | _MARK, _form("NFC")),
+    "NFD": _Local(_NFD | _MARK, _form("NFD")),
+    "NFKC": _Local(_NFKC | _MARK, _form("NFKC")),
+    "NFKD": _Local(_NFKD | _MARK, _form("NFKD")),
+    "StripAccents": _Local(_ACCENT, strip_accents),
+    "Lowercase": _Local(_UPPER, lower),
+}
+
+
+class Aligned(NamedTuple):
+    """A text, and where in the text that was given each of its characters comes from."""
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+
+class _Group:
+    """Local steps in a row: applied where the text may change, and nowhere else."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        steps = [_LOCAL[name] for name in names]
+        self.flags = 0
+        for step in steps:
+            self.flags |= step.flags
+        self._steps = [step.apply for step in steps]
+
+    def _change(self, text: str) -> str:
+        for apply in self._steps:
+            text = apply(text)
+        return text
+
+    def normalize(self, text: bytes) -> bytes:
+        parts: list[bytes] = []
+        at = 0
+        spans = changed_spans(text, self.flags)
+        for start, end in zip(spans[::2], spans[1::2], strict=True):
+            parts.append(text[at:start])
+            parts.append(self._change(text[start:end].decode()).encode())
+            at = end
+        parts.append(text[at:])
+        return b"".join(parts)
+
+    def align(self, text: str) -> Aligned:
+        data = text.encode()
+        spans = changed_spans(data, self.flags)
+        result = Aligned("", [], [])
+        parts: list[str] = []
+        at = done = 0
+        for start, end in zip(spans[::2], spans[1::2], strict=True):
+            for piece, changed in ((data[done:start], False), (data[start:end], True)):
+                old = piece.decode()
+                new = self._change(old) if changed else old
+                parts.append(new)
+                places = range(at, at + len(old))
+                result.starts.extend([at] * len(new) if changed else places)
+                result.ends.extend(
+                    [at + len(old)] * len(new) if changed else (place + 1 for place in places)
+                )
+                at += len(old)
+            done = end
+        rest = data[done:].decode()
+        parts.append(rest)
+        result.starts.extend(range(at, at + len(rest)))
+        result.ends.extend(range(at + 1, at + len(rest) + 1))
+        return result._replace(text="".join(parts))
+
+
+class _Strip:
+    def __init__(self, left: bool, right: bool) -> None:
+        self._left, self._right = left, right
+
+    def align(self, text: str) -> Aligned:
+        end = len(text.rstrip(_WHITE_SPACE)) if self._right else len(text)
+        start = len(text) - len(text.lstrip(_WHITE_SPACE)) if self._left else 0
+        start = min(start, end)
+        return Aligned(text[start:end], list(range(start, end)), list(range(start + 1, end + 1)))
+
+    def normalize(self, text: bytes) -> bytes:
+        return self.align(text.decode()).text.encode()
+
+
+class _Prepend:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def align(self, text: str) -> Aligned:
+        n = len(self._prefix) if text else 0
+        places = range(len(text))
+        return Aligned(
+            self._prefix[:n] + text, [0] * n + list(places), [0] * n + [i + 1 for i in places]
+        )
+
+    def normalize(self, text: bytes) -> bytes:
+        return self._prefix.encode() + text if text else text
+
+
+class _Replace:
+    def __init__(self, matches: Callable[[str], Iterable[tuple[int, int]]], content: str) -> None:
+        self._matches = matches
+        self._content = content
+
+    def align(self, text: str) -> Aligned:
+        parts: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
+        for start, end in (*self._matches(text), (len(text), len(text))):
+            parts.append(text[at:start])
+            starts.extend(range(at, start))
+            ends.extend(range(at + 1, start + 1))
+            if start < end:
+                parts.append(self._content)
+                starts.extend([start] * len(self._content))
+                ends.extend([end] * len(self._content))
+            at = end
+        return Aligned("".join(parts), starts, ends)
+
+    def normalize(self, text: bytes) -> bytes:
+        return self.align(text.decode()).text.encode()
+
+
+def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
+    def find(text: str) -> Iterable[tuple[int, int]]:
+        at = text.find(string)
+        while at >= 0:
+            yield at, at + len(string)
+            at = text.find(string, at + len(string))
+
+    return find
+
+
+def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int]]]:
+    from bpetok.patterns.expressions import LIMIT, compile_expression
+
+    compiled = compile_expression(expression)
+
+    def find(text: str) -> Iterable[tuple[int, int]]:
+        try:
+            for match in compiled.finditer(text, timeout=LIMIT.seconds(text)):
+                yield match.span()
+        except TimeoutError:
+            raise TimeoutError(
+                f"the normalizer's expression {expression!r} takes more than "
+                f"{LIMIT.seconds(text):.0f} s for a text of {len(text)} characters"
+            ) from None
+
+    return find
+
+
+_Step = _Group | _Strip | _Prepend | _Replace
+
+
+class Normalizer:
+    """Normalize texts. Threads may share it.
+
+    Parameters
+    ----------
+    spec : str, mapping, or sequence of these
+        The type of a step, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip" or "StripAccents"; a
+        step as tokenizer.json has it, ``{"type": "Replace", "pattern": {"String": "a"}, "content":
+        "b"}``; or several in a row.
+
+    Attributes
+    ----------
+    spec : dict or list
+        As tokenizer.json has it: one step, or a list of them.
+    flags : int
+        Which of the flags in `normal.h` a character must have to be changed; 0 if any text may be.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such step; the message says which.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        steps = _read_steps(spec, "normalizer")
+        self.spec: Any = steps[0] if isinstance(spec, str | Mapping) and len(steps) == 1 else steps
+        self._steps: list[_Step] = []
+        for local, group in groupby(steps, lambda step: step["type"] in _LOCAL):
+            if local:
+                self._steps.append(_Group(step["type"] for step in group))
+            else:
+                self._steps.extend(map(_build_step, group))
+        self.flags = 0
+        if len(self._steps) == 1 and isinstance(self._steps[0], _Group):
+            self.flags = self._steps[0].flags
+
+    def __call__(self, text: bytes) -> bytes:
+        """Return a text in UTF-8 as it is after all steps."""
+        for step in self._steps:
+            text = step.normalize(text)
+        return text
+
+    def align(self, text: str) -> Aligned:
+        """Return a text as it is after all steps, and where its characters come from.
+
+        Where several characters become others, each of the new ones comes from all of the old.
+        """
+        result = Aligned(text, list(range(len(text))), list(range(1, len(text) + 1)))
+        for step in self._steps:
+            new = step.align(result.text)
+            result = Aligned(
+                new.text,
+                [_at(result.starts, start, result.ends) for start in new.starts],
+                [
+                    result.ends[end - 1] if end > start else _at(result.starts, start, result.ends)
+                    for start, end in zip(new.starts, new.ends, strict=True)
+                ],
+            )
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Normalizer) and self.spec == other.spec
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.spec, sort_keys=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Normalizer, (self.spec,)
+
+    def __repr__(self) -> str:
+        return f"Normalizer({self.spec!r})"
+
+
+def _at(starts: Sequence[int], place: int, ends: Sequence[int]) -> int:
+    # Where the character at `place` begins; after the last one, where that ends.
+    if place < len(starts):
+        return starts[place]
+    return ends[-1] if ends else 0
+
+
+def _read_steps(spec: Any, name: str) -> list[dict[str, Any]]:
+    """Return the steps, each as tokenizer.json has it; a Sequence becomes its steps."""
+    if isinstance(spec, str):
+        return [_check_step({"type": spec}, name)]
+    if isinstance(spec, Mapping):
+        if spec.get("type") == "Sequence":
+            return _read_steps(spec.get("normalizers"), f"{name}.normalizers")
+        return [_check_step(dict(spec), name)]
+    if not isinstance(spec, Sequence):
+        raise TypeError(f"{name} must be a str, a mapping or a sequence of them, got {spec!r}")
+    steps = [_read_steps(step, f"{name}[{i}]") for i, step in enumerate(spec)]
+    return [step for row in steps for step in row]
+
+
+def _check_step(step: dict[str, Any], name: str) -> dict[str, Any]:
+    kind = step.get("type")
+    fields: dict[str, type] = {}
+    if kind == "Strip":
+        step = {"strip_left": True, "strip_right": True} | step
+        fields = {"strip_left": bool, "strip_right": bool}
+    elif kind == "Prepend":
+        fields = {"prepend": str}
+    elif kind == "Replace":
+        fields = {"pattern": dict, "content": str}
+    elif kind not in _LOCAL:
+        raise ValueError(
+            f"{name}: {shorten(kind)} can't be represented: a step must be one of "
+            f"{', '.join(_LOCAL)}, Strip, Prepend, Replace, Sequence"
+        )
+    for field, field_type in fields.items():
+        if not isinstance(step.get(field), field_type):
+            raise ValueError(
+                f"{name}.{field} must be a {field_type.__name__}, got {shorten(step.get(field))}"
+            )
+        if field_type is str:
+            encode_utf8(step[field], f"{name}.{field}")
+    if kind == "Replace":
+        _check_pattern(step["pattern"], f"{name}.pattern")
+    return {"type": kind} | {field: step[field] for field in fields}
+
+
+def _check_pattern(pattern: Mapping[str, Any], name: str) -> None:
+    values = list(pattern.items())
+    if len(values) != 1 or values[0][0] not in ("String", "Regex"):
+        raise ValueError(f"{name} must have String or Regex, got {shorten(dict(pattern))}")
+    if not isinstance(values[0][1], str) or not values[0][1]:
+        raise ValueError(f"{name}.{values[0][0]} must be a str, not empty, got {values[0][1]!r}")
+    encode_utf8(values[0][1], name)
+
+
+def _build_step(step: Mapping[str, Any]) -> _Step:
+    if step["type"] == "Strip":
+        return _Strip(step["strip_left"], step["strip_right"])
+    if step["type"] == "Prepend":
+        return _Prepend(step["prepend"])
+    ((kind, value),) = step["pattern"].items()
+    find = _find_string if kind == "String" else _find_expression
+    return _Replace(find(cast(str, value)), step["content"])

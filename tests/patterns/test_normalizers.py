@@ -1,0 +1,143 @@
+"""Normalizers: equal to those of Hugging Face tokenizers, on all characters and all ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpetok.patterns.normal_tables import generate
+from bpetok.patterns.normalizers import Normalizer
+
+FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
+SPACES = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"}
+AS = {"type": "Replace", "pattern": {"String": "aa"}, "content": "a\u0301\u0316"}
+STEPS: list[Any] = [
+    *FORMS,
+    "Strip",
+    {"type": "Strip", "strip_left": False, "strip_right": True},
+    {"type": "Prepend", "prepend": "\u2581"},
+    SPACES,
+    AS,
+]
+ASSIGNED = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+
+# Letters, all kinds of marks, jamo, white space, what came after Unicode 9.0.
+awkward = st.text(
+    st.sampled_from(
+        "aAeE \t\u00e9\u00c5\u212b\u2126\u03a3\u0130\ufb01\u00bd\u3000\u0301\u0316\u0323\u0334\u0338"
+        "\u0345\u1100\u1161\u11a8\uac00\uac01\u0915\u093c\u094d\u0958\u09c7\u09be\u0e33\u32ff\u07fd\u1dfa"
+        "\u0c3c\u1715\U00011938\U00011935\U00011930\U00016123\U0001612f\U0001e4ec\u0344\u0340\u037e"
+        "\u1e9b\u017f\u2f800"
+    ),
+    max_size=12,
+)
+
+
+def theirs(spec: Any) -> Any:
+    """Return the same normalizer of tokenizers."""
+    tokenizers = pytest.importorskip("tokenizers")
+    steps = [spec] if isinstance(spec, str | dict) else spec
+    rows: list[dict[str, Any]] = [
+        {"type": step} if isinstance(step, str) else dict(step) for step in steps
+    ]
+    for row in rows:
+        if row["type"] == "Strip":
+            row.setdefault("strip_left", True)
+            row.setdefault("strip_right", True)
+    document = {
+        "normalizer": {"type": "Sequence", "normalizers": rows},
+        "model": {"type": "BPE", "vocab": {}, "merges": []},
+    }
+    return tokenizers.Tokenizer.from_str(json.dumps(document)).normalizer
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_character_becomes_what_it_becomes_in_tokenizers(form: str) -> None:
+    """All code points: those that came after the version it goes by, too."""
+    normalizer, other = Normalizer(form), theirs(form)
+    for first in range(0, len(ASSIGNED), 64):
+        block = ASSIGNED[first : first + 64]
+        text = "x".join(block)
+        expected = other.normalize_str(text)
+        assert normalizer(text.encode()).decode() == expected, hex(ord(block[0]))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_order_of_marks_is_that_of_tokenizers(form: str) -> None:
+    """Each character between two marks of the lowest and of a high class."""
+    normalizer, other = Normalizer(form), theirs(form)
+    for first in range(0x300, 0x1F000, 64):
+        points = [p for p in range(first, first + 64) if not 0xD800 <= p < 0xE000]
+        text = "".join(f"a\u0301{chr(point)}\u0334" for point in points)
+        assert normalizer(text.encode()).decode() == other.normalize_str(text), hex(first)
+
+
+@given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward)
+def test_steps_in_a_row_give_what_they_give_in_tokenizers(spec: list[Any], text: str) -> None:
+    """Texts of all that interacts."""
+    normalizer = Normalizer(spec)
+    assert normalizer(text.encode()).decode() == theirs(spec).normalize_str(text)
+
+
+@given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward)
+def test_each_character_knows_where_it_comes_from(spec: list[Any], text: str) -> None:
+    """In order, within the text; what was not changed comes from itself."""
+    normalizer = Normalizer(spec)
+    new, starts, ends = normalizer.align(text)
+    assert new == normalizer(text.encode()).decode()
+    assert len(starts) == len(ends) == len(new)
+    assert starts == sorted(starts)
+    assert ends == sorted(ends)
+    assert all(0 <= start <= end <= len(text) for start, end in zip(starts, ends, strict=True))
+    plain = Normalizer("NFC").align("ab \u4e2d")
+    assert plain == ("ab \u4e2d", [0, 1, 2, 3], [1, 2, 3, 4])
+    assert Normalizer("NFC").align("xe\u0301y") == ("x\u00e9y", [0, 1, 3], [1, 3, 4])
+
+
+def test_a_normalizer_says_what_it_is() -> None:
+    """In one form, whatever form it was given in."""
+    assert Normalizer("NFC").spec == {"type": "NFC"}
+    assert Normalizer({"type": "Sequence", "normalizers": []}).spec == []
+    nested = [{"type": "Sequence", "normalizers": ["NFD", "Lowercase"]}, "StripAccents"]
+    assert Normalizer(nested).spec == [
+        {"type": "NFD"},
+        {"type": "Lowercase"},
+        {"type": "StripAccents"},
+    ]
+    assert Normalizer("Strip") == Normalizer(
+        {"type": "Strip", "strip_left": True, "strip_right": True}
+    )
+    assert hash(Normalizer("NFC")) == hash(Normalizer({"type": "NFC"}))
+    assert Normalizer([])(b"e\xcc\x81") == b"e\xcc\x81"
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        ("nfc", ValueError, "normalizer: 'nfc' can't be represented: a step must be one of NFC"),
+        (5, TypeError, "normalizer must be a str, a mapping or a sequence of them, got 5"),
+        (["NFC", {"type": "Precompiled"}], ValueError, r"normalizer\[1\]: 'Precompiled'"),
+        ({"type": "Prepend"}, ValueError, "normalizer.prepend must be a str, got None"),
+        (SPACES | {"content": 5}, ValueError, "normalizer.content must be a str, got 5"),
+        (SPACES | {"pattern": {}}, ValueError, "pattern must have String or Regex"),
+        (SPACES | {"pattern": {"String": ""}}, ValueError, "String must be a str, not empty"),
+        (SPACES | {"pattern": {"Regex": "("}}, ValueError, "'[(]' does not compile"),
+        ({"type": "Strip", "strip_left": 1}, ValueError, "strip_left must be a bool, got 1"),
+        ({"type": "Sequence", "normalizers": None}, TypeError, "normalizer.normalizers must be"),
+    ],
+)
+def test_what_is_no_normalizer_is_refused(spec: Any, error: type[Exception], message: str) -> None:
+    """By place and value."""
+    with pytest.raises(error, match=message):
+        Normalizer(spec)
+
+
+def test_the_table_is_generated() -> None:
+    """By normal_tables.py, with Unicode 16 at hand."""
+    header = Path(__file__).parents[2].joinpath("bpetok", "patterns", "normal.h").read_text()
+    assert header == generate()
