@@ -27,8 +27,9 @@ _WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".jo
     map(chr, range(0x2000, 0x200B))
 )
 
-# Capitals that came after Unicode 13, the tables of Python 3.10, with their small letters. A capital
-# sigma is small whatever comes after it, since tokenizers looks at each character alone.
+# Capitals that came after Unicode 13, the tables of Python 3.10, with their small letters. Capital
+# sigma becomes the usual small one at the end of a word, too: tokenizers looks at each character
+# alone.
 _LATER_CAPITALS = {
     "\u03a3": "\u03c3",
     "\u1c89": "\u1c8a",

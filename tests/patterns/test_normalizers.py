@@ -29,10 +29,10 @@ ASSIGNED = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE
 # Letters, all kinds of marks, jamo, white space, what came after Unicode 9.0.
 awkward = st.text(
     st.sampled_from(
-        "aAeE \t\u00e9\u00c5\u212b\u2126\u03a3\u0130\ufb01\u00bd\u3000\u0301\u0316\u0323\u0334\u0338"
-        "\u0345\u1100\u1161\u11a8\uac00\uac01\u0915\u093c\u094d\u0958\u09c7\u09be\u0e33\u32ff\u07fd\u1dfa"
-        "\u0c3c\u1715\U00011938\U00011935\U00011930\U00016123\U0001612f\U0001e4ec\u0344\u0340\u037e"
-        "\u1e9b\u017f\u2f800"
+        "aAeE \t\u00e9\u00c5\u212b\u2126\u03a3\u0130\ufb01\u00bd\u3000\u0301\u0316\u0323\u0334"
+        "\u0338\u0345\u1100\u1161\u11a8\uac00\uac01\u0915\u093c\u094d\u0958\u09c7\u09be\u0e33\u32ff\u07fd"
+        "\u1dfa\u0c3c\u1715\U00011938\U00011935\U00011930\U00016123\U0001612f\U0001e4ec\u0344\u0340"
+        "\u037e\u1e9b\u017f\u2f800"
     ),
     max_size=12,
 )
