@@ -172,6 +172,8 @@ def encode_chunks(job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]
     with ThreadPoolExecutor(job.n_threads) as pool:
         try:
             for chunk in chunks:
+                if len(chunk.ends) == 0:
+                    continue  # all of its texts were null
                 result = pool.submit(_encode_chunk, job, chunk, eot, any_text)
                 any_text = True
                 waiting.append((len(chunk.data), result))

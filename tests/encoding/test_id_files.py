@@ -8,6 +8,7 @@ import pytest
 
 import reference
 from bpetok.patterns.scan import split_words
+from bpetok.sources import jsonl
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT
 
@@ -77,6 +78,23 @@ def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_thread
         "train.bin",
         "train.json",
     }
+
+
+@pytest.mark.filterwarnings("ignore:. texts? (was|were) null")
+@pytest.mark.parametrize("n_nulls", [0, 1, 2])
+@pytest.mark.parametrize("texts", [[], ["it"], ["it", "", "is"]])
+def test_null_texts_leave_nothing(tok, tmp_path, monkeypatch, n_nulls, texts):
+    """Not where all that is read at a time are null, either: no end, no id."""
+    monkeypatch.setattr(jsonl, "CHUNK_SIZE", 16)
+    lines = [json.dumps({"text": text}) for text in [None] * n_nulls + texts + [None] * n_nulls]
+    path = tmp_path / "texts.jsonl"
+    path.write_text("\n".join(lines))
+    expected = []
+    for text in texts:
+        expected += [*tok.encode(text), tok.special_tokens[END]]
+    written = tok.encode_files(path, tmp_path / "t.bin", eot=END)
+    assert np.fromfile(tmp_path / "t.bin", "<u2").tolist() == expected
+    assert written.n_ids == len(expected)
 
 
 def test_shards_are_of_equal_size_but_the_last(tok, files, tmp_path):
