@@ -9,18 +9,19 @@ from hypothesis import settings
 import bpetok
 
 
-def _import_benchmarks():
+def _import_beside(name):
     """Import it without the checkout on sys.path, which would hide the installed bpetok."""
-    folder = Path(__file__).resolve().parents[1] / "benchmarks"
+    folder = Path(__file__).resolve().parents[1] / name
     spec = importlib.util.spec_from_file_location(
-        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     package = importlib.util.module_from_spec(spec)
-    sys.modules["benchmarks"] = package
+    sys.modules[name] = package
     spec.loader.exec_module(package)
 
 
-_import_benchmarks()
+for _name in ("benchmarks", "campaigns"):
+    _import_beside(_name)
 
 # A shared machine can be slow for a moment; what takes long is seen in pytest --durations.
 settings.register_profile("bpetok", deadline=None)

@@ -103,4 +103,5 @@ def assigned_in_unicode_16(character: str) -> bool:
         import unicodedata
     else:
         import unicodedata2 as unicodedata
-    return unicodedata.category(character) != "Cn"
+    category: str = unicodedata.category(character)
+    return category != "Cn"

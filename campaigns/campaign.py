@@ -1,0 +1,53 @@
+"""What a campaign is: it draws inputs and checks each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, Generic, TypeVar
+
+Case = TypeVar("Case", bound=tuple[Any, ...])
+"""A NamedTuple of numbers, strings, bytes, and lists, tuples and dicts of these: what is saved in a
+file, and what is made smaller."""
+
+
+class Campaign(ABC, Generic[Case]):
+    """Checks of random inputs.
+
+    Attributes
+    ----------
+    case : type
+        The NamedTuple that an input is.
+    seconds_each : float
+        An input that takes longer hangs.
+    memory : int
+        Bytes that the process may take for an input, beyond those it has at the start; 0 for no
+        bound.
+
+    Parameters
+    ----------
+    scratch : Path
+        An empty folder that is removed at the end.
+    """
+
+    case: ClassVar[type[Any]]
+    seconds_each: ClassVar[float] = 60.0
+    memory: ClassVar[int] = 0
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+
+    @abstractmethod
+    def draw(self, random: Random) -> Case:
+        """Return an input. It depends on nothing but `random`."""
+
+    @abstractmethod
+    def check(self, case: Case) -> None:
+        """Raise an exception of any kind if something is wrong."""
+
+
+def expect(got: object, right: object, what: str) -> None:
+    """Raise an AssertionError if two values differ."""
+    if got != right:
+        raise AssertionError(f"{what}\n  got:   {got!r:.1000}\n  right: {right!r:.1000}")

@@ -1,0 +1,24 @@
+"""The campaigns by their names."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from campaigns.campaign import Campaign
+
+CAMPAIGNS = {
+    "scanner": "campaigns.scanner:Scanner",
+    "learner": "campaigns.learner:Learner",
+    "encoder": "campaigns.encoder:Encoder",
+    "json": "campaigns.json_lines:JsonLines",
+}
+"""Where the class of each is. Opened late: a crash while one is imported is a finding, too."""
+
+
+def open_campaign(place: str, scratch: Path) -> Campaign[Any]:
+    """Return the campaign at a place, MODULE:CLASS, which works in a folder."""
+    module, _, name = place.partition(":")
+    campaign: Campaign[Any] = getattr(import_module(module), name)(scratch)
+    return campaign

@@ -1,0 +1,197 @@
+"""Run a campaign: inputs are drawn and checked in a process of their own.
+
+An input is known by its seed and number: the same input is drawn again from them, also by the
+process that watches, when the other one has crashed or hangs.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import tempfile
+import traceback
+from itertools import count
+from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any, NamedTuple
+
+from campaigns.campaign import Campaign
+from campaigns.findings import file_of, place_of, save
+from campaigns.registry import CAMPAIGNS, open_campaign
+from campaigns.shrinking import shrink
+
+MOST_FINDINGS = 10
+"""A campaign ends when it has found so many different things."""
+SHRINK_SECONDS = 30.0
+
+
+class Options(NamedTuple):
+    """How long a campaign runs, and where findings go.
+
+    seconds : float
+        No input begins after so many seconds.
+    inputs : int or None
+        How many inputs at most.
+    seed : int
+        Another seed, other inputs.
+    first : int
+        The number of the first input.
+    folder : Path
+        For findings; made when there is one.
+    """
+
+    seconds: float
+    inputs: int | None
+    seed: int
+    first: int
+    folder: Path
+
+
+class Outcome(NamedTuple):
+    """What a campaign has checked and found."""
+
+    inputs: int
+    seconds: float
+    findings: list[Path]
+
+
+def draw(campaign: Campaign[Any], name: str, seed: int, number: int) -> Any:
+    """Return the input that a seed and a number give."""
+    return campaign.draw(Random(f"{name} {seed} {number}"))
+
+
+def run(name: str, options: Options) -> Outcome:
+    """Run a campaign until its time or its inputs are used up."""
+    began = monotonic()
+    findings: list[Path] = []
+    first = options.first
+    end = sys.maxsize if options.inputs is None else first + options.inputs
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory(prefix="campaign-") as scratch:
+        while first < end and len(findings) < MOST_FINDINGS:
+            left = options.seconds - (monotonic() - began)
+            if left <= 0:
+                break
+            number = context.Value("q", first - 1)
+            since = context.Value("d", monotonic())
+            found, found_here = context.Pipe(duplex=False)
+            job = (name, CAMPAIGNS[name], options, left, first, end, MOST_FINDINGS - len(findings))
+            process = context.Process(target=_work, args=(*job, scratch, number, since, found_here))
+            process.start()
+            found_here.close()
+            failure = _watch(process, name, since)
+            try:
+                while found.poll():
+                    findings.append(found.recv())
+            except EOFError:
+                pass
+            first = number.value + 1
+            if failure is None:
+                break
+            findings.append(_save_failure(name, options, number.value, failure))
+    return Outcome(first - options.first, monotonic() - began, findings)
+
+
+def _watch(process: BaseProcess, name: str, since: Synchronized[float]) -> str | None:
+    """Wait for the process; returns how it failed, None if it has ended by itself."""
+    limit = open_campaign(CAMPAIGNS[name], Path()).seconds_each
+    try:
+        while process.is_alive():
+            process.join(0.2)
+            if monotonic() - since.value > limit:
+                process.kill()
+                process.join()
+                return f"took more than {limit:.0f} seconds"
+    except BaseException:
+        process.kill()
+        raise
+    if not process.exitcode:
+        return None
+    if process.exitcode < 0:
+        return f"ended by {signal.Signals(-process.exitcode).name}"
+    return f"ended with status {process.exitcode}"
+
+
+def _save_failure(name: str, options: Options, number: int, failure: str) -> Path:
+    path = file_of(options.folder, name, options.seed, number)
+    if path.exists():
+        return path  # it failed before the process did, which was making it smaller
+    with tempfile.TemporaryDirectory(prefix="campaign-") as scratch:
+        campaign = open_campaign(CAMPAIGNS[name], Path(scratch))
+        case = draw(campaign, name, options.seed, max(number, options.first))
+    what = f"the process {failure}"
+    print(f"{name}: input {number}: {what}", file=sys.stderr)
+    return save(options.folder, name, options.seed, number, case, what)
+
+
+def _work(
+    name: str,
+    place: str,
+    options: Options,
+    seconds: float,
+    first: int,
+    end: int,
+    most_findings: int,
+    scratch: str,
+    number: Synchronized[int],
+    since: Synchronized[float],
+    found: Any,
+) -> None:
+    # The process that draws and checks.
+    faulthandler.enable()
+    deadline = monotonic() + seconds
+    os.chdir(scratch)
+    places: set[tuple[str, str, int]] = set()
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        campaign = open_campaign(place, Path(folder))
+        limit_memory(campaign.memory)
+        for i in count(first):
+            if i == end or monotonic() > deadline or len(places) == most_findings:
+                return
+            number.value, since.value = i, monotonic()
+            case = draw(campaign, name, options.seed, i)
+            error = failure_of(campaign, case)
+            if error is None or place_of(error) in places:
+                continue
+            places.add(place_of(error))
+            _save_error(name, options, i, case, error)
+
+            def fails(smaller: Any, line: tuple[str, str, int] = place_of(error)) -> bool:
+                since.value = monotonic()
+                other = failure_of(campaign, smaller)
+                return other is not None and place_of(other) == line
+
+            case = shrink(case, fails, SHRINK_SECONDS)
+            error = failure_of(campaign, case) or error
+            found.send(_save_error(name, options, i, case, error))
+            print(f"{name}: input {i}: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def failure_of(campaign: Campaign[Any], case: Any) -> Exception | None:
+    """Check an input; returns what was raised."""
+    try:
+        campaign.check(case)
+    except Exception as error:
+        return error
+    return None
+
+
+def _save_error(name: str, options: Options, number: int, case: Any, error: Exception) -> Path:
+    what = "".join(traceback.format_exception(error))
+    return save(options.folder, name, options.seed, number, case, what)
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Let this process take so many bytes more than it has now; 0 for no bound."""
+    if n_bytes == 0:
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + n_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -1,0 +1,53 @@
+"""Campaigns with a fault in each third input, for the tests of the runner."""
+
+import os
+import signal
+import time
+from random import Random
+from typing import NamedTuple
+
+from campaigns.campaign import Campaign, expect
+
+
+class Numbers(NamedTuple):
+    """Some numbers."""
+
+    values: list[int]
+
+
+class Failing(Campaign[Numbers]):
+    """Fails where a number is 7."""
+
+    case = Numbers
+    seconds_each = 1.0
+
+    def draw(self, random: Random) -> Numbers:
+        """Numbers in any order, the first of them 7 in a third of the inputs."""
+        values = random.choices([1, 2, 3], k=9)
+        values[0] = random.choice([1, 2, 7])
+        return Numbers(values)
+
+    def check(self, case: Numbers) -> None:
+        """Fail if 7 is there."""
+        if 7 in case.values:
+            self.fail()
+
+    def fail(self) -> None:
+        """Fail as an oracle does that gives something else."""
+        expect(1, 2, "numbers")
+
+
+class Crashing(Failing):
+    """Fails by a signal."""
+
+    def fail(self) -> None:
+        """End this process."""
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Hanging(Failing):
+    """Fails by doing nothing."""
+
+    def fail(self) -> None:
+        """Do nothing for long."""
+        time.sleep(1000)
