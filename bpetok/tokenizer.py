@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from bpetok.base.checks import check_integer, check_special_tokens
+from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
 from bpetok.base.files import write_whole
-from bpetok.encoding.decoder import Decoder
-from bpetok.encoding.decoding import Decoding
-from bpetok.encoding.encoder import Encoder
-from bpetok.encoding.encoding import Encoding
-from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.encoding.vocab import (
-    N_BYTES,
-    build_vocab,
-    check_ids,
-    check_merge_counts,
-    check_merges,
-)
+from bpetok.encoding.codec import Codec, Special
+from bpetok.encoding.texts import to_utf8
 from bpetok.formats import native
-from bpetok.formats.conversions import Conversions
 from bpetok.formats.files import naming_file
-from bpetok.patterns.builtin import check_pattern, scanner_of
+from bpetok.formats.parts import Parts
+from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Callable
+    import tiktoken
+    import tokenizers
+    import transformers
+    from typing_extensions import Self, Unpack
 
-    import numpy as np
-    import numpy.typing as npt
-    from typing_extensions import Self
+    from bpetok.base.progress import Progress
+    from bpetok.encoding.id_files import IdFiles
+    from bpetok.showing.explanation import Explanation
+    from bpetok.sources.corpus import Files
+    from bpetok.sources.reading import Reading
 
-    from bpetok.encoding.facts import TrainingFacts
-    from bpetok.encoding.vocab import Counts, Merges
 
-
-class Tokenizer(Encoding, Decoding, Conversions):
+class Tokenizer(Codec):
     """A byte-level BPE tokenizer, immutable. Threads and forked processes may share it.
 
     Ids 0 to 255 are the bytes, merge i makes the id 256 + i, and the special tokens follow in their
@@ -70,222 +60,7 @@ class Tokenizer(Encoding, Decoding, Conversions):
         If a parameter is not as said above; the message names it, the value and the bound.
     """
 
-    __slots__ = (
-        "_counts",
-        "_decoder",
-        "_narrow",
-        "_pairs",
-        "_pattern",
-        "_special_tokens",
-        "_token_bytes",
-        "_token_ids",
-        "_training",
-        "_vocab_size",
-    )
-
-    def __init__(
-        self,
-        *,
-        merges: Merges,
-        pattern: str = "gpt2",
-        special_tokens: Iterable[str] | Mapping[str, int] = (),
-        merge_counts: Counts | None = None,
-        token_ids: Counts | None = None,
-        training: TrainingFacts | None = None,
-    ) -> None:
-        pairs = check_merges(merges)
-        n_merges = len(pairs) // 2
-        special = check_special_tokens(special_tokens)
-        given = special_tokens if isinstance(special_tokens, Mapping) else None
-        counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
-        ids, special_ids = check_ids(token_ids, given, n_merges)
-        if given is None:
-            first = max(ids, default=0) + 1 if ids is not None else N_BYTES + n_merges
-            special_ids = list(range(first, first + len(special)))
-        self._pattern = check_pattern(pattern)
-        # bytes, so that the arrays made of them can't be written to
-        self._pairs = pairs.tobytes()
-        self._counts = None if counts is None else counts.tobytes()
-        self._token_ids = None if ids is None else ids.tobytes()
-        self._training = training
-        by_id = sorted(zip(special_ids, special, strict=True))
-        self._special_tokens = {token: token_id for token_id, token in by_id}
-        # A tuple, which the garbage collector need not walk through.
-        self._token_bytes = tuple(build_token_bytes(pairs))
-        largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
-        self._vocab_size = 1 + max(largest, *special_ids, 0)
-        self._narrow = self._vocab_size <= 1 << 16
-        scanner = scanner_of(self._pattern)
-        split = _splitter(self._pattern) if scanner < 0 else None
-        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
-        self._decoder = Decoder(self._tokens_by_id())
-        self._refusing = self._build_specials((), "all")
-
-    def _tokens_by_id(self) -> list[bytes | None]:
-        tokens: list[bytes | None] = [None] * self._vocab_size
-        if self._token_ids is None:
-            tokens[: len(self._token_bytes)] = self._token_bytes
-        else:
-            for token_id, token in zip(self._ids(), self._token_bytes, strict=True):
-                tokens[token_id] = token
-        for name, token_id in self._special_tokens.items():
-            tokens[token_id] = name.encode()
-        return tokens
-
-    def _ids(self) -> Sequence[int]:
-        # The id of each byte and each merge.
-        if self._token_ids is None:
-            return range(len(self._token_bytes))
-        return memoryview(self._token_ids).cast("i")
-
-    # ---- what it holds ----
-
-    @property
-    def merges(self) -> list[tuple[bytes, bytes]]:
-        """The bytes that each merge joins, in learning order: a new list each time.
-
-        Where two ids have the same bytes, `merge_pairs` says which is meant.
-        """
-        pairs = memoryview(self._pairs).cast("i")
-        tokens = self._token_bytes
-        return [
-            (tokens[left], tokens[right])
-            for left, right in zip(pairs[::2], pairs[1::2], strict=True)
-        ]
-
-    @property
-    def merge_pairs(self) -> npt.NDArray[np.int32]:
-        """What each merge joins: int32, shape (n_merges, 2), read-only.
-
-        0 to 255 are the bytes, 256 + i is what merge i makes, whatever the ids of these are.
-        """
-        import numpy as np
-
-        return np.frombuffer(self._pairs, dtype=np.int32).reshape(-1, 2)
-
-    @property
-    def merge_counts(self) -> npt.NDArray[np.int64] | None:
-        """How often each pair stood when it was merged: int64, shape (n_merges,), read-only.
-
-        None if that is not known.
-        """
-        import numpy as np
-
-        return None if self._counts is None else np.frombuffer(self._counts, dtype=np.int64)
-
-    @property
-    def training(self) -> TrainingFacts | None:
-        """What it was trained on; None if that is not known."""
-        return self._training
-
-    @property
-    def vocab(self) -> dict[bytes, int]:
-        """The id of each ordinary token: a new dict each time.
-
-        Two merges can spell the same bytes. Then this has the first id only, and fewer entries
-        than there are tokens; `token_bytes` knows all.
-        """
-        return build_vocab(zip(self._token_bytes, self._ids(), strict=True))
-
-    @property
-    def special_tokens(self) -> dict[str, int]:
-        """The id of each special token."""
-        return dict(self._special_tokens)
-
-    @property
-    def pattern(self) -> str:
-        """The pattern that splits text into words: a name, or an expression that has none."""
-        return self._pattern
-
-    @property
-    def vocab_size(self) -> int:
-        """One more than the largest id: bytes + merges + special tokens, if no id is left out."""
-        return self._vocab_size
-
-    def token_bytes(self, token_id: int) -> bytes:
-        """Return the bytes of one id, ordinary or special; ValueError if there is no such id."""
-        return self._decoder.decode([token_id])
-
-    @property
-    def token_ids(self) -> npt.NDArray[np.int32]:
-        """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,)."""
-        import numpy as np
-
-        ids = np.asarray(self._ids(), dtype=np.int32)
-        ids.flags.writeable = False
-        return ids
-
-    def truncate(self, vocab_size: int) -> Tokenizer:
-        """Return the tokenizer that training with a smaller `vocab_size` would have given.
-
-        The last merges are left out, and larger ids than theirs, as those of special tokens are
-        after training, move down by as many as are missing below them. `training` is None.
-
-        Parameters
-        ----------
-        vocab_size : int
-            At least that of no merges, at most the tokenizer's own.
-        """
-        n_merges = len(self._token_bytes) - N_BYTES
-        most = self._vocab_size
-        n_gone = most - check_integer("vocab_size", vocab_size, most - n_merges, most)
-        kept = n_merges - n_gone
-        ids = list(self._ids())
-        gone = sorted(ids[N_BYTES + kept :])
-        counts = self.merge_counts
-        return Tokenizer(
-            merges=self.merge_pairs[:kept],
-            pattern=self._pattern,
-            special_tokens={
-                name: token_id - bisect_left(gone, token_id)
-                for name, token_id in self._special_tokens.items()
-            },
-            merge_counts=None if counts is None else counts[:kept],
-            token_ids=[
-                token_id - bisect_left(gone, token_id) for token_id in ids[: N_BYTES + kept]
-            ],
-        )
-
-    def __repr__(self) -> str:
-        n_merges = len(self._token_bytes) - N_BYTES
-        return (
-            f"<Tokenizer: {self.vocab_size} ids, {n_merges} merges, pattern {self._pattern!r}, "
-            f"{len(self._special_tokens)} special tokens>"
-        )
-
-    def _repr_html_(self) -> str:
-        from bpetok.base.display import N_ROWS, show_bytes, table_html
-
-        merges, counts = self.merges, self.merge_counts
-        n, half = len(merges), N_ROWS // 2
-        ranks = list(range(n)) if n <= N_ROWS else [*range(half), *range(n - half, n)]
-        rows = [
-            (
-                f"{rank:,}",
-                *map(show_bytes, merges[rank]),
-                "" if counts is None else f"{counts[rank]:,}",
-            )
-            for rank in ranks
-        ]
-        facts = self.training
-        trained = (
-            "" if facts is None else f"; {facts.bytes_per_token:.2f} bytes a token in training"
-        )
-        return table_html(repr(self) + trained, ("rank", "left", "right", "count"), rows)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Tokenizer):
-            return NotImplemented
-        return self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (*self._identity(), self._counts, self._training)
-
-    def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
-        return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids
+    __slots__ = ()
 
     @property
     def vocabulary_sha256(self) -> str:
@@ -339,29 +114,370 @@ class Tokenizer(Encoding, Decoding, Conversions):
         with naming_file(path, what=native.WHAT):
             return cls(**parts._asdict())
 
+    # ---- files of ids, explanations ----
 
-def _restore(
-    pairs: bytes,
-    pattern: str,
-    special_tokens: tuple[tuple[str, int], ...],
-    token_ids: bytes | None,
-    counts: bytes | None,
-    training: TrainingFacts | None,
-) -> Tokenizer:
-    flat = memoryview(pairs).cast("i")
-    return Tokenizer(
-        merges=list(zip(flat[::2], flat[1::2], strict=True)),
-        pattern=pattern,
-        special_tokens=dict(special_tokens),
-        merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
-        token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
-        training=training,
-    )
+    def encode_files(
+        self,
+        files: Files,
+        output: str | os.PathLike[str],
+        *,
+        eot: str | None = None,
+        shard_size: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+        n_threads: int | None = None,
+        errors: str = "strict",
+        progress: Progress = False,
+        **reading: Unpack[Reading],
+    ) -> IdFiles:
+        """Encode files of any size into a file of ids, as training loops read them.
 
+        The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
+        ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
+        file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
+        the vocabulary. Everything gets its name when it is whole. Files of an earlier run with this
+        output are replaced, all that its JSON file lists: none of its shards stay.
 
-def _splitter(expression: str) -> Callable[[bytes], array[int]]:
-    from bpetok.patterns.expressions import (
-        Splitter,  # the regex module is not needed for any other pattern
-    )
+        Parameters
+        ----------
+        files : path, URL, folder, glob pattern or table, or iterable of them
+            Text, JSON lines, Parquet, Arrow, datasets: as `count_words` takes them, unweighted.
+        output : path
+        eot : str, optional
+            A special token whose id is written behind each text: each record, and each plain text
+            file that is not empty.
+        shard_size : int, optional
+            Ids a file. The files are then named after `output` with a number: train.bin becomes
+            train_000000.bin, train_000001.bin...
+        allowed_special, disallowed_special : "all" or a set of str
+            As in `encode`.
+        n_threads : int, optional
+            As in `encode_batch`; the result does not depend on it.
+        errors : {"strict", "replace"}
+            What to do with bytes that are not UTF-8: raise, or encode U+FFFD as ``bytes.decode``
+            gives it.
+        progress : bool or callable
+            True shows a bar; a callable is called with ("encode", bytes done, bytes in all).
+        **reading
+            Which column, how much of it: see `bpetok.Reading`.
 
-    return Splitter(expression)
+        Raises
+        ------
+        OSError, ImportError
+            If a file can't be read, or the output's folder not be written to, before anything is
+            encoded; or if a file changes while it is read.
+        ValueError
+            If a file is damaged, has no such column, is not UTF-8 or holds a special token that is
+            disallowed (the message has the file and the offset or the row), or an option is out of
+            its range; or if a file has the name of a shard and no JSON file of an earlier run lists
+            it. No file is written.
+        """
+        from bpetok.encoding import id_files
+        from bpetok.sources.corpus import resolve_corpus
+        from bpetok.sources.reading import check_reading
+
+        if eot is not None and eot not in self._special_tokens:
+            raise ValueError(
+                f"eot must be a special token, one of {shorten(list(self._special_tokens))}, "
+                f"got {eot!r}"
+            )
+        if shard_size is not None:
+            shard_size = check_integer("shard_size", shard_size, 1, (1 << 63) - 1)
+        allowed, disallowed = self._special_names(allowed_special, disallowed_special)
+        job = id_files.EncodeJob(
+            codec=self,
+            vocabulary_sha256=self.vocabulary_sha256,
+            specials=self._build_specials(allowed, disallowed),
+            # Where one of these begins, a text may be cut in two.
+            boundaries=SpecialTokens({name.encode() for name in (*allowed, *disallowed)}),
+            eot_id=None if eot is None else self._special_tokens[eot],
+            n_threads=resolve_threads(n_threads),
+            errors=check_errors(errors),
+            reading=check_reading(reading),
+        )
+        corpus = resolve_corpus(files, job.reading)
+        return id_files.encode_files(job, corpus, output, shard_size, progress)
+
+    def explain(self, text: str | bytes, *, allowed_special: Special = "all") -> Explanation:
+        """Return how a text becomes tokens: its words, and in each the merges in their order.
+
+        For texts that people read: every step is kept.
+
+        Parameters
+        ----------
+        text : str or bytes
+            bytes must be UTF-8.
+        allowed_special : "all" or a set of str
+            Special tokens that get their own id; others are text like any other.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the text is neither str nor bytes, has a lone surrogate or is not UTF-8.
+        """
+        from bpetok.showing.explanation import explain
+
+        allowed, _ = self._special_names(allowed_special, ())
+        return explain(self, to_utf8(text), set(allowed))
+
+    def _repr_html_(self) -> str:
+        from bpetok.base.display import N_ROWS, show_bytes, table_html
+
+        merges, counts = self.merges, self.merge_counts
+        n, half = len(merges), N_ROWS // 2
+        ranks = list(range(n)) if n <= N_ROWS else [*range(half), *range(n - half, n)]
+        rows = [
+            (
+                f"{rank:,}",
+                *map(show_bytes, merges[rank]),
+                "" if counts is None else f"{counts[rank]:,}",
+            )
+            for rank in ranks
+        ]
+        facts = self.training
+        trained = (
+            "" if facts is None else f"; {facts.bytes_per_token:.2f} bytes a token in training"
+        )
+        return table_html(repr(self) + trained, ("rank", "left", "right", "count"), rows)
+
+    # ---- Hugging Face ----
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        pad_token: str | None = None,
+        unk_token: str | None = None,
+        chat_template: str | None = None,
+        model_max_length: int | None = None,
+    ) -> None:
+        """Write a folder that `transformers.AutoTokenizer.from_pretrained` loads.
+
+        The ids of some thousand awkward texts are compared before anything is written: with those
+        of tokenizers, and of transformers where the folder holds a model's config.json. (For a
+        model of type qwen2, `AutoTokenizer` of transformers 5 replaces the pre-tokenizer, whatever
+        the files say; ``PreTrainedTokenizerFast.from_pretrained`` does not.)
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there. The files of a tokenizer in it are replaced.
+        bos_token, eos_token, pad_token, unk_token : str, optional
+            The special tokens that have these roles.
+        chat_template : str, optional
+            A Jinja template.
+        model_max_length : int, optional
+            What transformers warns of when a text has more ids.
+
+        Raises
+        ------
+        ValueError
+            If a role's token is not in the vocabulary, the file can't say what this tokenizer does,
+            or the folder holds more of another tokenizer, which transformers would read with this
+            one's; the message has the reason.
+        OSError
+            If the folder can't be written to.
+        """
+        from bpetok.formats import huggingface
+
+        roles = {
+            "bos_token": bos_token,
+            "eos_token": eos_token,
+            "pad_token": pad_token,
+            "unk_token": unk_token,
+        }
+        huggingface.save_pretrained(self, folder, roles, chat_template, model_max_length)
+
+    def to_tokenizers(self) -> tokenizers.Tokenizer:
+        """Return a `tokenizers.Tokenizer`; ValueError as in `save_pretrained`."""
+        from bpetok.formats import huggingface
+
+        return huggingface.to_tokenizers(self)
+
+    def to_transformers(
+        self,
+        *,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        pad_token: str | None = None,
+        unk_token: str | None = None,
+        chat_template: str | None = None,
+    ) -> transformers.PreTrainedTokenizerFast:
+        """Return a `transformers.PreTrainedTokenizerFast`; parameters as in `save_pretrained`."""
+        from bpetok.formats import huggingface
+
+        roles = {
+            "bos_token": bos_token,
+            "eos_token": eos_token,
+            "pad_token": pad_token,
+            "unk_token": unk_token,
+        }
+        return huggingface.to_transformers(self, roles, chat_template)
+
+    @classmethod
+    def from_pretrained(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the tokenizer of a tokenizer.json, or of a folder that holds one.
+
+        All tokens that are matched in the text before it is split ("added_tokens") become special
+        tokens. Warns if the file adds tokens around each text, which `encode` never does.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is not byte-level BPE with a built-in pattern, or is damaged; the message names
+            the file, the place in it and the reason.
+        """
+        from bpetok.formats import huggingface
+
+        file = huggingface.find_file(path)
+        return cls._from_parts(huggingface.read(file), file)
+
+    # ---- tiktoken ----
+
+    def to_tiktoken(self, name: str = "bpetok") -> tiktoken.Encoding:
+        """Return a `tiktoken.Encoding`.
+
+        Raises
+        ------
+        ValueError
+            If tiktoken would give other ids: it merges any two tokens that spell a third.
+        """
+        from bpetok.formats import tiktoken
+
+        return tiktoken.to_tiktoken(self, name)
+
+    def save_tiktoken(self, path: str | os.PathLike[str]) -> None:
+        """Write ordinary tokens and ranks as `tiktoken.load.load_tiktoken_bpe` reads them.
+
+        Such a file holds neither the pattern nor the special tokens. ValueError as in
+        `to_tiktoken`.
+        """
+        from bpetok.formats import tiktoken
+
+        tiktoken.save_tiktoken(self, path)
+
+    @classmethod
+    def from_tiktoken(
+        cls,
+        source: tiktoken.Encoding | str | os.PathLike[str],
+        *,
+        pattern: str | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Return the tokenizer of an Encoding, or of a file of ranks.
+
+        Parameters
+        ----------
+        source : tiktoken.Encoding or path
+        pattern : str, optional
+            Needed for a file, which has none: a name of `bpetok.patterns.names`, or its expression.
+        special_tokens : mapping of str to int, optional
+            For a file, which has none.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If the pattern is not a built-in one, the file is damaged, or ranks say what merges
+            can't say; the message names the file and the place.
+        """
+        from bpetok.formats import tiktoken
+
+        if isinstance(source, str | os.PathLike):
+            if pattern is None:
+                raise ValueError("pattern must be given for a file of ranks, which holds none")
+            return cls._from_parts(tiktoken.read(source, pattern, special_tokens or {}), source)
+        if special_tokens is not None:
+            raise ValueError("special_tokens must not be given for an Encoding, which has its own")
+        if not hasattr(source, "_mergeable_ranks"):
+            raise TypeError(f"source must be a tiktoken.Encoding or a path, got {shorten(source)}")
+        return cls._from_parts(tiktoken.read_encoding(source, pattern))
+
+    # ---- GPT-2 ----
+
+    def save_gpt2(self, folder: str | os.PathLike[str]) -> None:
+        """Write vocab.json and merges.txt.
+
+        Raises
+        ------
+        ValueError
+            If the pattern is not GPT-2's, which their readers use, or two tokens are spelled alike.
+        """
+        from bpetok.formats import gpt2
+
+        gpt2.save_gpt2(self, folder)
+
+    @classmethod
+    def from_gpt2(
+        cls,
+        vocab: str | os.PathLike[str],
+        merges: str | os.PathLike[str],
+        *,
+        special_tokens: Iterable[str] | None = None,
+    ) -> Self:
+        """Return the tokenizer of a vocab.json and a merges.txt.
+
+        Parameters
+        ----------
+        vocab, merges : path
+        special_tokens : iterable of str, optional
+            Which entries of the vocabulary are special tokens. Else those that no merge makes, as
+            long as none is one word by itself, as a token is whose merge is missing.
+
+        Raises
+        ------
+        OSError
+            If a file can't be read.
+        ValueError
+            If one is damaged; the message names the files and the place.
+        """
+        from bpetok.formats import gpt2
+
+        return cls._from_parts(gpt2.read(vocab, merges, special_tokens), vocab, merges)
+
+    # ---- minbpe ----
+
+    def save_minbpe(self, prefix: str | os.PathLike[str]) -> None:
+        """Write PREFIX.model and PREFIX.vocab.
+
+        minbpe's ``load`` goes on to split texts by the pattern that its tokenizer was made with, so
+        make it with this one's: ``RegexTokenizer(pattern)``, whose default is `patterns.LLAMA3`.
+
+        Raises
+        ------
+        ValueError
+            If ids are in another order than bytes, merges, or a special token holds white space.
+        """
+        from bpetok.formats import minbpe
+
+        minbpe.save_minbpe(self, prefix)
+
+    @classmethod
+    def from_minbpe(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the tokenizer of a .model file of minbpe's RegexTokenizer or BasicTokenizer.
+
+        The latter's has no pattern, and a text is one word: "none" is its pattern then.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is damaged or its pattern is not a built-in one; the message names the file and
+            the line.
+        """
+        from bpetok.formats import minbpe
+
+        return cls._from_parts(minbpe.read(path), path)
+
+    @classmethod
+    def _from_parts(cls, parts: Parts, *paths: str | os.PathLike[str]) -> Self:
+        if not paths:
+            return cls(**parts._asdict())
+        with naming_file(*paths):
+            return cls(**parts._asdict())

@@ -32,9 +32,7 @@ FILES = {
 MODULES = set(FILES.values())
 
 LEFT = re.compile(
-    r"bpetok.(showing|encoding|formats)[.]\w+ -> bpetok.tokenizer"
-    r"|bpetok.encoding.encoding -> bpetok.showing.explanation"
-    r"|bpetok.counting.checkpoint -> bpetok.learning.learner"
+    r"bpetok.counting.checkpoint -> bpetok.learning.learner"
     r"|bpetok.counting.(tables|weights) -> bpetok.counting.words"
 )
 """29 November 2026: arrows that are being cut; to go away, with those of pyproject.toml."""

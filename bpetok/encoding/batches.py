@@ -18,7 +18,7 @@ BATCH_SIZE = 1 << 20
 """Characters that a thread encodes at a time; with more, threads wait for each other at the end."""
 
 
-class Batch(NamedTuple):
+class EncodedBatch(NamedTuple):
     """Ids of several texts, one after another.
 
     ids : uint16 or uint32 array
@@ -44,7 +44,7 @@ def encode_flat(
     n_threads: int,
     specials: Specials,
     dtype: np.dtype[Any],
-) -> Batch:
+) -> EncodedBatch:
     """Return the ids of all texts in one array, and where each text begins in it."""
     import numpy as np
 
@@ -53,7 +53,7 @@ def encode_flat(
     counts = np.concatenate([np.asarray(part[1]) for part in parts])
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
-    return Batch(ids[0] if len(ids) == 1 else np.concatenate(ids), offsets)
+    return EncodedBatch(ids[0] if len(ids) == 1 else np.concatenate(ids), offsets)
 
 
 def _run(

@@ -90,10 +90,6 @@ cdef class Decoder:
     def __dealloc__(self):
         free(self.table)
 
-    def token(self, Py_ssize_t token_id):
-        """Return the bytes of an id, None if it is not used or not in 0..n - 1."""
-        return self.tokens[token_id] if 0 <= token_id < self.n_tokens else None
-
     def decode(self, ids):
         """Return the bytes of ids, one after another: an iterable of int, or an array of integers.
 

@@ -7,8 +7,6 @@ from bpetok.patterns.special import SpecialTokens
 
 Special = Literal["all"] | Iterable[str]
 
-LONGEST_WORD_BYTES: int
-
 class Specials:
     def __init__(
         self, allowed: SpecialTokens, ids: list[int], disallowed: SpecialTokens

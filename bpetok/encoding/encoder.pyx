@@ -76,8 +76,6 @@ cdef enum Sink:
 
 cdef Py_ssize_t LONGEST_WORD = 1 << 29
 
-LONGEST_WORD_BYTES = LONGEST_WORD
-
 
 # ---- what one call needs for itself -------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from bpetok.base.files import (
     write_whole,
 )
 from bpetok.base.progress import Progress, reporting
-from bpetok.encoding.encoder import Encoder, Specials
+from bpetok.encoding.encoder import Specials
 from bpetok.encoding.texts import SpecialTokenError
 from bpetok.patterns.scan import check_utf8
 from bpetok.sources.corpus import Corpus, corpus_items
@@ -31,8 +31,8 @@ from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
 if TYPE_CHECKING:
+    from bpetok.encoding.codec import Codec
     from bpetok.patterns.special import SpecialTokens
-    from bpetok.tokenizer import Tokenizer
 
 FORMAT = "bpetok ids"
 MOST_SHARDS = 1_000_000
@@ -59,22 +59,21 @@ class IdFiles(NamedTuple):
     dtype: str
 
 
-class Job(NamedTuple):
+class EncodeJob(NamedTuple):
     """What to encode and how: all that has been checked."""
 
-    encoder: Encoder
+    codec: Codec
+    vocabulary_sha256: str
     specials: Specials
     boundaries: SpecialTokens
     eot_id: int | None
-    dtype: np.dtype[Any]
     n_threads: int
     errors: str
     reading: ReadOptions
 
 
 def encode_files(
-    tokenizer: Tokenizer,
-    job: Job,
+    job: EncodeJob,
     corpus: Corpus,
     output: str | os.PathLike[str],
     shard_size: int | None,
@@ -91,10 +90,11 @@ def encode_files(
     earlier = _earlier_files(output, summary, sharded=shard_size is not None)
     for file in earlier:
         check_no_input(file, corpus.local_paths)
-    shards = Shards(output, job.dtype, shard_size)
+    dtype = job.codec.id_dtype
+    shards = Shards(output, dtype, shard_size)
     tally = NullTexts()
     context = ReadContext(
-        job.reading, Cutting(job.boundaries, tokenizer.pattern), job.errors, tally
+        job.reading, Cutting(job.boundaries, job.codec.pattern), job.errors, tally
     )
     chunks = chunks_of(corpus_items(corpus, context))
     done = 0
@@ -109,13 +109,13 @@ def encode_files(
         file.unlink(missing_ok=True)
     content = {
         "format": FORMAT,
-        "dtype": job.dtype.name,
+        "dtype": dtype.name,
         "byte_order": "little",
         "n_ids": shards.n_ids,
         "n_bytes": done,
         "eot_id": job.eot_id,
-        "vocab_size": tokenizer.vocab_size,
-        "vocabulary_sha256": tokenizer.vocabulary_sha256,
+        "vocab_size": job.codec.vocab_size,
+        "vocabulary_sha256": job.vocabulary_sha256,
         "files": [
             {"name": path.name, "n_ids": n}
             for path, n in zip(shards.paths, shards.sizes, strict=True)
@@ -123,7 +123,7 @@ def encode_files(
     }
     write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
     tally.warn(stacklevel=4)  # last, since a warning may be an error
-    return IdFiles(tuple(shards.paths), summary, shards.n_ids, job.dtype.name)
+    return IdFiles(tuple(shards.paths), summary, shards.n_ids, dtype.name)
 
 
 def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
@@ -161,12 +161,12 @@ def _names_in_summary(path: Path) -> set[str]:
     )
 
 
-def encode_chunks(job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
+def encode_chunks(job: EncodeJob, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
     """Yield the number of bytes and the ids of each chunk, in order; `eot_id` behind each text.
 
     Threads encode, this one reads; few chunks are in memory at a time.
     """
-    eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.dtype)
+    eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.codec.id_dtype)
     waiting: deque[tuple[int, Future[Ids]]] = deque()
     any_text = False
     with ThreadPoolExecutor(job.n_threads) as pool:
@@ -193,7 +193,7 @@ def _next(waiting: deque[tuple[int, Future[Ids]]]) -> tuple[int, Ids]:
     return n_bytes, result.result()
 
 
-def _encode_chunk(job: Job, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
+def _encode_chunk(job: EncodeJob, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
     """Encode pieces; `any_text` tells whether a text came before, which ends where one begins."""
     parts: list[Ids] = []
     begin = 0
@@ -206,9 +206,9 @@ def _encode_chunk(job: Job, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
     return np.concatenate(parts)
 
 
-def _encode_piece(job: Job, data: bytes, origin: Origin) -> Ids:
+def _encode_piece(job: EncodeJob, data: bytes, origin: Origin) -> Ids:
     try:
-        return np.asarray(job.encoder.encode_array(data, job.specials, job.dtype == np.uint16))
+        return job.codec._encode_specials_to_numpy(data, job.specials)
     except SpecialTokenError as error:
         at = origin.offset + len(data.decode()[: error.index].encode())
         raise SpecialTokenError(error.token, at, origin.name, "byte") from None

@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
+from bpetok.encoding.codec import Codec
 from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.parts import Parts
-
-if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
 
 _PIECES = (
     *("the", " The", " of", "It's", "we'll", "I'VE", "don't", "they're", "'tis", "''s", "’s", "'"),
@@ -43,7 +40,7 @@ def _texts(special_tokens: tuple[str, ...]) -> list[str]:
 
 
 def check_ids_equal(
-    tokenizer: Tokenizer,
+    tokenizer: Codec,
     encode: Callable[[str], Sequence[int]],
     consumer: str,
     *,
@@ -75,10 +72,8 @@ def check_ids_equal(
 
 def encoder_of(parts: Parts) -> Callable[[str], Sequence[int]]:
     """Return what encodes with the parts that a reader found, special tokens in the text too."""
-    from bpetok.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer(**parts._asdict())
-    return lambda text: tokenizer.encode(text, allowed_special="all")
+    codec = Codec(**parts._asdict())
+    return lambda text: codec.encode(text, allowed_special="all")
 
 
 def names_within_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -95,13 +90,13 @@ def names_within_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         begun.append(name)
 
 
-def ordinary_tokens(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes]]:
+def ordinary_tokens(tokenizer: Codec) -> Iterator[tuple[int, bytes]]:
     """Yield the id and the bytes of each byte and of what each merge makes, in this order."""
     for token_id in tokenizer.token_ids.tolist():
         yield token_id, tokenizer.token_bytes(token_id)
 
 
-def check_tokens_differ(tokenizer: Tokenizer) -> None:
+def check_tokens_differ(tokenizer: Codec) -> None:
     """Refuse two tokens with the same bytes, for a format that names tokens by their bytes."""
     seen: dict[bytes, int] = {}
     for token_id, token in ordinary_tokens(tokenizer):
@@ -113,7 +108,7 @@ def check_tokens_differ(tokenizer: Tokenizer) -> None:
         seen[token] = token_id
 
 
-def check_ranks_mean_merges(tokenizer: Tokenizer) -> None:
+def check_ranks_mean_merges(tokenizer: Codec) -> None:
     """Refuse a tokenizer whose ids differ where any two tokens that spell a third are merged.
 
     That is how tiktoken works, which is given the tokens and their ranks, not the merges. It gives

@@ -24,12 +24,12 @@ from bpetok.formats.recovery import from_merges
 from bpetok.patterns.scan import check_utf8, split_words
 
 if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 HEADER = "#version: 0.2"
 
 
-def save_gpt2(tokenizer: Tokenizer, folder: str | os.PathLike[str]) -> None:
+def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
     """Write vocab.json and merges.txt; special tokens stand in vocab.json only."""
     if tokenizer.pattern != "gpt2":
         raise ValueError(
@@ -55,7 +55,7 @@ def save_gpt2(tokenizer: Tokenizer, folder: str | os.PathLike[str]) -> None:
     write_whole(target / "merges.txt", merges_file)
 
 
-def _check_files(tokenizer: Tokenizer, vocab_file: bytes, merges_file: bytes) -> None:
+def _check_files(tokenizer: Codec, vocab_file: bytes, merges_file: bytes) -> None:
     """Compare ids with those of the tokenizers library, or of the reader here without it."""
     try:
         import tokenizers

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import tokenizers
     import transformers
 
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 TEMPLATE = "chat_template.jinja"
 READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_templates")
@@ -36,7 +36,7 @@ READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_tem
 
 
 def save_pretrained(
-    tokenizer: Tokenizer,
+    tokenizer: Codec,
     folder: str | os.PathLike[str],
     roles: Mapping[str, str | None],
     chat_template: str | None,
@@ -76,7 +76,7 @@ def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
             )
 
 
-def _check_beside(config: Path, tokenizer: Tokenizer, files: Mapping[str, bytes]) -> None:
+def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) -> None:
     """Compare ids with those of AutoTokenizer, where transformers is installed.
 
     transformers 5 goes by a model's config.json, too: for the type qwen2 it replaces the
@@ -98,7 +98,7 @@ def _check_beside(config: Path, tokenizer: Tokenizer, files: Mapping[str, bytes]
     )
 
 
-def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
+def to_tokenizers(tokenizer: Codec) -> tokenizers.Tokenizer:
     """Return the tokenizer as an object of the tokenizers library."""
     import tokenizers
 
@@ -108,7 +108,7 @@ def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
 
 
 def to_transformers(
-    tokenizer: Tokenizer, roles: Mapping[str, str | None], chat_template: str | None
+    tokenizer: Codec, roles: Mapping[str, str | None], chat_template: str | None
 ) -> transformers.PreTrainedTokenizerFast:
     """Return the tokenizer as a fast tokenizer of the transformers library."""
     from transformers import PreTrainedTokenizerFast
@@ -121,7 +121,7 @@ def to_transformers(
     return PreTrainedTokenizerFast(tokenizer_object=to_tokenizers(tokenizer), **config)
 
 
-def build_document(tokenizer: Tokenizer) -> dict[str, Any]:
+def build_document(tokenizer: Codec) -> dict[str, Any]:
     """Return what tokenizer.json holds.
 
     Special tokens stand in the vocabulary too, since some readers count that only.
@@ -175,7 +175,7 @@ def build_document(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def build_config(
-    tokenizer: Tokenizer, roles: Mapping[str, str | None], model_max_length: int | None
+    tokenizer: Codec, roles: Mapping[str, str | None], model_max_length: int | None
 ) -> dict[str, Any]:
     """Return what tokenizer_config.json holds.
 
@@ -207,7 +207,7 @@ def dump(document: object) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def check(tokenizer: Tokenizer, document: dict[str, Any]) -> None:
+def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     """Compare ids with those of the tokenizers library, or of the reader here without it."""
     try:
         import tokenizers

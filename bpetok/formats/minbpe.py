@@ -19,12 +19,12 @@ from bpetok.formats.parts import Pair, Parts
 from bpetok.patterns.builtin import check_expression, expression_of
 
 if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 HEADER = "minbpe v1"
 
 
-def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
+def save_minbpe(tokenizer: Codec, prefix: str | os.PathLike[str]) -> None:
     """Write PREFIX.model and PREFIX.vocab."""
     ids = tokenizer.token_ids.tolist()
     if ids != list(range(len(ids))):
@@ -46,7 +46,7 @@ def save_minbpe(tokenizer: Tokenizer, prefix: str | os.PathLike[str]) -> None:
     write_whole(f"{base}.vocab", render_vocab(tokenizer).encode())
 
 
-def render_vocab(tokenizer: Tokenizer) -> str:
+def render_vocab(tokenizer: Codec) -> str:
     """Return what minbpe's own PREFIX.vocab says of each token."""
     rows = [f"[{_render(bytes([byte]))}] {byte}\n" for byte in range(N_BYTES)]
     for i, (left, right) in enumerate(tokenizer.merges):

@@ -25,10 +25,10 @@ from bpetok.patterns.builtin import check_expression, expression_of
 if TYPE_CHECKING:
     import tiktoken
 
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 
-def to_tiktoken(tokenizer: Tokenizer, name: str) -> tiktoken.Encoding:
+def to_tiktoken(tokenizer: Codec, name: str) -> tiktoken.Encoding:
     """Return the tokenizer as an Encoding, its ids compared."""
     import tiktoken
 
@@ -44,13 +44,13 @@ def to_tiktoken(tokenizer: Tokenizer, name: str) -> tiktoken.Encoding:
     return encoding
 
 
-def build_ranks(tokenizer: Tokenizer) -> dict[bytes, int]:
+def build_ranks(tokenizer: Codec) -> dict[bytes, int]:
     """Return the rank, which is the id, of each ordinary token; refused where ids would differ."""
     check_ranks_mean_merges(tokenizer)
     return {token: token_id for token_id, token in ordinary_tokens(tokenizer)}
 
 
-def save_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> None:
+def save_tiktoken(tokenizer: Codec, path: str | os.PathLike[str]) -> None:
     """Write the ranks as tiktoken.load.load_tiktoken_bpe reads them; no special tokens."""
     ranks = build_ranks(tokenizer)
     lines = [
@@ -62,7 +62,7 @@ def save_tiktoken(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> None:
     write_whole(path, data)
 
 
-def _check_file(tokenizer: Tokenizer, data: bytes) -> None:
+def _check_file(tokenizer: Codec, data: bytes) -> None:
     """Compare ids with those of tiktoken, or of the reader here without it."""
     ranks = parse_ranks(data)
     try:

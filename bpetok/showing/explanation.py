@@ -15,7 +15,7 @@ from bpetok.showing.steps import ExplainedWord, MergeStep, explain_words
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 STYLES = ("black on cyan", "black on yellow", "black on magenta", "black on green")
 
@@ -87,7 +87,7 @@ class Explanation(Page):
         return explanation_page(self.words, self.byte_ids)
 
 
-def explain(tokenizer: Tokenizer, data: bytes, allowed_special: Collection[str]) -> Explanation:
+def explain(tokenizer: Codec, data: bytes, allowed_special: Collection[str]) -> Explanation:
     """Return how a text becomes tokens: `Tokenizer.explain`. Requires: UTF-8."""
     words = explain_words(tokenizer, data, allowed_special)
     return Explanation(words, tuple(tokenizer.token_ids[:N_BYTES].tolist()))

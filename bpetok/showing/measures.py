@@ -22,7 +22,7 @@ from bpetok.counting.words import Words
 from bpetok.encoding.vocab import N_BYTES
 
 if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 Int64: TypeAlias = NDArray[np.int64]
 
@@ -71,14 +71,14 @@ class TokenizerReport:
     Attributes
     ----------
     name : str
-    tokenizer : Tokenizer
+    tokenizer : Codec
     sources : tuple of SourceReport
     total : SourceReport
         All sources together.
     """
 
     name: str
-    tokenizer: Tokenizer
+    tokenizer: Codec
     sources: tuple[SourceReport, ...]
     total: SourceReport
 
@@ -144,9 +144,7 @@ class TokenizerReport:
         return sorted((group for group in groups.values() if len(group) > 1), key=lambda g: -len(g))
 
 
-def measure(
-    name: str, tokenizer: Tokenizer, sources: Sequence[tuple[str, Words]]
-) -> TokenizerReport:
+def measure(name: str, tokenizer: Codec, sources: Sequence[tuple[str, Words]]) -> TokenizerReport:
     """Return what is to be known of a tokenizer, on the words of some sources."""
     reports = tuple(_source_report(source, tokenizer, words) for source, words in sources)
     total = SourceReport(
@@ -161,13 +159,13 @@ def measure(
     return TokenizerReport(name, tokenizer, reports, total)
 
 
-def _source_report(name: str, tokenizer: Tokenizer, words: Words) -> SourceReport:
+def _source_report(name: str, tokenizer: Codec, words: Words) -> SourceReport:
     counts = _count_tokens(tokenizer, words)
     curve = _tokens_by_merges(tokenizer, counts, words.n_bytes)
     return SourceReport(name, words.n_bytes, words.total, counts, curve)
 
 
-def _count_tokens(tokenizer: Tokenizer, words: Words) -> Int64:
+def _count_tokens(tokenizer: Codec, words: Words) -> Int64:
     """Return how often each byte and merge is used, by its number."""
     numbers = np.empty(tokenizer.vocab_size, np.int64)
     numbers[tokenizer.token_ids] = np.arange(len(tokenizer.token_ids))
@@ -182,7 +180,7 @@ def _count_tokens(tokenizer: Tokenizer, words: Words) -> Int64:
     return counts
 
 
-def _tokens_by_merges(tokenizer: Tokenizer, token_counts: Int64, n_bytes: int) -> Int64:
+def _tokens_by_merges(tokenizer: Codec, token_counts: Int64, n_bytes: int) -> Int64:
     """Return how many tokens there are with the first r merges, for each r."""
     made = token_counts.tolist()
     pairs = tokenizer.merge_pairs.tolist()

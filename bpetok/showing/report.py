@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bpetok.base.display import show_size
 from bpetok.counting.words import Words
+from bpetok.encoding.codec import Codec
 from bpetok.showing.measures import TokenizerReport, measure
 from bpetok.showing.pages import Page
 from bpetok.showing.report_page import report_page
 from bpetok.showing.report_texts import Texts, count_source, read_excerpt, resolve_sources
 from bpetok.sources.reading import Reading
-from bpetok.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +88,7 @@ class Report(Page):
 
 
 def report(
-    tokenizers: Tokenizer | Mapping[str, Tokenizer],
+    tokenizers: Codec | Mapping[str, Codec],
     texts: Texts | Mapping[str, Texts],
     *,
     n_threads: int | None = None,
@@ -119,8 +119,8 @@ def report(
     FileNotFoundError, IsADirectoryError, PermissionError
         If a path cannot be read as a file.
     """
-    named = {"tokenizer": tokenizers} if isinstance(tokenizers, Tokenizer) else dict(tokenizers)
-    if not named or not all(isinstance(one, Tokenizer) for one in named.values()):
+    named = {"tokenizer": tokenizers} if isinstance(tokenizers, Codec) else dict(tokenizers)
+    if not named or not all(isinstance(one, Codec) for one in named.values()):
         raise TypeError(f"tokenizers must be a Tokenizer or a mapping to them, got {tokenizers!r}")
     options: dict[str, Any] = {"n_threads": n_threads, "errors": errors}
     sources = resolve_sources(texts)

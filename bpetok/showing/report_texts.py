@@ -14,7 +14,7 @@ from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
 
 if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 Text: TypeAlias = str | bytes | Path
 Texts: TypeAlias = Text | Iterable[Text]
@@ -63,7 +63,7 @@ def _listed(texts: Texts) -> list[Text]:
 
 
 def count_source(
-    texts: list[Text], tokenizer: Tokenizer, options: dict[str, Any], reading: Reading
+    texts: list[Text], tokenizer: Codec, options: dict[str, Any], reading: Reading
 ) -> Words:
     """Return the words of a source, as the tokenizer splits it."""
     files = [text for text in texts if isinstance(text, Path)]

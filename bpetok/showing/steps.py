@@ -17,7 +17,7 @@ from bpetok.patterns.pretokenize import pretokenize
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.encoding.codec import Codec
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ExplainedWord:
 
 
 def explain_words(
-    tokenizer: Tokenizer, data: bytes, allowed_special: Collection[str]
+    tokenizer: Codec, data: bytes, allowed_special: Collection[str]
 ) -> tuple[ExplainedWord, ...]:
     """Return the words of a text and its special tokens, in order. Requires: UTF-8."""
     names = tokenizer.special_tokens
@@ -90,7 +90,7 @@ def explain_words(
 class _Explainer:
     """A tokenizer's merges, looked up by id, and the words explained so far."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Codec) -> None:
         self.tokenizer = tokenizer
         self.ids = tokenizer.token_ids.tolist()
         self.numbers = {token_id: number for number, token_id in enumerate(self.ids)}

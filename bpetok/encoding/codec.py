@@ -1,0 +1,504 @@
+"""The Codec: merges, a pattern and special tokens, and what encodes and decodes with them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+
+from bpetok.base.checks import (
+    check_integer,
+    check_special_tokens,
+    check_texts,
+    encode_utf8,
+    resolve_threads,
+    shorten,
+)
+from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
+from bpetok.encoding.decoder import Decoder
+from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
+from bpetok.encoding.streams import DecodeStream
+from bpetok.encoding.texts import to_utf8
+from bpetok.encoding.token_bytes import build_token_bytes
+from bpetok.encoding.vocab import (
+    N_BYTES,
+    build_vocab,
+    check_ids,
+    check_merge_counts,
+    check_merges,
+)
+from bpetok.patterns.builtin import check_pattern, scanner_of
+from bpetok.patterns.special import SpecialTokens
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from bpetok.encoding.batches import Ids
+    from bpetok.encoding.facts import TrainingFacts
+    from bpetok.encoding.vocab import Counts, Merges
+
+Special = Literal["all"] | Iterable[str]
+
+
+class Codec(TextEncoder):
+    """Text to ids and back: all of a `Tokenizer` but its files.
+
+    Immutable. Two are equal if they have the same merges, pattern, special tokens and ids. The
+    parameters and what they raise are those of `Tokenizer`.
+    """
+
+    __slots__ = (
+        "_counts",
+        "_decoder",
+        "_narrow",
+        "_pairs",
+        "_pattern",
+        "_special_tokens",
+        "_token_bytes",
+        "_token_ids",
+        "_training",
+        "_vocab_size",
+    )
+
+    def __init__(
+        self,
+        *,
+        merges: Merges,
+        pattern: str = "gpt2",
+        special_tokens: Iterable[str] | Mapping[str, int] = (),
+        merge_counts: Counts | None = None,
+        token_ids: Counts | None = None,
+        training: TrainingFacts | None = None,
+    ) -> None:
+        pairs = check_merges(merges)
+        n_merges = len(pairs) // 2
+        special = check_special_tokens(special_tokens)
+        given = special_tokens if isinstance(special_tokens, Mapping) else None
+        counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
+        ids, special_ids = check_ids(token_ids, given, n_merges)
+        if given is None:
+            first = max(ids, default=0) + 1 if ids is not None else N_BYTES + n_merges
+            special_ids = list(range(first, first + len(special)))
+        self._pattern = check_pattern(pattern)
+        # bytes, so that the arrays made of them can't be written to
+        self._pairs = pairs.tobytes()
+        self._counts = None if counts is None else counts.tobytes()
+        self._token_ids = None if ids is None else ids.tobytes()
+        self._training = training
+        by_id = sorted(zip(special_ids, special, strict=True))
+        self._special_tokens = {token: token_id for token_id, token in by_id}
+        # A tuple, which the garbage collector need not walk through.
+        self._token_bytes = tuple(build_token_bytes(pairs))
+        largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
+        self._vocab_size = 1 + max(largest, *special_ids, 0)
+        self._narrow = self._vocab_size <= 1 << 16
+        scanner = scanner_of(self._pattern)
+        split = _splitter(self._pattern) if scanner < 0 else None
+        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
+        self._decoder = Decoder(self._tokens_by_id())
+        self._refusing = self._build_specials((), "all")
+
+    def _tokens_by_id(self) -> list[bytes | None]:
+        tokens: list[bytes | None] = [None] * self._vocab_size
+        if self._token_ids is None:
+            tokens[: len(self._token_bytes)] = self._token_bytes
+        else:
+            for token_id, token in zip(self._ids(), self._token_bytes, strict=True):
+                tokens[token_id] = token
+        for name, token_id in self._special_tokens.items():
+            tokens[token_id] = name.encode()
+        return tokens
+
+    def _ids(self) -> Sequence[int]:
+        # The id of each byte and each merge.
+        if self._token_ids is None:
+            return range(len(self._token_bytes))
+        return memoryview(self._token_ids).cast("i")
+
+    # ---- what it holds ----
+
+    @property
+    def merges(self) -> list[tuple[bytes, bytes]]:
+        """The bytes that each merge joins, in learning order: a new list each time.
+
+        Where two ids have the same bytes, `merge_pairs` says which is meant.
+        """
+        pairs = memoryview(self._pairs).cast("i")
+        tokens = self._token_bytes
+        return [
+            (tokens[left], tokens[right])
+            for left, right in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+
+    @property
+    def merge_pairs(self) -> npt.NDArray[np.int32]:
+        """What each merge joins: int32, shape (n_merges, 2), read-only.
+
+        0 to 255 are the bytes, 256 + i is what merge i makes, whatever the ids of these are.
+        """
+        import numpy as np
+
+        return np.frombuffer(self._pairs, dtype=np.int32).reshape(-1, 2)
+
+    @property
+    def merge_counts(self) -> npt.NDArray[np.int64] | None:
+        """How often each pair stood when it was merged: int64, shape (n_merges,), read-only.
+
+        None if that is not known.
+        """
+        import numpy as np
+
+        return None if self._counts is None else np.frombuffer(self._counts, dtype=np.int64)
+
+    @property
+    def training(self) -> TrainingFacts | None:
+        """What it was trained on; None if that is not known."""
+        return self._training
+
+    @property
+    def vocab(self) -> dict[bytes, int]:
+        """The id of each ordinary token: a new dict each time.
+
+        Two merges can spell the same bytes. Then this has the first id only, and fewer entries
+        than there are tokens; `token_bytes` knows all.
+        """
+        return build_vocab(zip(self._token_bytes, self._ids(), strict=True))
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The id of each special token."""
+        return dict(self._special_tokens)
+
+    @property
+    def pattern(self) -> str:
+        """The pattern that splits text into words: a name, or an expression that has none."""
+        return self._pattern
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id: bytes + merges + special tokens, if no id is left out."""
+        return self._vocab_size
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes of one id, ordinary or special; ValueError if there is no such id."""
+        return self._decoder.decode([token_id])
+
+    @property
+    def token_ids(self) -> npt.NDArray[np.int32]:
+        """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,)."""
+        import numpy as np
+
+        ids = np.asarray(self._ids(), dtype=np.int32)
+        ids.flags.writeable = False
+        return ids
+
+    def truncate(self, vocab_size: int) -> Self:
+        """Return the tokenizer that training with a smaller `vocab_size` would have given.
+
+        The last merges are left out, and larger ids than theirs, as those of special tokens are
+        after training, move down by as many as are missing below them. `training` is None.
+
+        Parameters
+        ----------
+        vocab_size : int
+            At least that of no merges, at most the tokenizer's own.
+        """
+        n_merges = len(self._token_bytes) - N_BYTES
+        most = self._vocab_size
+        n_gone = most - check_integer("vocab_size", vocab_size, most - n_merges, most)
+        kept = n_merges - n_gone
+        ids = list(self._ids())
+        gone = sorted(ids[N_BYTES + kept :])
+        counts = self.merge_counts
+        return type(self)(
+            merges=self.merge_pairs[:kept],
+            pattern=self._pattern,
+            special_tokens={
+                name: token_id - bisect_left(gone, token_id)
+                for name, token_id in self._special_tokens.items()
+            },
+            merge_counts=None if counts is None else counts[:kept],
+            token_ids=[
+                token_id - bisect_left(gone, token_id) for token_id in ids[: N_BYTES + kept]
+            ],
+        )
+
+    # ---- text to ids ----
+
+    def encode_to_numpy(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> Ids:
+        """Return the ids of a text, as `encode` does, in an array of `id_dtype`."""
+        specials = self._specials(allowed_special, disallowed_special)
+        return self._encode_specials_to_numpy(text, specials)
+
+    def _encode_specials_to_numpy(self, text: str | bytes, specials: Specials) -> Ids:
+        import numpy as np
+
+        return np.asarray(self._encoder.encode_array(text, specials, self._narrow))
+
+    @property
+    def id_dtype(self) -> np.dtype[Any]:
+        """What arrays of ids hold: uint16 if all ids are less than 65,536, else uint32."""
+        import numpy as np
+
+        return np.dtype(np.uint16 if self._narrow else np.uint32)
+
+    def count_tokens(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> int:
+        """Return the number of ids of a text, as `encode` finds them, without keeping any."""
+        specials = self._specials(allowed_special, disallowed_special)
+        return self._encoder.count(text, specials)
+
+    def encode_with_offsets(
+        self,
+        text: str | bytes,
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of a text and where each stands in it: (start, end), in characters.
+
+        A character that several ids share belongs to each of them; else text[start:end] is the
+        text of the id.
+        """
+        ids = self.encode(
+            text, allowed_special=allowed_special, disallowed_special=disallowed_special
+        )
+        return ids, self._decoder.offsets(ids, to_utf8(text))
+
+    def encode_batch(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        n_threads: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> list[list[int]]:
+        """Return the ids of each text, as `encode` does.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes
+        n_threads : int, optional
+            Else the environment variable BPETOK_NUM_THREADS, else the CPUs this process may use.
+            The result does not depend on it.
+        allowed_special, disallowed_special : "all" or a set of str
+            As in `encode`.
+
+        Raises
+        ------
+        SpecialTokenError, ValueError, TypeError
+            As `encode`; the message says which text it was.
+        """
+        specials = self._specials(allowed_special, disallowed_special)
+        return encode_lists(self._encoder, texts, resolve_threads(n_threads), specials)
+
+    def encode_batch_to_numpy(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        n_threads: int | None = None,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> EncodedBatch:
+        """Return the ids of all texts in one array, and where each text begins in it.
+
+        Parameters are those of `encode_batch`.
+
+        Returns
+        -------
+        ids : array of `id_dtype`
+        offsets : int64 array, shape (n_texts + 1,)
+            Text i has ids[offsets[i]:offsets[i + 1]].
+        """
+        specials = self._specials(allowed_special, disallowed_special)
+        n_threads = resolve_threads(n_threads)
+        return encode_flat(self._encoder, texts, n_threads, specials, self.id_dtype)
+
+    def encode_iterable(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        allowed_special: Special = (),
+        disallowed_special: Special = "all",
+    ) -> Iterator[int]:
+        """Yield the ids of texts, each encoded on its own, one after another, in constant memory.
+
+        The texts may be the lines of an open file, for example.
+        """
+        rows = check_texts(texts)
+        specials = self._specials(allowed_special, disallowed_special)
+
+        def generate() -> Iterator[int]:
+            for i, text in enumerate(rows):
+                yield from self._encoder.encode(text, specials, f"texts[{i}]")
+
+        return generate()
+
+    def _encode_word(self, word: bytes) -> list[int]:
+        # The ids of any bytes as one word, whatever the pattern.
+        return self._encoder.encode_word(word)
+
+    def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
+        if disallowed_special == "all" and allowed_special == ():
+            return self._refusing
+        return self._build_specials(allowed_special, disallowed_special)
+
+    def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
+        allowed, disallowed = self._special_names(allowed_special, disallowed_special)
+        tokens = SpecialTokens(name.encode() for name in allowed)
+        ids = [self._special_tokens[token.decode()] for token in tokens.tokens]
+        return Specials(
+            tokens,
+            ids,
+            SpecialTokens(encode_utf8(name, "disallowed_special") for name in disallowed),
+        )
+
+    def _special_names(
+        self, allowed_special: Special, disallowed_special: Special
+    ) -> tuple[list[str], list[str]]:
+        names = list(self._special_tokens)
+        given = _given_names("allowed_special", allowed_special)
+        allowed = [name for name in names if given is None or name in given]
+        disallowed = _given_names("disallowed_special", disallowed_special)
+        if disallowed is None:
+            return allowed, [name for name in names if name not in allowed]
+        if "" in disallowed:
+            raise ValueError(
+                "disallowed_special must not hold the empty str, which stands in every text"
+            )
+        return allowed, disallowed
+
+    # ---- ids to text ----
+
+    def decode_bytes(self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]) -> bytes:
+        """Return the bytes of ids, one after another.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one is not an integer, or not in the vocabulary.
+        """
+        return self._decoder.decode(ids)
+
+    def decode(
+        self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]], errors: str = "replace"
+    ) -> str:
+        """Return the text of ids.
+
+        Parameters
+        ----------
+        ids : iterable of int
+        errors : str
+            What becomes of bytes that are not UTF-8, as half a character is: "replace", "strict",
+            "ignore" or another error handler of `bytes.decode`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one is not an integer, or not in the vocabulary.
+        UnicodeDecodeError
+            With ``errors="strict"``, if the bytes are not UTF-8.
+        """
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+    def decode_batch(
+        self,
+        rows: Iterable[Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]],
+        errors: str = "replace",
+    ) -> list[str]:
+        """Return the text of each of several rows of ids, as `decode` does."""
+        if not isinstance(rows, Iterable):
+            raise TypeError(f"rows must be an iterable of rows of ids, got {shorten(rows)}")
+        return [self.decode(row, errors) for row in rows]
+
+    def decode_stream(self, errors: str = "replace") -> DecodeStream:
+        """Return a decoder for ids that come one by one, as a model makes them.
+
+        Its ``feed(ids)`` takes an id or several and returns the text that is complete by then,
+        whole characters only; its ``finish()`` returns what is left.
+        """
+        return DecodeStream(self.decode_bytes, errors)
+
+    # ---- as an object ----
+
+    def __repr__(self) -> str:
+        n_merges = len(self._token_bytes) - N_BYTES
+        return (
+            f"<{type(self).__name__}: {self.vocab_size} ids, {n_merges} merges, "
+            f"pattern {self._pattern!r}, {len(self._special_tokens)} special tokens>"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Codec):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), *self._identity(), self._counts, self._training)
+
+    def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
+        return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids
+
+
+def _given_names(parameter: str, value: Special) -> list[str] | None:
+    """Return the special tokens that were given, in their order and each once; None for "all"."""
+    if isinstance(value, str):
+        if value == "all":
+            return None
+        raise ValueError(
+            f"{parameter} must be 'all' or a set of special tokens, got {value!r}; "
+            f"write {{{value!r}}}"
+        )
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{parameter} must be 'all' or a set of str, got {shorten(value)}")
+    names = list(dict.fromkeys(value))
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{parameter} must hold str only, got {shorten(name)}")
+    return names
+
+
+def _restore(
+    cls: type[Codec],
+    pairs: bytes,
+    pattern: str,
+    special_tokens: tuple[tuple[str, int], ...],
+    token_ids: bytes | None,
+    counts: bytes | None,
+    training: TrainingFacts | None,
+) -> Codec:
+    flat = memoryview(pairs).cast("i")
+    return cls(
+        merges=list(zip(flat[::2], flat[1::2], strict=True)),
+        pattern=pattern,
+        special_tokens=dict(special_tokens),
+        merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
+        token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
+        training=training,
+    )
+
+
+def _splitter(expression: str) -> Callable[[bytes], array[int]]:
+    # The regex module is not needed for any other pattern.
+    from bpetok.patterns.expressions import Splitter
+
+    return Splitter(expression)
