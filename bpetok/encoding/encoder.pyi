@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer
 
+from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.special import SpecialTokens
 
 Special = Literal["all"] | Iterable[str]
@@ -23,6 +24,7 @@ class Encoder:
         token_ids: Buffer | None = None,
         pattern: int = 0,
         split: Callable[[bytes], Buffer] | None = None,
+        whole_words: WholeWords | None = None,
     ) -> None: ...
     def encode(self, text: str | bytes, specials: Specials, name: str = "text") -> list[int]: ...
     def encode_word(self, word: bytes) -> list[int]: ...

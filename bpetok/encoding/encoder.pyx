@@ -25,6 +25,8 @@ from bpetok.encoding.word_cache cimport (
     CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, cache_free, cache_init, cache_put,
     cache_tidy, copy_cached, find_entry, key_of_long, key_of_short, line_of
 )
+from bpetok.encoding.whole_words cimport WholeWords
+from bpetok.encoding.ranks cimport N_BYTES
 from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, vocabulary_init
 
 import os
@@ -186,6 +188,8 @@ cdef class Workspace:
     cdef Py_ssize_t narrow_room
     cdef uint8_t* utf8       # of a str
     cdef Py_ssize_t utf8_room
+    cdef uint8_t* kept       # of a word, the bytes that have an id
+    cdef Py_ssize_t kept_room
     cdef Py_ssize_t n_done   # ids that went into the sink
     cdef const int64_t* ends  # of the words of a text, where a callable splits
     cdef object ends_owner
@@ -203,6 +207,7 @@ cdef class Workspace:
         free(self.ids)
         free(self.narrow)
         free(self.utf8)
+        free(self.kept)
 
     cdef int reserve(self, Py_ssize_t n) noexcept nogil:
         # Make room for n more ids.
@@ -279,6 +284,9 @@ cdef class Workspace:
         if self.utf8_room > KEPT_UTF8:
             free(self.utf8)
             self.utf8, self.utf8_room = NULL, 0
+        if self.kept_room > KEPT_UTF8:
+            free(self.kept)
+            self.kept, self.kept_room = NULL, 0
 
 
 # ---- text to ids --------------------------------------------------------------------------------
@@ -294,17 +302,22 @@ cdef class Encoder:
     n_ids : int
         One more than the largest id, special tokens included.
     token_ids : int32 buffer, length 256 + n_merges, optional
-        The id that a user sees for each byte and each merge, if not 0, 1, 2...
+        The id that a user sees for each byte and each merge, if not 0, 1, 2... A byte with the id
+        -1 has none: it is left out of each word before merging.
     pattern : int
         Index of the split pattern in `_scan.PATTERN_NAMES`, or -1.
     split : callable, optional
         With -1: takes bytes and returns where each word ends, as a buffer of int64.
+    whole_words : WholeWords, optional
+        Words that have an id of their own, whatever their merges are.
     """
 
     cdef Vocabulary vocabulary
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern
     cdef object split
+    cdef WholeWords whole_words
+    cdef bint leaves_out     # bytes without an id
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
     # numbers[id] is id: int objects shared by all results. Each is made when it is first asked for,
@@ -315,14 +328,16 @@ cdef class Encoder:
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
         const int32_t[::1] token_ids = None, int pattern=0, split=None,
+        WholeWords whole_words=None,
     ):
-        cdef Py_ssize_t n_merges = pairs.shape[0] // 2
+        cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         cdef const int32_t* data = &pairs[0] if n_merges else NULL
         if not -1 <= pattern < len(PATTERN_NAMES) or (pattern == -1) != (split is not None):
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.pattern = pattern
         self.split = split
+        self.whole_words = whole_words
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -330,6 +345,8 @@ cdef class Encoder:
             if self.token_ids == NULL:
                 raise MemoryError
             memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
+            for i in range(N_BYTES):
+                self.leaves_out |= token_ids[i] < 0
         self.numbers = <PyObject**> calloc(max(n_ids, 1), sizeof(PyObject*))
         if self.numbers == NULL:
             raise MemoryError
@@ -350,11 +367,21 @@ cdef class Encoder:
     cdef Py_ssize_t append_merged(
         self, Workspace work, const uint8_t* word, Py_ssize_t n
     ) noexcept nogil:
-        # Append the ids of a word by merging; return their number. Requires: room for n ids.
+        # Append the ids of a word by merging; return their number. Requires: room for n ids, 0 < n.
         cdef int32_t* ids = work.ids + work.n_ids
         cdef Py_ssize_t i, n_ids
         if n > LONGEST_WORD:
             return TOO_LONG
+        if self.whole_words is not None:
+            ids[0] = self.whole_words.find(word, n)
+            if ids[0] >= 0:
+                work.n_ids += 1
+                return 1
+        if self.leaves_out:
+            n = self.keep_bytes(work, word, n)
+            if n <= 0:
+                return n
+            word = work.kept
         n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
         if n_ids < 0:
             return NO_MEMORY
@@ -363,6 +390,22 @@ cdef class Encoder:
                 ids[i] = self.token_ids[ids[i]]
         work.n_ids += n_ids
         return n_ids
+
+    cdef Py_ssize_t keep_bytes(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
+        # Fill `work.kept` with those bytes of a word that have an id; return their number.
+        cdef Py_ssize_t i, n_kept = 0
+        if n > work.kept_room:
+            free(work.kept)
+            work.kept, work.kept_room = <uint8_t*> malloc(2 * n), 2 * n
+            if work.kept == NULL:
+                work.kept_room = 0
+                return NO_MEMORY
+        for i in range(n):
+            work.kept[n_kept] = word[i]
+            n_kept += self.token_ids[word[i]] >= 0
+        return n_kept
 
     cdef int append_rare(
         self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, CacheLine* line
@@ -379,8 +422,8 @@ cdef class Encoder:
             work.n_ids += copy_cached(&work.cache, entry, ids) - ids
             return 0
         n_ids = self.append_merged(work, word, n)
-        if n_ids < 0:
-            return <int>n_ids
+        if n_ids <= 0:
+            return <int>n_ids  # without ids, an entry would be an empty one
         cache_put(&work.cache, entry, key, word, ids, n_ids)
         return 0
 

@@ -1,0 +1,4 @@
+from collections.abc import Mapping
+
+class WholeWords:
+    def __init__(self, words: Mapping[bytes, int]) -> None: ...
