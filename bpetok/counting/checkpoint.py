@@ -14,25 +14,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile, write_whole
 from bpetok.base.version import __version__
-from bpetok.counting.memory import Bounds
+from bpetok.counting.arrays import MAX_COUNT, Int32, Int64
+from bpetok.counting.memory import RareWords
 from bpetok.counting.tables import load, read_metadata, save
 from bpetok.counting.words import Words
-from bpetok.learning.learner import Merges
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import StrPath, file_state
-from bpetok.sources.pieces import Chunk, Piece
-from bpetok.sources.reading import NullTexts, Position
+from bpetok.sources.reading import Position
 
 pa = require("pyarrow", "arrow")
 pq = require("pyarrow.parquet", "arrow")
@@ -47,6 +46,9 @@ MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.in
 LAYOUT = 2
 """Goes up when a folder is laid out in another way."""
 METADATA_KEY = b"bpetok.checkpoint"
+
+MergeArrays: TypeAlias = tuple[Int32, Int64]
+"""The pairs of ids that were merged, shape (n_merges, 2), and their counts."""
 
 
 class _Counted(NamedTuple):
@@ -64,7 +66,7 @@ class _Counted(NamedTuple):
 
 
 class Checkpoint:
-    """A folder of what a run has done; see `opened`.
+    """A folder of what a run has done; see `open_checkpoint`.
 
     Parameters
     ----------
@@ -79,62 +81,49 @@ class Checkpoint:
         self._counted = [_read_part(folder, part) for part in range(len(inputs))]
         self._saved_at = monotonic()
 
-    def count(
-        self,
-        part: int,
-        read: Callable[[Position], Generator[Piece | Chunk | Position, None, None]],
-        count: Callable[[Iterator[Piece | Chunk]], Words],
-        tally: NullTexts,
-        bounds: Bounds,
-    ) -> Words:
-        """Count what has not been counted, saving now and then, and return the words of all.
-
-        Parameters
-        ----------
-        part : int
-            The number of the weighted source.
-        read : callable
-            Gives the texts from a position on, with positions between them.
-        count : callable
-            Counts the words of texts.
-        tally : NullTexts
-            Is told of null texts that were counted before.
-        bounds : Bounds
-            Of the words of all.
-        """
-        counted = self._counted[part]
-        tally.n_null += sum(saved.n_null for saved in counted)
-        end = counted[-1].end if counted else Position()
-        n_bytes = 0
-
-        def until_due(items: Iterator[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
-            nonlocal end, n_bytes
-            due = monotonic() + SECONDS
-            for item in items:
-                if not isinstance(item, Position):
-                    n_bytes += len(item.data)
-                    yield item
-                    continue
-                end = item
-                if monotonic() >= due:
-                    return
-
-        with closing(read(end)) as items:
-            while end.file < len(self._inputs[part]):
-                first, n_bytes, n_null = end, 0, tally.n_null
-                words = count(until_due(items))
-                self._check_unchanged(part, first, end)
-                path = self._folder / f"counts-{part}-{len(counted)}.parquet"
-                counted.append(_Counted(first, end, n_bytes, tally.n_null - n_null, path))
-                _save(words, counted[-1])
-                if len(counted) == 1 and end.file == len(self._inputs[part]):
-                    return words
-                del words
-        return load([saved.path for saved in counted], bounds=bounds)
+    def is_due(self) -> bool:
+        """Tell whether the last save was long ago."""
+        return monotonic() >= self._saved_at + SECONDS
 
     def n_bytes_counted(self) -> int:
         """Return the bytes of the texts that have been counted."""
         return sum(saved.n_bytes for counted in self._counted for saved in counted)
+
+    def n_null(self, part: int) -> int:
+        """Return how many of the texts of a part that have been counted were null."""
+        return sum(saved.n_null for saved in self._counted[part])
+
+    def end(self, part: int) -> Position:
+        """Return up to where a part has been counted."""
+        counted = self._counted[part]
+        return counted[-1].end if counted else Position()
+
+    def is_complete(self, part: int) -> bool:
+        """Tell whether all files of a part have been counted."""
+        return self.end(part).file == len(self._inputs[part])
+
+    def add(self, part: int, words: Words, end: Position, n_bytes: int, n_null: int) -> None:
+        """Save the words of a part from `end(part)` up to another position.
+
+        Raises
+        ------
+        OSError
+            If they can't be saved, or a file of which only a part was counted has changed.
+        """
+        first = self.end(part)
+        self._check_unchanged(part, first, end)
+        counted = self._counted[part]
+        path = self._folder / f"counts-{part}-{len(counted)}.parquet"
+        saved = _Counted(first, end, n_bytes, n_null, path)
+        content = {METADATA_KEY: json.dumps(saved[:-1]).encode()}
+        save(words.arrays, words.split, path, content)
+        counted.append(saved)
+        self._saved_at = monotonic()
+
+    def words(self, part: int, rare: RareWords) -> Words:
+        """Return all words of a part that were saved, but rare ones."""
+        paths = [saved.path for saved in self._counted[part]]
+        return Words.of_arrays(*load(paths, rare=rare))
 
     def _check_unchanged(self, part: int, *positions: Position) -> None:
         """See that files of which parts are counted at different times are what they were."""
@@ -143,21 +132,66 @@ class Checkpoint:
             if tuple(state) != file_state(path, fresh=True):
                 raise changed_error(path)
 
-    def save_merges_if_due(self, merges: Callable[[], Merges]) -> None:
+    def save_merges_if_due(self, merges: Callable[[], MergeArrays]) -> None:
         """Save the merges so far if the last time is long ago."""
-        if monotonic() < self._saved_at + SECONDS:
+        if not self.is_due():
             return
         pairs, counts = merges()
         table = pa.table([pairs[:, 0], pairs[:, 1], counts], schema=MERGES)
         _write_table(self._folder / "merges.parquet", table)
         self._saved_at = monotonic()
 
-    def merges(self) -> Merges:
-        """Return the merges that were saved, or none."""
+    def merges(self, known: Sequence[bytes], most: int, longest: int) -> MergeArrays:
+        """Return the merges that were saved, or none.
+
+        Parameters
+        ----------
+        known : sequence of bytes
+            The tokens that there were before them.
+        most : int
+            How many merges the run learns.
+        longest : int
+            The bytes of the longest word.
+
+        Raises
+        ------
+        ValueError
+            If a merge can't be one of this run: the message has the file and the row.
+        """
         path = self._folder / "merges.parquet"
         table = _read_table(path, MERGES) if path.exists() else MERGES.empty_table()
         left, right, counts = (table[name].to_numpy() for name in MERGES.names)
-        return Merges(np.stack([left, right], axis=1), counts)
+        if (row := _first_wrong(left, right, counts, list(known), most, longest)) is not None:
+            raise ValueError(
+                f"{path}, row {row} (the first is 0): ({left[row]}, {right[row]}), "
+                f"{counts[row]} times, can't be a merge of this run: remove the file"
+            )
+        return np.stack([left, right], axis=1), counts
+
+
+def _first_wrong(
+    left: Int32, right: Int32, counts: Int64, tokens: list[bytes], most: int, longest: int
+) -> int | None:
+    """Return the first of some merges that learning can't have made, if there is one.
+
+    Each makes a new token, which a word has, of tokens that there were before; and the pair occurs,
+    no more often than the one before. `tokens` are those before all of them.
+    """
+    seen = set(tokens)
+    before = MAX_COUNT
+    merges = zip(left.tolist(), right.tolist(), counts.tolist(), strict=True)
+    for row, (one, other, count) in enumerate(merges):
+        if row >= most or not 0 < count <= before:
+            return row
+        if not (0 <= one < len(tokens) and 0 <= other < len(tokens)):
+            return row
+        token = tokens[one] + tokens[other]
+        if len(token) > longest or token in seen:
+            return row
+        tokens.append(token)
+        seen.add(token)
+        before = count
+    return None
 
 
 def digest(words: Words) -> str:
@@ -169,7 +203,7 @@ def digest(words: Words) -> str:
 
 
 @contextmanager
-def opened(
+def open_checkpoint(
     folder: StrPath, run: dict[str, Any], parts: Sequence[Sequence[str]] = ()
 ) -> Iterator[Checkpoint]:
     """Open the folder of a run, or make it; nobody else can until the block ends.
@@ -206,11 +240,6 @@ def opened(
             _begin(folder, run, inputs)
         states = [[row[1:] for row in rows if row[0] == part] for part in range(len(parts))]
         yield Checkpoint(folder, states)
-
-
-def _save(words: Words, counted: _Counted) -> None:
-    """Write a file of counts."""
-    save(words, counted.path, {METADATA_KEY: json.dumps(counted[:-1]).encode()})
 
 
 def _read_part(folder: Path, part: int) -> list[_Counted]:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from bpetok.base.progress import OnProgress, Progress, reporting
-from bpetok.counting.memory import Bounds
-from bpetok.counting.words import (
-    CountOptions,
-    Words,
-    check_count_options,
-    count_pieces,
-    without_rare,
-)
-from bpetok.patterns.builtin import scanner_of
+from bpetok.counting.chunks import count_pieces, without_rare
+from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
+from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.words import Words
 from bpetok.sources.arrow import is_table
 from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
-from bpetok.sources.pieces import Chunk, Cutting, Piece, text_pieces
-from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
+from bpetok.sources.pieces import Chunk, Piece, text_pieces
+from bpetok.sources.reading import NullTexts, Position, Reading, ReadOptions, check_reading
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -113,10 +107,11 @@ def count_words(
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    job = prepare_count(files, options, reading, Bounds(max_memory, min_word_count))
+    job = prepare_count(files, options, reading, check_limits(max_memory, min_word_count))
     with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
         words = count_job(job, report, saved)
-    job.bounds.warn(words.total, words.n_bytes, stacklevel=3)
+    job.null_texts.warn(stacklevel=3)
+    job.rare.warn(words.total, words.n_bytes, stacklevel=3)
     return words
 
 
@@ -128,6 +123,8 @@ def count_words_from_iterator(
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str = "error",
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
 ) -> Words:
     """Count the words of texts as they come; they are never all in memory.
@@ -143,26 +140,44 @@ def count_words_from_iterator(
         If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
-    pieces = text_pieces(texts, options.specials, pattern=options.pattern)
+    rare = RareWords(check_limits(max_memory, min_word_count))
     with reporting(progress) as report:
-        return count_pieces(pieces, options, report, None)
+        words = count_texts(texts, options, rare, report)
+    rare.warn(words.total, words.n_bytes, stacklevel=3)
+    return words
+
+
+def count_texts(
+    texts: Iterable[str | bytes], options: CountOptions, rare: RareWords, report: OnProgress
+) -> Words:
+    """Count the words of texts as they come."""
+    rare.limits.check_counting(options.pattern, options.n_threads)
+    pieces = text_pieces(texts, options.cutting.special_tokens, pattern=options.pattern)
+    words = count_pieces(pieces, options, rare, lambda n_bytes: report("count", n_bytes, None))
+    return without_rare(words, rare)
 
 
 class CountJob(NamedTuple):
     """What to count and how, all checked.
 
     parts : list of (Corpus, weight)
+    null_texts : NullTexts
+        How many texts were null so far.
     """
 
     parts: list[tuple[Corpus, float]]
     options: CountOptions
     reading: ReadOptions
     weighted: bool
-    bounds: Bounds
+    rare: RareWords
+    null_texts: NullTexts
 
 
 def prepare_count(
-    files: WeightedFiles, options: CountOptions, reading: Reading, bounds: Bounds
+    files: WeightedFiles,
+    options: CountOptions,
+    reading: Reading,
+    limits: CountLimits = NO_LIMITS,
 ) -> CountJob:
     """Check what to read and find it."""
     read_options = check_reading(reading)
@@ -170,12 +185,10 @@ def prepare_count(
     corpora = [
         (resolve_corpus(part, read_options, options.n_threads), weight) for part, weight in parts
     ]
-    if bounds.max_memory is not None:
-        bounds.table_limit(options.n_threads)
-        if weighted or scanner_of(options.pattern) < 0:
-            what = "weighted sources" if weighted else "a pattern that is not built in"
-            raise ValueError(f"max_memory can't be kept with {what}: leave one of them out")
-    return CountJob(corpora, options, read_options, weighted, bounds)
+    limits.check_counting(options.pattern, options.n_threads)
+    if limits.max_memory is not None and weighted:
+        raise ValueError("max_memory can't be kept with weighted sources: leave one of them out")
+    return CountJob(corpora, options, read_options, weighted, RareWords(limits), NullTexts())
 
 
 def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
@@ -201,12 +214,12 @@ def checkpointing(
     Raises
     ------
     OSError, ValueError
-        As `bpetok.counting.checkpoint.opened`; or if there is something to read that can't be
-        read again.
+        As `bpetok.counting.checkpoint.open_checkpoint`; or if there is something to read that
+        can't be read again.
     """
     if folder is None:
         return nullcontext()
-    from bpetok.counting.checkpoint import opened
+    from bpetok.counting.checkpoint import open_checkpoint
 
     if job.reading.max_bytes is not None:
         raise ValueError("checkpoint and max_bytes exclude each other: give fewer files")
@@ -225,49 +238,73 @@ def checkpointing(
         "weights": [weight for _, weight in job.parts] if job.weighted else None,
         **learning,
     }
-    return opened(folder, run, [[str(name) for name in corpus.sources] for corpus, _ in job.parts])
+    parts = [[str(name) for name in corpus.sources] for corpus, _ in job.parts]
+    return open_checkpoint(folder, run, parts)
 
 
 def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None = None) -> Words:
-    """Count the words of all parts and add them up; tell the user how many texts were null."""
-    tally = NullTexts()
-    words = count_parts(job, report, tally, checkpoint)
-    tally.warn(stacklevel=4)
-    return words
-
-
-def count_parts(
-    job: CountJob, report: OnProgress, tally: NullTexts, checkpoint: Checkpoint | None = None
-) -> Words:
     """Count the words of all parts and add them up."""
-    options = job.options
-    cutting = Cutting(options.specials, options.pattern, by_line=options.by_line)
-    context = ReadContext(job.reading, cutting, options.errors, tally, options.n_threads)
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
-    counted: list[tuple[Words, float]] = []
     done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
+    counted: list[tuple[Words, float]] = []
 
-    # Which words are rare is known when all are counted, not when a checkpoint saves some.
-    bounds = job.bounds if checkpoint is None else Bounds(job.bounds.max_memory)
-
-    def count(items: Iterable[Piece | Chunk]) -> Words:
+    def count(items: Iterable[Piece | Chunk], rare: RareWords) -> Words:
         nonlocal done
         before = done
 
-        def report_all(phase: str, n_bytes: int, _: int | None) -> None:
+        def on_count(n_bytes: int) -> None:
             nonlocal done
             done = before + n_bytes
-            report(phase, done, total)
+            report("count", done, total)
 
-        return count_pieces(items, job.options, report_all, None, bounds=bounds)
+        return count_pieces(items, job.options, rare, on_count)
 
     for number, (corpus, weight) in enumerate(job.parts):
         if checkpoint is None:
-            words = count(corpus_items(corpus, context))
+            context = job.options.read_context(job.reading, job.null_texts)
+            words = count(corpus_items(corpus, context), job.rare)
         else:
-            read = partial(marked_items, corpus, context)
-            words = checkpoint.count(number, read, count, tally, job.bounds)
+            words = _count_saving(job, number, count, checkpoint)
         counted.append((words, weight))
     words = Words.combine(counted) if job.weighted else counted[0][0]
-    return without_rare(words, job.bounds)
+    return without_rare(words, job.rare)
+
+
+def _count_saving(
+    job: CountJob,
+    part: int,
+    count: Callable[[Iterable[Piece | Chunk], RareWords], Words],
+    checkpoint: Checkpoint,
+) -> Words:
+    """Count what has not been counted of a part, saving now and then; return the words of all."""
+    null_texts = job.null_texts
+    null_texts.n_null += checkpoint.n_null(part)
+    end = checkpoint.end(part)
+    context = job.options.read_context(job.reading, null_texts)
+    n_bytes = 0
+
+    def until_due(items: Iterator[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
+        nonlocal end, n_bytes
+        for item in items:
+            if not isinstance(item, Position):
+                n_bytes += len(item.data)
+                yield item
+                continue
+            end = item
+            if checkpoint.is_due():
+                return
+
+    # Which words are rare is known when all are counted, not when some are saved.
+    all_words = CountLimits(job.rare.limits.max_memory)
+    is_first = end == Position()
+    with closing(marked_items(job.parts[part][0], context, end)) as items:
+        while not checkpoint.is_complete(part):
+            n_bytes, n_null = 0, null_texts.n_null
+            words = count(until_due(items), RareWords(all_words))
+            checkpoint.add(part, words, end, n_bytes, null_texts.n_null - n_null)
+            if is_first and checkpoint.is_complete(part):
+                return words
+            del words  # the memory is needed for the next ones
+            is_first = False
+    return checkpoint.words(part, job.rare)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.counting.options import CountOptions
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.expressions import LIMIT
@@ -30,33 +32,42 @@ class Counter(Protocol):
             If an expression can't split a text; the offset is that in `data`.
         """
 
+    def limit_memory(self, limit: int, on_full: Callable[[WordTable], object]) -> None:
+        """Hand the words over to `on_full`, as `WordTable.limit_memory`, before counting begins.
+
+        Raises
+        ------
+        ValueError
+            If the memory that words take can't be limited.
+        """
+
     def table(self) -> WordTable:
-        """Return all words counted, once."""
+        """Return all words counted that were not handed over; to be called once, at the end."""
 
     def close(self) -> None:
         """End what is still being counted. It may be called at any time, and several times."""
 
 
-def make_counters(
-    pattern: str, specials: SpecialTokens, unmatched: str, n: int, in_order: bool
-) -> list[Counter]:
-    """Return `n` counters, whose tables know the order of words if asked for.
-
-    Requires: checked options.
-    """
-    scanner = scanner_of(pattern)
+def make_counters(options: CountOptions, n: int) -> list[Counter]:
+    """Return `n` counters, whose tables know the order of the words if `options.in_order`."""
+    special_tokens = options.cutting.special_tokens
+    scanner = scanner_of(options.pattern)
     if scanner >= 0:
-        return [_ScannerCounter(WordTable(specials, scanner, in_order=in_order)) for _ in range(n)]
+        in_order = options.in_order
+        return [
+            _ScannerCounter(WordTable(special_tokens, scanner, in_order=in_order)) for _ in range(n)
+        ]
     from bpetok.counting.processes import CounterProcess
 
-    arguments = (pattern, specials.tokens, unmatched, LIMIT)
-    return [_ExpressionCounter(CounterProcess(*arguments), in_order) for _ in range(n)]
+    arguments = (options.pattern, special_tokens.tokens, options.unmatched, LIMIT)
+    return [_ExpressionCounter(CounterProcess(*arguments), options.in_order) for _ in range(n)]
 
 
 class _ScannerCounter:
     def __init__(self, table: WordTable) -> None:
         self._table = table
         self.count = table.count
+        self.limit_memory = table.limit_memory
 
     def table(self) -> WordTable:
         return self._table
@@ -80,6 +91,9 @@ class _ExpressionCounter:
             begin = end
         self._process.count(bytes(data), text_ends.tolist())
         return -1
+
+    def limit_memory(self, limit: int, on_full: Callable[[WordTable], object]) -> None:
+        raise ValueError("the memory of the processes that run an expression can't be limited")
 
     def table(self) -> WordTable:
         data, ends, counts = self._process.result()

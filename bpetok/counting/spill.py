@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bpetok.base.threads import map_threads
 from bpetok.base.timing import stage
-from bpetok.counting.memory import Bounds
+from bpetok.counting.arrays import WordArrays
+from bpetok.counting.memory import RareWords
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.special import SpecialTokens
 
@@ -104,15 +105,13 @@ class Spill:
             table.add_words(words.data.data, np.cumsum(words.lengths, dtype=np.int64), words.counts)
         return WordList(*sorted_words(table, p))
 
-    def merge(
-        self, tables: list[WordTable], bounds: Bounds, n_threads: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the ids, offsets and counts of all words, in tables and runs, but rare ones.
+    def merge(self, tables: list[WordTable], rare: RareWords, n_threads: int) -> WordArrays:
+        """Return all words, of tables and runs, but rare ones.
 
         Raises
         ------
         ValueError
-            If the words take more than `bounds.max_memory` and may not be left out.
+            If the words take more than `rare.limits.max_memory` and may not be left out.
         """
         with stage("combine"):
             for table in tables:
@@ -120,11 +119,9 @@ class Spill:
                 table.clear(keep_room=False)
             lists: list[WordList] = []
             for words in map_threads(self.merged, range(N_PARTITIONS), n_threads):
-                lists.append(words.kept(bounds.keep(words.lengths, words.counts)))
-                while bounds.exceeded(sum(map(packed_size, lists))):
-                    lists = [
-                        words.kept(bounds.keep(words.lengths, words.counts)) for words in lists
-                    ]
+                lists.append(words.kept(rare.keep(words.lengths, words.counts)))
+                while not rare.make_fit(sum(map(packed_size, lists))):
+                    lists = [words.kept(rare.keep(words.lengths, words.counts)) for words in lists]
             return pack(lists)
 
 
@@ -133,8 +130,8 @@ def packed_size(words: WordList) -> int:
     return 4 * len(words.data) + (16 + 24) * len(words.counts)
 
 
-def pack(lists: list[WordList]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the ids, offsets and counts of lists of words, and empty the list."""
+def pack(lists: list[WordList]) -> WordArrays:
+    """Return the words of lists one after another, and empty the list."""
     n_words = sum(len(words.counts) for words in lists)
     ids = np.empty(sum(len(words.data) for words in lists), np.int32)
     offsets = np.zeros(n_words + 1, np.int64)
@@ -149,4 +146,4 @@ def pack(lists: list[WordList]) -> tuple[NDArray[np.int32], NDArray[np.int64], N
         offsets[row + 1 : end + 1] += at
         counts[row:end] = words.counts
         row, at = end, at + len(words.data)
-    return ids, offsets, counts
+    return WordArrays(ids, offsets, counts)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +22,10 @@ from bpetok.base.checks import check_special_tokens
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile
 from bpetok.base.version import __version__
-from bpetok.counting.memory import Bounds
+from bpetok.counting.arrays import Split, WordArrays, combine_tables
+from bpetok.counting.memory import RareWords
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import WordTable
-from bpetok.counting.words import Words, combine_tables
 from bpetok.patterns.builtin import UNICODE_VERSION, check_pattern
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
@@ -42,14 +42,7 @@ BATCH_BYTES = 1 << 26
 """Most bytes of words in a row group, but for a longer word."""
 
 
-class Split(NamedTuple):
-    """How text was split into words."""
-
-    pattern: str
-    special_tokens: tuple[str, ...]
-
-
-def to_batches(words: Words) -> Iterator[Any]:
+def to_batches(words: WordArrays) -> Iterator[Any]:
     """Yield the words, in the order of their bytes, as record batches of `SCHEMA`.
 
     Raises
@@ -57,13 +50,14 @@ def to_batches(words: Words) -> Iterator[Any]:
     ValueError
         If a word is too long for an Arrow binary, 2**31 - 1 bytes.
     """
-    # Not in the order of Words: in that of their hashes they would crowd the table that reads them.
+    # The arrays are in the order of the words' hashes: words that come in that order would crowd
+    # the table that reads them.
     buffers = [None, pa.py_buffer(words.offsets), pa.py_buffer(words.ids.astype(np.uint8))]
-    column = pa.Array.from_buffers(pa.large_binary(), len(words), buffers)
+    column = pa.Array.from_buffers(pa.large_binary(), len(words.counts), buffers)
     order = pc.sort_indices(column).to_numpy()
-    ends = np.cumsum(np.diff(words.offsets)[order])
+    ends = np.cumsum(words.lengths[order])
     start = 0
-    while start < len(words):
+    while start < len(order):
         before = ends[start - 1] if start else 0
         end = int(np.searchsorted(ends, before + BATCH_BYTES, "right"))
         end = min(max(end, start + 1), start + BATCH_ROWS)
@@ -91,18 +85,22 @@ def schema_of(split: Split) -> Any:
     return SCHEMA.with_metadata({METADATA_KEY: json.dumps(content, ensure_ascii=False)})
 
 
-def to_table(words: Words) -> Any:
+def to_table(words: WordArrays, split: Split) -> Any:
     """Return the words as an Arrow table with metadata."""
     table = pa.Table.from_batches(to_batches(words), SCHEMA)
-    schema = schema_of(Split(words.pattern, words.special_tokens))
-    return table.replace_schema_metadata(schema.metadata)
+    return table.replace_schema_metadata(schema_of(split).metadata)
 
 
-def save(words: Words, path: StrPath, metadata: Mapping[bytes, bytes] | None = None) -> None:
+def save(
+    words: WordArrays,
+    split: Split,
+    path: StrPath,
+    metadata: Mapping[bytes, bytes] | None = None,
+) -> None:
     """Write the words to a Parquet file, whole or not at all, with further metadata if any."""
     pending = PendingFile(path)
     try:
-        schema = schema_of(Split(words.pattern, words.special_tokens))
+        schema = schema_of(split)
         schema = schema.with_metadata({**schema.metadata, **(metadata or {})})
         with (
             pending.named(),
@@ -120,10 +118,10 @@ def save(words: Words, path: StrPath, metadata: Mapping[bytes, bytes] | None = N
 
 def from_tables(
     tables: Iterable[Any], pattern: str | None, special_tokens: Iterable[str] | None
-) -> Words:
+) -> tuple[WordArrays, Split]:
     """Return the words of Arrow tables or record batches. For the others see `Words.load`."""
     splits: list[tuple[str, Split | None]] = []
-    with _Rows(Bounds()) as rows:
+    with _Rows(RareWords()) as rows:
         for number, table in enumerate(tables):
             origin = f"table {number}"
             splits.append((origin, _read_split(table.schema.metadata, origin)))
@@ -131,18 +129,18 @@ def from_tables(
             selected = table.select(["word", "count"])
             is_table = isinstance(selected, pa.Table)
             rows.add(selected.to_batches(BATCH_ROWS) if is_table else [selected], origin)
-        return rows.words(_agreed(splits, pattern, special_tokens))
+        return rows.words(), _agreed(splits, pattern, special_tokens)
 
 
 def load(
     files: StrPath | Iterable[StrPath],
     pattern: str | None = None,
     special_tokens: Iterable[str] | None = None,
-    bounds: Bounds | None = None,
-) -> Words:
+    rare: RareWords | None = None,
+) -> tuple[WordArrays, Split]:
     """Return the words of Parquet files. For the other parameters see `Words.load`.
 
-    With `bounds.max_memory` what is more is spilled to files, and words may be left out.
+    What is more than `rare.limits.max_memory` is spilled to files, and words may be left out.
     """
     paths = resolve_files(files)
     splits: list[tuple[str, Split | None]] = []
@@ -151,11 +149,11 @@ def load(
             splits.append((path, _read_split(file.schema_arrow.metadata, path)))
             _check_columns(file.schema_arrow, path)
     split = _agreed(splits, pattern, special_tokens)
-    with _Rows(bounds or Bounds()) as rows:
+    with _Rows(rare or RareWords()) as rows:
         for path in paths:
             with _parquet_file(path) as file:
                 rows.add(_batches(file, path), path)
-        return rows.words(split)
+        return rows.words(), split
 
 
 def read_metadata(path: str) -> dict[bytes, bytes]:
@@ -284,14 +282,14 @@ def _is_bytes(kind: Any) -> bool:
 class _Rows:
     """Rows of tables, added up; within a bound of memory if there is one."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, rare: RareWords) -> None:
         self._table = WordTable(SpecialTokens([]))
         self._size = 0.0  # the sum of count * length
-        self._bounds = bounds
+        self._rare = rare
         self._spill: Spill | None = None
-        if bounds.max_memory is not None:
+        if rare.limits.max_memory is not None:
             # A batch may make the table grow, which takes its memory and that of one of twice it.
-            self._limit = bounds.table_limit(1) // 4
+            self._limit = rare.limits.table_limit(1) // 4
             self._spill = Spill()
 
     def __enter__(self) -> _Rows:
@@ -336,11 +334,11 @@ class _Rows:
             self._spill.write(self._table)
             self._table.clear(keep_room=False)
 
-    def words(self, split: Split) -> Words:
+    def words(self) -> WordArrays:
         """Return all words, and empty the table."""
         if self._spill is None:
-            return Words(*combine_tables([self._table]), *split)
-        return Words(*self._spill.merge([self._table], self._bounds, 1), *split)
+            return combine_tables([self._table])
+        return self._spill.merge([self._table], self._rare, 1)
 
 
 def _to_int64(counts: Any, origin: str, row: int) -> Any:

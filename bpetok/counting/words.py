@@ -4,42 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_errors, check_special_tokens, check_unmatched, resolve_threads
-from bpetok.base.progress import OnProgress
-from bpetok.base.threads import exhaust, map_threads, map_with_caller
-from bpetok.base.timing import stage
-from bpetok.counting.counters import Counter, make_counters
-from bpetok.counting.memory import Bounds
-from bpetok.counting.spill import Spill
-from bpetok.counting.word_table import N_PARTITIONS, Combination, WordTable
+from bpetok.base.checks import check_special_tokens
+from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays
 from bpetok.patterns.builtin import check_pattern
-from bpetok.patterns.expressions import SplitError
-from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.files import StrPath
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Origin, Piece, chunks_of, join
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-MAX_COUNT = (1 << 63) - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Words:
-    """Unique words with their counts, packed into arrays.
+    """Unique words with their counts, packed into arrays that nobody can write to.
+
+    Arrays that are given are copied.
 
     Attributes
     ----------
     ids : int32 array, shape (total bytes of the words,)
-        The bytes of all words, one after another.
+        The bytes of all words, one after another, each byte as a number in 0..255. A byte is the
+        first id that a token can have, so learning begins from these numbers as they are.
     offsets : int64 array, shape (n_words + 1,)
         Word i is ``ids[offsets[i]:offsets[i + 1]]``.
     counts : int64 array, shape (n_words,)
@@ -61,30 +48,36 @@ class Words:
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
                 raise TypeError(f"{name} must be a 1-D array of {dtype.__name__}")
-            view = np.ascontiguousarray(array).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
-        if len(self.offsets) != len(self.counts) + 1:
-            raise ValueError(
-                f"offsets must have one element more than counts, {len(self.counts) + 1}, "
-                f"got {len(self.offsets)}"
-            )
-        lengths = np.diff(self.offsets)
-        if self.offsets[0] != 0 or self.offsets[-1] != len(self.ids) or (lengths < 1).any():
-            raise ValueError(f"offsets must ascend from 0 to len(ids) = {len(self.ids)}")
-        if len(self.ids) and not 0 <= self.ids.min() <= self.ids.max() < 256:
-            raise ValueError("ids must be bytes, in 0..255")
-        if (self.counts < 1).any():
-            raise ValueError(f"counts must be at least 1, got {self.counts.min()}")
-        # Not np.dot: of floats it wakes the threads of BLAS, which then spin for 0.1 s.
-        total = float(np.sum(np.multiply(self.counts, lengths, dtype=np.float64)))
-        if total > 2.0**62:  # floats round: near the bound add up exactly
-            total = int(np.dot(self.counts.astype(object), lengths.astype(object)))
-        if total > MAX_COUNT:
-            raise ValueError(
-                "the sum of count * length over the words must be below 2**63: "
-                "scale the counts down"
-            )
+            # A copy: what somebody else can write would be read unchecked while merges are learned.
+            object.__setattr__(self, name, _frozen(np.array(array)))
+        object.__setattr__(self, "pattern", check_pattern(self.pattern))
+        object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
+        _check_arrays(self.arrays)
+
+    @classmethod
+    def of_arrays(cls, arrays: WordArrays, split: Split) -> Words:
+        """Take arrays over as they are; nobody else may have them, since they are not copied."""
+        words = object.__new__(cls)
+        for name, array in arrays._asdict().items():
+            object.__setattr__(words, name, _frozen(array))
+        for name, value in split._asdict().items():
+            object.__setattr__(words, name, value)
+        _check_arrays(words.arrays)
+        return words
+
+    def __reduce__(self) -> tuple[type[Words], tuple[object, ...]]:
+        """Pickle and copy by the constructor: arrays of a pickle can be written."""
+        return type(self), (*self.arrays, self.pattern, self.special_tokens)
+
+    @property
+    def arrays(self) -> WordArrays:
+        """The three arrays together."""
+        return WordArrays(self.ids, self.offsets, self.counts)
+
+    @property
+    def split(self) -> Split:
+        """How the text was split."""
+        return Split(self.pattern, self.special_tokens)
 
     @classmethod
     def from_counts(
@@ -121,13 +114,13 @@ class Words:
                 "scale the counts down"
             )
         lengths = np.fromiter(map(len, summed), np.int64, len(summed))
-        return cls(
+        arrays = WordArrays(
             np.frombuffer(b"".join(summed), np.uint8).astype(np.int32),
             np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             np.fromiter(summed.values(), np.int64, len(summed)),
-            check_pattern(pattern),
-            check_special_tokens(special_tokens),
         )
+        split = Split(check_pattern(pattern), check_special_tokens(special_tokens))
+        return cls.of_arrays(arrays, split)
 
     @classmethod
     def combine(cls, parts: Iterable[tuple[Words, float]]) -> Words:
@@ -150,11 +143,24 @@ class Words:
             range, the parts were split by different patterns or at different special tokens, or the
             weighted counts times the lengths of their words sum to 2**63 or more.
         """
-        from bpetok.counting.weights import check_parts, weighted_sum
+        from bpetok.counting.weights import check_weight, weighted_sum
 
-        checked = check_parts(parts)
-        first = checked[0][0]
-        return cls(*weighted_sum(checked), first.pattern, first.special_tokens)
+        checked: list[tuple[Words, Fraction]] = []
+        for number, part in enumerate(parts):
+            if not isinstance(part, tuple) or len(part) != 2 or not isinstance(part[0], Words):
+                raise TypeError(f"part {number} must be a pair (Words, weight), got {part!r}")
+            words, weight = part
+            checked.append((words, check_weight(number, weight)))
+            _check_same_split(checked[0][0], words, number)
+        if not checked:
+            raise ValueError("parts must have at least one pair (Words, weight), got none")
+        if sum(weight * words.n_bytes for words, weight in checked) > MAX_COUNT:
+            raise ValueError(
+                "the sum of weight * count * length over the words must be below 2**63: "
+                "scale the weights down"
+            )
+        arrays = weighted_sum([(words.arrays, weight) for words, weight in checked])
+        return cls.of_arrays(arrays, checked[0][0].split)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table ``word: binary, count: int64``, in the order of the words' bytes.
@@ -163,7 +169,7 @@ class Words:
         """
         from bpetok.counting.tables import to_table
 
-        return to_table(self)
+        return to_table(self.arrays, self.split)
 
     @classmethod
     def from_arrow(
@@ -180,7 +186,7 @@ class Words:
         from bpetok.counting.tables import from_tables
 
         several = [tables] if hasattr(tables, "num_rows") else tables
-        return from_tables(several, pattern, special_tokens)
+        return cls.of_arrays(*from_tables(several, pattern, special_tokens))
 
     def save(self, path: StrPath) -> None:
         """Write the words to a Parquet file, the table of `to_arrow`; whole or not at all.
@@ -192,7 +198,7 @@ class Words:
         """
         from bpetok.counting.tables import save
 
-        save(self, path)
+        save(self.arrays, self.split, path)
 
     @classmethod
     def load(
@@ -224,12 +230,11 @@ class Words:
         """
         from bpetok.counting.tables import load
 
-        return load(files, pattern, special_tokens)
+        return cls.of_arrays(*load(files, pattern, special_tokens))
 
     def select(self, kept: NDArray[np.bool_]) -> Words:
         """Return some of the words: those for which `kept`, shape (n_words,), is True."""
-        arrays = select(self.ids, self.offsets, self.counts, kept)
-        return Words(*arrays, self.pattern, self.special_tokens)
+        return Words.of_arrays(self.arrays.select(kept), self.split)
 
     def __len__(self) -> int:
         """Return the number of unique words."""
@@ -285,6 +290,45 @@ class Words:
         return table_html(repr(self), ("word", "count"), rows)
 
 
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array, contiguous, that can't be written to, nor be made writable again."""
+    return np.asarray(np.ascontiguousarray(array).data.toreadonly())
+
+
+def _check_arrays(words: WordArrays) -> None:
+    ids, offsets, counts = words
+    if len(offsets) != len(counts) + 1:
+        raise ValueError(
+            f"offsets must have one element more than counts, {len(counts) + 1}, got {len(offsets)}"
+        )
+    lengths = words.lengths
+    # Not by the lengths: the difference of two numbers far apart wraps around.
+    if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] <= offsets[:-1]).any():
+        raise ValueError(f"offsets must ascend from 0 to len(ids) = {len(ids)}")
+    if len(ids) and not 0 <= ids.min() <= ids.max() < 256:
+        raise ValueError("ids must be bytes, in 0..255")
+    if (counts < 1).any():
+        raise ValueError(f"counts must be at least 1, got {counts.min()}")
+    # Not np.dot: of floats it wakes the threads of BLAS, which then spin for 0.1 s.
+    total = float(np.sum(np.multiply(counts, lengths, dtype=np.float64)))
+    if total > 2.0**62:  # floats round: near the bound add up exactly
+        total = int(np.dot(counts.astype(object), lengths.astype(object)))
+    if total > MAX_COUNT:
+        raise ValueError(
+            "the sum of count * length over the words must be below 2**63: scale the counts down"
+        )
+
+
+def _check_same_split(first: Words, words: Words, number: int) -> None:
+    for name in Split._fields:
+        ours, theirs = getattr(first, name), getattr(words, name)
+        if ours != theirs:
+            raise ValueError(
+                f"parts must have the same {name}: part 0 has {ours!r}, part {number} has "
+                f"{theirs!r}; count them with the same"
+            )
+
+
 def _checked_item(item: object) -> tuple[bytes, int]:
     if not isinstance(item, tuple) or len(item) != 2:
         raise TypeError(f"words must be a Words, a mapping or pairs (bytes, count), got {item!r}")
@@ -296,170 +340,3 @@ def _checked_item(item: object) -> tuple[bytes, int]:
     if not 0 <= count <= MAX_COUNT:
         raise ValueError(f"the count of {word!r} must be in 0..2**63 - 1, got {count}")
     return word, int(count)
-
-
-class CountOptions(NamedTuple):
-    """The checked options of counting."""
-
-    pattern: str
-    special_tokens: tuple[str, ...]
-    specials: SpecialTokens
-    n_threads: int
-    errors: str
-    unmatched: str
-    by_line: bool = False  # a line of a text file is a text
-    in_order: bool = False  # keep the words in the order in which they are first seen
-
-
-def check_count_options(
-    pattern: str,
-    special_tokens: Iterable[str],
-    n_threads: int | None,
-    errors: str,
-    unmatched: str = "error",
-) -> CountOptions:
-    """Check the options of counting."""
-    tokens = check_special_tokens(special_tokens)
-    return CountOptions(
-        check_pattern(pattern),
-        tokens,
-        SpecialTokens([token.encode() for token in tokens]),
-        resolve_threads(n_threads),
-        check_errors(errors),
-        check_unmatched(unmatched),
-    )
-
-
-def count_pieces(
-    pieces: Iterable[Piece | Chunk],
-    options: CountOptions,
-    report: OnProgress,
-    total: int | None,
-    chunk_size: int = CHUNK_SIZE,
-    bounds: Bounds | None = None,
-) -> Words:
-    """Count the words of pieces or chunks: each thread into a table of its own, then combined.
-
-    Tables that reach their share of `bounds.max_memory` are spilled into files. The caller's thread
-    reads, so that an iterator is not asked from several threads, and counts when it is ahead of the
-    others. A KeyboardInterrupt waits only for the chunks that are being counted. Where the order of
-    the words matters, one thread counts, and there must be no `max_memory`.
-    """
-    n_threads = 1 if options.in_order else options.n_threads
-    counters = make_counters(
-        options.pattern, options.specials, options.unmatched, n_threads, options.in_order
-    )
-    spill = None
-    if bounds is not None and bounds.max_memory is not None:
-        spill = Spill()
-        for counter in counters:
-            counter.table().limit_memory(bounds.table_limit(n_threads), spill.write)
-    idle: SimpleQueue[Counter] = SimpleQueue()
-    for counter in counters:
-        idle.put(counter)
-
-    def count(chunk: Chunk) -> int:
-        counter = idle.get()
-        try:
-            with stage("count"):
-                count_chunk(counter, chunk, options)
-        finally:
-            idle.put(counter)  # also for the chunks that wait when something fails
-        return len(chunk.data)
-
-    def close() -> None:
-        for counter in counters:
-            counter.close()
-
-    done = 0
-    chunks = _timed(chunks_of(pieces, chunk_size))
-    try:
-        for n_bytes in map_with_caller(count, chunks, n_threads, on_failure=close):
-            done += n_bytes
-            report("count", done, total)
-        tables = [counter.table() for counter in counters]
-        if spill is not None and bounds is not None:
-            arrays = spill.merge(tables, bounds, n_threads)
-        elif options.in_order:
-            arrays = tables[0].words_in_order()
-        else:
-            arrays = combine_tables(tables, n_threads)
-    finally:
-        close()
-        if spill is not None:
-            spill.close()
-    return Words(*arrays, options.pattern, options.special_tokens)
-
-
-def without_rare(words: Words, bounds: Bounds) -> Words:
-    """Leave out the words that come less often than `bounds.min_word_count`."""
-    kept = bounds.keep(np.diff(words.offsets), words.counts)
-    return words if kept is None else words.select(kept)
-
-
-def select(
-    ids: Int32, offsets: Int64, counts: Int64, kept: NDArray[np.bool_]
-) -> tuple[Int32, Int64, Int64]:
-    """Return the ids, offsets and counts of some of the words."""
-    lengths = np.diff(offsets)
-    new_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[kept])])
-    return ids[np.repeat(kept, lengths)], new_offsets, counts[kept]
-
-
-def combine_tables(tables: list[WordTable], n_threads: int = 1) -> tuple[Int32, Int64, Int64]:
-    """Return the ids, offsets and counts of the words of all tables, and empty the tables.
-
-    The order of the words depends on the words alone.
-    """
-    with stage("combine"):
-        combination = Combination(tables)
-        starts = [N_PARTITIONS * i // n_threads for i in range(n_threads + 1)]
-        shares = list(pairwise(starts))
-        exhaust(map_threads(lambda share: combination.combine(*share), shares, n_threads))
-        combination.allocate()
-        exhaust(map_threads(lambda share: combination.write(*share), shares, n_threads))
-    return combination.ids, combination.offsets, combination.counts
-
-
-def count_chunk(counter: Counter, chunk: Chunk, options: CountOptions) -> None:
-    """Count the words of a chunk; what is wrong in it is said, or replaced if that is wanted."""
-    try:
-        invalid = counter.count(chunk.data, chunk.ends)
-        if invalid < 0:
-            return
-        if options.errors == "strict":
-            origin = _place(chunk, invalid)
-            raise ValueError(
-                f"{origin.name} is not UTF-8: byte {origin.offset} "
-                f"(0x{chunk.data[invalid]:02x}); errors='replace' would count U+FFFD there"
-            )
-        chunk = _replace_invalid(chunk)
-        counter.count(chunk.data, chunk.ends)
-    except SplitError as error:
-        origin = _place(chunk, error.offset)
-        raise error.explain(options.pattern, origin.name, origin.offset) from None
-
-
-def _replace_invalid(chunk: Chunk) -> Chunk:
-    data = bytes(chunk.data)
-    pieces = (data[begin:end] for begin, end in pairwise([0, *chunk.ends.tolist()]))
-    replaced = [piece.decode(errors="replace").encode() for piece in pieces]
-    return join(replaced, chunk.origins)
-
-
-def _place(chunk: Chunk, offset: int) -> Origin:
-    """Return the text that a byte of a chunk belongs to, and its offset in the text."""
-    number = int(np.searchsorted(chunk.ends[:-1], offset, side="right"))
-    begin = int(chunk.ends[number - 1]) if number else 0
-    origin = chunk.origins[number]
-    return Origin(origin.name, origin.offset + offset - begin)
-
-
-def _timed(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield the same, timing what it takes to get them as the stage "read"."""
-    while True:
-        with stage("read"):
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk

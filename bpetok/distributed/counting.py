@@ -13,9 +13,10 @@ from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
-from bpetok.counting.count import count_parts, prepare_count
-from bpetok.counting.memory import Bounds
-from bpetok.counting.words import MAX_COUNT, Words, check_count_options
+from bpetok.counting.arrays import MAX_COUNT
+from bpetok.counting.count import count_job, prepare_count
+from bpetok.counting.options import check_count_options
+from bpetok.counting.words import Words
 from bpetok.sources.reading import NullTexts, check_reading
 
 pa = require("pyarrow", "arrow")
@@ -128,10 +129,9 @@ def count_texts(table: Any, plan: CountPlan) -> tuple[Any, int]:
     """Return what `count_batch` does, and how many texts were null."""
     plan.check()
     options = check_count_options(plan.pattern, plan.special_tokens, 1, plan.errors, plan.unmatched)
-    job = prepare_count(table, options, {"text_column": plan.text_column}, Bounds())
-    tally = NullTexts()
+    job = prepare_count(table, options, {"text_column": plan.text_column})
     with reporting(progress=False) as report:
-        return count_parts(job, report, tally).to_arrow(), tally.n_null
+        return count_job(job, report).to_arrow(), job.null_texts.n_null
 
 
 def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = False) -> Any:

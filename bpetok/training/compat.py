@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bpetok.counting.words import CountOptions
+    from bpetok.counting.options import CountOptions
 
 LONGEST = (1 << 31) - 1
 
@@ -136,12 +136,10 @@ def check_counting(trainer: Trainer, options: CountOptions, unmatched: str | Non
                 f"pattern {options.pattern!r} must have no groups with compat={trainer.name!r}, "
                 "which takes the groups for the words: write (?:...)"
             )
-    return options._replace(
-        unmatched=wanted,
-        specials=SpecialTokens([]) if trainer.special_is_text else options.specials,
-        by_line=trainer.by_line,
-        in_order=trainer.ties == "place",
-    )
+    cutting = options.cutting._replace(by_line=trainer.by_line)
+    if trainer.special_is_text:
+        cutting = cutting._replace(special_tokens=SpecialTokens([]))
+    return options._replace(cutting=cutting, unmatched=wanted, in_order=trainer.ties == "place")
 
 
 def check_rule(trainer: Trainer, min_frequency: int, max_token_length: int | None) -> Rule:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpetok.counting.words import Int32, Words
+from bpetok.counting.arrays import Int32
+from bpetok.counting.words import Words
 from bpetok.encoding.encoder import Encoder
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.learner import Start

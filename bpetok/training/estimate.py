@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_size, check_vocab_size
-from bpetok.counting.counters import make_counters
-from bpetok.counting.memory import FIXED_MEMORY, LEFT_MEMORY, THREAD_MEMORY, learning_memory
-from bpetok.counting.word_table import N_PARTITIONS, sorted_words
-from bpetok.counting.words import CountOptions, check_count_options, count_chunk
+from bpetok.counting.chunks import count_chunk
+from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
+from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.builtin import scanner_of
 from bpetok.sources.corpus import Files, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
-from bpetok.sources.pieces import Chunk, Cutting, chunks_of
+from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 from bpetok.sources.sampling import BLOCK_SIZE, sample_file
+from bpetok.training.memory import LEFT_MEMORY, learning_memory
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -123,12 +124,8 @@ def estimate(
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")
     corpus = resolve_corpus(files, read_options)
-    context = ReadContext(
-        read_options,
-        Cutting(options.specials, options.pattern, BLOCK_SIZE),
-        options.errors,
-        NullTexts(),
-    )
+    cutting = options.cutting._replace(chunk_size=BLOCK_SIZE)
+    context = options._replace(cutting=cutting).read_context(read_options, NullTexts())
     paths = corpus.paths
     if len(paths) < len(corpus.sources) or STANDARD_INPUT in paths:
         raise ValueError("an estimate needs files: tables and streams tell no size")
@@ -176,14 +173,12 @@ class Growth(NamedTuple):
 
 
 def _count(chunks: list[Chunk], options: CountOptions) -> Growth:
-    (counter,) = make_counters(
-        options.pattern, options.specials, options.unmatched, 1, in_order=False
-    )
-    table = counter.table()
+    """Count chunks. Requires: a built-in pattern."""
+    table = WordTable(options.cutting.special_tokens, scanner_of(options.pattern))
     n_unique = [0]
     begin = perf_counter()
     for chunk in chunks:
-        count_chunk(counter, chunk, options)
+        count_chunk(table.count, chunk, options)
         n_unique.append(len(table))
     seconds = perf_counter() - begin
     lengths = [sorted_words(table, p)[1] for p in range(N_PARTITIONS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,45 +13,54 @@ from bpetok.base.checks import (
     check_special_tokens,
     check_vocab_size,
 )
-from bpetok.counting.words import CountOptions, check_count_options
+from bpetok.counting.memory import CountLimits, check_limits
+from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.learner import Merges, Rule
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
 
 
-class Splitting(NamedTuple):
-    """How text is split, as the caller says it."""
+class TrainOptions(NamedTuple):
+    """The options of a training, as the caller gives them; see `bpetok.train`."""
 
+    vocab_size: int
     pattern: str | None
     special_tokens: Iterable[str]
+    min_frequency: int
+    max_token_length: int | None
     n_threads: int | None
+    compat: str | None
+    initial: Tokenizer | None
+    max_memory: int | str | None
+    min_word_count: int | Literal["auto"]
     errors: str = "strict"
     unmatched: str | None = None
 
 
-class Learning(NamedTuple):
-    """What is learned, as the caller says it."""
-
-    vocab_size: int
-    min_frequency: int
-    max_token_length: int | None
-    compat: str | None
-    initial: Tokenizer | None
-
-    def identity(self) -> dict[str, Any]:
-        """Return what tells one result from another, in JSON's terms."""
-        initial = None if self.initial is None else self.initial.vocabulary_sha256
-        return {**self._asdict(), "initial": initial}
-
-
 class Plan(NamedTuple):
-    """The checked options of a training."""
+    """The checked options of a training.
+
+    identity : dict
+        What tells the result of learning from another one, by the names that the user knows.
+    """
 
     counting: CountOptions
+    limits: CountLimits
     rule: Rule
     trainer: Trainer
     n_merges: int
     initial: Tokenizer | None
+    identity: dict[str, Any]
+
+    def check_order(self, *, weighted: bool = False, checkpoint: object = None) -> None:
+        """Raise a ValueError if the order of the words is needed and would be lost."""
+        if not self.counting.in_order:
+            return
+        if weighted or checkpoint is not None or self.limits.max_memory is not None:
+            raise ValueError(
+                f"compat={self.trainer.name!r} goes by the order of the words in the text, which "
+                "weights, checkpoint and max_memory do not keep: leave them out"
+            )
 
     def build(self, merges: Merges) -> dict[str, Any]:
         """Return the parameters of a Tokenizer that say what was learned, and its ids."""
@@ -62,7 +71,7 @@ class Plan(NamedTuple):
         return {"merges": merges.pairs, "merge_counts": merges.counts, **ids}
 
 
-def make_plan(splitting: Splitting, learning: Learning) -> Plan:
+def make_plan(given: TrainOptions) -> Plan:
     """Check the options.
 
     Raises
@@ -70,10 +79,11 @@ def make_plan(splitting: Splitting, learning: Learning) -> Plan:
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
-    trainer = check_compat(learning.compat)
-    initial = learning.initial
-    pattern = splitting.pattern
-    special_tokens = check_special_tokens(splitting.special_tokens)
+    trainer = check_compat(given.compat)
+    limits = check_limits(given.max_memory, given.min_word_count)
+    initial = given.initial
+    pattern = given.pattern
+    special_tokens = check_special_tokens(given.special_tokens)
     if initial is not None:
         if not isinstance(initial, Tokenizer):
             raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
@@ -83,16 +93,24 @@ def make_plan(splitting: Splitting, learning: Learning) -> Plan:
     options = check_count_options(
         "gpt2" if pattern is None else pattern,
         special_tokens,
-        splitting.n_threads,
-        splitting.errors,
+        given.n_threads,
+        given.errors,
     )
-    counting = check_counting(trainer, options, splitting.unmatched)
-    rule = check_rule(trainer, learning.min_frequency, learning.max_token_length)
+    counting = check_counting(trainer, options, given.unmatched)
+    rule = check_rule(trainer, given.min_frequency, given.max_token_length)
     if initial is None:
-        n_merges = check_vocab_size(learning.vocab_size, len(special_tokens))
+        n_merges = check_vocab_size(given.vocab_size, len(special_tokens))
     else:
-        n_merges = _check_continuation(initial, counting, learning.vocab_size)
-    return Plan(counting, rule, trainer, n_merges, initial)
+        n_merges = _check_continuation(initial, counting, given.vocab_size)
+    identity = {
+        "vocab_size": given.vocab_size,
+        "min_frequency": given.min_frequency,
+        "max_token_length": given.max_token_length,
+        "compat": given.compat,
+        "initial": None if initial is None else initial.vocabulary_sha256,
+        **limits.identity(),
+    }
+    return Plan(counting, limits, rule, trainer, n_merges, initial, identity)
 
 
 def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: int) -> int:
@@ -113,7 +131,7 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
 
 
 def _continued(initial: Tokenizer, merges: Merges, special_tokens: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of a Tokenizer that has all ids of another, and new ones behind them.
+    """Return the parameters of a Tokenizer that has all ids of another, and new ones after them.
 
     First come the ids of new merges, then those of new special tokens.
     """

@@ -1,36 +1,26 @@
-"""The pipeline: text -> words -> merges -> Tokenizer.
-
-sources   files, iterables  -> chunks of bytes
-words     chunks            -> Words, unique words with counts
-merges    Words             -> merges, in learning order
-tokenizer merges            -> Tokenizer
-"""
+"""The three ways into a training: files, texts as they come, and words that were counted."""
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from bpetok.base.progress import OnProgress, Progress, reporting
-from bpetok.base.version import __version__
-from bpetok.counting.count import WeightedFiles, checkpointing, count_job, prepare_count
-from bpetok.counting.memory import Bounds
-from bpetok.counting.words import Words, count_pieces
-from bpetok.encoding.facts import TrainingFacts
-from bpetok.learning.learner import Learner, Merges, load_kernels, load_parallel_kernels
+from bpetok.base.progress import Progress, reporting
+from bpetok.counting.count import (
+    WeightedFiles,
+    checkpointing,
+    count_job,
+    count_texts,
+    prepare_count,
+)
+from bpetok.counting.memory import RareWords
+from bpetok.counting.words import Words
 from bpetok.sources.files import StrPath
-from bpetok.sources.pieces import text_pieces
-from bpetok.sources.reading import Reading
+from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
-from bpetok.training.compat import LONGEST
-from bpetok.training.continuing import start_after
-from bpetok.training.plan import Learning, Plan, Splitting, make_plan
+from bpetok.training.pipeline import Run, run_stages
+from bpetok.training.plan import TrainOptions, make_plan
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -38,8 +28,7 @@ if TYPE_CHECKING:
     from bpetok.counting.checkpoint import Checkpoint
 
 LARGE_TEXT = 1_000_000_000
-"""Bytes from which on the words are learned from on several threads, as good as certainly."""
-NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
+"""A text of so many bytes almost certainly has enough words to be learned on several threads."""
 
 
 def train(
@@ -131,24 +120,28 @@ def train(
     TimeoutError
         If an expression takes too long on a text: some hundred times longer than common ones.
     """
-    learning = Learning(vocab_size, min_frequency, max_token_length, compat, initial)
-    plan = make_plan(Splitting(pattern, special_tokens, n_threads, errors, unmatched), learning)
-    bounds = Bounds(max_memory, min_word_count)
-    job = prepare_count(files, plan.counting, reading, bounds)
-    if plan.counting.in_order and (job.weighted or checkpoint is not None or max_memory):
-        raise ValueError(
-            f"compat={compat!r} goes by the order of the words in the text, which weights, "
-            "checkpoint and max_memory do not keep: leave them out"
+    plan = make_plan(
+        TrainOptions(
+            vocab_size=vocab_size,
+            pattern=pattern,
+            special_tokens=special_tokens,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            n_threads=n_threads,
+            compat=compat,
+            initial=initial,
+            max_memory=max_memory,
+            min_word_count=min_word_count,
+            errors=errors,
+            unmatched=unmatched,
         )
-    identity = {**learning.identity(), **bounds.facts}
-    with reporting(progress) as report, checkpointing(checkpoint, job, identity) as saved:
-        n_known = sum(corpus.total or 0 for corpus, _ in job.parts)
-        shared = n_known >= LARGE_TEXT and plan.counting.n_threads > 1
-        words, seconds = _while_loading(lambda: count_job(job, report, saved), shared)
-        words = _fitting(words, plan.n_merges, bounds)
-        run = _prepare(words, plan, seconds, saved)
-        del words  # which take memory while merges are learned
-        return _learn(run, plan, report)
+    )
+    job = prepare_count(files, plan.counting, reading, plan.limits)
+    plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
+    is_large = sum(corpus.total or 0 for corpus, _ in job.parts) >= LARGE_TEXT
+    with reporting(progress) as report, checkpointing(checkpoint, job, plan.identity) as saved:
+        run = Run(plan, job.rare, job.null_texts, report, saved, is_large)
+        return run_stages(run, lambda: count_job(job, report, saved))
 
 
 def train_from_iterator(
@@ -164,6 +157,8 @@ def train_from_iterator(
     unmatched: str | None = None,
     compat: str | None = None,
     initial: Tokenizer | None = None,
+    max_memory: int | str | None = None,
+    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
 ) -> Tokenizer:
     """Train a tokenizer on texts as they come; they are never all in memory.
@@ -178,16 +173,26 @@ def train_from_iterator(
         bytes, has a lone surrogate or is not UTF-8.
     """
     plan = make_plan(
-        Splitting(pattern, special_tokens, n_threads, errors, unmatched),
-        Learning(vocab_size, min_frequency, max_token_length, compat, initial),
+        TrainOptions(
+            vocab_size=vocab_size,
+            pattern=pattern,
+            special_tokens=special_tokens,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            n_threads=n_threads,
+            compat=compat,
+            initial=initial,
+            max_memory=max_memory,
+            min_word_count=min_word_count,
+            errors=errors,
+            unmatched=unmatched,
+        )
     )
-    counting = plan.counting
-    pieces = text_pieces(texts, counting.specials, pattern=counting.pattern)
+    plan.check_order()
+    rare = RareWords(plan.limits)
     with reporting(progress) as report:
-        words, seconds = _while_loading(lambda: count_pieces(pieces, counting, report, None))
-        run = _prepare(words, plan, seconds)
-        del words  # as above
-        return _learn(run, plan, report)
+        run = Run(plan, rare, NullTexts(), report)
+        return run_stages(run, lambda: count_texts(texts, plan.counting, rare, report))
 
 
 def train_from_words(
@@ -230,27 +235,34 @@ def train_from_words(
     if isinstance(words, Words):
         pattern = words.pattern if pattern is None else pattern
         special_tokens = words.special_tokens if special_tokens is None else special_tokens
-    learning = Learning(vocab_size, min_frequency, max_token_length, compat, initial)
-    plan = make_plan(Splitting(pattern, special_tokens or (), n_threads), learning)
+    plan = make_plan(
+        TrainOptions(
+            vocab_size=vocab_size,
+            pattern=pattern,
+            special_tokens=special_tokens or (),
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            n_threads=n_threads,
+            compat=compat,
+            initial=initial,
+            max_memory=max_memory,
+            min_word_count=min_word_count,
+        )
+    )
     if plan.counting.in_order and isinstance(words, Words):
         raise ValueError(
             f"words must be a mapping or pairs with compat={compat!r}, in the order in which the "
             "text has them first, and not a Words, which has lost it"
         )
-    bounds = Bounds(max_memory, min_word_count)
-    given = words
-    words, seconds = _while_loading(
-        lambda: given if isinstance(given, Words) else Words.from_counts(given)
-    )
+    counted = words if isinstance(words, Words) else Words.from_counts(words)
     identity = {
         "pattern": plan.counting.pattern,
         "special_tokens": plan.counting.special_tokens,
-        **learning.identity(),
-        **bounds.facts,
+        **plan.identity,
     }
-    with reporting(progress) as report, _checkpointing(checkpoint, words, identity) as saved:
-        run = _prepare(_fitting(words, plan.n_merges, bounds), plan, seconds, saved)
-        return _learn(run, plan, report)
+    with reporting(progress) as report, _checkpointing(checkpoint, counted, identity) as saved:
+        run = Run(plan, RareWords(plan.limits), NullTexts(), report, saved)
+        return run_stages(run, lambda: counted)
 
 
 def _checkpointing(
@@ -258,109 +270,6 @@ def _checkpointing(
 ) -> AbstractContextManager[Checkpoint | None]:
     if folder is None:
         return nullcontext()
-    from bpetok.counting.checkpoint import digest, opened
+    from bpetok.counting.checkpoint import digest, open_checkpoint
 
-    return opened(folder, {"words": digest(words), **learning})
-
-
-def _while_loading(
-    count: Callable[[], Words], parallel: bool = False
-) -> tuple[Words, dict[str, float]]:
-    """Count words while the kernels load, since counting leaves Python to others.
-
-    Not in the caller's thread, where Ctrl-C would leave Numba half imported for good.
-
-    Returns the words and the seconds of counting, and of waiting for the kernels after that: for
-    those of one thread. Who needs the parallel ones waits for them.
-    """
-    begin = perf_counter()
-    if parallel:
-        threading.Thread(target=load_parallel_kernels, daemon=True).start()
-    loading = threading.Thread(target=load_kernels, daemon=True)
-    loading.start()
-    words = count()
-    counted = perf_counter()
-    loading.join()
-    return words, {"count": counted - begin, "load": perf_counter() - counted}
-
-
-def _fitting(words: Words, n_merges: int, bounds: Bounds) -> Words:
-    """Leave out the rare words that may, or for the bound of memory must, be left out."""
-    kept = bounds.fit_learning(np.diff(words.offsets), words.counts, n_merges)
-    words = words if kept is None else words.select(kept)
-    bounds.warn(words.total, words.n_bytes, stacklevel=4)
-    return words
-
-
-class _Run(NamedTuple):
-    """Words laid out for learning, and what is known of them before any merge.
-
-    `before` are the merges that are known already, from a run that was interrupted; those of an
-    initial tokenizer are not among them.
-    """
-
-    learner: Learner
-    facts: TrainingFacts
-    before: Merges
-    saved: Checkpoint | None
-
-
-def _prepare(
-    words: Words, plan: Plan, seconds: dict[str, float], saved: Checkpoint | None = None
-) -> _Run:
-    """Lay the words out for learning; afterwards nobody needs those that were just counted."""
-    if len(words) == 0:
-        raise ValueError("the corpus must have at least one word, but there is no text in it")
-    n_bytes = words.n_bytes
-    facts = TrainingFacts(
-        n_bytes=n_bytes,
-        n_words=words.total,
-        n_unique_words=len(words),
-        n_tokens=n_bytes,  # bytes are the first tokens
-        min_frequency=plan.rule.min_frequency,
-        version=__version__,
-        seconds=seconds,
-    )
-    before = NO_MERGES if saved is None else saved.merges()
-    n_left = plan.n_merges - len(before.counts)
-    known = before.pairs
-    if plan.initial is not None:
-        known = np.concatenate([plan.initial.merge_pairs, known])
-    start = start_after(words, known) if len(known) else None
-    learner = Learner(words, n_left, plan.rule, plan.counting.n_threads, start=start)
-    return _Run(learner, facts, before, saved)
-
-
-def _learn(run: _Run, plan: Plan, report: OnProgress) -> Tokenizer:
-    """Learn the merges and make the tokenizer."""
-    begin = perf_counter()
-
-    def merges_so_far() -> Merges:
-        learned = run.learner.merges()
-        return Merges(
-            np.concatenate([run.before.pairs, learned.pairs]),
-            np.concatenate([run.before.counts, learned.counts]),
-        )
-
-    def on_round(n_learned: int) -> None:
-        report("learn", len(run.before.counts) + n_learned, plan.n_merges)
-        if run.saved is not None:
-            run.saved.save_merges_if_due(merges_so_far)
-
-    run.learner.learn(on_round)
-    merges = merges_so_far()
-    facts = run.facts._replace(
-        n_tokens=run.learner.count_tokens(),
-        seconds={**run.facts.seconds, "learn": perf_counter() - begin},
-    )
-    tokenizer = Tokenizer(pattern=plan.counting.pattern, training=facts, **plan.build(merges))
-    n_learned = len(merges.counts)
-    if n_learned < plan.n_merges:
-        longest = plan.rule.max_token_length
-        fits = f" and fits in max_token_length={longest}" if longest < LONGEST else ""
-        warnings.warn(
-            f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges no "
-            f"pair stood min_frequency={plan.rule.min_frequency} times any more{fits}",
-            stacklevel=3,
-        )
-    return tokenizer
+    return open_checkpoint(folder, {"words": digest(words), **learning})

@@ -17,7 +17,7 @@ import pytest
 import bpetok
 from bpetok import Words
 from bpetok.counting import checkpoint
-from bpetok.counting.memory import Bounds
+from bpetok.counting.memory import CountLimits
 from bpetok.counting.spill import Spill
 from bpetok.learning import learner
 from bpetok.learning.learner import Tuning
@@ -167,7 +167,7 @@ def test_bounded_memory_and_rare_words(
     """What is saved is spilled when it is added up; rare is what is so in all files together."""
     expected = bpetok.count_words(corpus, min_word_count=2)
     assert len(expected) < len(bpetok.count_words(corpus))
-    monkeypatch.setattr(Bounds, "table_limit", lambda *_: 400_000)
+    monkeypatch.setattr(CountLimits, "table_limit", lambda *_: 400_000)
     spilled = []
     write = Spill.write
     monkeypatch.setattr(Spill, "write", lambda *call: (spilled.append(call), write(*call)))
@@ -279,7 +279,7 @@ def test_folders_that_are_no_checkpoints_are_refused(corpus: list[Path], tmp_pat
 def test_two_runs_cannot_share_a_folder(corpus: list[Path], tmp_path: Path) -> None:
     """The second one is told so."""
     with (
-        checkpoint.opened(tmp_path / "run", {}),
+        checkpoint.open_checkpoint(tmp_path / "run", {}),
         pytest.raises(OSError, match="in use by another process"),
     ):
         bpetok.count_words(corpus, checkpoint=tmp_path / "run")

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 import bpetok
 from bpetok import Words
 from bpetok.base.demo import demo_files
-from bpetok.counting.memory import FIXED_MEMORY, LEFT_MEMORY, Bounds, learning_memory
+from bpetok.counting.arrays import combine_tables
+from bpetok.counting.memory import FIXED_MEMORY, CountLimits, RareWords
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.special import SpecialTokens
+from bpetok.training.memory import LEFT_MEMORY, learning_memory
 
 SMALLEST = "88MB"
 """The least bound for two threads."""
@@ -43,8 +45,6 @@ def counted(n_words: int, seed: int) -> WordTable:
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 9)), max_size=4))
 def test_what_was_spilled_is_what_was_counted(sizes: list[tuple[int, int]]) -> None:
     """The words of tables, merged from runs, are those of the tables, in the same order."""
-    from bpetok.counting.words import combine_tables
-
     expected = combine_tables([counted(*size) for size in sizes])
     spill = Spill()
     try:
@@ -52,7 +52,7 @@ def test_what_was_spilled_is_what_was_counted(sizes: list[tuple[int, int]]) -> N
         for table in tables[1:]:
             spill.write(table)
             assert len(table) == 0
-        merged = spill.merge(tables[:1], Bounds(), 2)
+        merged = spill.merge(tables[:1], RareWords(), 2)
     finally:
         spill.close()
     for array, other in zip(merged, expected, strict=True):
@@ -74,7 +74,7 @@ def test_a_table_is_spilled_at_its_limit() -> None:
         assert table.count(text, np.array([len(text)])) == -1
         assert len(seen) > 3
         assert max(seen) <= 1_000_000
-        arrays = spill.merge([table], Bounds(), 2)
+        arrays = spill.merge([table], RareWords(), 2)
     finally:
         spill.close()
     assert Words(*arrays) == bpetok.count_words_from_iterator([text])
@@ -244,17 +244,17 @@ def test_counting_leaves_rare_words_out_too(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="min_word_count=2 left out 41"):
         assert expected == bpetok.count_words(path, min_word_count=2, max_memory=SMALLEST)
     spill = Spill()
-    bounds = Bounds(FIXED_MEMORY + 40_000, "auto")
+    rare = RareWords(CountLimits(FIXED_MEMORY + 40_000, auto=True))
     try:
-        ids, offsets, counts = spill.merge([counted(3000, 5)], bounds, 2)
+        ids, offsets, counts = spill.merge([counted(3000, 5)], rare, 2)
     finally:
         spill.close()
-    assert bounds.min_word_count > 1
-    assert counts.min() == bounds.min_word_count
+    assert rare.least_count > 1
+    assert counts.min() == rare.least_count
     assert 20_000 < 4 * len(ids) + 40 * len(counts) <= 40_000
     assert offsets[-1] == len(ids)
     with pytest.raises(ValueError, match="take more than max_memory"):
-        Bounds(FIXED_MEMORY + 10_000).exceeded(10_001)
+        RareWords(CountLimits(FIXED_MEMORY + 10_000)).make_fit(10_001)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_tables_hold_the_words(counts: dict[bytes, int], data: st.DataObject) ->
         patch.setattr(tables, "BATCH_BYTES", data.draw(st.integers(0, 30)))
         whole = words.to_arrow()
         assert Words.from_arrow(whole) == words
-        assert Words.from_arrow(tables.to_batches(words), pattern="gpt2") == words
+        assert Words.from_arrow(tables.to_batches(words.arrays), pattern="gpt2") == words
     assert whole["word"].to_pylist() == sorted(counts)
 
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok import Words
-from bpetok.counting.words import check_count_options, count_pieces
+from bpetok.counting.chunks import count_pieces
+from bpetok.counting.memory import RareWords
+from bpetok.counting.options import check_count_options
 from bpetok.patterns.builtin import GPT2, PATTERNS
 from bpetok.sources.pieces import text_pieces
 from reference import assigned_in_unicode_16
@@ -49,8 +51,9 @@ def test_counts_equal_those_of_regex(
 ) -> None:
     """Any number of threads, any chunk size, overlapping special tokens."""
     options = check_count_options(pattern, special_tokens, n_threads, "strict")
-    pieces = text_pieces(texts, options.specials, chunk_size, pattern=pattern)
-    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
+    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=pattern)
+    words = count_pieces(pieces, options, RareWords())
     assert words.to_dict() == naive_counts(texts, special_tokens, PATTERNS[pattern])
 
 
@@ -135,8 +138,9 @@ def test_replaced_bytes_are_counted_as_python_replaces_them(
     texts = [data.decode(errors="replace") for data in datas]
     assume(all(map(assigned_in_unicode_16, "".join(texts))))  # `regex` knows later letters
     options = check_count_options("gpt2", [], 1, "replace")
-    pieces = text_pieces(datas, options.specials, chunk_size)
-    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
+    pieces = text_pieces(datas, options.cutting.special_tokens, chunk_size)
+    words = count_pieces(pieces, options, RareWords())
     assert words.to_dict() == naive_counts(texts, [])
 
 

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.counting import counters
+from bpetok.counting.chunks import count_pieces
+from bpetok.counting.memory import RareWords
+from bpetok.counting.options import check_count_options
 from bpetok.counting.processes import CounterProcess
-from bpetok.counting.words import check_count_options, count_pieces
 from bpetok.patterns import expressions
 from bpetok.patterns.builtin import GPT2
 from bpetok.patterns.expressions import Limit, SplitError
@@ -44,8 +46,9 @@ def naive_counts(texts: list[str], expression: str, unmatched: str) -> dict[byte
 def test_counts_equal_those_of_regex(unmatched: str, texts: list[str], chunk_size: int) -> None:
     """Any chunk size: a text is never cut, but at special tokens, even where it is far longer."""
     options = check_count_options(SOME, ["<|>"], 1, "strict", unmatched)
-    pieces = text_pieces(texts, options.specials, chunk_size, pattern=SOME)
-    words = count_pieces(pieces, options, lambda *_: None, None, chunk_size)
+    options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
+    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=SOME)
+    words = count_pieces(pieces, options, RareWords())
     parts = [part for text in texts for part in text.split("<|>")]
     assert words.to_dict() == naive_counts(parts, SOME, unmatched)
     assert words.pattern == SOME

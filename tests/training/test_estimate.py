@@ -13,7 +13,7 @@ import pytest
 import bpetok
 from bpetok import Words
 from bpetok.base.demo import demo_files
-from bpetok.counting.memory import LEFT_MEMORY
+from bpetok.training.memory import LEFT_MEMORY
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import reference
 from bpetok import Words
 from bpetok.base.demo import demo_files
 from bpetok.patterns.builtin import GPT2
-from bpetok.training import train
+from bpetok.training import pipeline, train
 
 TEXTS = [
     "low lower lowest newer wider, it's the newest of the lowest. " * 3,
@@ -336,7 +336,7 @@ def test_large_text_loads_the_parallel_kernels_meanwhile(
     """They are as good as certain to be needed."""
     calls: list[None] = []
     monkeypatch.setattr(train, "LARGE_TEXT", least)
-    monkeypatch.setattr(train, "load_parallel_kernels", lambda: calls.append(None))
+    monkeypatch.setattr(pipeline, "load_parallel_kernels", lambda: calls.append(None))
     (tmp_path / "a.txt").write_text("nine chars"[1:])
     bpetok.train(tmp_path / "a.txt", vocab_size=257, n_threads=n_threads)
     assert len(calls) == loaded

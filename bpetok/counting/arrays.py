@@ -1,0 +1,65 @@
+"""Unique words with their counts as plain arrays, and the union of tables of words."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.base.threads import exhaust, map_threads
+from bpetok.base.timing import stage
+from bpetok.counting.word_table import N_PARTITIONS, Combination, WordTable
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+MAX_COUNT = (1 << 63) - 1
+
+
+class Split(NamedTuple):
+    """How text was split into words."""
+
+    pattern: str
+    special_tokens: tuple[str, ...]
+
+
+class WordArrays(NamedTuple):
+    """Unique words with their counts; word i is ``ids[offsets[i]:offsets[i + 1]]``.
+
+    ids : int32 array, shape (total bytes of the words,)
+        The bytes of all words, one after another.
+    offsets : int64 array, shape (n_words + 1,)
+    counts : int64 array, shape (n_words,)
+    """
+
+    ids: Int32
+    offsets: Int64
+    counts: Int64
+
+    @property
+    def lengths(self) -> Int64:
+        """The bytes of each word, shape (n_words,)."""
+        return np.diff(self.offsets)
+
+    def select(self, kept: NDArray[np.bool_]) -> WordArrays:
+        """Return some of the words: those for which `kept`, shape (n_words,), is True."""
+        lengths = self.lengths
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[kept])])
+        return WordArrays(self.ids[np.repeat(kept, lengths)], offsets, self.counts[kept])
+
+
+def combine_tables(tables: list[WordTable], n_threads: int = 1) -> WordArrays:
+    """Return the words of all tables with the sums of their counts, and empty the tables.
+
+    The order of the words depends on the words alone.
+    """
+    with stage("combine"):
+        combination = Combination(tables)
+        starts = [N_PARTITIONS * i // n_threads for i in range(n_threads + 1)]
+        shares = list(pairwise(starts))
+        exhaust(map_threads(lambda share: combination.combine(*share), shares, n_threads))
+        combination.allocate()
+        exhaust(map_threads(lambda share: combination.write(*share), shares, n_threads))
+    return WordArrays(combination.ids, combination.offsets, combination.counts)

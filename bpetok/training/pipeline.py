@@ -1,0 +1,163 @@
+"""The stages of a training, one after another: text -> words -> merges -> Tokenizer."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from bpetok.base.progress import OnProgress
+from bpetok.base.version import __version__
+from bpetok.counting.memory import RareWords
+from bpetok.counting.words import Words
+from bpetok.encoding.facts import TrainingFacts
+from bpetok.encoding.token_bytes import build_token_bytes
+from bpetok.learning.learner import Learner, Merges, load_kernels, load_parallel_kernels
+from bpetok.sources.reading import NullTexts
+from bpetok.tokenizer import Tokenizer
+from bpetok.training.compat import LONGEST
+from bpetok.training.continuing import start_after
+from bpetok.training.memory import fit_learning
+from bpetok.training.plan import Plan
+
+if TYPE_CHECKING:
+    from bpetok.counting.checkpoint import Checkpoint
+
+NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
+
+
+class Run(NamedTuple):
+    """What all stages of a training share.
+
+    is_large : bool
+        True if the text is so large that its words are almost certainly learned from on several
+        threads.
+    """
+
+    plan: Plan
+    rare: RareWords
+    null_texts: NullTexts
+    report: OnProgress
+    checkpoint: Checkpoint | None = None
+    is_large: bool = False
+
+
+class Layout(NamedTuple):
+    """Words laid out for learning; `before` are merges of a run that was interrupted."""
+
+    learner: Learner
+    before: Merges
+
+    def merges(self) -> Merges:
+        """Return all merges so far, but those of an initial tokenizer."""
+        learned = self.learner.merges()
+        return Merges(
+            np.concatenate([self.before.pairs, learned.pairs]),
+            np.concatenate([self.before.counts, learned.counts]),
+        )
+
+
+def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
+    """Train a tokenizer on the words that `count` returns."""
+    words, seconds = count_while_loading(count, run)
+    run.null_texts.warn(stacklevel=4)
+    words = leave_out_rare(words, run)
+    facts = facts_of(words, run.plan, seconds)
+    layout = lay_out(words, run)
+    del words  # which take memory while merges are learned
+    begin = perf_counter()
+    merges = learn(layout, run)
+    facts = facts._replace(
+        n_tokens=layout.learner.count_tokens(),
+        seconds={**facts.seconds, "learn": perf_counter() - begin},
+    )
+    return build(merges, facts, run.plan)
+
+
+def count_while_loading(count: Callable[[], Words], run: Run) -> tuple[Words, dict[str, float]]:
+    """Count words while the kernels load, since counting leaves Python to others.
+
+    Not in the caller's thread, where Ctrl-C would leave Numba half imported for good.
+
+    Returns the words and the seconds of counting, and of waiting for the single-thread kernels
+    after that. The parallel kernels are waited for where they are first called.
+    """
+    begin = perf_counter()
+    if run.is_large and run.plan.counting.n_threads > 1:
+        threading.Thread(target=load_parallel_kernels, daemon=True).start()
+    loading = threading.Thread(target=load_kernels, daemon=True)
+    loading.start()
+    words = count()
+    counted = perf_counter()
+    loading.join()
+    return words, {"count": counted - begin, "load": perf_counter() - counted}
+
+
+def leave_out_rare(words: Words, run: Run) -> Words:
+    """Leave out the rare words that may, or for `max_memory` must, be left out."""
+    words = fit_learning(words, run.plan.n_merges, run.rare)
+    run.rare.warn(words.total, words.n_bytes, stacklevel=5)
+    return words
+
+
+def facts_of(words: Words, plan: Plan, seconds: dict[str, float]) -> TrainingFacts:
+    """Return what is known of a training before any merge."""
+    if len(words) == 0:
+        raise ValueError("the corpus must have at least one word, but there is no text in it")
+    n_bytes = words.n_bytes
+    return TrainingFacts(
+        n_bytes=n_bytes,
+        n_words=words.total,
+        n_unique_words=len(words),
+        n_tokens=n_bytes,  # bytes are the first tokens
+        min_frequency=plan.rule.min_frequency,
+        version=__version__,
+        seconds=seconds,
+    )
+
+
+def lay_out(words: Words, run: Run) -> Layout:
+    """Lay the words out for learning, as the merges that are known already leave them."""
+    plan = run.plan
+    known = NO_MERGES.pairs if plan.initial is None else plan.initial.merge_pairs
+    before = NO_MERGES
+    if run.checkpoint is not None:
+        tokens = build_token_bytes(np.ascontiguousarray(known).reshape(-1).data)
+        longest = int(words.arrays.lengths.max())
+        before = Merges(*run.checkpoint.merges(tokens, plan.n_merges, longest))
+        known = np.concatenate([known, before.pairs])
+    start = start_after(words, known) if len(known) else None
+    n_left = plan.n_merges - len(before.counts)
+    learner = Learner(words, n_left, plan.rule, plan.counting.n_threads, start=start)
+    return Layout(learner, before)
+
+
+def learn(layout: Layout, run: Run) -> Merges:
+    """Learn the merges, saving them now and then."""
+
+    def on_round(n_learned: int) -> None:
+        run.report("learn", len(layout.before.counts) + n_learned, run.plan.n_merges)
+        if run.checkpoint is not None:
+            run.checkpoint.save_merges_if_due(layout.merges)
+
+    layout.learner.learn(on_round)
+    return layout.merges()
+
+
+def build(merges: Merges, facts: TrainingFacts, plan: Plan) -> Tokenizer:
+    """Make the tokenizer; warn if it has fewer merges than wanted."""
+    tokenizer = Tokenizer(pattern=plan.counting.pattern, training=facts, **plan.build(merges))
+    n_learned = len(merges.counts)
+    if n_learned < plan.n_merges:
+        longest = plan.rule.max_token_length
+        fits = f" and fits in max_token_length={longest}" if longest < LONGEST else ""
+        warnings.warn(
+            f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges, "
+            f"no remaining pair occurred min_frequency={plan.rule.min_frequency} times{fits}",
+            stacklevel=4,
+        )
+    return tokenizer
