@@ -1,6 +1,7 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import settings
 import bpetok
 
 
-def _import_beside(name):
+def _import_beside(name: str) -> None:
     """Import it without the checkout on sys.path, which would hide the installed bpetok."""
     folder = Path(__file__).resolve().parents[1] / name
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
@@ -29,7 +32,7 @@ settings.load_profile("bpetok")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _outside_of_the_source_tree(tmp_path_factory):
+def _outside_of_the_source_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let processes that a test starts import the bpetok under test, never the source tree's."""
     before = Path.cwd()
     os.environ["PYTHONPATH"] = str(Path(bpetok.__file__).parents[1])
@@ -39,6 +42,6 @@ def _outside_of_the_source_tree(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def environment():
+def environment() -> dict[str, str]:
     """Environment variables for a process that is to import the bpetok under test."""
     return dict(os.environ)

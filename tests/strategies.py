@@ -18,9 +18,9 @@ texts = st.text(st.sampled_from(CHARACTERS), max_size=60)
 
 
 @st.composite
-def merge_lists(draw, max_size=12):
+def merge_lists(draw: st.DrawFn, max_size: int = 12) -> list[tuple[int, int]]:
     """Any merges that could be learned from text of the letters a, b, c."""
-    merges = []
+    merges: list[tuple[int, int]] = []
     for i in range(draw(st.integers(0, max_size))):
         ids = st.sampled_from([*b"abc", *range(256, 256 + i)])
         pair = draw(st.tuples(ids, ids).filter(lambda pair: pair not in merges))

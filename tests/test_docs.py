@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from strategies import TOY
 LINK = re.compile(r"\[([^][]*)\]\((?!https?:|#)([^)#]+)\)")
 
 
-def outline(path: Path) -> dict[str, list[object]]:
+def outline(path: Path) -> dict[str, Sequence[object]]:
     """Return what a document has, whatever its language."""
     text = path.read_text(encoding="utf-8")
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
@@ -51,7 +52,7 @@ def test_both_languages_say_the_same(chinese: Path, english: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path):
+def test_links_lead_somewhere(path: Path) -> None:
     """To files that are there; a link that is named like code, to a file that defines it."""
     links = LINK.findall(path.read_text(encoding="utf-8"))
     for label, target in links:
@@ -65,7 +66,7 @@ def test_links_lead_somewhere(path: Path):
             ), f"{target} does not define {name}"
 
 
-def test_the_example_is_the_same_everywhere():
+def test_the_example_is_the_same_everywhere() -> None:
     """README, docs and tests."""
     for name in ("README.md", "docs/bpe.md"):
         source = re.search(r'"low " \* 5[^\n\]]*', (ROOT / name).read_text(encoding="utf-8"))
@@ -73,7 +74,7 @@ def test_the_example_is_the_same_everywhere():
         assert eval(source[0]) == TOY  # our own documents, not input
 
 
-def public_names():
+def public_names() -> list[str]:
     """Whatever a user can reach without an underscore."""
     names = {*bpetok.__all__, *bpetok.distributed.__all__, *bpetok.patterns.names()}
     for kind in (
@@ -93,7 +94,7 @@ def public_names():
 
 
 @pytest.mark.parametrize("name", public_names())
-def test_api_md_has_every_public_name(name):
+def test_api_md_has_every_public_name(name: str) -> None:
     """In code, as it is written in Python."""
     text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE)
@@ -103,13 +104,13 @@ def test_api_md_has_every_public_name(name):
     assert any(re.search(rf"\b{name}\b", part) for part in blocks + code)
 
 
-def test_api_md_has_every_command():
+def test_api_md_has_every_command() -> None:
     """By its name."""
     text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
     for command in commands():
         assert f"`bpetok {command}`" in text
 
 
-def commands():
+def commands() -> Iterable[str]:
     parser = main._build_parser()
     return next(a.choices for a in parser._actions if isinstance(a.choices, dict))

@@ -15,7 +15,7 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A few files of the standard library: enough for the vocabularies, fast to read."""
     sources = sorted(Path(subprocess.__file__).parent.glob("[a-s]*.py"))
     folder = tmp_path_factory.mktemp("corpus")
@@ -27,7 +27,7 @@ def corpus(tmp_path_factory):
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are in the source tree only")
 @pytest.mark.parametrize("name", SAID)
-def test_an_example_runs(name, corpus, environment):
+def test_an_example_runs(name: str, corpus: list[str], environment: dict[str, str]) -> None:
     """In a process of its own, on a small corpus."""
     if name == "existing_tokenizer":
         pytest.importorskip("tokenizers")
@@ -42,7 +42,7 @@ def test_an_example_runs(name, corpus, environment):
     assert all(said in done.stdout for said in SAID[name])
 
 
-def test_every_example_is_listed():
+def test_every_example_is_listed() -> None:
     """In examples/README.md and here."""
     if EXAMPLES.exists():
         names = {path.stem for path in EXAMPLES.glob("*.py")}

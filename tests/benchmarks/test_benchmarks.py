@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -31,38 +32,41 @@ from benchmarks import (
     worker,
 )
 from benchmarks.byte_level import to_bytes, to_text
+from benchmarks.interface import EncodeJob, Ties
 from benchmarks.patterns import PATTERNS
 from benchmarks.reasons import CorpusWords, Learned, compare, count_pair, count_words
 from benchmarks.worker import read_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 EOT = "<|endoftext|>"
+Planned: TypeAlias = tuple[tasks.Settings, list[tasks.Task]]
 
 
-def words_of(by_text, by_line=None):
+def words_of(by_text: dict[bytes, int], by_line: dict[bytes, int] | None = None) -> CorpusWords:
     """Make the words of a corpus that is cut in one or two ways."""
     return CorpusWords({"texts": lambda: Counter(by_text), "lines": lambda: Counter(by_line)})
 
 
-def pairs(*spelled):
+def pairs(*spelled: str) -> list[tuple[bytes, bytes]]:
     """Spell merges as in "a b"."""
-    return [tuple(part.encode() for part in each.split(" ")) for each in spelled]
+    parts = [each.encode().split(b" ") for each in spelled]
+    return [(left, right) for left, right in parts]
 
 
 # ---- what was learned ----
 
 
-def test_merges_are_recovered_from_tokens():
+def test_merges_are_recovered_from_tokens() -> None:
     """A library that keeps only tokens is compared all the same."""
     assert merges.recover([b"ab", b"abc", b"dd", b"abcdd"]) == pairs("a b", "ab c", "d d", "abc dd")
 
 
-def test_what_cannot_be_recovered_is_one_token():
+def test_what_cannot_be_recovered_is_one_token() -> None:
     """A token that is there twice, or that isn't made of two earlier ones, has no known parts."""
     assert merges.recover([b"ab", b"ab", b"xyz"]) == [(b"a", b"b"), (b"ab",), (b"xyz",)]
 
 
-def test_a_learned_file_is_read_in_both_forms(tmp_path):
+def test_a_learned_file_is_read_in_both_forms(tmp_path: Path) -> None:
     """Pairs and tokens in the worker's file give the same merges."""
     file = tmp_path / "learned"
     file.write_text("61 62\n6162 63")
@@ -71,7 +75,7 @@ def test_a_learned_file_is_read_in_both_forms(tmp_path):
     assert merges.read_merges(file) == pairs("a b", "ab c")
 
 
-def test_equal_lists_do_not_differ():
+def test_equal_lists_do_not_differ() -> None:
     """No words are counted where there is nothing to explain."""
     learned = Learned(pairs("a b", "ab c"), "texts", "raw ids")
     assert compare(learned, learned, CorpusWords({})) is None
@@ -86,48 +90,54 @@ def test_equal_lists_do_not_differ():
         ("raw ids", "unexplained", "would take the first"),
     ],
 )
-def test_a_tie_is_told_from_the_rest(ties, kind, said):
+def test_a_tie_is_told_from_the_rest(ties: Ties, kind: str, said: str) -> None:
     """Equal counts: the other's rule is checked (a space comes late in byte order)."""
     first = Learned([(b"x", b"y"), (b" ", b"a")], "texts", "raw ids")
     second = Learned([(b"x", b"y"), (b"b", b"c")], "texts", ties)
     found = compare(first, second, words_of({b"xy": 9, b"bc": 3, b" a": 3}))
+    assert found is not None
     assert (found.index, found.kind) == (1, kind)
     assert "3 times" in found.why
     assert said in found.why
 
 
-def test_other_words_are_told_from_other_ties():
+def test_other_words_are_told_from_other_ties() -> None:
     """A trainer that cuts lines alone sees other counts; both are given."""
     first = Learned([(b"\n", b" ")], "texts", "raw ids")
     second = Learned([(b"a", b"b")], "lines", "raw ids")
     found = compare(first, second, words_of({b"\n ": 5, b"ab": 4}, {b"\n": 5, b" ": 5, b"ab": 4}))
+    assert found is not None
     assert found.kind == "splitting"
     assert "5 and 4 times in whole texts, 0 and 4 in lines cut alone" in found.why
 
 
-def test_other_counting_is_told_from_other_words():
+def test_other_counting_is_told_from_other_words() -> None:
     """Counting overlaps or not decides between a run of one letter and a pair."""
     first = Learned(pairs("a a"), "texts", "raw ids")
     second = Learned(pairs("b c"), "texts", "unknown")
     found = compare(first, second, words_of({b"aaa": 2, b"bc": 3}))
+    assert found is not None
     assert (found.kind, "2 and 3 times, else 4 and 3" in found.why) == ("counting", True)
 
 
-def test_what_no_rule_explains_is_unexplained():
+def test_what_no_rule_explains_is_unexplained() -> None:
     """A rarer pair is not excused."""
     first, second = (Learned(pairs(each), "texts", "raw ids") for each in ("a b", "c d"))
-    assert compare(first, second, words_of({b"ab": 9, b"cd": 1})).kind == "unexplained"
+    found = compare(first, second, words_of({b"ab": 9, b"cd": 1}))
+    assert found is not None
+    assert found.kind == "unexplained"
 
 
-def test_a_shorter_list_differs_at_its_end():
+def test_a_shorter_list_differs_at_its_end() -> None:
     """Fewer merges is a difference of its own."""
     first = Learned(pairs("a b", "ab c"), "texts", "raw ids")
     second = Learned(pairs("a b"), "texts", "raw ids")
     found = compare(first, second, CorpusWords({}))
+    assert found is not None
     assert (found.index, found.kind) == (1, "number of merges")
 
 
-def test_pairs_are_counted_after_the_merges_in_common():
+def test_pairs_are_counted_after_the_merges_in_common() -> None:
     """A merged pair takes its letters away from the pairs beside it."""
     words = Counter({b"abab": 2, b"aba": 1})
     assert count_pair(words, [], (b"b", b"a")) == 3
@@ -135,13 +145,13 @@ def test_pairs_are_counted_after_the_merges_in_common():
     assert count_pair(words, pairs("a b"), (b"ab", b"ab")) == 2
 
 
-def test_words_are_counted_with_the_pattern():
+def test_words_are_counted_with_the_pattern() -> None:
     """The words of a diagnosis are those of the split pattern, in first-seen order."""
     counts = count_words(["the cat", "the dog's cat"], PATTERNS["gpt2"])
     assert list(counts.items()) == [(b"the", 2), (b" cat", 2), (b" dog", 1), (b"'s", 1)]
 
 
-def test_bytes_are_spelled_as_tokenizers_spells_them():
+def test_bytes_are_spelled_as_tokenizers_spells_them() -> None:
     """Merges of tokenizer.json are read in its own alphabet."""
     tokenizers = pytest.importorskip("tokenizers")
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
@@ -153,7 +163,7 @@ def test_bytes_are_spelled_as_tokenizers_spells_them():
 
 
 @pytest.fixture
-def opened(tmp_path):
+def opened(tmp_path: Path) -> corpus.Corpus:
     """Open a corpus of four texts in two files."""
     files = [tmp_path / "one.txt", tmp_path / "two.txt"]
     files[0].write_bytes(f"first\n{EOT}\nsecond\n{EOT}\n".encode())
@@ -161,26 +171,26 @@ def opened(tmp_path):
     return corpus.open_corpus(files, [EOT])
 
 
-def test_texts_are_what_stands_between_special_tokens(opened):
+def test_texts_are_what_stands_between_special_tokens(opened: corpus.Corpus) -> None:
     """Readers of texts and readers of files learn from the same text."""
     texts = read_texts([str(file) for file in opened.files], [EOT])
     assert texts == ["first\n", "\nsecond\n", "\n", "third \u00e9\n"]
 
 
-def test_plain_files_are_the_texts_joined(opened, tmp_path):
+def test_plain_files_are_the_texts_joined(opened: corpus.Corpus, tmp_path: Path) -> None:
     """Special tokens are cut out, and a file without any isn't copied."""
     plain = corpus.plain_files(opened, tmp_path / "cache")
     assert plain[0].read_text() == "first\n\nsecond\n\n"
     assert plain[1] == opened.files[1]
 
 
-def test_absent_bytes_leave_the_special_tokens_out(opened):
+def test_absent_bytes_leave_the_special_tokens_out(opened: corpus.Corpus) -> None:
     """The letters of a special token don't count as seen."""
     seen = set("first\n\nsecond\n\nthird \u00e9\n".encode())
     assert opened.n_absent_bytes == 256 - len(seen)
 
 
-def test_a_prefix_ends_with_a_text(tmp_path):
+def test_a_prefix_ends_with_a_text(tmp_path: Path) -> None:
     """A corpus is cut where a text ends, and the whole of it isn't cut."""
     file = tmp_path / "corpus.txt"
     file.write_text(f"{'x' * 80}\n{EOT}" * 10)
@@ -190,14 +200,14 @@ def test_a_prefix_ends_with_a_text(tmp_path):
     assert whole.digest == opened.digest
 
 
-def test_files_stay_texts_of_their_own_in_a_prefix(opened, tmp_path):
+def test_files_stay_texts_of_their_own_in_a_prefix(opened: corpus.Corpus, tmp_path: Path) -> None:
     """Growing the corpus mustn't make one long text of many files."""
     (whole,) = corpus.prefixes(opened, [opened.n_bytes], tmp_path)
     texts = read_texts([str(file) for file in whole.files], [EOT])
     assert texts == read_texts([str(file) for file in opened.files], [EOT])
 
 
-def test_text_that_is_not_utf8_is_refused(tmp_path):
+def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     """Contenders that take str couldn't do the same work."""
     file = tmp_path / "latin.txt"
     file.write_bytes(b"caf\xe9")
@@ -206,7 +216,7 @@ def test_text_that_is_not_utf8_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted({*roster.TRAINERS, *roster.ENCODERS}))
-def test_each_contender_keeps_to_the_interface(name):
+def test_each_contender_keeps_to_the_interface(name: str) -> None:
     """Labels say the input, versions are pinned, and nothing is imported before it's used."""
     module = importlib.import_module(f"benchmarks.contenders.{name}")
     assert all("==" in each for each in module.requirements)
@@ -219,7 +229,7 @@ def test_each_contender_keeps_to_the_interface(name):
         assert set(module.outputs) <= {"list", "array"}
 
 
-def test_contenders_are_chosen_by_name():
+def test_contenders_are_chosen_by_name() -> None:
     """Both spellings do; an unknown name is told from the known ones."""
     assert roster.chosen("all", roster.TRAINERS) == list(roster.TRAINERS)
     assert roster.chosen("fast-bpe-rs, bpeasy", roster.TRAINERS) == ["fast_bpe_rs", "bpeasy"]
@@ -227,10 +237,12 @@ def test_contenders_are_chosen_by_name():
         roster.chosen("nobody", roster.TRAINERS)
 
 
-def test_a_contender_that_cannot_be_installed_is_listed(monkeypatch, tmp_path):
+def test_a_contender_that_cannot_be_installed_is_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The reason is kept, and the others are still measured."""
 
-    def refuse(name, requirements, cache):
+    def refuse(name: str, requirements: object, cache: object) -> None:
         raise environments.InstallError("no wheel for this platform")
 
     monkeypatch.setattr(roster, "prepare", refuse)
@@ -240,13 +252,15 @@ def test_a_contender_that_cannot_be_installed_is_listed(monkeypatch, tmp_path):
     assert missing == {"rustbpe": "no wheel for this platform"}
 
 
-def test_a_reason_is_the_error_and_not_the_advice():
+def test_a_reason_is_the_error_and_not_the_advice() -> None:
     """pip's last lines are notes."""
     said = "ERROR: no matching distribution for x\nnote: this error is not a problem with pip\n"
     assert environments.failure_reason(said) == "ERROR: no matching distribution for x"
 
 
-def test_bpetok_is_built_again_when_its_sources_change(monkeypatch, tmp_path):
+def test_bpetok_is_built_again_when_its_sources_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Sources count, committed or not; what a build leaves doesn't."""
     monkeypatch.setattr(environments, "CHECKOUT", tmp_path)
     (tmp_path / "bpetok" / "patterns").mkdir(parents=True)
@@ -265,11 +279,12 @@ HOG = "import time; hog = bytearray(60_000_000); print(flush=True); time.sleep(6
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
-def test_memory_is_that_of_the_whole_tree():
+def test_memory_is_that_of_the_whole_tree() -> None:
     """A child's memory counts with its parent's."""
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOG!r}])"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
+        assert parent.stdout is not None
         parent.stdout.readline()
         n_bytes = measure.tree_bytes(parent.pid)
         os.killpg(parent.pid, 9)
@@ -277,7 +292,9 @@ def test_memory_is_that_of_the_whole_tree():
     assert measure.tree_bytes(parent.pid) == 0
 
 
-def run_script(monkeypatch, tmp_path, code, timeout=30.0):
+def run_script(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, timeout: float = 30.0
+) -> measure.Measurement:
     """Measure a script in the worker's place."""
     worker = tmp_path / "worker.py"
     worker.write_text(code)
@@ -285,7 +302,9 @@ def run_script(monkeypatch, tmp_path, code, timeout=30.0):
     return measure.run_job(Path(sys.executable), {}, 1, None, timeout)
 
 
-def test_a_process_is_measured_from_outside(monkeypatch, tmp_path):
+def test_a_process_is_measured_from_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Wall time holds the sleep, CPU time the work, memory the peak that the process reports."""
     code = """
 import json, sys, time
@@ -301,13 +320,17 @@ open(sys.argv[2], "w").write(json.dumps({"peak_bytes": 10**12, "answer": 42}))
     assert (found.peak_bytes, found.answer) == (10**12, {"answer": 42})
 
 
-def test_a_process_that_fails_gives_its_reason(monkeypatch, tmp_path):
+def test_a_process_that_fails_gives_its_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The exit status and the last error line are the message."""
     with pytest.raises(measure.JobError, match="exit status 1: ValueError: too small"):
         run_script(monkeypatch, tmp_path, "raise ValueError('too small')")
 
 
-def test_a_process_that_takes_too_long_is_ended(monkeypatch, tmp_path):
+def test_a_process_that_takes_too_long_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The time limit is for one process."""
     started = time.monotonic()
     with pytest.raises(measure.JobError, match=r"not done after 0\.5 s"):
@@ -316,7 +339,7 @@ def test_a_process_that_takes_too_long_is_ended(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def two_tasks(opened, tmp_path):
+def two_tasks(opened: corpus.Corpus, tmp_path: Path) -> Planned:
     """Plan one training of each of two contenders."""
     settings = tasks.Settings(opened, 300, "gpt2", [1], 2, 10.0, tmp_path / "cache")
     modules = [importlib.import_module(f"benchmarks.contenders.{n}") for n in ("rustbpe", "bpeasy")]
@@ -327,19 +350,21 @@ def two_tasks(opened, tmp_path):
     return settings, [tasks.train_task("train", each, settings, 1, "") for each in ready]
 
 
-def test_contenders_take_turns(two_tasks):
+def test_contenders_take_turns(two_tasks: Planned) -> None:
     """A B A B, not A A B B."""
     turns = tasks.in_turns(two_tasks[1], 2)
     names = [(task.contender.name, task.identity["repeat"]) for task in turns]
     assert names == [("rustbpe", 0), ("bpeasy", 0), ("rustbpe", 1), ("bpeasy", 1)]
 
 
-def test_a_run_goes_on_from_what_it_has(two_tasks, tmp_path, monkeypatch):
+def test_a_run_goes_on_from_what_it_has(
+    two_tasks: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is recorded isn't measured again, whatever a crash left of the last line."""
     settings, planned = two_tasks
     asked = []
 
-    def measured(python, spec, n_threads, kernels, timeout):
+    def measured(_: Path, spec: dict[str, Any], *options: object) -> measure.Measurement:
         asked.append(spec["contender"])
         return measure.Measurement(1.0, 1.0, 1, {"call_seconds": 0.5})
 
@@ -354,13 +379,13 @@ def test_a_run_goes_on_from_what_it_has(two_tasks, tmp_path, monkeypatch):
 
 
 def test_a_failure_is_recorded_once_and_tried_again_by_the_next_run(
-    two_tasks, tmp_path, monkeypatch
-):
+    two_tasks: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The others go on; the reason is dropped when the contender succeeds."""
     settings, planned = two_tasks
     broken = {"rustbpe"}
 
-    def measured(python, spec, n_threads, kernels, timeout):
+    def measured(_: Path, spec: dict[str, Any], *options: object) -> measure.Measurement:
         if spec["contender"] in broken:
             raise measure.JobError("no memory")
         return measure.Measurement(1.0, 1.0, 1, {"call_seconds": 0.5})
@@ -377,14 +402,14 @@ def test_a_failure_is_recorded_once_and_tried_again_by_the_next_run(
     assert len(summary.groups(summary.current(folder.records), "train")) == 2
 
 
-def test_measurements_of_an_earlier_version_are_left_out():
+def test_measurements_of_an_earlier_version_are_left_out() -> None:
     """A rebuilt bpetok isn't averaged with the one before."""
     old = {"kind": "train", "contender": "bpetok", "fingerprint": "old", "repeat": 0}
     new = old | {"fingerprint": "new"}
     assert summary.current([old, new]) == [new]
 
 
-def test_medians_spread_and_exponents():
+def test_medians_spread_and_exponents() -> None:
     """What the tables show, on numbers that are known."""
     repeats = [{"label": "x", "state": "", "wall_seconds": each} for each in (1.0, 2.0, 4.0)]
     group = summary.Group(repeats)
@@ -399,7 +424,7 @@ def test_medians_spread_and_exponents():
     assert summary.exponent([1, 2], [1, 2]) is None
 
 
-def test_a_report_holds_one_request(two_tasks, tmp_path):
+def test_a_report_holds_one_request(two_tasks: Planned, tmp_path: Path) -> None:
     """Another vocabulary size is another run."""
     settings, planned = two_tasks
     folder = records.RunFolder(tmp_path / "run")
@@ -413,14 +438,14 @@ def test_a_report_holds_one_request(two_tasks, tmp_path):
 
 
 @pytest.fixture
-def encode_job(two_tasks, tmp_path):
+def encode_job(two_tasks: Planned, tmp_path: Path) -> EncodeJob:
     """A small vocabulary to load, with a token that is made twice."""
     settings, _ = two_tasks
     learned = pairs("i r", "s t", "ir st", "i rst", "f irst")
     vocabulary = encoding.write_vocabulary(learned, settings, tmp_path)
     ranks = dict(line.split() for line in vocabulary.tiktoken_ranks.read_text().splitlines())
     assert len(ranks) == 256 + 4
-    return encoding.EncodeJob(
+    return EncodeJob(
         tokenizer_json=str(vocabulary.tokenizer_json),
         tiktoken_ranks=str(vocabulary.tiktoken_ranks),
         merges=str(vocabulary.merges),
@@ -432,11 +457,11 @@ def encode_job(two_tasks, tmp_path):
     )
 
 
-def contender(name) -> Any:
+def contender(name: str) -> Any:
     return importlib.import_module(f"benchmarks.contenders.{name}")
 
 
-def test_every_encoder_loads_the_same_ids(encode_job):
+def test_every_encoder_loads_the_same_ids(encode_job: EncodeJob) -> None:
     """tokenizer.json, tiktoken's ranks and the merges give equal ids, in each output."""
     pytest.importorskip("tokenizers")
     pytest.importorskip("tiktoken")
@@ -452,7 +477,7 @@ def test_every_encoder_loads_the_same_ids(encode_job):
     assert max(found[0][0]) == 256 + 3
 
 
-def test_hard_texts_starts_and_files_are_measured(encode_job, tmp_path):
+def test_hard_texts_starts_and_files_are_measured(encode_job: EncodeJob, tmp_path: Path) -> None:
     """What the processes of the encode command do besides encoding the corpus."""
     (tmp_path / "text.txt").write_text(f"first{EOT}it")
     spec = {
@@ -467,7 +492,7 @@ def test_hard_texts_starts_and_files_are_measured(encode_job, tmp_path):
     assert set(map(len, (text() for text in worker.HARD_TEXTS.values()))) == {10**6, 10**5}
 
 
-def test_hard_texts_starts_and_files_are_laid_out():
+def test_hard_texts_starts_and_files_are_laid_out() -> None:
     """A text at which a contender fails, and files that it can't write, among them."""
     common = {
         "corpus": "c",
@@ -489,7 +514,7 @@ def test_hard_texts_starts_and_files_are_laid_out():
     assert "files to a file, 2 threads, MB/s" in table
 
 
-def test_wrong_ids_are_counted_by_text():
+def test_wrong_ids_are_counted_by_text() -> None:
     """The first wrong text is named."""
     found = encoding.compare_ids(["3 aa", "4 bb", "5 cc"], ["3 aa", "4 bx", "5 cx"])
     assert found == {"equal": False, "n_texts": 3, "n_wrong": 2, "index": 1}
@@ -498,10 +523,10 @@ def test_wrong_ids_are_counted_by_text():
 # ---- the whole ----
 
 
-def test_a_small_run_from_the_command_line_to_the_report(tmp_path):
+def test_a_small_run_from_the_command_line_to_the_report(tmp_path: Path) -> None:
     """bpetok as it's installed beside tokenizers in an environment made on demand."""
     text = tmp_path / "text.txt"
-    sources = [Path(module.__file__).read_text() for module in (json, subprocess)]
+    sources = [Path(inspect.getfile(module)).read_text() for module in (json, subprocess)]
     text.write_text(f"\n{EOT}\n".join(sources))
     output = tmp_path / "run"
     command = [sys.executable, "-m", "benchmarks", "train", "--corpus", str(text)]
@@ -543,7 +568,9 @@ def test_a_small_run_from_the_command_line_to_the_report(tmp_path):
         (["--repeats", "0"], "repeats must be at least 1"),
     ],
 )
-def test_bad_requests_are_refused_before_any_work(tmp_path, capsys, arguments, said):
+def test_bad_requests_are_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
     """Nothing is installed, and the message says the bound."""
     output = ["--output", str(tmp_path / "run")]
     assert cli.main(["train", "--corpus", str(tmp_path), *output, *arguments]) == 1

@@ -9,8 +9,9 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pytest
@@ -24,32 +25,36 @@ if sys.platform != "win32":
     import termios
 
 TEXT = "the cat sat on the mat, the cat sat; " * 20
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[bytes]]
+Call: TypeAlias = Callable[..., "Done"]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
 
 @pytest.fixture
-def run(tmp_path, environment):
+def run(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Run bpetok in a folder of its own; all output as bytes."""
 
-    def run(*arguments, **options):
+    def run(*arguments: object, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, "-m", "bpetok", *map(str, arguments)],
             capture_output=True,
             cwd=tmp_path,
             env=environment,
             timeout=60,
-            **{"stdin": subprocess.DEVNULL} | options if "input" not in options else options,
+            input=input,
         )
 
     return run
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capfd):
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Call:
     """Run a command in this process, which is faster; output as text."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments):
+    def call(*arguments: object) -> Done:
         status = main.main([str(argument) for argument in arguments])
         return Done(status, *capfd.readouterr())
 
@@ -63,14 +68,14 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def tok(tmp_path):
+def tok(tmp_path: Path) -> Tokenizer:
     """A tokenizer, saved as tok.json."""
     tok = Tokenizer(merges=[(104, 101), (116, 256), (257, 32)], special_tokens=["<|end|>"])
     tok.save(tmp_path / "tok.json")
     return tok
 
 
-def test_training_saves_the_tokenizer_and_says_how_to_go_on(run, tmp_path):
+def test_training_saves_the_tokenizer_and_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
     """What it prints goes to stderr; the command that it proposes works."""
     (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
     done = run("train", "*.txt", "--vocab-size", 270, "--special-token", "<|end|>",
@@ -87,7 +92,7 @@ def test_training_saves_the_tokenizer_and_says_how_to_go_on(run, tmp_path):
     assert run("encode", "--tokenizer", "new.json", input=b"the").stdout.split() != []
 
 
-def test_each_option_of_training_has_its_effect(run, tmp_path):
+def test_each_option_of_training_has_its_effect(run: Run, tmp_path: Path) -> None:
     """--min-frequency, --threads, --errors, --pattern and --quiet reach the trainer."""
     (tmp_path / "a.txt").write_text(TEXT, "utf-8")
     (tmp_path / "b.txt").write_bytes(b"ab \xff ab")
@@ -96,7 +101,9 @@ def test_each_option_of_training_has_its_effect(run, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     done = run(*train, 270, "--min-frequency", 30)
     assert re.match(r"bpetok: warning: [^\n]*\nTrained ", done.stderr.decode())
-    assert min(Tokenizer.load(tmp_path / "new.json").merge_counts) >= 30
+    counts = Tokenizer.load(tmp_path / "new.json").merge_counts
+    assert counts is not None
+    assert min(counts) >= 30
     bad = ("train", "b.txt", "--output", "new.json", "--vocab-size", 257)
     assert run(*bad).returncode == 2
     assert run(*bad, "--errors", "replace").returncode == 0
@@ -106,7 +113,7 @@ def test_each_option_of_training_has_its_effect(run, tmp_path):
     assert b"pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
 
 
-def test_counts_travel_between_commands(call, tmp_path):
+def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
     """Counted shards, added up, train as all of the text does; weights have their effect."""
     (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
     (tmp_path / "b.txt").write_text("the dog ate the mat; " * 10, "utf-8")
@@ -137,7 +144,7 @@ def test_counts_travel_between_commands(call, tmp_path):
     assert not (tmp_path / "new.json").exists()
 
 
-def test_commands_go_on_from_a_checkpoint(call, tmp_path):
+def test_commands_go_on_from_a_checkpoint(call: Call, tmp_path: Path) -> None:
     """After Ctrl-C or worse the same command is given again; another one is refused."""
     (tmp_path / "a.txt").write_text(TEXT, "utf-8")
     for command in (("count", "-o", "a.parquet"), ("train", "-o", "a.json", "--vocab-size", 262)):
@@ -157,7 +164,7 @@ def test_commands_go_on_from_a_checkpoint(call, tmp_path):
     assert Tokenizer.load(tmp_path / "b.json") == Tokenizer.load(tmp_path / "a.json")
 
 
-def test_the_sample_trains_without_any_file(run, tmp_path):
+def test_the_sample_trains_without_any_file(run: Run, tmp_path: Path) -> None:
     """The standard library's own sources are a corpus that every machine has."""
     done = run("train", "--sample", "--vocab-size", 400, "--output", "new.json")
     assert done.returncode == 0, done.stderr
@@ -204,7 +211,9 @@ def test_the_sample_trains_without_any_file(run, tmp_path):
         (["decode", "--tokenizer", "tok.json", "ids"], "ids, line 2: ids must be from 0 to 259"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_one_line(run, tok, tmp_path, arguments, message):
+def test_what_is_wrong_is_said_in_one_line(
+    run: Run, tok: Tokenizer, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     """Exit status 2, nothing on stdout, no traceback, and no file is made."""
     (tmp_path / "a.txt").write_text(TEXT)
     (tmp_path / "empty.txt").touch()
@@ -220,7 +229,9 @@ def test_what_is_wrong_is_said_in_one_line(run, tok, tmp_path, arguments, messag
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_encode_writes_a_line_of_ids_for_each_input(run, tok, tmp_path):
+def test_encode_writes_a_line_of_ids_for_each_input(
+    run: Run, tok: Tokenizer, tmp_path: Path
+) -> None:
     """Of files or of standard input; an empty input is an empty line."""
     (tmp_path / "a.txt").write_text("the cat")
     (tmp_path / "empty.txt").touch()
@@ -232,7 +243,7 @@ def test_encode_writes_a_line_of_ids_for_each_input(run, tok, tmp_path):
     )
 
 
-def test_encode_writes_files_of_ids(run, tok, tmp_path):
+def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) -> None:
     """As encode_files does; what it did is said on stderr unless --quiet."""
     (tmp_path / "a.txt").write_text(TEXT + "<|end|>", "utf-8")
     (tmp_path / "b.txt").write_text(TEXT, "utf-8")
@@ -259,7 +270,7 @@ def test_encode_writes_files_of_ids(run, tok, tmp_path):
         assert message in done.stderr
 
 
-def test_special_tokens_are_refused_unless_asked_for(run, tok):
+def test_special_tokens_are_refused_unless_asked_for(run: Run, tok: Tokenizer) -> None:
     """--special ids gives them their ids, --special text takes them for text."""
     encode = ("encode", "--tokenizer", "tok.json")
     refused = run(*encode, input=b"<|end|>")
@@ -269,7 +280,7 @@ def test_special_tokens_are_refused_unless_asked_for(run, tok):
     assert len(run(*encode, "--special", "text", input=b"<|end|>").stdout.split()) == 7
 
 
-def test_decode_gives_the_bytes_back(run, tok):
+def test_decode_gives_the_bytes_back(run: Run, tok: Tokenizer) -> None:
     """Byte for byte, line ends and halves of characters included; ids may be on any lines."""
     for data in (b"the cat\r\n\n the\0", "é世界👩🏽‍💻".encode(), b"", b"the " * 50_000):
         ids = run("encode", "--tokenizer", "tok.json", input=data).stdout
@@ -280,20 +291,24 @@ def test_decode_gives_the_bytes_back(run, tok):
 
 
 @posix
-def test_a_reader_that_goes_away_is_no_error(tok, tmp_path, environment):
+def test_a_reader_that_goes_away_is_no_error(
+    tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """As in `bpetok encode ... | head`: no message."""
     (tmp_path / "a.txt").write_text(TEXT * 1000)
     encode = [sys.executable, "-m", "bpetok", "encode", "--tokenizer", "tok.json", "a.txt"]
     with subprocess.Popen(
         encode, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment
     ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
 
 
-def test_version_and_help(run):
+def test_version_and_help(run: Run) -> None:
     """Both are at once there: neither NumPy nor Numba is imported for them."""
     assert run("--version").stdout.decode().split() == ["bpetok", bpetok.__version__]
     for arguments in (["--help"], ["train", "--help"], ["encode", "--help"]):
@@ -302,7 +317,7 @@ def test_version_and_help(run):
         assert b"usage: bpetok" in done.stdout
 
 
-def test_the_command_imports_little(environment, tmp_path):
+def test_the_command_imports_little(environment: dict[str, str], tmp_path: Path) -> None:
     """`bpetok --help` waits for no compiler and no array library."""
     program = (
         "import sys, bpetok.cli.main; print(sorted({'numpy', 'numba', 'tqdm'} & set(sys.modules)))"
@@ -312,7 +327,9 @@ def test_the_command_imports_little(environment, tmp_path):
 
 
 @posix
-def test_ctrl_c_ends_the_command_without_a_traceback(tok, tmp_path, environment):
+def test_ctrl_c_ends_the_command_without_a_traceback(
+    tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """Exit status 130, no output, no file, whichever phase it comes in."""
     (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
     train = ["train", *["a.txt"] * 100, "--output", "new.json", "--vocab-size", "200000"]
@@ -329,6 +346,8 @@ def test_ctrl_c_ends_the_command_without_a_traceback(tok, tmp_path, environment)
             cwd=tmp_path,
             env=environment,
         ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
             time.sleep(wait)
             assert process.poll() is None, process.stderr.read()
             process.send_signal(signal.SIGINT)
@@ -339,7 +358,9 @@ def test_ctrl_c_ends_the_command_without_a_traceback(tok, tmp_path, environment)
 
 @posix
 @pytest.mark.parametrize("option", [None, "--no-progress", "--quiet"])
-def test_progress_is_shown_on_a_terminal_only(run, tmp_path, environment, option):
+def test_progress_is_shown_on_a_terminal_only(
+    run: Run, tmp_path: Path, environment: dict[str, str], option: str | None
+) -> None:
     """A bar for each phase on a terminal, unless it is unwanted; none in a pipe."""
     (tmp_path / "a.txt").write_text(TEXT)
     arguments = ["train", "a.txt", "--output", "new.json", "--vocab-size", "260"]
@@ -363,7 +384,9 @@ def test_progress_is_shown_on_a_terminal_only(run, tmp_path, environment, option
 
 @posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_can_not_be_written_is_an_error(tok, tmp_path, environment):
+def test_output_that_can_not_be_written_is_an_error(
+    tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """A full disk gives exit status 1 and one line."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -378,7 +401,7 @@ def test_output_that_can_not_be_written_is_an_error(tok, tmp_path, environment):
     assert done.stderr == b"bpetok: error: No space left on device\n"
 
 
-def test_a_corpus_is_never_replaced_by_its_tokenizer(run, tmp_path):
+def test_a_corpus_is_never_replaced_by_its_tokenizer(run: Run, tmp_path: Path) -> None:
     """--output that names an input is refused before any work."""
     (tmp_path / "in.txt").write_text(TEXT, "utf-8")
     done = run("train", "in.txt", "--vocab-size", 260, "--output", "in.txt")
@@ -411,8 +434,14 @@ def test_a_corpus_is_never_replaced_by_its_tokenizer(run, tmp_path):
     ],
 )
 def test_closed_standard_files_give_no_traceback(
-    tok, tmp_path, environment, arguments, closed, status, message
-):
+    tok: Tokenizer,
+    tmp_path: Path,
+    environment: dict[str, str],
+    arguments: str,
+    closed: str,
+    status: int,
+    message: str,
+) -> None:
     """As under cron. What needs one says so in a line; nothing ends in a file by its number."""
     (tmp_path / "in.txt").write_text(TEXT, "utf-8")
     (tmp_path / "ids").write_text("97")

@@ -2,7 +2,10 @@
 
 import io
 import sys
-from types import SimpleNamespace
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import TypeAlias
 
 import pytest
 
@@ -11,9 +14,13 @@ from bpetok import Tokenizer
 from bpetok.cli import main
 from strategies import TOY
 
+Run: TypeAlias = Callable[..., CompletedProcess[bytes]]
+
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capfdbinary):
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Run:
     """Run bpetok, in this process, in a folder that has tok.json and text files."""
     tok = bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
     tok.save(tmp_path / "tok.json")
@@ -22,16 +29,16 @@ def run(tmp_path, monkeypatch, capfdbinary):
     (tmp_path / "binary").write_bytes(b"\xff")
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, input=b""):
+    def run(*arguments: str, input: bytes = b"") -> CompletedProcess[bytes]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
         status = main.main(arguments)
         out, err = capfdbinary.readouterr()
-        return SimpleNamespace(returncode=status, stdout=out, stderr=err)
+        return CompletedProcess(arguments, status, out, err)
 
     return run
 
 
-def test_explain_prints_plain_text_into_a_pipe(run, tmp_path):
+def test_explain_prints_plain_text_into_a_pipe(run: Run, tmp_path: Path) -> None:
     """The text from the command line or from standard input."""
     tok = Tokenizer.load(tmp_path / "tok.json")
     done = run("explain", "lowest<|end|>", "--tokenizer", "tok.json")
@@ -41,7 +48,7 @@ def test_explain_prints_plain_text_into_a_pipe(run, tmp_path):
     assert done.stdout.decode() == (f"{tok.explain('low<|end|>', allowed_special=())}\n")
 
 
-def test_pages_are_written(run, tmp_path):
+def test_pages_are_written(run: Run, tmp_path: Path) -> None:
     """What is said goes to stderr."""
     for command in (
         ("explain", "low", "--tokenizer", "tok.json", "--html", "e.html"),
@@ -56,7 +63,7 @@ def test_pages_are_written(run, tmp_path):
     assert ">a.txt<" in page
 
 
-def test_report_compares_tokenizers_of_all_formats(run, tmp_path):
+def test_report_compares_tokenizers_of_all_formats(run: Run, tmp_path: Path) -> None:
     """They are the same here, so all columns are."""
     tok = Tokenizer.load(tmp_path / "tok.json")
     tok.save_pretrained(tmp_path / "hf")
@@ -74,14 +81,14 @@ def test_report_compares_tokenizers_of_all_formats(run, tmp_path):
         assert done.stdout.decode().splitlines()[0] == "1 word, 6 bytes, 2 tokens"
 
 
-def test_without_text_a_report_is_on_the_sample(run):
+def test_without_text_a_report_is_on_the_sample(run: Run) -> None:
     """The standard library's own sources."""
     done = run("report", "tok.json", "--threads", "2")
     assert done.returncode == 0, done.stderr
     assert "merged tokens never used" in done.stdout.decode()
 
 
-def test_training_ends_with_a_report_if_asked_for(run, tmp_path):
+def test_training_ends_with_a_report_if_asked_for(run: Run, tmp_path: Path) -> None:
     """On the text of the training; the page has the time that the phases took."""
     done = run("train", "a.txt", "--vocab-size", "260", "-o", "new.json", "--report", "new.html")
     assert done.returncode == 0, done.stderr
@@ -114,7 +121,9 @@ def test_training_ends_with_a_report_if_asked_for(run, tmp_path):
         (["report", "r.tiktoken"], "r.tiktoken: a .tiktoken file does not say its pattern"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(run, tmp_path, arguments, message):
+def test_what_is_wrong_is_said_in_one_line(
+    run: Run, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     """Exit status 2, and nothing is written."""
     before = sorted(tmp_path.iterdir())
     done = run(*arguments, input=b"\xff")
@@ -125,7 +134,7 @@ def test_what_is_wrong_is_said_in_one_line(run, tmp_path, arguments, message):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_watching_a_training(run, tmp_path):
+def test_watching_a_training(run: Run, tmp_path: Path) -> None:
     """A text or a file, as text or as a page; what is cut is said."""
     assert run("watch", TOY, "--vocab-size", "258").stdout.decode() == (
         f"{bpetok.watch(TOY, vocab_size=258)}\n"
@@ -139,6 +148,6 @@ def test_watching_a_training(run, tmp_path):
     assert page == bpetok.watch(TOY, vocab_size=900, lang="zh").to_html()
 
 
-def test_invalid_text_is_replaced_if_asked_for(run):
+def test_invalid_text_is_replaced_if_asked_for(run: Run) -> None:
     """As everywhere else."""
     assert run("report", "tok.json", "--text", "binary", "--errors", "replace").returncode == 0

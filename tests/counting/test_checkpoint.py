@@ -168,9 +168,14 @@ def test_bounded_memory_and_rare_words(
     expected = bpetok.count_words(corpus, min_word_count=2)
     assert len(expected) < len(bpetok.count_words(corpus))
     monkeypatch.setattr(CountLimits, "table_limit", lambda *_: 400_000)
-    spilled = []
+    spilled: list[object] = []
     write = Spill.write
-    monkeypatch.setattr(Spill, "write", lambda *call: (spilled.append(call), write(*call)))
+
+    def noted(*call: Any) -> None:
+        spilled.append(call)
+        write(*call)
+
+    monkeypatch.setattr(Spill, "write", noted)
     bounded: dict[str, Any] = {"max_memory": "100MB", "min_word_count": 2}
     with pytest.raises(KeyboardInterrupt):
         bpetok.count_words(

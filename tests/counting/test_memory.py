@@ -92,7 +92,7 @@ def test_an_error_while_spilling_ends_counting() -> None:
 def test_sorted_words_of_all_partitions_are_the_words() -> None:
     """Each word is in one partition."""
     table = counted(5000, 1)
-    found = {}
+    found: dict[bytes, int] = {}
     for p in range(N_PARTITIONS):
         data, lengths, counts = sorted_words(table, p)
         ends = np.cumsum(lengths)

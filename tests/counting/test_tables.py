@@ -198,7 +198,7 @@ def test_metadata_that_cannot_be_used_are_refused(metadata: bytes, message: str)
 def test_words_too_long_for_a_table_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """An Arrow binary has offsets of 32 bits."""
     words = Words.from_counts({b"a": 1})
-    monkeypatch.setattr(tables.np, "cumsum", lambda lengths: lengths * (1 << 31))
+    monkeypatch.setattr("bpetok.counting.tables.np.cumsum", lambda lengths: lengths * (1 << 31))
     with pytest.raises(ValueError, match="a word of 2147483648 bytes can't be in a table"):
         words.to_arrow()
 

@@ -13,6 +13,7 @@ import dask.dataframe
 import pandas as pd
 import pyarrow as pa
 import pytest
+from dask.delayed import delayed
 from dask.distributed import Client, LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,8 +141,8 @@ def test_a_killed_dask_worker_changes_nothing(tmp_path: Path) -> None:
 
     Here it is said how many texts were null, each of them counted once.
     """
-    parts = [dask.delayed([*TEXTS[i::20], None]) for i in range(19)]
-    parts.append(dask.delayed(dying_once)([*TEXTS[19::20], None], tmp_path / "killed"))
+    parts = [delayed([*TEXTS[i::20], None]) for i in range(19)]
+    parts.append(delayed(dying_once)([*TEXTS[19::20], None], tmp_path / "killed"))
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster),

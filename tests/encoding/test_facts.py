@@ -50,6 +50,7 @@ def test_a_file_keeps_all_but_the_seconds(tmp_path: Path) -> None:
     assert loaded.training is not None
     assert loaded.training.seconds == {}
     pickled = pickle.loads(pickle.dumps(tok)).training
+    assert tok.training is not None
     assert pickled.seconds == tok.training.seconds
     again = bpetok.train_from_iterator(TEXTS, vocab_size=260)
     again.save(tmp_path / "again.json")

@@ -97,13 +97,13 @@ def test_what_the_code_depends_on_is_in_the_name(
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     names = {*machine_code._paths()}
     with monkeypatch.context() as patch:
-        patch.setattr(machine_code.llvm, "get_host_cpu_name", lambda: "another")
+        patch.setattr("bpetok.learning.machine_code.llvm.get_host_cpu_name", lambda: "another")
         names.update(machine_code._paths())
     with monkeypatch.context() as patch:
         patch.setattr(machine_code, "_cpu_features", lambda: "+another")
         names.update(machine_code._paths())
     with monkeypatch.context() as patch:
-        patch.setattr(machine_code.llvmlite, "__version__", "another")
+        patch.setattr("bpetok.learning.machine_code.llvmlite.__version__", "another")
         names.update(machine_code._paths())
     with monkeypatch.context() as patch:
         patch.setattr(machine_code, "SOURCES", ("kernels.py",))

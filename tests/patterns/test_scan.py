@@ -161,7 +161,8 @@ def every_code_point() -> str:
 
 @cache
 def words_of_every_code_point(pattern: str) -> list[str]:
-    return COMPILED[pattern].findall(every_code_point())
+    words: list[str] = COMPILED[pattern].findall(every_code_point())
+    return words
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,13 +20,13 @@ SPECIAL = ["<|end|>", "<|"]
 
 
 @pytest.fixture(scope="module")
-def toy():
+def toy() -> Tokenizer:
     """The tokenizer of README and docs."""
     return bpetok.train_from_iterator([TOY], vocab_size=266)
 
 
 @given(merges=merge_lists(), text=texts)
-def test_all_merges_of_a_word_are_there_in_order(merges, text):
+def test_all_merges_of_a_word_are_there_in_order(merges: list[tuple[int, int]], text: str) -> None:
     """Each step is the naive merge of the one before, all the way from the bytes to the ids."""
     tok = Tokenizer(merges=merges, special_tokens=SPECIAL, merge_counts=range(len(merges), 0, -1))
     text = f"aab abc{text}<|end|>abcab"
@@ -47,7 +48,7 @@ def test_all_merges_of_a_word_are_there_in_order(merges, text):
             assert tuple(ids) == word.ids
 
 
-def test_special_tokens_have_their_ids_or_are_text():
+def test_special_tokens_have_their_ids_or_are_text() -> None:
     """All of them by default, or the ones that are allowed."""
     tok = Tokenizer(merges=[], special_tokens=SPECIAL)
     assert [word.is_special for word in tok.explain("a<|end|>").words] == [False, True]
@@ -56,12 +57,12 @@ def test_special_tokens_have_their_ids_or_are_text():
     with pytest.raises(ValueError, match="allowed_special must be 'all' or a set"):
         tok.explain("", allowed_special="<|")
     with pytest.raises(TypeError, match="text must be str or bytes"):
-        tok.explain(3)
+        tok.explain(3)  # type: ignore[arg-type]  # this is what is tested
     with pytest.raises(ValueError, match="byte 0 is not"):
         tok.explain(b"\xff")
 
 
-def test_plain_text_says_rank_and_count(toy):
+def test_plain_text_says_rank_and_count(toy: Tokenizer) -> None:
     """Each different word once; counts if they are known."""
     text = str(toy.explain("low low low"))
     assert text.splitlines()[0] == "3 words, 11 bytes, 3 tokens"
@@ -73,7 +74,7 @@ def test_plain_text_says_rank_and_count(toy):
     assert "\\xe4" in str(plain.explain("中"))
 
 
-def test_a_terminal_gets_colours(toy):
+def test_a_terminal_gets_colours(toy: Tokenizer) -> None:
     """The same text as without."""
     explanation = toy.explain("low lowest")
     console = Console(color_system="standard", force_terminal=True, width=20)
@@ -85,7 +86,7 @@ def test_a_terminal_gets_colours(toy):
 
 
 @pytest.mark.parametrize("kind", ["tokenizers", "tiktoken"])
-def test_imported_tokenizers_explain_too(toy, kind, tmp_path):
+def test_imported_tokenizers_explain_too(toy: Tokenizer, kind: str, tmp_path: Path) -> None:
     """Their ids, which need not be bytes and merges in this order; counts are not known."""
     pytest.importorskip(kind)
     if kind == "tiktoken":
@@ -106,27 +107,31 @@ def test_imported_tokenizers_explain_too(toy, kind, tmp_path):
     ]
 
 
-def test_the_page_holds_what_it_needs(toy, tmp_path):
+def test_the_page_holds_what_it_needs(toy: Tokenizer, tmp_path: Path) -> None:
     """All text is escaped; a notebook shows it in a frame; a file is whole or not there."""
     explanation = toy.explain("</script><b> & low")
     page = explanation.to_html()
     assert "</script><b>" not in page
-    data = json.loads(re.search(r'type="application/json" id="data">(.*?)</script>', page)[1])
+    found = re.search(r'type="application/json" id="data">(.*?)</script>', page)
+    assert found
+    data = json.loads(found[1])
     assert bytes(data["bytes"]).decode() == "</script><b> & low"
     # With all steps taken, the boundaries that are left are those of tokens and words.
     n_left = sum(gone > len(data["steps"]) for gone in data["gone"])
     assert n_left == len(explanation.ids)
     explanation.save(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8") == page
-    assert "<iframe title=" in explanation._repr_html_()
-    assert "<script>" not in explanation._repr_html_()
+    frame = explanation._repr_html_()
+    assert frame is not None
+    assert "<iframe title=" in frame
+    assert "<script>" not in frame
     sizes = str(explanation).splitlines()[0]
     assert repr(explanation) == f"<Explanation: {sizes}; print it, or save it as a page>"
     with pytest.raises(FileNotFoundError):
         explanation.save(tmp_path / "no" / "page.html")
 
 
-def test_pages_need_an_extra(toy, monkeypatch):
+def test_pages_need_an_extra(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which; a notebook shows the text instead."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     explanation = toy.explain("low")

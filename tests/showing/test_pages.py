@@ -3,9 +3,14 @@
 Skipped where there is no Chromium with its driver, unless BPETOK_BROWSER=required.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,11 +18,15 @@ import bpetok
 from bpetok.base.display import show_bytes
 from strategies import TEXT, TOY
 
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
 WIDE, NARROW = (1280, 900), (360, 740)
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Iterator[Chrome]:
     """A headless Chromium that writes down what it is asked for and what it complains about."""
     programs = [shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")]
     program, driver = next(filter(None, programs), None), shutil.which("chromedriver")
@@ -38,7 +47,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both pages, the report with several tokenizers and sources."""
     folder = tmp_path_factory.mktemp("pages")
     toy = bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
@@ -53,7 +62,7 @@ def pages(tmp_path_factory):
     return folder
 
 
-def emulate(browser, size, theme):
+def emulate(browser: Chrome, size: tuple[int, int], theme: str) -> None:
     width, height = size
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -68,7 +77,7 @@ PAGES = ["explain.html", "report.html", "lesson.html", "lesson_zh.html"]
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_works_everywhere(browser, pages, name, theme):
+def test_a_page_works_everywhere(browser: Chrome, pages: Path, name: str, theme: str) -> None:
     """Nothing in the console, nothing fetched, under 1 MB, no violation that axe finds."""
     from axe_core_python.base import AXE_SCRIPT
 
@@ -100,7 +109,7 @@ def test_a_page_works_everywhere(browser, pages, name, theme):
         assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
 
 
-def test_one_steps_through_the_merges(browser, pages):
+def test_one_steps_through_the_merges(browser: Chrome, pages: Path) -> None:
     """From bytes to tokens and back, by buttons and slider; what a step made stands out."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -108,10 +117,10 @@ def test_one_steps_through_the_merges(browser, pages):
     emulate(browser, WIDE, "light")
     browser.get((pages / "explain.html").as_uri())
 
-    def find(name):
+    def find(name: str) -> WebElement:
         return browser.find_element(By.ID, name)
 
-    def words():
+    def words() -> list[list[str]]:
         return [
             [chip.text for chip in word.find_elements(By.CLASS_NAME, "chip")]
             for word in browser.find_elements(By.CLASS_NAME, "word")
@@ -121,7 +130,7 @@ def test_one_steps_through_the_merges(browser, pages):
     find("step").send_keys(Keys.END)
     assert words()[0] == ["low"]
     assert not find("forward").is_enabled()
-    n_steps = int(find("step").get_attribute("max"))
+    n_steps = int(find("step").get_attribute("max") or 0)
     for _ in range(n_steps):
         find("back").click()
     assert not find("back").is_enabled()
@@ -138,7 +147,7 @@ def test_one_steps_through_the_merges(browser, pages):
     assert browser.get_log("browser") == []
 
 
-def test_one_watches_a_training(browser, pages):
+def test_one_watches_a_training(browser: Chrome, pages: Path) -> None:
     """Stepping through the page finds the merges of `train`, forwards and backwards."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -148,10 +157,10 @@ def test_one_watches_a_training(browser, pages):
     emulate(browser, WIDE, "light")
     browser.get((pages / "lesson.html").as_uri())
 
-    def find(name):
+    def find(name: str) -> WebElement:
         return browser.find_element(By.ID, name)
 
-    def words():
+    def words() -> list[bytes]:
         return [
             b"".join(chip.text.encode() for chip in word.find_elements(By.CLASS_NAME, "made"))
             for word in browser.find_elements(By.CSS_SELECTOR, "#words .word")

@@ -38,7 +38,9 @@ def test_figures_of_the_example() -> None:
     assert not re.search(rb"(fill|stroke): #", words)
 
 
-def test_measured_figures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_measured_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On a few files: every stage, every pattern, every amount of text."""
     monkeypatch.setattr(figures, "VOCAB_SIZE", 600)
     monkeypatch.setattr(figures, "SIZES", [300, 512, 600])

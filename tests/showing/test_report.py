@@ -1,6 +1,7 @@
 """Reports: what they say is what encoding says; sources, several tokenizers, the page's numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,15 @@ from strategies import TEXT, TOY, merge_lists, texts
 
 
 @pytest.fixture(scope="module")
-def toy():
+def toy() -> Tokenizer:
     """The tokenizer of README and docs."""
     return bpetok.train_from_iterator([TOY], vocab_size=267, special_tokens=["<|end|>"])
 
 
 @given(merges=merge_lists(), given_texts=st.lists(texts, min_size=1, max_size=3))
-def test_the_curve_is_that_of_cut_merges(merges, given_texts):
+def test_the_curve_is_that_of_cut_merges(
+    merges: list[tuple[int, int]], given_texts: list[str]
+) -> None:
     """For every number of merges as many tokens as a tokenizer with only these makes."""
     given_texts = [*given_texts, "abcab aab abc cab"]
     tok = Tokenizer(merges=merges)
@@ -40,7 +43,7 @@ def test_the_curve_is_that_of_cut_merges(merges, given_texts):
 
 @settings(max_examples=20)
 @given(text=texts)
-def test_ids_may_be_any(text):
+def test_ids_may_be_any(text: str) -> None:
     """What a report says in ids are the tokenizer's own."""
     plain = Tokenizer(merges=[(97, 98), (256, 99)])
     ids = [*range(100, 356), 7, 3]
@@ -51,7 +54,7 @@ def test_ids_may_be_any(text):
     assert [other.token_bytes(i) for i in theirs.longest(1)] == [b"abc"]
 
 
-def test_what_is_said_of_the_vocabulary():
+def test_what_is_said_of_the_vocabulary() -> None:
     """Unused and rare tokens, lengths, parts of characters, tokens that are nearly alike."""
     merges = [(b"a", b"b"), (b" ", b"A"), (b"\xe4", b"\xb8"), (b" A", b"b"), (b"ab", b"ab")]
     numbers = {bytes([i]): i for i in range(256)}
@@ -74,7 +77,9 @@ def test_what_is_said_of_the_vocabulary():
     assert one.total.tokens_per_word == one.total.n_tokens / 5
 
 
-def test_sources_are_looked_at_alone_and_together(toy, tmp_path, monkeypatch):
+def test_sources_are_looked_at_alone_and_together(
+    toy: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The names of a mapping, or each file; folders or all together where there are too many."""
     paths = []
     for name in ("x/a.txt", "x/b.txt", "y/a.txt"):
@@ -90,7 +95,7 @@ def test_sources_are_looked_at_alone_and_together(toy, tmp_path, monkeypatch):
     assert one.total.n_tokens == sum(source.n_tokens for source in one.sources)
     assert report.excerpt == (TOY + "x/a.txt").encode()
 
-    def names():
+    def names() -> list[str]:
         return [s.name for s in bpetok.report(toy, paths).tokenizers[0].sources]
 
     assert names() == list(map(str, paths))
@@ -100,7 +105,7 @@ def test_sources_are_looked_at_alone_and_together(toy, tmp_path, monkeypatch):
     assert names() == ["all files"]
 
 
-def test_several_tokenizers_meet_the_same_text(toy):
+def test_several_tokenizers_meet_the_same_text(toy: Tokenizer) -> None:
     """Each with its own pattern; a table has a column for each."""
     bytes_only = Tokenizer(merges=[], pattern="o200k")
     report = bpetok.report({"toy": toy, "bytes": bytes_only}, TEXT)
@@ -122,7 +127,7 @@ def test_several_tokenizers_meet_the_same_text(toy):
     assert "Not known" in page  # what the second was trained on
 
 
-def test_the_page_has_the_facts(tmp_path):
+def test_the_page_has_the_facts(tmp_path: Path) -> None:
     """Training, special tokens, sizes; text in it is escaped; long tokens share a bar."""
     tok = bpetok.train_from_iterator(["-" * 80 + "<b>$x$ _ "], vocab_size=266,
                                        special_tokens=["<s>"])  # fmt: skip
@@ -138,7 +143,7 @@ def test_the_page_has_the_facts(tmp_path):
     assert "the longest together in the last bar" in page
     report.save(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text("utf-8") == page
-    assert "<iframe title=" in report._repr_html_()
+    assert "<iframe title=" in (report._repr_html_() or "")
     assert repr(report) == "<Report on tokenizer; print it, or save it as a page>"
 
 
@@ -156,19 +161,21 @@ def test_the_page_has_the_facts(tmp_path):
         (None, Path("nowhere.txt"), FileNotFoundError, "nowhere.txt"),
     ],
 )
-def test_what_is_wrong_is_said(toy, tokenizers, given_texts, error, message):
+def test_what_is_wrong_is_said(
+    toy: Tokenizer, tokenizers: Any, given_texts: Any, error: type[Exception], message: str
+) -> None:
     """Types and values, with what was given."""
     with pytest.raises(error, match=message):
         bpetok.report(toy if tokenizers is None else tokenizers, given_texts)
 
 
-def test_invalid_text_can_be_replaced(toy):
+def test_invalid_text_can_be_replaced(toy: Tokenizer) -> None:
     """As in counting."""
     one = bpetok.report(toy, b"low \xff", errors="replace").tokenizers[0]
     assert one.total.n_bytes == 7
 
 
-def test_files_are_read_as_in_training(toy, tmp_path):
+def test_files_are_read_as_in_training(toy: Tokenizer, tmp_path: Path) -> None:
     """JSON lines, for example; the excerpt is the text in them."""
     pytest.importorskip("orjson")
     path = tmp_path / "a.jsonl"
@@ -178,14 +185,14 @@ def test_files_are_read_as_in_training(toy, tmp_path):
     assert report.excerpt.startswith(b"low l")
 
 
-def test_names_and_patterns_are_no_markup():
+def test_names_and_patterns_are_no_markup() -> None:
     """A regular expression in brackets is printed as it is, not taken for a style."""
     tok = bpetok.train_from_iterator([TOY], vocab_size=260, pattern="[/]+|[^/]+|[a-z]")
     report = bpetok.report({"v[red]": tok, "[/x]": tok}, "the")
     assert all(part in str(report) for part in ["v[red]", "[/x]", "[/]+|[^/]+|[a-z]"])
 
 
-def test_a_source_without_text_has_no_rates():
+def test_a_source_without_text_has_no_rates() -> None:
     """It stands among others; the rates are not numbers."""
     tok = Tokenizer(merges=[(108, 111)])  # l, o
     empty, other = bpetok.report(tok, {"a": "", "b": "low"}).tokenizers[0].sources

@@ -64,7 +64,11 @@ def write(folder: Path, name: str, column: list[str | None]) -> Path:
     elif name.endswith(".feather"):
         write_ipc(path, table, pa.ipc.new_file)
     else:
-        compress = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+        compress: dict[str, Callable[[bytes], bytes]] = {
+            ".gz": gzip.compress,
+            ".bz2": bz2.compress,
+            ".xz": lzma.compress,
+        }
         compress[".zst"] = zstandard.ZstdCompressor().compress
         path.write_bytes(compress.get(path.suffix, bytes)(data))
     return path
@@ -171,7 +175,10 @@ def test_limits_take_the_beginning(tmp_path: Path, name: str) -> None:
         column = ["\u00e9\u00e9 \u4e2d\u6587 and more"]
         data = column[0].encode()
         path = tmp_path / name
-        compress = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+        compress: dict[str, Callable[[bytes], bytes]] = {
+            ".gz": gzip.compress,
+            ".zst": zstandard.ZstdCompressor().compress,
+        }
         path.write_bytes(compress.get(path.suffix, bytes)(data))
     for n in range(1, 16):
         expected = bpetok.count_words_from_iterator([text[:n] for text in column])
@@ -240,7 +247,7 @@ def test_folders_and_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         bpetok.count_words("s3://bucket/file.txt")
 
 
-class Elsewhere(MemoryFileSystem):
+class Elsewhere(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Files that can't be read to their ends, and what was listed is remembered."""
 
     protocol = "elsewhere"
@@ -432,7 +439,8 @@ def test_what_is_wrong_in_a_table_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.parquet: text_column must be strings, it is int64"):
         bpetok.count_words(path, text_column="id")
     table = pa.table({"text": [b"a", b"", b"b\xff"]})
-    for limit in ({}, {"max_text_chars": 9}):
+    limits: list[Reading] = [{}, {"max_text_chars": 9}]
+    for limit in limits:
         with pytest.raises(ValueError, match=r"Table, row 2 is not UTF-8: byte 1 \(0xff\)"):
             bpetok.count_words(table, **limit)
     words = bpetok.count_words(table, errors="replace", max_text_chars=2)
@@ -442,7 +450,7 @@ def test_what_is_wrong_in_a_table_is_said(tmp_path: Path) -> None:
         bpetok.count_words(twice)
 
 
-CHAT = [
+CHAT: list[dict[str, Any]] = [
     {"messages": [], "meta": None},
     {"messages": [{"role": "user", "content": "hello"}], "meta": {"k": "v"}},
 ]
@@ -471,7 +479,7 @@ def test_a_wrong_way_to_nested_texts_is_said(
 ) -> None:
     """A slip in `text_column` gives no empty corpus, and no talk of a damaged file."""
     (tmp_path / "x.jsonl").write_text("".join(json.dumps(record) + "\n" for record in CHAT))
-    kinds = {"meta": pa.map_(pa.string(), pa.string())}
+    kinds: dict[str, Any] = {"meta": pa.map_(pa.string(), pa.string())}
     kinds["messages"] = pa.list_(pa.struct({"role": pa.string(), "content": pa.string()}))
     rows = [{**record, "meta": list((record["meta"] or {}).items())} for record in CHAT]
     table = pa.Table.from_pylist(rows, pa.schema(kinds))

@@ -243,7 +243,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_lines, "LONG", 20)
 
 
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {"text": LONG_TEXT, "id": "b" * 50},
     {"text": "short", "id": "c" * 200},
     {"id": LONG_TEXT, "text": None},
@@ -349,12 +349,12 @@ def test_a_long_record_is_never_in_memory(
     letters = bytes.maketrans(bytes(range(256)), b" a" * 128)
     text = random.Random(0).randbytes(40_000_000).translate(letters)
     line = b'{"other": "' + text + b'", "text": "' + text + "\U0001f600".encode() + b'"}'
-    compress = {
+    compressors: dict[str, Callable[[bytes], bytes]] = {
         "": bytes,
         ".gz": partial(gzip.compress, compresslevel=1),
         ".zst": zstandard.compress,
-    }[ending]
-    (tmp_path / f"a.jsonl{ending}").write_bytes(compress(line))
+    }
+    (tmp_path / f"a.jsonl{ending}").write_bytes(compressors[ending](line))
     code = f"""
 import bpetok.counting.count, orjson, zstandard
 def peak(name):
