@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bpetok
-from bpetok.counting import checkpoint, count
+from bpetok.counting import checkpoint
+from bpetok.counting import options as counting_options
+from bpetok.counting.checkpoint import Checkpoint
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources import arrow, files, jsonl
 from bpetok.sources.corpus import marked_items, resolve_corpus
@@ -39,7 +41,7 @@ NAMES = ["a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst", "a.parquet", "a.feather"
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "CHUNK_SIZE", CHUNK)
     monkeypatch.setattr(arrow, "CHUNK_SIZE", CHUNK)
-    monkeypatch.setattr(count, "Cutting", partial(Cutting, chunk_size=CHUNK))
+    monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
 
 
 def write(path: Path, column: Texts) -> None:
@@ -234,17 +236,18 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
             bpetok.count_words(path, checkpoint=tmp_path / "run")
     assert not list((tmp_path / "run").glob("counts-*"))
     path.write_text('{"text": "a"}\n' * 100 + '{"body": "a"}\n' * 100)
-    save = checkpoint._save
+    add = Checkpoint.add
 
-    def save_and_stop(words: bpetok.Words, counted: checkpoint._Counted) -> None:
-        save(words, counted)
-        if counted.first.record > 110:
+    def add_and_stop(store: Checkpoint, part: int, *counted: Any) -> None:
+        first = store.end(part)
+        add(store, part, *counted)
+        if first.record > 110:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "_save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1)
-    monkeypatch.setattr(checkpoint, "_save", save)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "add", add_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            bpetok.count_words(path, checkpoint=tmp_path / "b", n_threads=1)
     with pytest.warns(UserWarning, match="100 texts were null"):
         words = bpetok.count_words(path, checkpoint=tmp_path / "b")  # where no record has it
     assert words.to_dict() == {b"a": 100}
