@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
 from bpetok.base.files import write_whole
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
+from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats import native
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Parts
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import tiktoken
     import tokenizers
     import transformers
     from typing_extensions import Self, Unpack
 
     from bpetok.base.progress import Progress
+    from bpetok.counting.words import Words
     from bpetok.encoding.id_files import IdFiles
     from bpetok.showing.explanation import Explanation
     from bpetok.sources.corpus import Files
@@ -219,6 +223,74 @@ class Tokenizer(Codec):
 
         allowed, _ = self._special_names(allowed_special, ())
         return explain(self, to_utf8(text), set(allowed))
+
+    # ---- fewer tokens ----
+
+    def prune(
+        self,
+        texts: Words | Iterable[str | bytes],
+        vocab_size: int,
+        *,
+        keep_ids: bool = False,
+        n_threads: int | None = None,
+    ) -> Pruned:
+        """Return the tokenizer without the tokens that a text needs least.
+
+        Only leaves go, tokens that no merge uses: the rarest on the text first, ties to the largest
+        id. The places of a token that has gone count for its two parts. So all other tokens occur
+        where they did. With `train(..., initial=pruned.tokenizer)` tokens that another text needs
+        take their place.
+
+        Parameters
+        ----------
+        texts : Words, or iterable of str or bytes
+            The text, or its words as they were counted with the same pattern.
+        vocab_size : int
+            How many ids are left: at least the 256 bytes and the special tokens.
+        keep_ids : bool
+            Leave all ids as they are, so that those of tokens which have gone are not used; by
+            default larger ids move down.
+        n_threads : int, optional
+            For counting, as in `train`.
+
+        Returns
+        -------
+        tokenizer : Tokenizer
+            `training` is None.
+        new_ids : int32 array, shape (vocab_size of the old one,)
+            The new id of each old one, -1 if its token has gone: for the rows of a model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `vocab_size` is out of its range, or `texts` are no texts or words of another
+            pattern.
+        """
+        from bpetok.counting.count import count_words_from_iterator
+        from bpetok.counting.words import Words
+        from bpetok.encoding.pruning import count_tokens, pruning_order
+
+        n_merges = len(self._token_bytes) - N_BYTES
+        n_tokens = len(self._token_bytes) + len(self._special_tokens)
+        n_gone = n_tokens - check_integer("vocab_size", vocab_size, n_tokens - n_merges, n_tokens)
+        if not isinstance(texts, Words):
+            texts = count_words_from_iterator(
+                texts,
+                pattern=self._pattern,
+                special_tokens=self._special_tokens,
+                unmatched="word",
+                n_threads=n_threads,
+            )
+        elif texts.pattern != self._pattern:
+            raise ValueError(
+                f"texts must be words of the pattern {self._pattern!r}, got words of "
+                f"{texts.pattern!r}: count them with the tokenizer's pattern"
+            )
+        pairs = [(left, right) for left, right in self.merge_pairs.tolist()]
+        gone = {*pruning_order(pairs, count_tokens(self, texts).tolist())[:n_gone]}
+        kept = [merge for merge in range(n_merges) if merge not in gone]
+        pruned = self._keeping(kept, packed=not keep_ids)
+        return Pruned(pruned, _new_ids(self, pruned, kept))
 
     def _repr_html_(self) -> str:
         from bpetok.base.display import N_ROWS, show_bytes, table_html
@@ -481,3 +553,21 @@ class Tokenizer(Codec):
             return cls(**parts._asdict())
         with naming_file(*paths):
             return cls(**parts._asdict())
+
+
+class Pruned(NamedTuple):
+    """What `Tokenizer.prune` returns: a smaller tokenizer, and the new id of each old one."""
+
+    tokenizer: Tokenizer
+    new_ids: npt.NDArray[np.int32]
+
+
+def _new_ids(old: Tokenizer, new: Tokenizer, kept: Sequence[int]) -> npt.NDArray[np.int32]:
+    import numpy as np
+
+    table = np.full(old.vocab_size, -1, np.int32)
+    numbers = [*range(N_BYTES), *(N_BYTES + merge for merge in kept)]
+    table[old.token_ids[numbers]] = new.token_ids
+    for name, token_id in old.special_tokens.items():
+        table[token_id] = new.special_tokens[name]
+    return table

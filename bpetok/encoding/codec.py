@@ -211,22 +211,40 @@ class Codec(TextEncoder):
         n_merges = len(self._token_bytes) - N_BYTES
         most = self._vocab_size
         n_gone = most - check_integer("vocab_size", vocab_size, most - n_merges, most)
-        kept = n_merges - n_gone
+        return self._keeping(range(n_merges - n_gone))
+
+    def _keeping(self, kept: Sequence[int], *, packed: bool = True) -> Self:
+        """Return the same with some of the merges: `kept`, in ascending order, by number from 0.
+
+        No merge that is kept may need one that is not. With `packed` larger ids than those that
+        are gone move down by as many as are missing below them.
+        """
         ids = list(self._ids())
-        gone = sorted(ids[N_BYTES + kept :])
+        numbers = [*range(N_BYTES), *(N_BYTES + merge for merge in kept)]
+        new_number = {number: i for i, number in enumerate(numbers)}
+        gone = sorted({*ids} - {ids[number] for number in numbers}) if packed else []
         counts = self.merge_counts
+        pairs = self.merge_pairs[list(kept)].tolist()
         return type(self)(
-            merges=self.merge_pairs[:kept],
+            merges=[(new_number[left], new_number[right]) for left, right in pairs],
             pattern=self._pattern,
             special_tokens={
                 name: token_id - bisect_left(gone, token_id)
                 for name, token_id in self._special_tokens.items()
             },
-            merge_counts=None if counts is None else counts[:kept],
-            token_ids=[
-                token_id - bisect_left(gone, token_id) for token_id in ids[: N_BYTES + kept]
-            ],
+            merge_counts=None if counts is None else counts[list(kept)],
+            token_ids=[ids[number] - bisect_left(gone, ids[number]) for number in numbers],
         )
+
+    def unreachable(self) -> list[int]:
+        """Return the ids of tokens that no word can give, whatever the pattern.
+
+        A token occurs in some word only if its own bytes, as a word, become that token: merges
+        inside of its bytes do not depend on what is around them. Of two tokens with the same bytes
+        at most one can occur.
+        """
+        tokens = zip(self._token_bytes, self._ids(), strict=True)
+        return [token_id for token, token_id in tokens if self._encode_word(token) != [token_id]]
 
     # ---- text to ids ----
 

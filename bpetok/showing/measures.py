@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.counting.words import Words
+from bpetok.encoding.pruning import count_tokens
 from bpetok.encoding.vocab import N_BYTES
 
 if TYPE_CHECKING:
@@ -160,24 +161,9 @@ def measure(name: str, tokenizer: Codec, sources: Sequence[tuple[str, Words]]) -
 
 
 def _source_report(name: str, tokenizer: Codec, words: Words) -> SourceReport:
-    counts = _count_tokens(tokenizer, words)
+    counts = count_tokens(tokenizer, words)
     curve = _tokens_by_merges(tokenizer, counts, words.n_bytes)
     return SourceReport(name, words.n_bytes, words.total, counts, curve)
-
-
-def _count_tokens(tokenizer: Codec, words: Words) -> Int64:
-    """Return how often each byte and merge is used, by its number."""
-    numbers = np.empty(tokenizer.vocab_size, np.int64)
-    numbers[tokenizer.token_ids] = np.arange(len(tokenizer.token_ids))
-    ids: list[int] = []
-    lengths = []
-    for word, _ in words:
-        found = tokenizer._encode_word(word)
-        ids += found
-        lengths.append(len(found))
-    counts = np.zeros(len(tokenizer.token_ids), np.int64)
-    np.add.at(counts, numbers[ids], np.repeat(words.counts, lengths))
-    return counts
 
 
 def _tokens_by_merges(tokenizer: Codec, token_counts: Int64, n_bytes: int) -> Int64:
