@@ -23,6 +23,7 @@ from bpetok.base.demo import demo_files
 from bpetok.base.timing import collect
 from bpetok.learning.learner import DEFAULT_TUNING, learn_merges
 from bpetok.showing import plots
+from bpetok.showing.measures import TokenizerReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,6 +84,7 @@ def deltas_figure() -> bytes:
     after = [token.decode().replace(" ", "␣") for token in step.tokens]
     at = step.made[0]
     before = [*after[:at], "e", "w", *after[at + 1 :]]
+    assert tok.merge_counts is not None  # it was trained just now
     count = int(tok.merge_counts[rank])
     figure, axes = canvas(7.2, 2.5, 26, 9)
     axes.text(0, 7.7, f"before merge {rank}, in {count} words", fontsize=10)
@@ -189,7 +191,8 @@ def choosing_figures(files: list[str], shares: Sequence[int]) -> dict[str, bytes
         facts = bpetok.report(tok, kept_paths).tokenizers[0]
         amounts[f"{tok.training.n_bytes / 1e6:.2g} MB" if tok.training else ""] = facts
     counts = patterns["gpt2"].tokenizer.merge_counts
-    print("\ntimes that the last merge stood:", [int(counts[size - 257]) for size in SIZES])
+    assert counts is not None  # as above
+    print("\ntimes that the last merge occurred:", [int(counts[size - 257]) for size in SIZES])
     for title, reports in (("pattern", patterns), ("text", amounts)):
         print(f"\n| {title} | " + " | ".join(f"{size:,}" for size in SIZES) + " |")
         print("|---|" + "--:|" * len(SIZES))
@@ -206,13 +209,13 @@ def choosing_figures(files: list[str], shares: Sequence[int]) -> dict[str, bytes
     }  # fmt: skip
 
 
-def _bytes_per_token(one: bpetok.showing.report.TokenizerReport, size: int) -> str:
+def _bytes_per_token(one: TokenizerReport, size: int) -> str:
     if size > one.vocab_sizes[-1]:
         return "-"
     return f"{one.total.n_bytes / one.total.n_tokens_by_merges[size - one.vocab_sizes[0]]:.2f}"
 
 
-def _curve(one: bpetok.showing.report.TokenizerReport) -> tuple[list[float], list[float]]:
+def _curve(one: TokenizerReport) -> tuple[list[float], list[float]]:
     picked = np.unique(np.geomspace(1, one.n_merges + 1, 150).astype(int) - 1)
     ys = one.total.n_bytes / one.total.n_tokens_by_merges[picked]
     return one.vocab_sizes[picked].tolist(), ys.tolist()
