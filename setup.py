@@ -1,4 +1,4 @@
-"""Builds the extension modules; everything else stands in pyproject.toml.
+"""Builds the extension modules; everything else is in pyproject.toml.
 
 ``BPETOK_DEBUG=1`` at build time turns Cython's checks of bounds and division on and most of
 the optimiser off. Both kinds of build share their place in the source tree, so going from one to
@@ -6,11 +6,19 @@ the other there takes ``python setup.py build_ext --inplace --force``.
 """
 
 import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
+
+sys.path.insert(0, str(Path(__file__).parent))  # which pip leaves out
+
+from bpetok.learning import arrays, sources  # see above
 
 DEBUG = os.environ.get("BPETOK_DEBUG", "0") not in ("", "0")
 BUILD_FOLDER = "build/debug" if DEBUG else "build/release"
@@ -26,27 +34,69 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
 }
 
-# No -march=native: a wheel must run on any machine of its platform.
+# No -march=native: a wheel must run on any machine of its platform. Python's own flags have a -g,
+# which makes what is built four times as large.
 if sys.platform == "win32":
     COMPILE_ARGS = ["/Od"] if DEBUG else ["/O2"]
 else:
-    COMPILE_ARGS = ["-O1", "-g"] if DEBUG else ["-O3"]
+    COMPILE_ARGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 
-setup(
-    ext_modules=cythonize(
-        [
-            Extension(
-                ".".join(path.with_suffix("").parts),
-                [path.as_posix()],
-                include_dirs=["bpetok/base", "bpetok/patterns"],
-                extra_compile_args=COMPILE_ARGS,
-            )
-            for path in sorted(Path("bpetok").rglob("*.pyx"))
-        ],
-        compiler_directives=DIRECTIVES,
-        # The C files are no part of what tells the two kinds of build apart, so each kind has its
-        # own.
-        build_dir=f"{BUILD_FOLDER}/cython",
-    ),
-    options={"build": {"build_base": BUILD_FOLDER}},
-)
+if sys.platform == "darwin":
+    # A Python for two kinds of processors builds for both, but Numba compiles for this one.
+    os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
+
+KERNEL_COMPILER = "compile_kernels.py"
+KERNEL_SOURCES = [path.relative_to(Path.cwd()).as_posix() for path in sources.SOURCES]
+MACHINE_CODE = "bpetok.learning.machine_code"
+
+
+class BuildWithKernels(build_ext):
+    """Compiles the Numba kernels, too, and links them to the module that calls them."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build a module, with the kernels first if it is theirs."""
+        if ext.name == MACHINE_CODE:
+            kernels = Path(self.build_temp, "kernels.obj" if os.name == "nt" else "kernels.o")
+            if self.force or newer_group([*KERNEL_SOURCES, KERNEL_COMPILER], str(kernels)):
+                kernels.parent.mkdir(parents=True, exist_ok=True)
+                subprocess.run([sys.executable, KERNEL_COMPILER, kernels], check=True)
+            ext.extra_objects = [str(kernels)]
+        super().build_extension(ext)
+
+
+def extension(path: Path) -> Extension:
+    """Return the extension module of a .pyx file."""
+    name = ".".join(path.with_suffix("").parts)
+    macros: list[tuple[str, str | None]] = []
+    depends = []
+    if path.parent.name == "learning":
+        macros += [("BPETOK_BLOCK_BITS", str(arrays.BLOCK_BITS))]
+        macros += [("BPETOK_FILTER_BITS", str(arrays.FILTER_BITS))]
+        depends += KERNEL_SOURCES
+    if name == MACHINE_CODE:
+        macros += [("BPETOK_KERNEL_SOURCES", f"{sources.digest()}u")]
+        depends += [KERNEL_COMPILER]
+    return Extension(
+        name,
+        [path.as_posix()],
+        include_dirs=["bpetok/base", "bpetok/patterns"],
+        define_macros=macros,
+        depends=depends,
+        extra_compile_args=COMPILE_ARGS,
+    )
+
+
+if __name__ == "__main__":  # the processes that cythonize starts import this file, too
+    n_cpus = os.cpu_count() or 1
+    setup(
+        ext_modules=cythonize(
+            [extension(path) for path in sorted(Path("bpetok").rglob("*.pyx"))],
+            compiler_directives=DIRECTIVES,
+            nthreads=n_cpus,
+            # The C files are no part of what tells the two kinds of build apart, so each kind has
+            # its own.
+            build_dir=f"{BUILD_FOLDER}/cython",
+        ),
+        cmdclass={"build_ext": BuildWithKernels},
+        options={"build": {"build_base": BUILD_FOLDER}, "build_ext": {"parallel": n_cpus}},
+    )

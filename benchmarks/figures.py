@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 import bpetok
 from bpetok.base.demo import demo_files
 from bpetok.base.timing import collect
-from bpetok.learning.learner import DEFAULT_TUNING, learn_merges
+from bpetok.learning.learner import learn_merges
+from bpetok.learning.rule import DEFAULT_TUNING
 from bpetok.showing import plots
 from bpetok.showing.measures import TokenizerReport
 

@@ -24,7 +24,8 @@ from time import perf_counter
 import bpetok
 from bpetok import Words
 from bpetok.base.demo import demo_files
-from bpetok.learning.learner import DEFAULT_TUNING, Tuning, learn_merges, load_kernels
+from bpetok.learning.learner import learn_merges
+from bpetok.learning.rule import DEFAULT_TUNING, Tuning
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from reference import Pair, count_pairs, merge_ids
@@ -100,7 +101,7 @@ def in_kernels(tuning: Tuning, n_threads: int, words: Words, n: int) -> list[Pai
 
 
 # No threshold: all pairs are counted and posted. No sharing: everything on one thread.
-ALL_PAIRS = DEFAULT_TUNING._replace(theta=1)
+ALL_PAIRS = DEFAULT_TUNING._replace(least_count=1)
 SHARED = DEFAULT_TUNING._replace(parallel_slots=1)
 STEPS: dict[str, Learn] = {
     "recount": lambda words, n: recount(words.to_dict(), n)[0],
@@ -118,7 +119,6 @@ Table = dict[str, list[float | None]]
 
 def measure(words: Words, merges: Sequence[int], limit: float, names: Sequence[str]) -> Table:
     """Return the seconds of each step for each number of merges, ascending; None if not run."""
-    load_kernels()
     STEPS["parallel"](words, 1)  # compiles what only threads need
     table: Table = {}
     for name in names:

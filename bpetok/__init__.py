@@ -52,6 +52,8 @@ _MODULE_OF = {
     "watch": "training.watch",
 }
 
+_WITHOUT_NUMPY = {"encoding", "patterns", "tokenizer"}
+
 __all__ = ["__version__", "patterns", *_MODULE_OF]
 
 
@@ -60,9 +62,18 @@ def __getattr__(name: str) -> object:
         return import_module("bpetok.patterns")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'bpetok' has no attribute {name!r}")
-    value = getattr(import_module(f"bpetok.{_MODULE_OF[name]}"), name)
+    value = getattr(_import(f"bpetok.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _import(module: str) -> object:
+    """Import a module; one that imports NumPy whole, since half of it would break the process."""
+    if module.split(".")[1] in _WITHOUT_NUMPY:
+        return import_module(module)
+    from bpetok.base.importing import import_whole
+
+    return import_whole(module)
 
 
 def __dir__() -> list[str]:

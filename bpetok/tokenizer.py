@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
+from bpetok.base.extras import load_numpy
 from bpetok.base.files import write_whole
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
@@ -176,6 +177,7 @@ class Tokenizer(Codec):
             its range; or if a file has the name of a shard and no JSON file of an earlier run lists
             it. No file is written.
         """
+        load_numpy()
         from bpetok.encoding import id_files
         from bpetok.sources.corpus import resolve_corpus
         from bpetok.sources.reading import check_reading

@@ -11,7 +11,8 @@ import numpy as np
 import bpetok
 import reference
 from bpetok import Tokenizer, Words
-from bpetok.learning.learner import Rule, Tuning, learn_merges
+from bpetok.learning.learner import learn_merges
+from bpetok.learning.rule import Rule, Tuning
 from campaigns.campaign import Campaign, expect
 from campaigns.encoder import draw_merges
 from reference import Pair

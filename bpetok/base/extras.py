@@ -1,8 +1,8 @@
-"""Libraries that only some features need, and what to install for them."""
+"""Libraries that only some features need: imported when they are needed."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import cache
 from typing import Any
 
 
@@ -18,8 +18,10 @@ def require(module: str, extra: str) -> Any:
     MissingExtraError
         If it is not installed.
     """
+    from bpetok.base.importing import import_whole  # takes 4 ms, which encoding does without
+
     try:
-        return import_module(module)
+        return import_whole(module)
     except ModuleNotFoundError as error:
         library = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != library:
@@ -27,3 +29,11 @@ def require(module: str, extra: str) -> Any:
         raise MissingExtraError(
             f"{library} is needed for this and not installed: pip install 'bpetok[{extra}]'"
         ) from None
+
+
+@cache
+def load_numpy() -> None:
+    """Import NumPy, before a function does that might be the first: whole, see `import_whole`."""
+    from bpetok.base.importing import import_whole
+
+    import_whole("numpy")

@@ -4,11 +4,64 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class ThreadPool:
+    """Up to `n_threads` threads, each started when it is needed, that end with the block.
+
+    ThreadPoolExecutor takes no work once the main thread has come to its end, although Python goes
+    on until all threads have: a thread that trains would fail then.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._threads: list[Thread] = []
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
+        self._tasks = SimpleQueue()
+
+    def submit(self, function: Callable[..., Result], *args: object) -> Future[Result]:
+        """Let a thread call a function."""
+        future: Future[Result] = Future()
+        self._tasks.put((future, function, args))
+        if len(self._threads) < self._n_threads:
+            self._threads.append(Thread(target=self._work))
+            self._threads[-1].start()
+        return future
+
+    def __enter__(self) -> ThreadPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if task[0].set_running_or_notify_cancel():
+                _complete(*task, BaseException)
+            del task  # what it holds may be large
+
+
+def _complete(
+    future: Future[Result],
+    function: Callable[..., Result],
+    args: tuple[Any, ...],
+    kept: type[BaseException],
+) -> None:
+    """Give a future its result, or the error that `future.result()` is to raise."""
+    try:
+        future.set_result(function(*args))
+    except kept as error:
+        future.set_exception(error)
 
 
 def map_threads(
@@ -18,7 +71,7 @@ def map_threads(
     if n_threads == 1:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPool(n_threads) as pool:
         pending: deque[Future[Result]] = deque()
         for item in items:
             pending.append(pool.submit(function, item))
@@ -43,14 +96,15 @@ def map_with_caller(
     if n_threads == 1:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(n_threads - 1) as pool:
+    with ThreadPool(n_threads - 1) as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
                 if sum(not future.done() for future in pending) < n_threads:
                     pending.append(pool.submit(function, item))
                 else:
-                    pending.append(_done(function, item))
+                    pending.append(Future())
+                    _complete(pending[-1], function, (item,), Exception)  # Ctrl-C ends all at once
                 while pending and (pending[0].done() or len(pending) > 2 * n_threads):
                     yield pending.popleft().result()
             while pending:
@@ -58,15 +112,6 @@ def map_with_caller(
         except BaseException:
             on_failure()
             raise
-
-
-def _done(function: Callable[[Item], Result], item: Item) -> Future[Result]:
-    future: Future[Result] = Future()
-    try:
-        future.set_result(function(item))
-    except Exception as error:  # raised in its turn
-        future.set_exception(error)
-    return future
 
 
 def exhaust(results: Iterable[object]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok.base.checks import check_texts
+from bpetok.base.extras import load_numpy
 from bpetok.encoding.encoder import Encoder, Specials
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def encode_flat(
     dtype: np.dtype[Any],
 ) -> EncodedBatch:
     """Return the ids of all texts in one array, and where each text begins in it."""
+    load_numpy()
     import numpy as np
 
     parts = _run(encoder, texts, n_threads, specials, narrow=dtype.itemsize == 2)
@@ -73,10 +75,9 @@ def _run(
     parts = [range(len(rows))] if n_threads == 1 else _parts(rows)
     if len(parts) == 1:
         return [run(parts[0])]
-    from concurrent.futures import ThreadPoolExecutor  # takes 5 ms
+    from bpetok.base.threads import map_threads  # takes 5 ms
 
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(run, parts))
+    return list(map_threads(run, parts, n_threads))
 
 
 def _parts(texts: Sequence[str | bytes]) -> list[range]:

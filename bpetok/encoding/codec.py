@@ -14,6 +14,7 @@ from bpetok.base.checks import (
     resolve_threads,
     shorten,
 )
+from bpetok.base.extras import load_numpy
 from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
@@ -141,6 +142,7 @@ class Codec(TextEncoder):
 
         0 to 255 are the bytes, 256 + i is what merge i makes, whatever the ids of these are.
         """
+        load_numpy()
         import numpy as np
 
         return np.frombuffer(self._pairs, dtype=np.int32).reshape(-1, 2)
@@ -151,6 +153,7 @@ class Codec(TextEncoder):
 
         None if that is not known.
         """
+        load_numpy()
         import numpy as np
 
         return None if self._counts is None else np.frombuffer(self._counts, dtype=np.int64)
@@ -191,6 +194,7 @@ class Codec(TextEncoder):
     @property
     def token_ids(self) -> npt.NDArray[np.int32]:
         """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,)."""
+        load_numpy()
         import numpy as np
 
         ids = np.asarray(self._ids(), dtype=np.int32)
@@ -260,6 +264,7 @@ class Codec(TextEncoder):
         return self._encode_specials_to_numpy(text, specials)
 
     def _encode_specials_to_numpy(self, text: str | bytes, specials: Specials) -> Ids:
+        load_numpy()
         import numpy as np
 
         return np.asarray(self._encoder.encode_array(text, specials, self._narrow))
@@ -267,6 +272,7 @@ class Codec(TextEncoder):
     @property
     def id_dtype(self) -> np.dtype[Any]:
         """What arrays of ids hold: uint16 if all ids are less than 65,536, else uint32."""
+        load_numpy()
         import numpy as np
 
         return np.dtype(np.uint16 if self._narrow else np.uint32)

@@ -31,10 +31,10 @@ class TrainingFacts(NamedTuple):
     version : str
         The bpetok that trained.
     seconds : mapping of str to float
-        Wall time of the phases "count", "load" (kernels that were not compiled or loaded by then,
-        but for the parallel ones, for which "learn" may have to wait) and "learn". A file does not
-        keep it, so that the same training always writes the same bytes; of a loaded tokenizer it is
-        empty.
+        Wall time of the phases "count", "load" (the words are laid out; if they are very many, the
+        kernels for several threads are loaded) and "learn": together all of a training. A file does
+        not keep it, so that the same training always writes the same bytes; in a loaded tokenizer
+        it is empty.
     """
 
     n_bytes: int

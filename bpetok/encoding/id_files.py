@@ -8,7 +8,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -23,6 +23,7 @@ from bpetok.base.files import (
     write_whole,
 )
 from bpetok.base.progress import Progress, reporting
+from bpetok.base.threads import ThreadPool
 from bpetok.encoding.encoder import Specials
 from bpetok.encoding.texts import SpecialTokenError
 from bpetok.patterns.scan import check_utf8
@@ -169,7 +170,7 @@ def encode_chunks(job: EncodeJob, chunks: Iterable[Chunk]) -> Iterator[tuple[int
     eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.codec.id_dtype)
     waiting: deque[tuple[int, Future[Ids]]] = deque()
     any_text = False
-    with ThreadPoolExecutor(job.n_threads) as pool:
+    with ThreadPool(job.n_threads) as pool:
         try:
             for chunk in chunks:
                 if len(chunk.ends) == 0:

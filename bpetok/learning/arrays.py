@@ -4,7 +4,7 @@ A shard is a contiguous range of words with its own slots, postings, rows and ev
 all shards, shard s owns [start[s], start[s + 1]).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,36 @@ NOTHING = -1
 """In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
 
 DROPPED = -2
-"""In ``row_of``: the neighbour has no row, since the pair that stood there is not counted."""
+"""In ``row_of``: the neighbour has no row, since the pair that was there is not counted."""
+
+# Both of these are compiled into the extension modules: see setup.py.
+BLOCK_BITS = 5
+"""A block is 2**BLOCK_BITS slots; all words in it have one count."""
+FILTER_BITS = 20
+"""``Batch.filter`` has 2**FILTER_BITS bits: 128 kB, which stays in the processor's cache."""
+
+
+class CountedWords(Protocol):
+    """Unique words with their counts; word i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    @property
+    def ids(self) -> Int32:
+        """The bytes of all words, one after another."""
+
+    @property
+    def offsets(self) -> Int64:
+        """Where each word begins, and the end: one more than there are words."""
+
+    @property
+    def counts(self) -> Int64:
+        """How often each word occurs; at least 1."""
 
 
 class Shards(NamedTuple):
     """The words, as slots that never move: one a byte, and one before and after each word.
 
     A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
-    right neighbour starts at p + token_len[id] and the left neighbour's id stands in slot p - 1.
+    right neighbour starts at p + token_len[id] and the left neighbour's id is in slot p - 1.
     A posting is the slot where a pair begins, counted from the shard's first.
     """
 
@@ -44,7 +66,9 @@ class Batch(NamedTuple):
     right: Int32
     run_start: Int64  # by [merge * n_shards + shard]: the postings of the pair ...
     run_end: Int64  # ... in ascending order; some are stale
-    yields_to: Int64  # how often a pair made in this round must stand to come before the merge
+    # By merge: once this round has made a pair that occurs at least so often, that pair may come
+    # before the merge, which then isn't applied.
+    yields_to: Int64
     size: Int64  # [1]: how many there are
     applied: Int64  # by shard: how many of them were applied
     filter: UInt64  # bits by the hash of a pair: where it is 0, the pair is not counted
@@ -57,9 +81,13 @@ class Rows(NamedTuple):
     """
 
     key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
-    sums: Int64  # by [2 * row]: sum of the weights where it stands; [2 * row + 1]: in how many
-    # places; once they are reduced, where to post them next, or NOTHING
-    row_start: Int64  # the shard's first row; what is below counts rows from there
+    # At [2 * row] the kernel writes the sum of the weights of the row's places, at [2 * row + 1]
+    # their number. `Pairs.reduce` replaces the latter by where in the postings the first of them
+    # goes, or NOTHING if the pair is not kept.
+    sums: Int64
+    # By shard: its first row in `key` and `sums`. `merge_rows`, `row_of` and `event_row` have the
+    # numbers of rows in their shard, of which the first is 0.
+    row_start: Int64
     merge_rows: Int64  # by [shard * (len(batch.left) + 1) + merge]: the merge's first row
     row_of: Int32  # scratch, by [shard * 2 * vocab_size + key]; NOTHING between the merges
     event_row: Int32
@@ -72,8 +100,8 @@ class PairCounts(NamedTuple):
     """All adjacent pairs of each shard, in hash tables of entries of three numbers.
 
     They are the pair as left << 32 | right, or NOTHING; its weight, the sum of the counts of the
-    words where it stands; and in how many places. While postings are written the last is where the
-    next one goes, or NOTHING.
+    words where it occurs; and its number of places. While postings are written the last is where
+    the next one goes, or NOTHING.
     """
 
     entries: Int64

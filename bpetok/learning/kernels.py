@@ -1,9 +1,10 @@
 """The inner loops of learning, compiled by Numba. Nothing here checks its input or raises.
 
-What the arrays mean is said in ``arrays.py``; why the whole is exact, in ``learner.py``.
+``arrays.py`` says what the arrays mean, ``rule.py`` why the whole is exact. What one thread does
+for all shards is in ``pairs.pyx``.
 
-What one thread does for all shards stands in ``pairs.pyx``: each function here costs each user a
-part of a second when it is compiled, and all of these are needed.
+The kernels of one shard are compiled when the package is built (``compile_kernels.py``); those for
+several threads, at the end, by the first training that is large enough for them.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from bpetok.learning.arrays import (
+    BLOCK_BITS,
     DROPPED,
+    FILTER_BITS,
     NOTHING,
     Batch,
     Int32,
@@ -27,8 +30,6 @@ from bpetok.learning.arrays import (
     Shards,
     UInt64,
 )
-from bpetok.learning.pairs import FILTER_BITS
-from bpetok.learning.slots import BLOCK_BITS
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -53,9 +54,10 @@ def inner(function: Kernel) -> Kernel:
 
 
 def jit_parallel(function: Kernel) -> Kernel:
-    """Compile a function whose prange loop runs on several threads, kept where that is possible.
+    """Compile a function whose prange loop runs on several threads; Numba keeps it if it can.
 
-    Its index is unsigned: what it calls is compiled once more for that unless it is made signed.
+    The index of the loop is unsigned: the functions that it is given to would be compiled once more
+    for that if it were not made signed.
     """
     options = {"parallel": True, "nogil": True, "_nrt": False}
     try:
@@ -113,10 +115,12 @@ def index_pairs_shard(
 ) -> None:
     """Count all adjacent pairs of a shard, or write the postings of those whose entries say where.
 
-    Both in one function, since each is compiled for a third of a second. Counting requires an empty
-    table, and stops early, with the table 5/8 full, where that is too small. With `only_bytes` no
-    token is longer, and of 65,536 entries or more a pair has that of its number: without
-    looking up how far it is to the next token, counting takes half as long and posting 3/4.
+    Both in one function, since compiling each would take a third of a second. Counting requires an
+    empty table, and stops early, with the table 5/8 full, where that is too small.
+
+    Requires of `only_bytes`: all tokens are single bytes, and the table has 65,536 entries or more,
+    so that pair (left, right) has the entry of the number left << 8 | right. The next token is then
+    one slot on: without looking its length up, counting takes half as long and posting 3/4.
     """
     symbols = shards.symbols[shards.slot_start[s] : shards.slot_start[s + 1]]
     weights = shards.weights[shards.slot_start[s] >> BLOCK_BITS :]
@@ -173,7 +177,7 @@ def post_events(s: int | np.int64, shards: Shards, rows: Rows) -> None:
 def prefetch_place(symbols: Int32, weights: Int64, slot: int, length: int) -> None:
     """Ask for what a merge that makes a token of so many bytes needs at a place.
 
-    Both ends: the tokens beside it are often in another cache line.
+    At both ends: the tokens before and after it are often in another cache line.
     """
     prefetch(symbols, slot - 1)
     prefetch(symbols, slot + length)
@@ -192,7 +196,7 @@ def look_ahead(
 ) -> None:
     """Ask for the first places of the merge after m, and the first postings of the one after that.
 
-    The runs are short, some hundred postings; without this apply took 1/10 longer.
+    Most merges have about a hundred postings; without this apply took 1/10 longer.
     """
     n_shards = len(batch.applied)
     run = (m + 1) * n_shards + s
@@ -210,8 +214,9 @@ def look_ahead(
 def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
     """Tell whether a pair may be among those that are counted; the hash is that of ``pairs.pyx``.
 
-    Else the pair that takes its place, which stands no more often, is not worth a row: half of the
-    rows and a tenth of the events of 180 MB of text.
+    If it is not, it occurs less than `least_count` times. So does the pair that a merge makes of
+    it, which is not counted either, and needs no row: that saves half of the rows and a tenth of
+    the events of 180 MB of text.
     """
     mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
     bit = (mixed ^ mixed >> FILTER_BITS) & ((1 << FILTER_BITS) - 1)
@@ -223,8 +228,8 @@ def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
 def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
     """Post the last round's events in one shard, then apply the merges of this round.
 
-    Leaves its rows and events, which are posted at the start of the next round so that all that is
-    done by shard is one parallel region.
+    Leaves its rows and events. These are posted at the start of the next round, so that a round has
+    one parallel region only.
 
     Merging a pair at p clears the first slot of the right token, unless it is the last slot too: a
     stale posting there could match again. All other slots inside the new token held nothing, or
@@ -270,7 +275,7 @@ def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, fir
             symbols[U(last)] = merged
             weight = weights[U(p >> BLOCK_BITS)]
             n_merged += weight
-            for side in range(2):
+            for side in range(2):  # 0: the token before the pair, 1: the one after it
                 neighbour = after if side else before
                 if neighbour == NOTHING:
                     continue

@@ -1,204 +1,45 @@
-"""Learn merges from counted words.
-
-**The rule.** Merge the pair of adjacent tokens that stands most often, words counting as often as
-they occur; among equals the smallest (left id, right id), bytes being ids 0-255 and merge i making
-id 256 + i. Repeat. Overlapping places all count (``aaa`` holds ``(a, a)`` twice); they are merged
-from the left.
-
-**Batches.** Many merges are applied in one round: the first pairs in the order of the rule, up to
-the first whose left id is another's right id or the reverse (a pair of equal ids goes alone).
-That gives exactly the merges of one at a time. Applying one of them takes places only from pairs
-that share a token with it end to end, so from none of the others. A pair N that it makes stands
-where the adjacent pair Q = (r, l) stood, with r a right id of the batch or l a left one; Q chains
-with the batch, so it comes after all of it, and N stands no more often than Q. Where all three
-counts are equal, N still comes after: its ids are those of Q or new, and new ids are the largest.
-
-**Other rules** (`Rule`), for the merges of other trainers. *The earliest first place* of a pair
-only ever moves on, as its count only falls, so the heap needs no more than for counts. Batches are
-exact as they are: with equal counts, N stands wherever Q stood, or one token before, which is where
-the merge that makes N stood; so N comes after every other merge that comes before Q. *The greatest
-bytes*: there N may come before a merge of the batch that stands as often. So no merge is applied
-after one that makes such a pair; the rest of the batch is chosen anew. *Longest tokens*: a pair
-that would be longer is left out. It needs no place in the batches' argument: where Q is too long,
-N, which has all of its bytes and more, is too long as well.
-
-**Spelling.** No two merges spell the same bytes, whatever the rule. As long as no merge crosses the
-ends of two spans of the same bytes, all that happens inside happens in both; so when the bytes are
-one token in the one, they are in the other.
-
-**The threshold.** Only pairs that stand at least `theta` times are numbered, counted and posted,
-since hardly any other is ever chosen. While the best pair stands at least `theta` times that is
-exact: the pairs left out stand less often. When it no longer does, all pairs are counted anew with
-a lower theta. A good theta saves half of the time; a bad one costs a pass over the words.
-"""
+"""Learn merges from counted words, in rounds: see ``rule.py`` for what is learned and why so."""
 
 from __future__ import annotations
 
-import gc
-import logging  # noqa: F401  # before _before_fork is registered, see there
 import math
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.timing import stage
-from bpetok.learning.arrays import NOTHING, Batch, PairCounts, Rows, Shards
+from bpetok.learning.arrays import (
+    FILTER_BITS,
+    NOTHING,
+    Batch,
+    CountedWords,
+    Int64,
+    PairCounts,
+    Rows,
+    Shards,
+)
+from bpetok.learning.loading import (
+    KERNELS,
+    load_parallel_kernels,
+    may_share,
+    numba_threads,
+    run_parallel,
+)
 from bpetok.learning.packing import pack
-from bpetok.learning.pairs import FILTER_BITS, TIES, Pairs
-
-if TYPE_CHECKING:
-    from bpetok.counting.words import Words
-    from bpetok.learning.machine_code import Kernels
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-
-N_BYTES = 256
-
-
-class Tuning(NamedTuple):
-    """Bounds that decide how fast merges are learned, and never which."""
-
-    parallel_slots: int = 12_000_000
-    """Words that fill fewer slots are one shard: sharing costs their small rounds what it saves
-    the large ones, and needs Numba, which takes half a second to load. From here on a second
-    thread saves that in three trainings, and at ten times as many slots in the first."""
-    parallel_postings: int = 2_000
-    """A round of fewer postings runs on one thread: sharing costs some 40 us."""
-    batch_merges: int = 256
-    """Most merges of a round; on 100 MB of English text the mean is 23."""
-    batch_postings: int = 1 << 20
-    """Most postings of a round of several merges: bounds the memory of a round."""
-    pause_rounds: int = 8
-    """Rounds between two reports of progress."""
-    room: int = 1 << 16
-    """Postings that there is room for at first, beyond those of the words."""
-    theta: int | None = None
-    """The first threshold; by default estimated from the words."""
-
-
-DEFAULT_TUNING = Tuning()
-
-
-class Rule(NamedTuple):
-    """Which pair is merged next; what is not the default imitates other trainers."""
-
-    min_frequency: int = 1
-    """Learning ends where the best pair stands less often."""
-    max_token_length: int = (1 << 31) - 1
-    """No merge makes a token of more bytes."""
-    ties: Literal["ids", "place", "bytes"] = "ids"
-    """What comes first among equal counts: the smallest ids, the earliest first place in the words
-    as they come, or the greatest (bytes of the left, bytes of the right)."""
-    byte_order: tuple[int, ...] | None = None
-    """The bytes by the ids that break ties; by default a byte is its id."""
-
-
-DEFAULT_RULE = Rule()
-
-
-class Start(NamedTuple):
-    """Words in the tokens of merges that were made before.
-
-    slots : int32 array, shape (total bytes of the words,)
-        The number of each token at its first and its last byte, -1 at the others.
-    tokens : sequence of bytes
-        What each number stands for: the bytes, then what each merge has made.
-    n_tokens : int
-        How many tokens the words have, repetitions included.
-    """
-
-    slots: Int32
-    tokens: Sequence[bytes]
-    n_tokens: int
-
-
-class Merges(NamedTuple):
-    """Learned merges, in order.
-
-    pairs : int32 array, shape (n_merges, 2)
-        Ids of the left and the right token; row i makes the token with id 256 + i.
-    counts : int64 array, shape (n_merges,)
-        How often the pair stood when it was merged.
-    """
-
-    pairs: Int32
-    counts: Int64
-
-
-_parallel_lock = threading.Lock()
-"""Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""
-_is_forked_child = False
-
-
-_load_lock = threading.RLock()
-"""Held while kernels are loaded or compiled: a fork waits for it, since the child could never take
-the locks that Numba's own thread held."""
-
-
-def _after_fork_in_child() -> None:
-    """Learn serially from now on: OpenMP kills the child of a process that has used it."""
-    global _is_forked_child
-    _is_forked_child = True
-    _after_fork()
-
-
-def _before_fork() -> None:
-    """Wait for what Numba does. What was registered last runs first: logging's handler must come
-    after this one, else it takes the lock that the compiler waits for when it logs."""
-    _load_lock.acquire()
-    _parallel_lock.acquire()
-
-
-def _after_fork() -> None:
-    _parallel_lock.release()
-    _load_lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
-    )
-
-
-def load_kernels() -> Kernels:
-    """Return the kernels of one thread, loaded or, if need be, compiled."""
-    with _load_lock, stage("load"), _without_collector():
-        from bpetok.learning.machine_code import (
-            kernels,  # in the lock: a child could never end this import
-        )
-
-        return kernels()
-
-
-def load_parallel_kernels() -> None:
-    """Load or compile the parallel kernels, which a large number of words needs, and Numba."""
-    from bpetok.counting.words import Words
-
-    toy = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
-    at_once = Tuning(parallel_slots=0, parallel_postings=0)
-    Learner(toy, 5, n_threads=2, tuning=at_once).learn()
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Leave cyclic garbage alone: looking for it is an eighth of the time of compiling."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+from bpetok.learning.pairs import Pairs
+from bpetok.learning.rule import (
+    DEFAULT_RULE,
+    DEFAULT_TUNING,
+    N_BYTES,
+    Merges,
+    Rule,
+    Start,
+    Tuning,
+)
 
 
 def learn_merges(
-    words: Words,
+    words: CountedWords,
     n_merges: int,
     rule: Rule = DEFAULT_RULE,
     *,
@@ -206,11 +47,12 @@ def learn_merges(
     progress: Callable[[int], object] | None = None,
     tuning: Tuning | None = None,
 ) -> Merges:
-    """Learn up to `n_merges` merges; fewer where no pair stands often enough any more.
+    """Learn up to `n_merges` merges; fewer where no pair occurs often enough any more.
 
     Parameters
     ----------
-    words : Words
+    words : CountedWords
+        `Words`, or what else has the same three arrays.
     n_merges : int
     rule : Rule
     n_threads : int, at least 1
@@ -221,63 +63,27 @@ def learn_merges(
     return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
 
 
-OMP_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-"""For OpenMP, which reads them once. By default its threads spin for 15 ms and more between rounds,
-and where another process has the core each round takes ten times as long; where they sleep at
-once, waking them takes as long as most rounds. 2,000 turns are some 0.1 ms."""
-
-
-@contextmanager
-def _environment(defaults: dict[str, str]) -> Iterator[None]:
-    """Set environment variables that are not set, and unset them afterwards."""
-    added = [name for name in defaults if name not in os.environ]
-    os.environ.update({name: defaults[name] for name in added})
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-@contextmanager
-def _numba_threads(n: int) -> Iterator[None]:
-    """Let parallel kernels of this thread use up to `n` threads."""
-    if n == 1 or _is_forked_child:
-        yield
-        return
-    with _load_lock:
-        import numba
-
-    with _environment(OMP_THREADS):
-        before = numba.get_num_threads()  # Numba starts its threads now
-    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
-
-
 class Learner:
     """The state of learning: the words as slots, the pairs, and the arrays that kernels share."""
 
     def __init__(
         self,
-        words: Words,
+        words: CountedWords,
         n_merges: int,
         rule: Rule = DEFAULT_RULE,
         n_threads: int = 1,
         tuning: Tuning | None = None,
         start: Start | None = None,
     ) -> None:
-        self.kernels = load_kernels()
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
         if start is None:
-            start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)], words.n_bytes)
+            n_tokens = int((words.counts * np.diff(words.offsets)).sum())
+            start = Start(words.ids, [bytes([byte]) for byte in range(N_BYTES)], n_tokens)
         self.tokens = start.tokens
         # Each merge takes at least one token away, and each word keeps one: a larger number asks
         # for memory and gives nothing.
-        self.n_merges = min(n_merges, len(words.ids) - len(words))
+        self.n_merges = min(n_merges, len(words.ids) - len(words.counts))
         self.n_learned = 0
         self.vocab_size = len(self.tokens) + self.n_merges
         self.left = np.empty(self.n_merges, np.int32)
@@ -287,18 +93,20 @@ class Learner:
         with stage("pack"):
             self._pack(words, start, n_threads)
         self._make_batch()
-        self.theta = 0  # nothing is counted yet
+        self.least_count = 0  # nothing is counted yet
 
-    def _pack(self, words: Words, start: Start, n_threads: int) -> None:
+    def _pack(self, words: CountedWords, start: Start, n_threads: int) -> None:
         """Lay the words out in slots, in shards if there are many."""
         ids = start.slots
         if self.rule.byte_order is not None:
             renumbered = np.arange(-1, len(self.tokens), dtype=np.int32)  # -1 is inside a token
             renumbered[1 + np.array(self.rule.byte_order)] = np.arange(N_BYTES)
             ids = renumbered[ids + 1]
-        shared = len(ids) + len(words) >= self.tuning.parallel_slots and self.rule.ties != "bytes"
-        packed = pack(words, ids, n_threads if shared else 1, self.rule.ties == "place")
+        n_slots = len(ids) + len(words.counts)
+        shared = n_slots >= self.tuning.parallel_slots and not self.rule.batches_may_end_early
+        packed = pack(words, ids, n_threads if shared else 1, self.rule.keeps_word_order)
         self.n_shards = len(packed.slot_start) - 1
+        self.n_threads = min(n_threads, self.n_shards)
         token_len = np.ones(self.vocab_size, np.int32)
         token_len[: len(self.tokens)] = list(map(len, self.tokens))
         n_tokens = np.zeros(self.n_shards, np.int64)
@@ -313,8 +121,9 @@ class Learner:
 
     def _make_batch(self) -> None:
         n = self.n_shards
-        # Where a batch may end early, in one shard, the others would have to end there too.
-        most = self.tuning.batch_merges if self.rule.ties != "bytes" or n == 1 else 1
+        # Where one shard finds that the batch ends early, the others would have to end there, too.
+        alone = self.rule.batches_may_end_early and n > 1
+        most = 1 if alone else self.tuning.batch_merges
         self.batch = Batch(
             left=np.empty(most, np.int32),
             right=np.empty(most, np.int32),
@@ -326,9 +135,14 @@ class Learner:
             filter=np.zeros(1 << FILTER_BITS >> 6, np.uint64),
         )
 
+    def load(self) -> None:
+        """Load or compile the kernels for several threads, if `learn` will need them."""
+        if self.n_threads > 1 and may_share():
+            load_parallel_kernels()
+
     def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
         """Learn to the end; `progress` is called with the number of merges every few rounds."""
-        with _numba_threads(self.n_shards):
+        with numba_threads(self.n_threads):
             going = True
             while going:
                 before = self.n_learned
@@ -359,9 +173,9 @@ class Learner:
         if self.n_learned == self.n_merges:
             return False
         with stage("select"):
-            found = self.theta and self._select()
+            found = self.least_count and self._select()
         while not found:
-            if self.theta == self.rule.min_frequency:
+            if self.least_count == self.rule.min_frequency:
                 return False
             with stage("index"):
                 self._build_index()
@@ -374,7 +188,7 @@ class Learner:
 
     def _select(self) -> int:
         """Choose the merges of the next round; return their number."""
-        return self.pairs.select(self.theta, self.n_merges, self.tuning.batch_postings)
+        return self.pairs.select(self.least_count, self.n_merges, self.tuning.batch_postings)
 
     def _apply(self) -> None:
         """Apply them, on several threads if that is worth it."""
@@ -384,57 +198,56 @@ class Learner:
 
     def _reduce(self) -> None:
         """Sum what has changed, and know the merges as learned."""
-        while not self.pairs.reduce(self.theta, self.rule.max_token_length):
+        while not self.pairs.reduce(self.least_count, self.rule.max_token_length):
             self._reserve_postings()
-        if self.rule.ties == "place":  # else the next round does it
+        if self.rule.reads_postings:  # otherwise the next round posts the new pairs
             nothing = self.batch._replace(size=np.zeros(1, np.int64))
             self._run("apply", self.shards, nothing, self.rows, 0, in_parallel=False)
         self.n_learned = self.pairs.n_learned
 
     def _run(self, name: str, *args: object, in_parallel: bool = True) -> None:
         """Call a kernel on all shards, on several threads if there are any and if told so."""
-        if self.n_shards == 1 or not in_parallel or _is_forked_child:
-            on_shard = getattr(self.kernels, f"{name}_shard")
+        if self.n_threads == 1 or not in_parallel or not may_share():
+            on_shard = getattr(KERNELS, f"{name}_shard")
             for s in range(self.n_shards):
                 on_shard(s, *args)
         else:
-            with _parallel_lock:
-                from bpetok.learning import kernels
+            run_parallel(name, *args)
 
-                getattr(kernels, name)(*args)
-
-    def _first_theta(self, best_count: int) -> int:
+    def _first_least_count(self, best_count: int) -> int:
         """Return a threshold that most likely serves to the last merge.
 
-        The n-th most frequent word stands less often than the n-th merge did: by a factor of 2 to
+        The n-th most frequent word occurs less often than the n-th merge did: by a factor of 2 to
         3.5 at 30,000 merges in English, code and mixed languages. With few, long words there is no
         such guide, and the threshold serves some hundred merges.
         """
-        if self.tuning.theta is not None:
-            return self.tuning.theta
+        if self.tuning.least_count is not None:
+            return self.tuning.least_count
         if self.word_count == 0:
             return best_count // 500
         return min(self.word_count * 3 // 2, best_count, (1 << 63) - 1)
 
-    def _next_theta(self) -> int:
+    def _next_least_count(self) -> int:
         """Return a lower threshold: the last merge's count, extrapolated, with a margin.
 
         The counts of the merges so far are a line on log-log paper that steepens slowly.
         """
         n = self.n_learned
         if n < 30:
-            return self.theta // 8
+            return self.least_count // 8
         slope = math.log(self.counts[n // 3] / self.counts[n - 1]) / math.log(3)
         ahead = min(self.n_merges / n, 32)
         # At least half, for counts that drop steeply: each pass costs as much as many merges.
-        return min(int(self.counts[n - 1] * ahead ** -(slope + 0.3)), self.theta // 2)
+        return min(int(self.counts[n - 1] * ahead ** -(slope + 0.3)), self.least_count // 2)
 
     def _build_index(self) -> None:
-        """Count all adjacent pairs; number, post and heap those that stand theta times."""
+        """Count all adjacent pairs; number, post and heap those that occur least_count times."""
         counts = self._count_pairs()
         best_count = int(counts.entries[1::3].max()) * self.n_shards
-        theta = self._next_theta() if self.theta else self._first_theta(best_count)
-        self.theta = max(theta, self.rule.min_frequency)
+        least_count = (
+            self._next_least_count() if self.least_count else self._first_least_count(best_count)
+        )
+        self.least_count = max(least_count, self.rule.min_frequency)
         keys, totals, places, entries = self._kept_pairs(counts)
         starts = np.cumsum(places, axis=1) - places
         self._make_postings(places)
@@ -447,7 +260,7 @@ class Learner:
             self.n_learned,
             [self.tokens[byte] for byte in self.rule.byte_order or ()]
             + list(self.tokens[N_BYTES if self.rule.byte_order else 0 :]),
-            TIES[self.rule.ties],
+            self.rule.tie_number,
         )
         self.pairs.add(keys, totals, starts, places)
         counts.entries[2::3] = NOTHING
@@ -481,13 +294,13 @@ class Learner:
             capacity *= 4
 
     def _kept_pairs(self, counts: PairCounts) -> tuple[Int64, Int64, Int64, Int64]:
-        """Return the pairs that stand theta times.
+        """Return the pairs that occur least_count times.
 
         They are the keys, the counts, and by [shard, pair] the places and the entries, or NOTHING.
         """
         n = self.n_shards
-        # A pair that stands theta times in all shards stands theta / n times in one of them.
-        keys = counts.entries[::3][counts.entries[1::3] >= max(1, -(-self.theta // n))]
+        # A pair that occurs least_count times in all shards does so least_count / n times in one.
+        keys = counts.entries[::3][counts.entries[1::3] >= max(1, -(-self.least_count // n))]
         keys.sort()
         keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique imports numpy.ma, for 20 ms
         token_len = self.shards.token_len
@@ -496,14 +309,14 @@ class Learner:
         entries = _find_entries(counts, keys)
         weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
         totals = weight.sum(axis=0)
-        kept = totals >= self.theta
+        kept = totals >= self.least_count
         places = np.where(entries >= 0, counts.entries[entries + 2], 0)
         return keys[kept], totals[kept], places[:, kept], entries[:, kept]
 
     def _make_rows(self, places: Int64) -> None:
         """Make room for the rows and the events of any round; what is not used takes no memory.
 
-        A pair that a round makes stands in at most as many places as the pair that was merged, so
+        A pair that a round makes occurs in at most as many places as the pair that was merged, so
         none has more postings than the first ones. A merge adds at most two and takes a token away.
         """
         n = self.n_shards

@@ -4,45 +4,42 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import isqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.threads import exhaust, map_threads
-from bpetok.learning.slots import BLOCK_BITS, fill_slots, sort_rare
-
-if TYPE_CHECKING:
-    from bpetok.counting.words import Words
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
+from bpetok.learning.arrays import BLOCK_BITS, CountedWords, Int32, Int64
+from bpetok.learning.slots import fill_slots, sort_rare
 
 MAX_SHARD_SLOTS = (1 << 31) - 1
 
 
 class Packed(NamedTuple):
-    """Words as slots: see `_layout.Shards`."""
+    """Words as slots: see `arrays.Shards`."""
 
     symbols: Int32
     slot_start: Int64
     weights: Int64
 
 
-def pack(words: Words, ids: Int32, n_shards: int, in_order: bool) -> Packed:
+def pack(words: CountedWords, ids: Int32, n_shards: int, in_order: bool) -> Packed:
     """Lay words out in slots, in at least `n_shards` shards of about the same number of bytes.
 
-    Words of one count stand together, so that a slot says how much it weighs and a posting need not
-    say which word it is in; where `in_order`, words stand as they come, which takes more slots.
+    Words with one count are put together, so that a block of slots has one weight and a posting
+    need not say which word it is in. With `in_order` the words keep their order, which takes more
+    slots.
 
     Parameters
     ----------
-    words : Words
+    words : CountedWords
     ids : int32 array
         To be written instead of `words.ids`.
     """
     n_words = len(words.counts)
-    n_changes = n_words if in_order else min(n_words, isqrt(2 * words.total) + 1)
+    # With n different counts the words occur at least 1 + 2 + ... + n times.
+    most_changes = isqrt(2 * int(words.counts.sum())) + 1
+    n_changes = n_words if in_order else min(n_words, most_changes)
     most = len(ids) + n_words + (n_changes << BLOCK_BITS)
     n_shards = max(n_shards, 1 + most // MAX_SHARD_SLOTS)
     shares = np.arange(1, n_shards) * len(ids) // n_shards
@@ -76,7 +73,7 @@ def pack(words: Words, ids: Int32, n_shards: int, in_order: bool) -> Packed:
 
 
 def by_count(counts: Int64) -> Int64:
-    """Return an order of words in which those of one count stand together."""
+    """Return an order of the words in which those with one count come one after another."""
     order = np.empty(len(counts), np.int64)
     n_rare = sort_rare(counts, order)
     often = order[n_rare:]

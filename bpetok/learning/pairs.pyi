@@ -5,9 +5,6 @@ from numpy.typing import NDArray
 
 from bpetok.learning.arrays import Batch, Rows, Shards
 
-TIES: dict[str, int]
-FILTER_BITS: int
-
 class Pairs:
     n_learned: int
     n_visits: int
@@ -29,8 +26,8 @@ class Pairs:
         starts: NDArray[np.int64],
         sizes: NDArray[np.int64],
     ) -> None: ...
-    def select(self, theta: int, n_merges: int, most_postings: int) -> int: ...
-    def reduce(self, theta: int, longest: int) -> bool: ...
+    def select(self, least_count: int, n_merges: int, most_postings: int) -> int: ...
+    def reduce(self, least_count: int, longest: int) -> bool: ...
     def use_postings(
         self, postings: NDArray[np.int32], posting_start: NDArray[np.int64]
     ) -> None: ...

@@ -1,7 +1,7 @@
-"""The pairs while merges are learned: how often each stands, which comes next, where its postings are.
+"""The pairs while merges are learned: how often each occurs, which comes next, where its postings are.
 
 All of this is done by one thread, between the kernels of `kernels.py`, which visit the places of a
-round's merges. The rule and why rounds are exact stand in `merges.py`.
+round's merges. `rule.py` says what the rule is and why rounds are exact.
 """
 
 cimport cython
@@ -14,22 +14,20 @@ cdef extern from "simd.h":
     void* table_alloc(size_t size) noexcept nogil
     void table_free(void* memory, size_t size) noexcept nogil
 
+cdef extern from *:
+    enum:
+        FILTER "BPETOK_FILTER_BITS"  # arrays.FILTER_BITS, which setup.py passes
+
 cdef enum:
     NOTHING = -1
     FIRST_TABLE_BITS = 10
-    FILTER = 20  # 128 kB, which stays in the processor's cache
 
 cdef enum Ties:
-    # What comes first among pairs that stand equally often: the smallest ids, the earliest first
-    # place, the greatest bytes.
+    # What comes first among pairs that occur equally often: the smallest ids, the earliest first
+    # place, the greatest bytes. The numbers are those of `rule.Rule.tie_number`.
     BY_IDS = 0
     BY_PLACE = 1
     BY_BYTES = 2
-
-TIES = {"ids": BY_IDS, "place": BY_PLACE, "bytes": BY_BYTES}
-
-FILTER_BITS = FILTER
-"""``batch.filter`` has 2**FILTER_BITS bits."""
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
@@ -37,7 +35,7 @@ cdef struct Pair:
     uint64_t key    # left << 32 | right
     int64_t count
 
-cdef struct Run:
+cdef struct PostingRun:
     # The postings of a pair in a shard.
     int64_t start
     int64_t size
@@ -48,14 +46,15 @@ cdef struct Place:
     int64_t pair    # its number + 1, 0 if the place is empty
 
 cdef struct Candidate:
-    # Of the heap, which has the pairs that stand `level` times. A pair's count may have fallen since
-    # it was put there, never risen.
+    # Of the heap, which has the pairs that occur at least `level` times. A pair's count may have
+    # fallen since it was put there, but never risen.
     int64_t count
     uint64_t key
     int64_t pair
 
 cdef struct Free:
-    # Postings of a shard that new runs can take: a hole that a merged pair has left, the unused end.
+    # Where a shard's postings have room for new runs: in a hole that a merged pair has left, and
+    # after the last one.
     int64_t hole
     int64_t hole_end
     int64_t end
@@ -79,7 +78,7 @@ cdef inline uint64_t hash_key(uint64_t key) noexcept nogil:
 
 
 cdef inline uint64_t filter_bit(uint64_t key) noexcept nogil:
-    # As `_kernels.may_be_counted`: factors small enough for ids below 2**31 not to overflow.
+    # As `kernels.may_be_counted`: factors small enough for ids below 2**31 not to overflow.
     cdef uint64_t mixed = (
         <uint64_t>left_of(key) * 0x1F123BB5 + <uint64_t>right_of(key) * 0x2545F491
     )
@@ -88,26 +87,28 @@ cdef inline uint64_t filter_bit(uint64_t key) noexcept nogil:
 
 @cython.final
 cdef class Pairs:
-    """The pairs that are counted, in a hash table and a heap, and where their postings stand.
+    """The pairs that are counted, in a hash table and a heap, and where their postings are.
 
     Parameters
     ----------
     shards, batch, rows
-        Arrays that the kernels share: see `_layout.Shards`, `Batch` and `Rows`.
-    left, right : int32 arrays, counts : int64 array, shape (n_merges,)
-        What was learned; `select` adds to it.
-    ties : int
-        One of TIES.
+        Arrays that the kernels share: see `arrays.Shards`, `Batch` and `Rows`.
+    learned : tuple of an int32, an int32 and an int64 array, shape (n_merges,)
+        The left and the right ids and the counts of the merges; `select` adds to them.
+    n_learned : int
+        How many of the merges are there already.
     tokens : sequence of bytes
-        The tokens that there are at first.
+        The tokens that there were before those merges.
+    ties : int
+        `Rule.tie_number`.
     """
 
     cdef Pair* pairs
-    cdef Run* runs              # by [pair * n_shards + shard]
+    cdef PostingRun* runs              # by [pair * n_shards + shard]
     cdef Place* table
     cdef Candidate* heap
-    cdef int64_t* waiting       # pairs that stand less than `level` times
-    cdef int64_t* first_place   # BY_PLACE, by pair: where it first stands, or before that
+    cdef int64_t* waiting       # pairs that occur less than `level` times
+    cdef int64_t* first_place   # BY_PLACE, by pair: its first place, or an earlier one
     cdef Free* free_postings    # by shard
     cdef int32_t* left_round    # by id: the last round with a merge that has it on its left ...
     cdef int32_t* right_round   # ... on its right
@@ -209,10 +210,10 @@ cdef class Pairs:
         if grown == NULL:
             return -1
         self.pairs = <Pair*> grown
-        grown = realloc(self.runs, room * self.n_shards * sizeof(Run))
+        grown = realloc(self.runs, room * self.n_shards * sizeof(PostingRun))
         if grown == NULL:
             return -1
-        self.runs = <Run*> grown
+        self.runs = <PostingRun*> grown
         grown = realloc(self.heap, room * sizeof(Candidate))
         if grown == NULL:
             return -1
@@ -255,7 +256,7 @@ cdef class Pairs:
         if pair >> (self.table_bits - 1) and self.grow_table() < 0:
             return -1
         self.pairs[pair].key, self.pairs[pair].count = key, count
-        memset(&self.runs[pair * self.n_shards], 0, self.n_shards * sizeof(Run))
+        memset(&self.runs[pair * self.n_shards], 0, self.n_shards * sizeof(PostingRun))
         self.n_pairs += 1
         self.enter(pair)
         bit = filter_bit(key)
@@ -274,7 +275,7 @@ cdef class Pairs:
         return order if order else (n_a > n_b) - (n_a < n_b)
 
     cdef bint breaks_tie(self, const Candidate* a, const Candidate* b) noexcept nogil:
-        # Whether a comes before b, which stands as often.
+        # Whether a comes before b, which occurs as often.
         cdef int order
         if self.ties == BY_PLACE:
             return self.first_place[a.pair] < self.first_place[b.pair]
@@ -299,18 +300,18 @@ cdef class Pairs:
         else:
             self.rise(pair)
 
-    cdef bint refill(self, int64_t theta) noexcept nogil:
-        # Put those on the empty heap that stand at least 3/4 as often as the most frequent pair; the
+    cdef bint refill(self, int64_t least_count) noexcept nogil:
+        # Put those on the empty heap that occur at least 3/4 as often as the most frequent pair; the
         # heap remains so small that it stays in the processor's cache: select took twice as long
-        # with all pairs on it. False if no pair stands theta times.
+        # with all pairs on it. False if no pair occurs least_count times.
         cdef int64_t i, pair, n = self.n_waiting, most = 0
         for i in range(n):
             most = max(most, self.pairs[self.waiting[i]].count)
-        self.level = max(theta, most - most // 4)
+        self.level = max(least_count, most - most // 4)
         self.n_waiting = 0
         for i in range(n):
             pair = self.waiting[i]
-            if self.pairs[pair].count >= theta:
+            if self.pairs[pair].count >= least_count:
                 self.push(pair)
         return self.n_heap > 0
 
@@ -351,13 +352,13 @@ cdef class Pairs:
             self.sink(self.heap[self.n_heap])
 
     cdef int64_t find_first_place(self, int64_t pair) noexcept nogil:
-        # The slot where a pair first stands, all shards taken as one; stale postings before it are
-        # dropped. Requires: all its places are posted, and it stands somewhere.
+        # The slot of a pair's first place, all shards taken as one; stale postings before it are
+        # dropped. Requires: all its places are posted, and it has one.
         cdef int32_t left = left_of(self.pairs[pair].key)
         cdef int32_t right = right_of(self.pairs[pair].key)
         cdef int64_t place
         cdef int s
-        cdef Run* run
+        cdef PostingRun* run
         for s in range(self.n_shards):
             run = &self.runs[pair * self.n_shards + s]
             while run.size > 0:
@@ -372,7 +373,8 @@ cdef class Pairs:
         return NOTHING
 
     cdef bint is_settled(self, Candidate* top) noexcept nogil:
-        # Whether the first candidate stands as it says. If not, it is put where it belongs.
+        # Whether the first candidate's count and place are still right. If not, it is put where it
+        # belongs now.
         cdef int64_t pair = top.pair, count = self.pairs[top.pair].count, place
         if count < self.level:
             self.pop()
@@ -392,13 +394,13 @@ cdef class Pairs:
 
     # ---- a round ---------------------------------------------------------------------------------
 
-    def select(self, int64_t theta, Py_ssize_t n_merges, int64_t most_postings):
+    def select(self, int64_t least_count, Py_ssize_t n_merges, int64_t most_postings):
         """Take the next merges that can be applied in one round off the heap.
 
         Parameters
         ----------
-        theta : int
-            Pairs that stand less often are not merged.
+        least_count : int
+            Pairs that occur less often are not merged.
         n_merges : int
             As many are wanted in all.
         most_postings : int
@@ -407,14 +409,14 @@ cdef class Pairs:
         Returns
         -------
         int
-            How many merges the batch now has; 0 if no pair stands theta times.
+            How many merges the batch now has; 0 if no pair occurs least_count times.
         """
         cdef Py_ssize_t n = 0, most = min(self.yields_to.shape[0], n_merges - self.n_learned)
         cdef int failure = 0
         with nogil:
             self.n_rounds += 1
             self.n_visits = 0
-            while n < most and (self.n_heap > 0 or self.refill(theta)):
+            while n < most and (self.n_heap > 0 or self.refill(least_count)):
                 if self.is_settled(&self.heap[0]):
                     if n and not self.can_join(self.heap[0].pair, most_postings):
                         break
@@ -454,7 +456,7 @@ cdef class Pairs:
         cdef int32_t right = right_of(self.pairs[pair].key)
         cdef Py_ssize_t i = self.n_learned + m
         cdef int s
-        cdef Run run
+        cdef PostingRun run
         self.pop()
         self.pairs[pair].count = 0
         self.chosen[m] = pair
@@ -469,11 +471,12 @@ cdef class Pairs:
             self.batch_start[m * self.n_shards + s] = run.start
             self.batch_end[m * self.n_shards + s] = run.start + run.size
 
-    def reduce(self, int64_t theta, int64_t longest):
+    def reduce(self, int64_t least_count, int64_t longest):
         """Sum the rows that the kernels have left for this round, and end it.
 
-        Old pairs lose what stands no more; new ones that stand theta times and make no token of
-        more than `longest` bytes are added, with room for their postings: the rows then say where.
+        Old pairs lose the places that they no longer have; new ones that occur least_count times
+        and make no token of more than `longest` bytes are added, with room for their postings: the
+        rows then say where.
 
         Returns
         -------
@@ -491,7 +494,7 @@ cdef class Pairs:
                 self.pairs[self.chosen[m]].count = self.yields_to[m]
                 self.push(self.chosen[m])
             for m in range(n):
-                failure = self.reduce_merge(m, theta, longest)
+                failure = self.reduce_merge(m, least_count, longest)
                 if failure < 0:
                     break
             for pair in range(first, self.n_pairs):
@@ -502,13 +505,13 @@ cdef class Pairs:
         return True
 
     cdef inline uint64_t old_key(self, Py_ssize_t m, int64_t key) noexcept nogil:
-        # The pair that stood where a row's places are.
+        # The pair that was at a row's places.
         if key < self.vocab_size:
             return key_of(key, self.batch_left[m])
         return key_of(self.batch_right[m], key - self.vocab_size)
 
     cdef inline uint64_t new_key(self, Py_ssize_t m, int64_t key) noexcept nogil:
-        # The pair that stands there now.
+        # The pair that is there now.
         cdef int64_t merged = self.first_id + self.n_learned + m
         if key < self.vocab_size:
             return key_of(key, merged)
@@ -517,7 +520,7 @@ cdef class Pairs:
     cdef inline int64_t first_row(self, int s, Py_ssize_t m) noexcept nogil:
         return self.row_start[s] + self.merge_rows[s * (self.yields_to.shape[0] + 1) + m]
 
-    cdef int reduce_merge(self, Py_ssize_t m, int64_t theta, int64_t longest) noexcept nogil:
+    cdef int reduce_merge(self, Py_ssize_t m, int64_t least_count, int64_t longest) noexcept nogil:
         # Sum the rows of merge m over the shards, then handle each key where its first row is.
         # Returns -1 without memory.
         cdef int64_t r, key, pair
@@ -532,7 +535,7 @@ cdef class Pairs:
             for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
                 if self.total[key] > 0:
-                    pair = self.replace_pair(m, key, theta, longest)
+                    pair = self.replace_pair(m, key, least_count, longest)
                     if pair < NOTHING:
                         return -1
                     self.pair_of[key] = pair
@@ -546,7 +549,7 @@ cdef class Pairs:
         return 0
 
     cdef inline int64_t replace_pair(
-        self, Py_ssize_t m, int64_t key, int64_t theta, int64_t longest
+        self, Py_ssize_t m, int64_t key, int64_t least_count, int64_t longest
     ) noexcept nogil:
         # Take from the old pair, and add the new one if it is worth it: return its number, NOTHING
         # if it is not, less without memory.
@@ -555,20 +558,20 @@ cdef class Pairs:
         cdef int64_t pair = self.find_place(self.old_key(m, key)).pair
         if pair:
             self.pairs[pair - 1].count -= self.total[key]
-        if self.total[key] < theta:
+        if self.total[key] < least_count:
             return NOTHING
         if <int64_t>self.token_len[neighbour] + self.token_len[merged] > longest:
             return NOTHING
         pair = self.add_pair(self.new_key(m, key), self.total[key])
         return pair if pair >= 0 else NOTHING - 1
 
-    cdef inline void free_run(self, int s, const Run* run) noexcept nogil:
-        # Let a merged pair's postings be overwritten, if no larger hole is there.
+    cdef inline void free_run(self, int s, const PostingRun* run) noexcept nogil:
+        # Let a merged pair's postings be overwritten, unless there is a larger hole already.
         cdef Free* free_postings = &self.free_postings[s]
         if run.size > free_postings.hole_end - free_postings.hole:
             free_postings.hole, free_postings.hole_end = run.start, run.start + run.size
 
-    cdef inline int64_t take_run(self, int s, int64_t n, Run* run) noexcept nogil:
+    cdef inline int64_t take_run(self, int s, int64_t n, PostingRun* run) noexcept nogil:
         # Let n postings begin where there is room; return where.
         cdef Free* free_postings = &self.free_postings[s]
         if n <= free_postings.hole_end - free_postings.hole:
@@ -580,7 +583,7 @@ cdef class Pairs:
         run.size = n
         return run.start
 
-    # ---- what others put in ----------------------------------------------------------------------
+    # ---- what the learner adds -------------------------------------------------------------------
 
     def add(
         self, const int64_t[::1] keys not None, const int64_t[::1] counts not None,
@@ -604,7 +607,7 @@ cdef class Pairs:
             if pair < 0:
                 raise MemoryError
             for s in range(self.n_shards):
-                self.runs[pair * self.n_shards + s] = Run(starts[s, i], sizes[s, i])
+                self.runs[pair * self.n_shards + s] = PostingRun(starts[s, i], sizes[s, i])
                 self.free_postings[s].end += sizes[s, i]
             self.push(pair)
 
@@ -642,7 +645,7 @@ cdef class Pairs:
         return 0
 
     cdef int spell(self, Py_ssize_t token, int32_t left, int32_t right) noexcept nogil:
-        # Write a token behind those before it. Returns -1 without memory.
+        # Write a token after those before it. Returns -1 without memory.
         cdef int64_t n_left = self.text_start[left + 1] - self.text_start[left]
         cdef int64_t n_right = self.text_start[right + 1] - self.text_start[right]
         cdef int64_t at = self.text_start[token], end = at + n_left + n_right

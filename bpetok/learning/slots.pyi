@@ -1,8 +1,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BITS: int
-
 def sort_rare(counts: NDArray[np.int64], order: NDArray[np.int64]) -> int: ...
 def fill_slots(
     ids: NDArray[np.int32],

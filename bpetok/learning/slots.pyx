@@ -8,12 +8,13 @@ from libc.string cimport memcpy
 cdef extern from "simd.h":
     void prefetch(const void* address) noexcept nogil
 
+cdef extern from *:
+    enum:
+        BITS "BPETOK_BLOCK_BITS"  # arrays.BLOCK_BITS, which setup.py passes
+
 cdef enum:
     NOTHING = -1
-    BITS = 5
     AHEAD = 8
-
-BLOCK_BITS = BITS
 
 
 def sort_rare(const int64_t[::1] counts not None, int64_t[::1] order not None):
@@ -31,7 +32,7 @@ def sort_rare(const int64_t[::1] counts not None, int64_t[::1] order not None):
     Returns
     -------
     int
-        How many words, at most 65,535 times each, are sorted; the others stand behind them.
+        How many words are sorted: those that occur at most 65,535 times. The others come after them.
     """
     cdef Py_ssize_t i, n_rare = 0, n = counts.shape[0]
     cdef int64_t* start = <int64_t*> calloc(65536, sizeof(int64_t))
@@ -66,7 +67,7 @@ def fill_slots(
     const int64_t[::1] counts not None, const int64_t[::1] order not None,
     int32_t[::1] symbols not None, int64_t[::1] weights not None,
 ):
-    """Write words one after another, with a -1 before the first and behind each.
+    """Write words one after another, with a -1 before the first and after each.
 
     Where the count changes, slots are left empty up to the next block of 2**BLOCK_BITS, so that all
     words of a block have one count.
@@ -80,15 +81,15 @@ def fill_slots(
     order : int64 array
         The words to write, in this order.
     symbols : int32 array
-        Filled. A slot for each id, for each word, one more, and a block less one for each change of
-        the count are enough.
+        Filled. With n ids, w words and c changes of the count from one word to the next, so many
+        slots are enough: n + w + 1 + c * (2**BLOCK_BITS - 1).
     weights : int64 array
         Filled with the count of the words in each block.
 
     Returns
     -------
     int
-        How many slots are used. Those behind are -1.
+        How many slots are used. Those after them are -1.
     """
     cdef Py_ssize_t i, word, n, at = 1, last = order.shape[0] - 1
     cdef int64_t count = counts[order[0]] if order.shape[0] else 0

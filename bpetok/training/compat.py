@@ -14,7 +14,7 @@ from bpetok.base.checks import check_integer, check_min_frequency, check_unmatch
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.byte_level import CHARACTERS, to_text
-from bpetok.learning.learner import Rule
+from bpetok.learning.rule import Rule, Ties
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.special import SpecialTokens
 
@@ -42,8 +42,8 @@ class Trainer:
     """Each line of a text file is a text."""
     takes_groups: bool = False
     """Of a pattern with groups it takes the groups for the words."""
-    ties: Literal["ids", "place", "bytes"] = "ids"
-    """Which of two pairs with equal counts is merged first: see `Rule`."""
+    ties: Ties = "ids"
+    """Which of two pairs with equal counts is merged first."""
     byte_order: tuple[int, ...] | None = None
     """The bytes by their ids; None: a byte is its id."""
     special_first: bool = False
@@ -139,7 +139,8 @@ def check_counting(trainer: Trainer, options: CountOptions, unmatched: str | Non
     cutting = options.cutting._replace(by_line=trainer.by_line)
     if trainer.special_is_text:
         cutting = cutting._replace(special_tokens=SpecialTokens([]))
-    return options._replace(cutting=cutting, unmatched=wanted, in_order=trainer.ties == "place")
+    in_order = Rule(ties=trainer.ties).keeps_word_order
+    return options._replace(cutting=cutting, unmatched=wanted, in_order=in_order)
 
 
 def check_rule(trainer: Trainer, min_frequency: int, max_token_length: int | None) -> Rule:

@@ -8,7 +8,7 @@ from bpetok.counting.arrays import Int32
 from bpetok.counting.words import Words
 from bpetok.encoding.encoder import Encoder
 from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.learning.learner import Start
+from bpetok.learning.rule import Start
 
 
 def start_after(words: Words, pairs: Int32) -> Start:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bpetok.base.importing import whole
 from bpetok.base.progress import OnProgress
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
 from bpetok.encoding.facts import TrainingFacts
 from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.learning.learner import Learner, Merges, load_kernels, load_parallel_kernels
+from bpetok.learning.learner import Learner
+from bpetok.learning.loading import load_parallel_kernels
+from bpetok.learning.rule import Merges
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import LONGEST
@@ -63,38 +67,47 @@ class Layout(NamedTuple):
 
 def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
     """Train a tokenizer on the words that `count` returns."""
-    words, seconds = count_while_loading(count, run)
+    begin = perf_counter()
+    with loading_kernels() if run.is_large and run.plan.counting.n_threads > 1 else nullcontext():
+        words = count()
+        counted = perf_counter()
     run.null_texts.warn(stacklevel=4)
     words = leave_out_rare(words, run)
-    facts = facts_of(words, run.plan, seconds)
+    facts = facts_of(words, run.plan)
     layout = lay_out(words, run)
     del words  # which take memory while merges are learned
-    begin = perf_counter()
+    layout.learner.load()
+    loaded = perf_counter()
     merges = learn(layout, run)
     facts = facts._replace(
         n_tokens=layout.learner.count_tokens(),
-        seconds={**facts.seconds, "learn": perf_counter() - begin},
+        seconds={
+            "count": counted - begin,
+            "load": loaded - counted,
+            "learn": perf_counter() - loaded,
+        },
     )
     return build(merges, facts, run.plan)
 
 
-def count_while_loading(count: Callable[[], Words], run: Run) -> tuple[Words, dict[str, float]]:
-    """Count words while the kernels load, since counting leaves Python to others.
+@contextmanager
+def loading_kernels() -> Iterator[None]:
+    """Load the kernels for several threads while words are counted, which leaves Python to others.
 
-    Not in the caller's thread, where Ctrl-C would leave Numba half imported for good.
-
-    Returns the words and the seconds of counting, and of waiting for the single-thread kernels
-    after that. The parallel kernels are waited for where they are first called.
+    The thread is waited for, also where counting fails: none may be at work when Python ends.
     """
-    begin = perf_counter()
-    if run.is_large and run.plan.counting.n_threads > 1:
-        threading.Thread(target=load_parallel_kernels, daemon=True).start()
-    loading = threading.Thread(target=load_kernels, daemon=True)
-    loading.start()
-    words = count()
-    counted = perf_counter()
-    loading.join()
-    return words, {"count": counted - begin, "load": perf_counter() - counted}
+
+    def load() -> None:
+        with suppress(Exception):  # raised again, for the caller, when the kernels are needed
+            load_parallel_kernels()
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        yield
+    finally:
+        with whole():
+            thread.join()
 
 
 def leave_out_rare(words: Words, run: Run) -> Words:
@@ -104,7 +117,7 @@ def leave_out_rare(words: Words, run: Run) -> Words:
     return words
 
 
-def facts_of(words: Words, plan: Plan, seconds: dict[str, float]) -> TrainingFacts:
+def facts_of(words: Words, plan: Plan) -> TrainingFacts:
     """Return what is known of a training before any merge."""
     if len(words) == 0:
         raise ValueError("the corpus must have at least one word, but there is no text in it")
@@ -116,7 +129,7 @@ def facts_of(words: Words, plan: Plan, seconds: dict[str, float]) -> TrainingFac
         n_tokens=n_bytes,  # bytes are the first tokens
         min_frequency=plan.rule.min_frequency,
         version=__version__,
-        seconds=seconds,
+        seconds={},
     )
 
 

@@ -15,7 +15,7 @@ from bpetok.base.checks import (
 )
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
-from bpetok.learning.learner import Merges, Rule
+from bpetok.learning.rule import Merges, Rule
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from bpetok.base.checks import check_integer, encode_utf8
 from bpetok.counting.words import Words
-from bpetok.learning.learner import Learner, Tuning
+from bpetok.learning.learner import Learner
 from bpetok.learning.packing import pack
+from bpetok.learning.rule import Tuning
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.pretokenize import pretokenize
 from bpetok.showing.lesson import Lesson

@@ -20,7 +20,7 @@ from bpetok.counting import checkpoint
 from bpetok.counting.memory import CountLimits
 from bpetok.counting.spill import Spill
 from bpetok.learning import learner
-from bpetok.learning.learner import Tuning
+from bpetok.learning.rule import Tuning
 from bpetok.sources import corpus as sources_corpus
 
 SPECIAL = ["<|end|>"]

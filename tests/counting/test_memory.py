@@ -149,7 +149,7 @@ def test_the_bound_is_kept_while_learning(
     rows = [Path(path).read_text("utf-8", "replace") for path in demo_files()]
     pq.write_table(pa.table({"text": rows}), tmp_path / "a.parquet")
     code = """
-import bpetok.counting.count, bpetok.training.train, bpetok.learning.machine_code
+import bpetok.counting.count, bpetok.training.train, bpetok.learning.learner
 import pyarrow.parquet, sys
 def peak(name):
     return int(dict(line.split(":") for line in open("/proc/self/status"))[name].split()[0]) * 1024

@@ -8,7 +8,8 @@ import pytest
 
 import bpetok
 from bpetok import Tokenizer, TrainingFacts, Words
-from bpetok.learning.learner import Learner, Rule, Tuning, load_kernels
+from bpetok.learning.learner import Learner
+from bpetok.learning.rule import Rule, Tuning
 
 TEXTS = ["aaaa aaaaa the cat sat on the mat", "  the   end<end>\n\n\n" * 3]
 
@@ -31,7 +32,6 @@ def test_the_facts_are_those_of_the_text() -> None:
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_tokens_are_counted_in_all_shards(n_threads: int) -> None:
     """However the words are shared out."""
-    load_kernels()
     words = bpetok.count_words_from_iterator(TEXTS)
     learner = Learner(words, 12, Rule(), n_threads, Tuning(parallel_slots=1))
     assert learner.n_shards == n_threads

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import reference
 from bpetok import Words
-from bpetok.learning.learner import Learner, Rule, Tuning, learn_merges
+from bpetok.learning.learner import Learner, learn_merges
 from bpetok.learning.packing import by_count, pack
+from bpetok.learning.rule import Rule, Tuning
 
 # Few letters force ties and overlaps; multi-byte text has its own structure.
 WORDS = st.dictionaries(
@@ -36,7 +37,7 @@ TUNINGS = st.builds(
     batch_postings=st.sampled_from([1, 10, 1 << 20]),
     pause_rounds=st.sampled_from([1, 3]),
     room=st.sampled_from([0, 100]),
-    theta=st.sampled_from([None, 1, 2, 10, 1000]),
+    least_count=st.sampled_from([None, 1, 2, 10, 1000]),
 )
 
 
@@ -75,7 +76,7 @@ def check(
 @settings(max_examples=300)
 @given(WORDS, st.sampled_from([1, 5, 60]), RULES, st.integers(1, 3), TUNINGS)
 @example({b"aaaa": 1, b"aaaaa": 1, b"aaa": 2}, 60, Rule(), 2, Tuning(0, 0, room=0))
-@example({b"abab": 1, b"baba": 1, b"abcabc": 1}, 60, Rule(), 3, Tuning(0, 0, room=0, theta=3))
+@example({b"abab": 1, b"baba": 1, b"abcabc": 1}, 60, Rule(), 3, Tuning(0, 0, room=0, least_count=3))
 def test_merges_equal_the_naive_ones(
     counts: dict[bytes, int], n_merges: int, rule: Rule, n_threads: int, tuning: Tuning
 ) -> None:
@@ -85,7 +86,7 @@ def test_merges_equal_the_naive_ones(
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("theta", "rule"),
+    ("least_count", "rule"),
     [
         (None, Rule()),
         (1, Rule(max_token_length=6)),
@@ -94,7 +95,7 @@ def test_merges_equal_the_naive_ones(
     ],
 )
 def test_thousands_of_merges_equal_the_naive_ones(
-    n_threads: int, theta: int | None, rule: Rule
+    n_threads: int, least_count: int | None, rule: Rule
 ) -> None:
     """A corpus with a word distribution like that of text, merged until nothing is left."""
     rng = random.Random(7)
@@ -105,7 +106,11 @@ def test_thousands_of_merges_equal_the_naive_ones(
         for rank in range(700)
     }
     check(
-        counts, 1500, rule, n_threads, Tuning(parallel_slots=0, parallel_postings=50, theta=theta)
+        counts,
+        1500,
+        rule,
+        n_threads,
+        Tuning(parallel_slots=0, parallel_postings=50, least_count=least_count),
     )
 
 
@@ -174,7 +179,7 @@ def test_counts_that_drop_steeply_take_few_passes(monkeypatch: pytest.MonkeyPatc
     build = learner._build_index
 
     def counted() -> None:
-        passes.append(learner.theta)
+        passes.append(learner.least_count)
         build()
 
     monkeypatch.setattr(learner, "_build_index", counted)
@@ -192,7 +197,8 @@ def test_kernels_are_compiled_for_one_set_of_types(
     code = """
 from bpetok import Words
 from bpetok.learning import kernels
-from bpetok.learning.learner import Learner, Rule, Tuning
+from bpetok.learning.learner import Learner
+from bpetok.learning.rule import Rule, Tuning
 words = Words.from_counts({b"abcdabcd": 2, b"abc": 1})
 tuning = Tuning(parallel_slots=0, parallel_postings=0)
 for n_threads in (1, 2):

@@ -1,126 +1,118 @@
-"""Compiled kernels are kept, and run without Numba."""
+"""The kernels are compiled with the package: learning on one thread needs nothing of Numba."""
 
 import ctypes
+import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bpetok.learning import compile, machine_code
-from bpetok.learning.machine_call import Entry
-from bpetok.learning.machine_code import Kernels, kernels
+import bpetok
+from bpetok import Words
+from bpetok.learning import kernels, sources
+from bpetok.learning.learner import Learner
+from bpetok.learning.loading import KERNELS, Kernels
+from bpetok.learning.machine_code import SOURCES_DIGEST, Kernel
+from bpetok.learning.pairs import Pairs
 
+ROOT = Path(__file__).parents[2]
 CODE = """
-import bpetok, sys
-print(bpetok.train_from_iterator(["abab ab"], vocab_size=258).merges, "numba" in sys.modules)
+import sys
+import bpetok
+print(bpetok.train_from_iterator(["abab ab"], vocab_size=258).merges)
+print(sorted({"numba", "llvmlite"} & set(sys.modules)))
 """
 MERGES = "[(b'a', b'b'), (b' ', b'ab')]"
 
 
-def train(environment: dict[str, str], folder: Path | str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", CODE],
-        env={**environment, "NUMBA_CACHE_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
+def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", CODE]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_training_needs_neither_numba_nor_a_folder(environment: dict[str, str]) -> None:
+    """Nothing is compiled, and nothing is looked for where such things are kept."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    done = run(environment | {"NUMBA_CACHE_DIR": "/dev/null/none"})
+    assert done.stdout == f"{MERGES}\n[]\n", done.stderr
+
+
+def test_the_kernels_are_those_of_the_sources() -> None:
+    """Each has the name that it has there."""
+    assert sources.digest() == SOURCES_DIGEST
+    assert all(isinstance(kernel, Kernel) for kernel in KERNELS)
+    assert Kernels._fields == ("index_pairs_shard", "apply_shard")
+
+
+def test_a_build_that_is_older_than_its_sources_is_refused(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Its merges would be those of the old ones. Without sources there is nothing to compare."""
+    package = tmp_path / "bpetok"
+    shutil.copytree(Path(bpetok.__file__).parent, package)
+    environment["PYTHONPATH"] = str(tmp_path)
+    source = package / "learning" / "kernels.py"
+    source.write_text(source.read_text() + "\n")
+    done = run(environment)
+    assert done.returncode == 1
+    assert "ImportError: the compiled kernels of bpetok are older or newer" in done.stderr
+    assert f"{package / 'learning'} (kernels.py, arrays.py, signatures.py)" in done.stderr
+    assert "python setup.py build_ext --inplace --force" in done.stderr
+    source.unlink()
+    assert run(environment).stdout.startswith(MERGES)
+
+
+@pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="needs the sources")
+def test_what_builds_the_kernels_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any change of theirs, as a change of a .pyx builds its module."""
+    pytest.importorskip("Cython")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    spec = importlib.util.spec_from_file_location("setup_of_bpetok", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    for name in ("machine_code", "pairs", "slots"):
+        depends = build.extension(Path(f"bpetok/learning/{name}.pyx")).depends
+        assert {f"bpetok/learning/{path.name}" for path in sources.SOURCES} <= set(depends)
+
+
+IDS = st.one_of(st.integers(0, (1 << 31) - 1), st.integers(0, 300), st.just((1 << 31) - 1))
+
+
+@given(IDS, IDS, st.integers(0, (1 << 20) - 1))
+def test_both_hashes_of_a_pair_are_one(left: int, right: int, other: int) -> None:
+    """`Pairs` sets the bit of a pair in the filter, and the kernel asks for the same one."""
+    words = Words.from_counts({b"ab": 1})
+    learner = Learner(words, 1)
+    learner._build_index()
+    batch = learner.batch
+    pairs = Pairs(
+        learner.shards,
+        batch,
+        learner.rows,
+        (learner.left, learner.right, learner.counts),
+        0,
+        [bytes([byte]) for byte in range(256)],
+        0,
     )
-    return done.stdout.strip()
-
-
-def test_what_was_compiled_runs_without_numba(tmp_path: Path, environment: dict[str, str]) -> None:
-    """In the first process Numba compiles, in the second one nothing of it is imported."""
-    folder = tmp_path / "made" / "here"
-    assert train(environment, folder) == f"{MERGES} True"
-    assert train(environment, folder) == f"{MERGES} False"
-    assert len(list(folder.glob("*.o"))) == 1
-
-
-def test_where_nothing_can_be_kept(tmp_path: Path, environment: dict[str, str]) -> None:
-    """The kernels are compiled for the process alone."""
-    (tmp_path / "file").touch()
-    assert train(environment, tmp_path / "file" / "folder") == f"{MERGES} True"
-
-
-@pytest.mark.parametrize("setting", [{"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_OPT": "0"}])
-def test_code_that_calls_numba_is_not_kept(
-    tmp_path: Path, environment: dict[str, str], setting: dict[str, str]
-) -> None:
-    """Nothing of it would be found by a process without Numba."""
-    assert train({**environment, **setting}, tmp_path) == f"{MERGES} True"
-    assert train(environment, tmp_path) == f"{MERGES} True"
-    assert train(environment, tmp_path) == f"{MERGES} False"
-
-
-@pytest.fixture
-def code(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """The machine code, as it was kept for these tests; compiling gives it again, at once."""
-    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
-    kernels()
-    code = machine_code._kept(machine_code._paths())
-    assert code is not None
-    return code
-
-
-@pytest.mark.parametrize("damage", [b"", b"half", None])
-def test_a_damaged_file_is_not_used(
-    code: bytes, damage: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """But written anew: LLVM ends the process where what it links is no whole object file."""
-    n_compiled = 0
-
-    def compiled(*_: object) -> tuple[bytes, bool]:
-        nonlocal n_compiled
-        n_compiled += 1
-        return code, True
-
-    monkeypatch.setattr(compile, "compile_kernels", compiled)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    (path,) = machine_code._paths()
-    kernels.__wrapped__()
-    whole = path.read_bytes()
-    assert n_compiled == 1
-    path.write_bytes(whole[:-1] if damage is None else damage)
-    kernels.__wrapped__()
-    assert n_compiled == 2
-    kernels.__wrapped__()
-    assert n_compiled == 2
-    assert path.read_bytes() == whole
-
-
-def test_what_the_code_depends_on_is_in_the_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The processor, the compiler and the sources."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    names = {*machine_code._paths()}
-    with monkeypatch.context() as patch:
-        patch.setattr("bpetok.learning.machine_code.llvm.get_host_cpu_name", lambda: "another")
-        names.update(machine_code._paths())
-    with monkeypatch.context() as patch:
-        patch.setattr(machine_code, "_cpu_features", lambda: "+another")
-        names.update(machine_code._paths())
-    with monkeypatch.context() as patch:
-        patch.setattr("bpetok.learning.machine_code.llvmlite.__version__", "another")
-        names.update(machine_code._paths())
-    with monkeypatch.context() as patch:
-        patch.setattr(machine_code, "SOURCES", ("kernels.py",))
-        names.update(machine_code._paths())
-    assert len(names) == 5
-    monkeypatch.setattr(machine_code, "SOURCES", ("absent.py",))
-    assert machine_code._paths() == []
-
-
-def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the sources, else in the user's cache; none where there is no home."""
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    here = Path(machine_code.__file__).parent / "__pycache__"
-    assert [path.parent for path in machine_code._paths()] == [here, tmp_path / "bpetok"]
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert [path.parent for path in machine_code._paths()] == [here]
+    none = np.zeros((1, 1), np.int64)
+    pairs.add(np.array([left << 32 | right], np.int64), np.ones(1, np.int64), none, none)
+    (bit,) = np.flatnonzero(np.unpackbits(batch.filter.view(np.uint8), bitorder="little"))
+    kernel: Any = kernels.may_be_counted  # what Numba makes of it; here its Python runs
+    assert kernel.py_func(batch.filter, np.int64(left), np.int64(right))
+    batch.filter[bit >> 6] = 0
+    batch.filter[other >> 6] |= np.uint64(1 << (other & 63))
+    found = kernel.py_func(batch.filter, np.int64(left), np.int64(right))
+    assert found == (bit == other)
 
 
 def test_arguments_as_a_kernel_finds_them() -> None:
@@ -131,29 +123,23 @@ def test_arguments_as_a_kernel_finds_them() -> None:
     address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
     arrays = np.zeros(3, np.int32), np.zeros(0, np.int64)
-    Entry(address, function)(-5, np.int64(7), True, arrays)
+    Kernel(address)(-5, np.int64(7), True, arrays)
     places = [array.ctypes.data for array in arrays]
     assert found == [[-5, 7, 1, places[0], 3, places[1], 0]]
 
 
 def test_arguments_that_a_kernel_can_t_take() -> None:
     """They are refused before it is called."""
-    entry = Entry(0, None)
+    kernel = Kernel(0)
     constant = np.zeros(4)
     constant.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        entry((constant,))
+        kernel((constant,))
     with pytest.raises(ValueError, match="at most 128"):
-        entry(*range(129))
+        kernel(*range(129))
     with pytest.raises((ValueError, BufferError), match="contiguous"):
-        entry((np.zeros((4, 4))[:, 0],))
+        kernel((np.zeros((4, 4))[:, 0],))
     with pytest.raises(OverflowError):
-        entry(1 << 63)
+        kernel(1 << 63)
     with pytest.raises(TypeError, match="float"):
-        entry(1.0)
-
-
-def test_all_kernels_have_entries() -> None:
-    """They are called as the functions of the same names."""
-    assert all(isinstance(entry, Entry) for entry in kernels())
-    assert Kernels._fields == ("index_pairs_shard", "apply_shard")
+        kernel(1.0)

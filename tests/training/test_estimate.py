@@ -86,10 +86,8 @@ def test_the_memory_of_learning_is_enough(
     path = write(tmp_path, "a.txt", texts)
     code = """
 import bpetok, sys
-from bpetok.learning.learner import load_kernels
 def memory(name):
     return int(dict(line.split(":") for line in open("/proc/self/status"))[name].split()[0]) * 1024
-load_kernels()
 words = bpetok.count_words(sys.argv[1])
 bpetok.train_from_words({b"abab ab": 1}, vocab_size=258)
 idle = memory("VmRSS")

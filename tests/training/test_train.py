@@ -18,6 +18,7 @@ from bpetok import Words
 from bpetok.base.demo import demo_files
 from bpetok.patterns.builtin import GPT2
 from bpetok.training import pipeline, train
+from processes import run_python
 
 TEXTS = [
     "low lower lowest newer wider, it's the newest of the lowest. " * 3,
@@ -177,156 +178,10 @@ def test_python_threads_may_train_at_once() -> None:
     assert results == [expected] * 4
 
 
-def run_python(code: str, timeout: float = 100, **environment: str) -> str:
-    """Run a program in a process of its own and return what it prints."""
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-PARALLEL = """
-    from bpetok import Words
-    from bpetok.learning.learner import Tuning, learn_merges
-    words = Words.from_counts({b"low lower": 4, b"lowest": 3, b"newer newest": 2, b"wider": 9})
-    tuning = Tuning(parallel_slots=0, parallel_postings=0)
-    def learn():
-        return learn_merges(words, 12, n_threads=2, tuning=tuning).pairs.tolist()
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_learns_too() -> None:
-    """Numba's threads do not survive a fork; the child learns the same without them."""
-    run_python(
-        PARALLEL
-        + """
-    import os, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
-    expected = learn()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if learn() == expected else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    """
-    )
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_fork_waits_while_kernels_are_compiled(tmp_path: Path) -> None:
-    """Else the child inherits the compiler's lock, held by a thread that it does not have."""
-    run_python(
-        """
-    import os, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
-    from bpetok import train_from_iterator  # here: a fork while a module is imported may hang
-    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
-    thread = threading.Thread(target=train)
-    thread.start()
-    while "numba" not in sys.modules: time.sleep(0.01)
-    time.sleep(0.3)  # it is still being imported, or compiles kernels
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    thread.join()
-    """,
-        NUMBA_CACHE_DIR=str(tmp_path),
-    )
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_fork_waits_while_kernels_are_loaded() -> None:
-    """Else the child waits for ever for a thread that it does not have to end an import."""
-    run_python(
-        """
-    import os, signal, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
-    from bpetok import train_from_iterator
-    class Slow:
-        def find_spec(self, name, *_):
-            if name == "bpetok.learning.machine_code":
-                importing.set()
-                time.sleep(0.3)
-    sys.meta_path.insert(0, Slow())
-    importing = threading.Event()
-    train = lambda: train_from_iterator(["abab ab"], vocab_size=258, n_threads=1).merges
-    thread = threading.Thread(target=train)
-    thread.start()
-    importing.wait()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        os._exit(0 if train() == [(b"a", b"b"), (b" ", b"ab")] else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    thread.join()
-    """
-    )
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
-@pytest.mark.parametrize("delay", [0.1, 0.8])
-def test_ctrl_c_while_kernels_are_compiled(delay: float, tmp_path: Path) -> None:
-    """The next training waits for what goes on, and is as it would have been."""
-    out = run_python(
-        f"""
-    import os, signal, threading, bpetok
-    train = lambda: bpetok.train_from_words({{b"abab": 2, b"b": 1}}, vocab_size=257).merges
-    threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT)).start()
-    try:
-        print(train())
-    except KeyboardInterrupt:
-        print("stopped", train())
-    """,
-        NUMBA_CACHE_DIR=str(tmp_path),
-    )
-    assert out == "stopped [(b'a', b'b')]\n"
-
-
-@pytest.mark.parametrize("layer", ["workqueue", "omp"])
-def test_threads_may_enter_parallel_kernels_at_once(layer: str) -> None:
-    """Numba's workqueue aborts the process where nothing keeps the callers apart."""
-    run_python(
-        PARALLEL
-        + """
-    import threading
-    expected = learn()
-    results = []
-    threads = [threading.Thread(target=lambda: results.extend(learn() for _ in range(40)))
-               for _ in range(4)]
-    for t in threads: t.start()
-    for t in threads: t.join()
-    assert results == [expected] * 160
-    """,
-        NUMBA_THREADING_LAYER=layer,
-    )
-
-
 def test_importing_is_light() -> None:
     """Neither Numba nor NumPy is imported before it is needed."""
     code = "import sys, bpetok, bpetok.cli.main; bpetok.Tokenizer(merges=[]).encode('x')"
     run_python(f"{code}; assert not {{'numba', 'numpy', 'tqdm'}} & set(sys.modules), sys.modules")
-
-
-def test_without_a_folder_for_the_cache() -> None:
-    """Numba's kernels are compiled for the process alone where nothing can be written."""
-    out = run_python(
-        """
-    import numba.core.caching as caching
-    caching.CacheImpl._locator_classes = []  # as where no folder is writable
-    """
-        + PARALLEL
-        + """
-    print(learn() == learn_merges(words, 12).pairs.tolist())
-    """
-    )
-    assert out == "True\n"
 
 
 @pytest.mark.parametrize(("n_threads", "least", "loaded"), [(2, 9, 1), (2, 10, 0), (1, 9, 0)])
@@ -340,19 +195,6 @@ def test_large_text_loads_the_parallel_kernels_meanwhile(
     (tmp_path / "a.txt").write_text("nine chars"[1:])
     bpetok.train(tmp_path / "a.txt", vocab_size=257, n_threads=n_threads)
     assert len(calls) == loaded
-
-
-def test_loading_the_parallel_kernels() -> None:
-    """Numba is there afterwards, and what learns on threads need not wait."""
-    out = run_python(
-        """
-    from bpetok.learning.learner import load_parallel_kernels
-    load_parallel_kernels()
-    from bpetok.learning import kernels
-    print(len(kernels.apply.overloads), len(kernels.index_pairs.overloads))
-    """
-    )
-    assert out == "1 1\n"
 
 
 def test_without_the_compiler() -> None:

@@ -1,4 +1,8 @@
-"""Calls of machine code."""
+"""The kernels of one shard as machine code, which was compiled when the package was built.
+
+`compile_kernels.py` makes the object file that is linked to this module. So learning on one thread imports
+nothing of Numba, and the first training takes no longer than the next.
+"""
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.number cimport PyNumber_Index
@@ -6,11 +10,23 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from numpy import ndarray
 
+cdef extern from *:
+    """
+    void bpetok_index_pairs_shard(int64_t *numbers);
+    void bpetok_apply_shard(int64_t *numbers);
+    """
+    void bpetok_index_pairs_shard(int64_t*) noexcept nogil
+    void bpetok_apply_shard(int64_t*) noexcept nogil
+    unsigned int BPETOK_KERNEL_SOURCES
+
 cdef enum:
     MOST_NUMBERS = 128
 
+SOURCES_DIGEST = BPETOK_KERNEL_SOURCES
+"""What `sources.digest` gave for the sources that were compiled."""
 
-cdef class Entry:
+
+cdef class Kernel:
     """A compiled kernel of ``kernels.py``, called as it is there.
 
     It takes its arguments from memory, one int64 after another: an int as it is, a NamedTuple of arrays,
@@ -19,17 +35,13 @@ cdef class Entry:
     Parameters
     ----------
     address : int
-        Where the code of ``void kernel(int64_t*)`` begins.
-    owner : object
-        Keeps the code in memory.
+        Where the code of ``void kernel(int64_t*)`` begins; it must stay in memory.
     """
 
     cdef void (*run)(int64_t*) noexcept nogil
-    cdef object owner
 
-    def __init__(self, uintptr_t address, object owner):
+    def __init__(self, uintptr_t address):
         self.run = <void (*)(int64_t*) noexcept nogil>address
-        self.owner = owner
 
     def __call__(self, *arguments):
         cdef int64_t numbers[MOST_NUMBERS]
@@ -51,3 +63,7 @@ cdef class Entry:
                 n += 2
         with nogil:
             self.run(numbers)
+
+
+index_pairs_shard = Kernel(<uintptr_t>&bpetok_index_pairs_shard)
+apply_shard = Kernel(<uintptr_t>&bpetok_apply_shard)

@@ -1,0 +1,134 @@
+"""The kernels, ready to be called, from any thread and after a fork.
+
+Those of one shard come with the package. Those for several threads are Numba's, which loads or,
+the first time, compiles them: all of it whole (`bpetok.base.importing`), since a half imported
+Numba, or a lock of the compiler's that a forked child inherits, would break what comes later.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+from bpetok.base.importing import whole
+from bpetok.base.timing import stage
+from bpetok.learning.sources import check_built_from
+
+_parallel_lock = threading.Lock()
+"""Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""
+_is_forked_child = False
+
+
+def _after_fork_in_child() -> None:
+    """Learn on one thread from now on: OpenMP kills the child of a process that has used it."""
+    global _is_forked_child
+    _is_forked_child = True
+    _parallel_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_parallel_lock.acquire,
+        after_in_parent=_parallel_lock.release,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+class Kernels(NamedTuple):
+    """The kernels that work on one shard; see those of the same names in ``kernels.py``."""
+
+    index_pairs_shard: Callable[..., object]
+    apply_shard: Callable[..., object]
+
+
+def _load_kernels() -> Kernels:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        from bpetok.learning import kernels
+
+        return Kernels(kernels.index_pairs_shard, kernels.apply_shard)
+    from bpetok.learning import machine_code
+
+    check_built_from(machine_code.SOURCES_DIGEST)
+    return Kernels(machine_code.index_pairs_shard, machine_code.apply_shard)
+
+
+KERNELS = _load_kernels()
+"""As they were compiled; in Python with the environment variable NUMBA_DISABLE_JIT."""
+
+
+@cache
+def load_parallel_kernels() -> None:
+    """Import Numba, and load or compile the kernels that work on all shards."""
+    with stage("load"), whole(), _without_collector():
+        from bpetok.learning import kernels
+        from bpetok.learning.signatures import argument_types
+
+        dispatchers: list[Any] = [kernels.index_pairs, kernels.apply]  # what Numba makes of them
+        for kernel in dispatchers:
+            kernel.compile(tuple(argument_types(kernel)))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Leave cyclic garbage alone: looking for it is an eighth of the time of compiling."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def may_share() -> bool:
+    """Tell whether parallel kernels may be used in this process."""
+    return not _is_forked_child
+
+
+def run_parallel(name: str, *args: object) -> None:
+    """Call a kernel on all shards. Requires: `numba_threads` is entered."""
+    from bpetok.learning import kernels
+
+    with _parallel_lock:
+        getattr(kernels, name)(*args)
+
+
+OMP_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
+"""For OpenMP, which reads them once. By default its threads spin for 15 ms and more between rounds,
+and where another process has the core each round takes ten times as long; where they sleep at
+once, waking them takes as long as most rounds. 2,000 turns are about 0.1 ms."""
+
+
+@contextmanager
+def _environment(defaults: dict[str, str]) -> Iterator[None]:
+    """Set environment variables that are not set, and unset them afterwards."""
+    added = [name for name in defaults if name not in os.environ]
+    os.environ.update({name: defaults[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+@contextmanager
+def numba_threads(n: int) -> Iterator[None]:
+    """Let parallel kernels of this thread use up to `n` threads; load them, if they are needed."""
+    if n == 1 or _is_forked_child:
+        yield
+        return
+    load_parallel_kernels()
+    with whole(), _environment(OMP_THREADS):
+        import numba
+
+        before = numba.get_num_threads()  # Numba starts its threads now
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)

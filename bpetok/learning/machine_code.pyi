@@ -1,0 +1,8 @@
+SOURCES_DIGEST: int
+
+class Kernel:
+    def __init__(self, address: int) -> None: ...
+    def __call__(self, *arguments: object) -> None: ...
+
+index_pairs_shard: Kernel
+apply_shard: Kernel

@@ -1,0 +1,138 @@
+"""A first call imports much: neither Ctrl-C nor a fork leaves the process, or its child, broken."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from bpetok.base.importing import whole
+from processes import run_python
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+
+PROGRAM = """
+    import os, signal, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    import bpetok
+    tok = bpetok.Tokenizer(merges=[(97, 98)])
+    class Finder:
+        def __init__(self, module, act):
+            self.module, self.act = module, act
+            sys.meta_path.insert(0, self)
+        def find_spec(self, name, *_):
+            if name == self.module:
+                sys.meta_path.remove(self)
+                self.act()
+    calls = {
+        "train": lambda: bpetok.train_from_iterator(["abab ab"], vocab_size=258).vocab_size,
+        "count": lambda: len(bpetok.count_words_from_iterator(["abab ab"])),
+        "array": lambda: tok.encode_to_numpy("abab").tolist(),
+        "arrays": lambda: tok.encode_batch_to_numpy(["ab"]).ids.tolist(),
+        "report": lambda: len(bpetok.report(tok, "abab").rows()),
+    }
+"""
+CALLS = ["train", "count", "array", "arrays", "report"]
+
+
+@needs_signals
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "module", ["numpy", "numpy._core.overrides", "numpy.lib", "numpy.matrixlib"]
+)
+def test_ctrl_c_in_an_import_of_a_first_call(call: str, module: str) -> None:
+    """It ends the call, and no later one fails."""
+    run_python(
+        PROGRAM
+        + f"""
+    Finder({module!r}, lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        calls[{call!r}]()
+    except KeyboardInterrupt:
+        for call in calls.values(): call()
+    else:
+        raise AssertionError("it was not raised")
+    """
+    )
+
+
+@needs_fork
+@pytest.mark.parametrize("call", CALLS)
+def test_a_fork_waits_for_an_import_of_a_first_call(call: str) -> None:
+    """Otherwise the child would wait for a thread that it does not have."""
+    run_python(
+        PROGRAM
+        + f"""
+    importing = threading.Event()
+    Finder("numpy.lib", lambda: (importing.set(), time.sleep(0.3)))
+    thread = threading.Thread(target=calls[{call!r}])
+    thread.start()
+    importing.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        for call in calls.values(): call()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )
+
+
+@needs_signals
+def test_signals_come_after_the_block() -> None:
+    """All of them, to the handlers that were there, and what a handler raises is raised."""
+    came: list[str] = []
+
+    def fail(*_: object) -> None:
+        came.append("fail")
+        raise TimeoutError
+
+    handlers: dict[int, Callable[..., object]] = {
+        signal.SIGALRM: fail,
+        signal.SIGUSR1: lambda *_: came.append("usr1"),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        with pytest.raises(TimeoutError), whole():  # noqa: PT012 - what comes before it counts
+            for number in handlers:
+                os.kill(os.getpid(), number)
+            came.append("end")
+        assert {number: signal.getsignal(number) for number in handlers} == handlers
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert came[0] == "end"
+    assert sorted(came[1:]) == ["fail", "usr1"]
+
+
+@needs_signals
+def test_an_error_in_the_block_is_raised_and_the_signal_is_not_lost() -> None:
+    """Ctrl-C in a call that fails: both are seen."""
+    with pytest.raises(KeyboardInterrupt) as caught, whole():  # noqa: PT012 - see above
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ImportError("no such library")
+    assert isinstance(caught.value.__context__, ImportError)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_have_no_signals() -> None:
+    """The block is theirs all the same."""
+    done: list[bool] = []
+
+    def work() -> None:
+        with whole():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+def test_encoding_does_without() -> None:
+    """What takes milliseconds to import is left to those that need it."""
+    code = "import sys, bpetok; bpetok.Tokenizer(merges=[]).encode('x')"
+    assert run_python(f"{code}; print('logging' in sys.modules)") == "False\n"
