@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 
-READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample_share", "seed")
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
 
 
 class CommandError(Exception):
@@ -107,7 +107,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
     group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
     group.add_argument(
-        "--sample-share",
+        "--sample",
         type=float,
         metavar="S",
         help="take about this share of the texts, chosen at random",
@@ -118,8 +118,4 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
     given = {name: getattr(options, name) for name in READING}
-    names = {"sample_share": "sample"}
-    return cast(
-        "Reading",
-        {names.get(name, name): value for name, value in given.items() if value is not None},
-    )
+    return cast("Reading", {name: value for name, value in given.items() if value is not None})

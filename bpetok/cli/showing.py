@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bpetok.showing.report import Report
     from bpetok.tokenizer import Tokenizer
 
-SAMPLE = "Python's standard library"
+DEMO = "Python's standard library"
 
 
 def add_parsers(commands: Any) -> None:
@@ -133,12 +133,14 @@ def check_training_report(options: argparse.Namespace) -> None:
     _check_html(options.report, "--report")
     if options.report is not None and options.counts:
         raise CommandError("--report needs FILEs: counts don't have the text")
+    if options.report is not None and "-" in options.files:
+        raise CommandError("--report reads FILEs again, so standard input (-) can't be one of them")
 
 
 def save_training_report(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     """Write the report on a tokenizer that has just been trained, on the text of its training."""
     name = Path(options.output).stem
-    files = None if options.sample else options.files
+    files = None if options.demo else options.files
     _show(make_report({name: tokenizer}, files, options), options.report)
 
 
@@ -154,20 +156,12 @@ def name_tokenizers(paths: list[str]) -> dict[str, str]:
 def make_report(
     tokenizers: dict[str, Tokenizer], files: list[str] | None, options: argparse.Namespace
 ) -> Report:
-    """Return the report on files, or on the sample."""
+    """Return the report on files, or on the sources of Python's standard library."""
     import bpetok
     from bpetok.base.demo import demo_files
-    from bpetok.sources.files import resolve_files
 
+    sources: Any = {DEMO: demo_files()} if files is None else files
     try:
-        if files is None:
-            sources: Any = {SAMPLE: list(map(Path, demo_files()))}
-        else:
-            paths = resolve_files(files)
-            elsewhere = [path for path in paths if not Path(path).is_file()]
-            if elsewhere:
-                raise CommandError(f"a report needs files on this machine, got {elsewhere[0]}")
-            sources = list(map(Path, paths))
         return bpetok.report(
             tokenizers,
             sources,
@@ -175,7 +169,7 @@ def make_report(
             errors=options.errors,
             **reading_of(options),
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
 
 

@@ -34,7 +34,7 @@ def add_parsers(commands: Any) -> None:
     train = commands.add_parser("train", help="learn a tokenizer from files")
     train.add_argument("files", nargs="*", metavar="FILE", help=FILES)
     train.add_argument(
-        "--sample",
+        "--demo",
         action="store_true",
         help="train on the sources of Python's own standard library instead of FILEs",
     )
@@ -159,14 +159,14 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if bool(options.files) + options.sample + bool(options.counts) > 1:
-        raise CommandError("give FILEs, --counts or --sample, only one of them")
-    if options.sample:
+    if bool(options.files) + options.demo + bool(options.counts) > 1:
+        raise CommandError("give FILEs, --counts or --demo, only one of them")
+    if options.demo:
         from bpetok.base.demo import demo_files
 
         options.files = demo_files()
     if not options.files and not options.counts:
-        raise CommandError("give FILEs to train on, or --counts, or --sample")
+        raise CommandError("give FILEs to train on, or --counts, or --demo")
     if options.counts:
         _check_not_counting(options)
     check_training_report(options)

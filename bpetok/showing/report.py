@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bpetok.base.checks import shorten
 from bpetok.base.display import show_size
 from bpetok.counting.words import Words
 from bpetok.encoding.codec import Codec
@@ -13,6 +14,7 @@ from bpetok.showing.measures import TokenizerReport, measure
 from bpetok.showing.pages import Page
 from bpetok.showing.report_page import report_page
 from bpetok.showing.report_texts import Texts, count_source, read_excerpt, resolve_sources
+from bpetok.sources.corpus import Files
 from bpetok.sources.reading import Reading
 
 if TYPE_CHECKING:
@@ -88,29 +90,31 @@ class Report(Page):
 
 
 def report(
-    tokenizers: Codec | Mapping[str, Codec],
-    texts: Texts | Mapping[str, Texts],
+    tokenizers: Codec | Sequence[Codec] | Mapping[str, Codec],
+    files: Files | Mapping[str, Files] | None = None,
     *,
+    texts: Texts | Mapping[str, Texts] | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
     **reading: Unpack[Reading],
 ) -> Report:
-    """Return how good one or more tokenizers are on texts.
+    """Return how good one or more tokenizers are on files, or on texts.
 
     Parameters
     ----------
-    tokenizers : Tokenizer, or mapping of names to Tokenizer
-    texts : str, bytes, Path, an iterable of them, or a mapping of names to these
-        What to encode: str or bytes are texts, in UTF-8, a Path is a file. Each name of a mapping
-        is a source that is also looked at alone, as a language is; otherwise each file is one, each
-        folder of more than 40 files, or all of more than 40 folders.
-        Special tokens in them are boundaries and not counted.
+    tokenizers : Tokenizer, sequence of them, or mapping of names to them
+    files : path, URL, table, an iterable of them, or a mapping of names to these, optional
+        What to encode, as in `train`. Each name of a mapping is a source that is also looked at
+        alone, as a language is; otherwise each file is one, each folder of more than 40 files, or
+        all of more than 40 folders. Special tokens in them are boundaries and not counted.
+    texts : str, bytes, an iterable of them, or a mapping of names to these, optional
+        Texts themselves, instead of `files`; bytes are UTF-8.
     n_threads : int, optional
         For counting words, as in `count_words`.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8, as in `count_words`.
     **reading
-        What to take of files, as in `train`.
+        What to take of files: see `bpetok.Reading`.
 
     Raises
     ------
@@ -119,11 +123,9 @@ def report(
     FileNotFoundError, IsADirectoryError, PermissionError
         If a path cannot be read as a file.
     """
-    named = {"tokenizer": tokenizers} if isinstance(tokenizers, Codec) else dict(tokenizers)
-    if not named or not all(isinstance(one, Codec) for one in named.values()):
-        raise TypeError(f"tokenizers must be a Tokenizer or a mapping to them, got {tokenizers!r}")
+    named = _named(tokenizers)
     options: dict[str, Any] = {"n_threads": n_threads, "errors": errors}
-    sources = resolve_sources(texts)
+    sources = resolve_sources(files, texts, reading)
     known: dict[object, list[tuple[str, Words]]] = {}
     reports = []
     for name, tokenizer in named.items():
@@ -134,7 +136,24 @@ def report(
                 for source, given in sources.items()
             ]
         reports.append(measure(name, tokenizer, known[split]))
-    return Report(tuple(reports), read_excerpt(next(iter(sources.values()))[0], errors, reading))
+    return Report(tuple(reports), read_excerpt(next(iter(sources.values())), errors, reading))
+
+
+def _named(tokenizers: Codec | Sequence[Codec] | Mapping[str, Codec]) -> dict[str, Codec]:
+    """Return the tokenizers by name: "tokenizer", or "tokenizer 1" and so on, if they have none."""
+    if isinstance(tokenizers, Codec):
+        return {"tokenizer": tokenizers}
+    if isinstance(tokenizers, Mapping):
+        named = {str(name): one for name, one in tokenizers.items()}
+    else:
+        listed = tokenizers if isinstance(tokenizers, Sequence) else ()
+        named = {f"tokenizer {i}": one for i, one in enumerate(listed, 1)}
+    if not named or not all(isinstance(one, Codec) for one in named.values()):
+        raise TypeError(
+            "tokenizers must be a Tokenizer, a sequence of them or a mapping of names to them, got "
+            f"{shorten(tokenizers)}"
+        )
+    return named
 
 
 def _facts(one: TokenizerReport) -> dict[str, str]:

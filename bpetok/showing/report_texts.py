@@ -4,92 +4,134 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.corpus import corpus_items, resolve_corpus
+from bpetok.sources.corpus import Files, Table, corpus_items, resolve_corpus
+from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
 
-Text: TypeAlias = str | bytes | Path
+Text: TypeAlias = str | bytes
 Texts: TypeAlias = Text | Iterable[Text]
 
 EXCERPT_BYTES = 400
 TEXTS = "texts"
+TABLES = "tables"
 FILES = "all files"
 MAX_SOURCES = 40
 """More files, or folders, are not looked at one by one: nobody reads that many rows."""
 
 
-def resolve_sources(texts: Texts | Mapping[str, Texts]) -> dict[str, list[Text]]:
-    """Return the texts by source, none of them empty."""
-    sources: dict[str, list[Text]] = {}
+class Source(NamedTuple):
+    """What is looked at alone: files and tables, or texts; one of the two lists is empty.
+
+    Attributes
+    ----------
+    files : list of str or table
+        A str is the path or URL of a file.
+    texts : list of str or bytes
+    """
+
+    files: list[str | Table]
+    texts: list[Text]
+
+
+def resolve_sources(
+    files: Files | Mapping[str, Files] | None,
+    texts: Texts | Mapping[str, Texts] | None,
+    reading: Reading,
+) -> dict[str, Source]:
+    """Return what is to be read by source, none of them empty.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If not one of `files` and `texts` is given, or they hold something else, or nothing.
+    FileNotFoundError, PermissionError
+        If a file can't be read.
+    """
+    if (files is None) == (texts is None):
+        raise TypeError("give files or texts=[...], one of the two")
     if isinstance(texts, Mapping):
-        sources = {str(name): _listed(given) for name, given in texts.items()}
+        sources = {str(name): Source([], _listed(given)) for name, given in texts.items()}
+    elif texts is not None:
+        sources = {TEXTS: Source([], _listed(texts))}
+    elif isinstance(files, Mapping):
+        sources = {str(name): Source(_found(given, reading), []) for name, given in files.items()}
     else:
-        rows = _listed(texts)
-        name_of = _naming([text for text in rows if isinstance(text, Path)])
-        for text in rows:
-            sources.setdefault(name_of(text), []).append(text)
-    if not any(sources.values()):
+        sources = _by_name(_found(files, reading))
+    if not any(source.files or source.texts for source in sources.values()):
         raise ValueError("texts must hold at least one text, got none")
-    return {name: given for name, given in sources.items() if given}
+    return {name: source for name, source in sources.items() if source.files or source.texts}
 
 
-def _naming(paths: list[Path]) -> Callable[[Text], str]:
+def _found(files: Files, reading: Reading) -> list[str | Table]:
+    found = resolve_corpus(files, check_reading(reading)).sources
+    if STANDARD_INPUT in (file for file in found if isinstance(file, str)):
+        raise ValueError("a report reads its files more than once, so standard input can't be one")
+    return found
+
+
+def _by_name(files: list[str | Table]) -> dict[str, Source]:
+    sources: dict[str, Source] = {}
+    name_of = _naming([Path(file) for file in files if isinstance(file, str)])
+    for file in files:
+        name = name_of(file) if isinstance(file, str) else TABLES
+        sources.setdefault(name, Source([], [])).files.append(file)
+    return sources
+
+
+def _naming(paths: list[Path]) -> Callable[[str], str]:
     """Return what names sources: by file, by folder, or all files as one if these are many."""
-    by_file = len(set(paths)) <= MAX_SOURCES
-    by_folder = len({path.parent for path in paths}) <= MAX_SOURCES
-
-    def name_of(text: Text) -> str:
-        if not isinstance(text, Path):
-            return TEXTS
-        return str(text) if by_file else str(text.parent) if by_folder else FILES
-
-    return name_of
+    if len(set(paths)) <= MAX_SOURCES:
+        return str
+    if len({path.parent for path in paths}) <= MAX_SOURCES:
+        return lambda file: str(Path(file).parent)
+    return lambda _: FILES
 
 
 def _listed(texts: Texts) -> list[Text]:
-    rows = [texts] if isinstance(texts, str | bytes | Path) else list(texts)
+    if isinstance(texts, str | bytes):
+        return [texts]
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be str, bytes or an iterable of them, got {texts!r}")
+    rows = list(texts)
     for i, text in enumerate(rows):
-        if not isinstance(text, str | bytes | Path):
-            raise TypeError(f"texts[{i}] must be str, bytes or Path, got {type(text).__name__}")
+        if not isinstance(text, str | bytes):
+            raise TypeError(f"texts[{i}] must be str or bytes, got {type(text).__name__}")
     return rows
 
 
 def count_source(
-    texts: list[Text], tokenizer: Codec, options: dict[str, Any], reading: Reading
+    source: Source, tokenizer: Codec, options: dict[str, Any], reading: Reading
 ) -> Words:
     """Return the words of a source, as the tokenizer splits it."""
-    files = [text for text in texts if isinstance(text, Path)]
-    plain = [text for text in texts if not isinstance(text, Path)]
-    if files and plain:
-        raise TypeError("a source must be files or texts, got both")
     options = {
         **options,
         "pattern": tokenizer.pattern,
         "special_tokens": tokenizer.special_tokens,
         "unmatched": "word",  # as encoding does
     }
-    if files:
-        return count_words(files, **options, **reading)
-    return count_words_from_iterator(plain, **options)
+    if source.files:
+        return count_words(source.files, **options, **reading)
+    return count_words_from_iterator(source.texts, **options)
 
 
-def read_excerpt(text: Text, errors: str, reading: Reading) -> bytes:
-    """Return the beginning of a text, whole characters, as UTF-8."""
-    if isinstance(text, str):
-        return text[:EXCERPT_BYTES].encode()
-    if isinstance(text, Path):
+def read_excerpt(source: Source, errors: str, reading: Reading) -> bytes:
+    """Return the beginning of a source's first text, whole characters, as UTF-8."""
+    if source.texts:
+        text = source.texts[0]
+        data = text[:EXCERPT_BYTES].encode() if isinstance(text, str) else text
+    else:
         options = check_reading(reading)
-        corpus = resolve_corpus(text, options)
-        items = corpus_items(
-            corpus, ReadContext(options, Cutting(SpecialTokens(())), errors, NullTexts())
-        )
-        text = bytes(next((item.data[:EXCERPT_BYTES] for item in items), b""))
-    return text[:EXCERPT_BYTES].decode(errors="ignore").encode()
+        corpus = resolve_corpus(source.files[:1], options)
+        context = ReadContext(options, Cutting(SpecialTokens(())), errors, NullTexts())
+        items = corpus_items(corpus, context)
+        data = bytes(next((item.data[:EXCERPT_BYTES] for item in items), b""))
+    return data[:EXCERPT_BYTES].decode(errors="ignore").encode()

@@ -164,9 +164,9 @@ def test_commands_go_on_from_a_checkpoint(call: Call, tmp_path: Path) -> None:
     assert Tokenizer.load(tmp_path / "b.json") == Tokenizer.load(tmp_path / "a.json")
 
 
-def test_the_sample_trains_without_any_file(run: Run, tmp_path: Path) -> None:
+def test_the_demo_trains_without_any_file(run: Run, tmp_path: Path) -> None:
     """The standard library's own sources are a corpus that every machine has."""
-    done = run("train", "--sample", "--vocab-size", 400, "--output", "new.json")
+    done = run("train", "--demo", "--vocab-size", 400, "--output", "new.json")
     assert done.returncode == 0, done.stderr
     assert b" self" in Tokenizer.load(tmp_path / "new.json").vocab
 
@@ -177,7 +177,7 @@ def test_the_sample_trains_without_any_file(run: Run, tmp_path: Path) -> None:
         ([], "required: COMMAND"),
         (["train", "a.txt"], "required: -o/--output"),
         (["train", "--output", "new.json"], "give FILEs to train on, or --counts"),
-        (["train", "a.txt", "--sample", "--output", "new.json"], "only one of them"),
+        (["train", "a.txt", "--demo", "--output", "new.json"], "only one of them"),
         (["train", "a.txt", "--counts", "c", "-o", "new.json"], "only one of them"),
         (["train", "--counts", "c", "--text-column", "t", "-o", "new.json"],
          "--text-column is of no use with --counts"),

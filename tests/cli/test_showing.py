@@ -81,7 +81,7 @@ def test_report_compares_tokenizers_of_all_formats(run: Run, tmp_path: Path) -> 
         assert done.stdout.decode().splitlines()[0] == "1 word, 6 bytes, 2 tokens"
 
 
-def test_without_text_a_report_is_on_the_sample(run: Run) -> None:
+def test_without_text_a_report_is_on_the_standard_library(run: Run) -> None:
     """The standard library's own sources."""
     done = run("report", "tok.json", "--threads", "2")
     assert done.returncode == 0, done.stderr
@@ -109,12 +109,13 @@ def test_training_ends_with_a_report_if_asked_for(run: Run, tmp_path: Path) -> N
         (["report", "tok.json", "--text", "binary"], "binary is not UTF-8: byte 0"),
         (["report", "tok.json", "--text", "no.txt"], "no.txt"),
         (["report", "tok.json", "tok.json"], "a tokenizer is given twice"),
-        (["report", "tok.json", "--text", "-"], "needs files on this machine, got -"),
+        (["report", "tok.json", "--text", "-"], "standard input can't be one"),
         (
             ["train", "a.txt", "-o", "n.json", "--report", "no/r.html"],
             "--report: no/r.html",
         ),
         (["train", "--counts", "c", "-o", "n.json", "--report", "r.html"], "needs FILEs: counts"),
+        (["train", "-", "-o", "n.json", "--report", "r.html"], "standard input (-) can't be one"),
         (["watch", "binary"], "binary is not UTF-8: byte 0"),
         (["watch", "a", "--lang", "de"], "lang must be one of 'en', 'zh', got 'de'"),
         (["watch", "a", "--html", "no/w.html"], "--html: no/w.html"),

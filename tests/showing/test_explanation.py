@@ -138,4 +138,4 @@ def test_pages_need_an_extra(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(MissingExtraError, match=r"pip install 'bpetok\[report\]'"):
         explanation.to_html()
     assert explanation._repr_html_() is None
-    assert bpetok.report(toy, "low")._repr_html_() is None
+    assert bpetok.report(toy, texts="low")._repr_html_() is None

@@ -54,7 +54,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tok = bpetok.train_from_iterator([TEXT], vocab_size=300, pattern="cl100k")
     toy.explain("low lowest 中<|end|>\n<b> & " + "x" * 200).save(folder / "explain.html")
     report = bpetok.report(
-        {"tok": tok, "a rather long name of a tokenizer": toy}, {"toy": TOY, "other": TEXT}
+        {"tok": tok, "a rather long name of a tokenizer": toy}, texts={"toy": TOY, "other": TEXT}
     )
     report.save(folder / "report.html")
     bpetok.watch(f"{TOY}中文中文 <b> & 中", vocab_size=276).save(folder / "lesson.html")

@@ -27,7 +27,7 @@ def test_the_curve_is_that_of_cut_merges(
     """For every number of merges as many tokens as a tokenizer with only these makes."""
     given_texts = [*given_texts, "abcab aab abc cab"]
     tok = Tokenizer(merges=merges)
-    one = bpetok.report(tok, given_texts).tokenizers[0]
+    one = bpetok.report(tok, texts=given_texts).tokenizers[0]
     expected = [
         sum(map(len, tok.truncate(256 + r).encode_batch(given_texts)))
         for r in range(len(merges) + 1)
@@ -48,7 +48,7 @@ def test_ids_may_be_any(text: str) -> None:
     plain = Tokenizer(merges=[(97, 98), (256, 99)])
     ids = [*range(100, 356), 7, 3]
     other = Tokenizer(merges=[(97, 98), (256, 99)], token_ids=ids)
-    ours, theirs = bpetok.report({"a": plain, "b": other}, text + "abc ab").tokenizers
+    ours, theirs = bpetok.report({"a": plain, "b": other}, texts=text + "abc ab").tokenizers
     assert theirs.total.token_counts.tolist() == ours.total.token_counts.tolist()
     assert theirs.rare(2) == [(ids[i], n) for i, n in ours.rare(2)]
     assert [other.token_bytes(i) for i in theirs.longest(1)] == [b"abc"]
@@ -62,7 +62,7 @@ def test_what_is_said_of_the_vocabulary() -> None:
     for left, right in merges:
         pairs.append((numbers[left], numbers[right]))
         numbers[left + right] = 255 + len(pairs)
-    one = bpetok.report(Tokenizer(merges=pairs), "ab ab 中\n Ab").tokenizers[0]
+    one = bpetok.report(Tokenizer(merges=pairs), texts="ab ab 中\n Ab").tokenizers[0]
     assert one.unused == [257, 260]
     assert one.rare(5) == [(258, 1), (259, 1), (256, 2)]
     assert one.n_by_length.tolist() == [0, 256, 3, 1, 1]
@@ -86,14 +86,18 @@ def test_sources_are_looked_at_alone_and_together(
         paths.append(tmp_path / name)
         paths[-1].parent.mkdir(exist_ok=True)
         paths[-1].write_text(TOY + name, encoding="utf-8")
-    report = bpetok.report(toy, {"one": paths[:2], "two": [TOY, b"low<|end|>"], "none": []})
+    report = bpetok.report(toy, {"one": paths[:2], "two": str(tmp_path / "y")})
     one = report.tokenizers[0]
     assert [source.name for source in one.sources] == ["one", "two"]
-    assert one.sources[0].n_bytes == 2 * (len(TOY) + 7)
-    assert one.sources[1].n_bytes == len(TOY) + 3  # the special token is not counted
+    assert [source.n_bytes for source in one.sources] == [2 * (len(TOY) + 7), len(TOY) + 7]
     assert one.total.n_bytes == sum(source.n_bytes for source in one.sources)
     assert one.total.n_tokens == sum(source.n_tokens for source in one.sources)
     assert report.excerpt == (TOY + "x/a.txt").encode()
+
+    given = {"one": [TOY, b"low<|end|>"], "two": "low", "none": []}
+    by_text = bpetok.report(toy, texts=given).tokenizers[0].sources
+    # The special token is not counted.
+    assert [(one.name, one.n_bytes) for one in by_text] == [("one", len(TOY) + 3), ("two", 3)]
 
     def names() -> list[str]:
         return [s.name for s in bpetok.report(toy, paths).tokenizers[0].sources]
@@ -108,7 +112,7 @@ def test_sources_are_looked_at_alone_and_together(
 def test_several_tokenizers_meet_the_same_text(toy: Tokenizer) -> None:
     """Each with its own pattern; a table has a column for each."""
     bytes_only = Tokenizer(merges=[], pattern="o200k")
-    report = bpetok.report({"toy": toy, "bytes": bytes_only}, TEXT)
+    report = bpetok.report({"toy": toy, "bytes": bytes_only}, texts=TEXT)
     assert [one.total.n_tokens for one in report.tokenizers] == [
         len(toy.encode(TEXT)),
         len(TEXT.encode()),
@@ -118,7 +122,7 @@ def test_several_tokenizers_meet_the_same_text(toy: Tokenizer) -> None:
     assert rows["vocabulary"] == ["267", "256"]
     assert rows["bytes per token"][1] == "1.000"
     assert rows["tokens shared with toy"] == ["266 (100.0%)", "256 (100.0%)"]
-    assert "tokens shared with toy" not in dict(bpetok.report(toy, TEXT).rows())
+    assert "tokens shared with toy" not in dict(bpetok.report(toy, texts=TEXT).rows())
     table = str(report)
     assert "merged tokens never used" in table
     assert " toy " in table
@@ -133,7 +137,7 @@ def test_the_page_has_the_facts(tmp_path: Path) -> None:
                                        special_tokens=["<s>"])  # fmt: skip
     longest = max(map(len, tok.vocab))
     assert longest > MAX_SHOWN_LENGTH
-    report = bpetok.report(tok, {"_<i>$a$": "-" * 80 + "<b>", "$b": "low"})
+    report = bpetok.report(tok, texts={"_<i>$a$": "-" * 80 + "<b>", "$b": "low"})
     page = report.to_html()
     assert "<i>" not in page
     assert "_&lt;i&gt;$a$" in page
@@ -148,30 +152,60 @@ def test_the_page_has_the_facts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokenizers", "given_texts", "error", "message"),
+    ("tokenizers", "given", "error", "message"),
     [
-        ({}, "a", TypeError, "tokenizers must be"),
-        ({"a": 3}, "a", TypeError, "tokenizers must be"),
-        (None, [], ValueError, "at least one text"),
-        (None, {"a": []}, ValueError, "at least one text"),
-        (None, "", ValueError, "at least one word"),
-        (None, [3], TypeError, r"texts\[0\] must be str, bytes or Path, got int"),
-        (None, {"a": ["b", Path("c")]}, TypeError, "files or texts, got both"),
-        (None, b"\xff", ValueError, "is not UTF-8"),
-        (None, Path("nowhere.txt"), FileNotFoundError, "nowhere.txt"),
+        ({}, {"texts": "a"}, TypeError, "tokenizers must be"),
+        ([], {"texts": "a"}, TypeError, "tokenizers must be"),
+        ({"a": 3}, {"texts": "a"}, TypeError, "tokenizers must be .* got {'a': 3}"),
+        (3, {"texts": "a"}, TypeError, "tokenizers must be .* got 3"),
+        (None, {}, TypeError, r"give files or texts=\[...\], one of the two"),
+        (None, {"files": "a.txt", "texts": "a"}, TypeError, "one of the two"),
+        (None, {"texts": []}, ValueError, "at least one text"),
+        (None, {"texts": {"a": []}}, ValueError, "at least one text"),
+        (None, {"texts": ""}, ValueError, "at least one word"),
+        (None, {"texts": 3}, TypeError, "texts must be str, bytes or an iterable of them, got 3"),
+        (None, {"texts": [3]}, TypeError, r"texts\[0\] must be str or bytes, got int"),
+        (None, {"texts": [Path("c")]}, TypeError, r"texts\[0\] must be str or bytes"),
+        (None, {"texts": b"\xff"}, ValueError, "is not UTF-8"),
+        (None, {"files": b"low"}, TypeError, "a file must be a str or a path, got"),
+        (None, {"files": "nowhere.txt"}, FileNotFoundError, "nowhere.txt"),
+        (None, {"files": {"a": ["nowhere.txt"]}}, FileNotFoundError, "nowhere.txt"),
+        (None, {"files": "-"}, ValueError, "standard input can't be one"),
     ],
 )
 def test_what_is_wrong_is_said(
-    toy: Tokenizer, tokenizers: Any, given_texts: Any, error: type[Exception], message: str
+    toy: Tokenizer, tokenizers: Any, given: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     """Types and values, with what was given."""
     with pytest.raises(error, match=message):
-        bpetok.report(toy if tokenizers is None else tokenizers, given_texts)
+        bpetok.report(toy if tokenizers is None else tokenizers, **given)
+
+
+def test_files_are_given_as_in_training(toy: Tokenizer, tmp_path: Path) -> None:
+    """A str is a path, a pattern or a folder; a table is a source of its own."""
+    (tmp_path / "notes.txt").write_text(TOY)
+    (tmp_path / "more.txt").write_text("low")
+    patterns = [str(tmp_path / "notes.txt"), str(tmp_path / "*.txt"), str(tmp_path)]
+    sizes = [[s.n_bytes for s in bpetok.report(toy, p).tokenizers[0].sources] for p in patterns]
+    assert sizes == [[len(TOY)], [3, len(TOY)], [3, len(TOY)]]
+    pa = pytest.importorskip("pyarrow")
+    one = bpetok.report(toy, [pa.table({"text": ["low", "lower"]}), tmp_path / "more.txt"])
+    assert [(s.name, s.n_bytes) for s in one.tokenizers[0].sources] == [
+        ("tables", 8),
+        (str(tmp_path / "more.txt"), 3),
+    ]
+    assert one.excerpt.startswith(b"low")
+
+
+def test_tokenizers_without_names_are_numbered(toy: Tokenizer) -> None:
+    """As columns of the table."""
+    report = bpetok.report([toy, toy.truncate(260)], texts=TOY)
+    assert [one.name for one in report.tokenizers] == ["tokenizer 1", "tokenizer 2"]
 
 
 def test_invalid_text_can_be_replaced(toy: Tokenizer) -> None:
     """As in counting."""
-    one = bpetok.report(toy, b"low \xff", errors="replace").tokenizers[0]
+    one = bpetok.report(toy, texts=b"low \xff", errors="replace").tokenizers[0]
     assert one.total.n_bytes == 7
 
 
@@ -188,13 +222,13 @@ def test_files_are_read_as_in_training(toy: Tokenizer, tmp_path: Path) -> None:
 def test_names_and_patterns_are_no_markup() -> None:
     """A regular expression in brackets is printed as it is, not taken for a style."""
     tok = bpetok.train_from_iterator([TOY], vocab_size=260, pattern="[/]+|[^/]+|[a-z]")
-    report = bpetok.report({"v[red]": tok, "[/x]": tok}, "the")
+    report = bpetok.report({"v[red]": tok, "[/x]": tok}, texts="the")
     assert all(part in str(report) for part in ["v[red]", "[/x]", "[/]+|[^/]+|[a-z]"])
 
 
 def test_a_source_without_text_has_no_rates() -> None:
     """It stands among others; the rates are not numbers."""
     tok = Tokenizer(merges=[(108, 111)])  # l, o
-    empty, other = bpetok.report(tok, {"a": "", "b": "low"}).tokenizers[0].sources
+    empty, other = bpetok.report(tok, texts={"a": "", "b": "low"}).tokenizers[0].sources
     assert np.isnan([empty.bytes_per_token, empty.tokens_per_word]).all()
     assert (other.bytes_per_token, other.tokens_per_word) == (1.5, 2)

@@ -591,7 +591,7 @@ def test_the_command_reads_all_of_it(tmp_path: Path, environment: dict[str, str]
     data = lines(["hello hello", "\u00e9" * 50, None], "content")
     command = [sys.executable, "-m", "bpetok", "train", "-", "--format", "jsonl", "--text-column",
                "content", "--max-text-chars", "11", "--max-bytes", "11B", "--vocab-size", "260",
-               "--output", "new.json", "--sample-share", "1", "--seed", "1"]  # fmt: skip
+               "--output", "new.json", "--sample", "1", "--seed", "1"]  # fmt: skip
     done = subprocess.run(command, input=data, cwd=tmp_path, env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert b"warning: 1 text was null" in done.stderr
