@@ -1,23 +1,29 @@
 """The Tokenizer: special tokens, decoding, files, and what makes it a value."""
 
+from __future__ import annotations
+
 import copy
 import json
 import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bpetok.base.files
 import reference
 from bpetok.patterns.scan import split_words
 from bpetok.tokenizer import Tokenizer
 from strategies import GPT2, TEXT, merge_lists, texts
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
 
 # One is the start of another, one holds another, one overlaps with the next: the order matters.
 SPECIAL = ["<|end|>", "<|end|><|x|>", "<|", "x|><|end|>", "Ωδ"]
@@ -25,7 +31,7 @@ pieces = st.lists(st.sampled_from([*SPECIAL, "the end ", "<", "|>", "x", "é", "
 
 
 @pytest.fixture(scope="module")
-def tok():
+def tok() -> Tokenizer:
     """A tokenizer with 150 merges learned from TEXT and special tokens that overlap."""
     words = split_words(TEXT.encode())
     counts = {word: words.count(word) for word in words}
@@ -34,16 +40,17 @@ def tok():
 
 
 @pytest.fixture(scope="module")
-def theirs(tok):
+def theirs(tok: Tokenizer) -> Encoding:
     """The same in tiktoken."""
     tiktoken = pytest.importorskip("tiktoken")
     assert len(tok.vocab) == 256 + 150
-    return tiktoken.Encoding(
+    encoding: Encoding = tiktoken.Encoding(
         "x", pat_str=GPT2, mergeable_ranks=tok.vocab, special_tokens=tok.special_tokens
     )
+    return encoding
 
 
-def test_ids_are_bytes_then_merges_then_special_tokens(tok):
+def test_ids_are_bytes_then_merges_then_special_tokens(tok: Tokenizer) -> None:
     """The parts of the vocabulary and their order."""
     assert tok.vocab_size == 256 + 150 + len(SPECIAL)
     assert [tok.vocab[bytes([byte])] for byte in range(256)] == list(range(256))
@@ -55,12 +62,13 @@ def test_ids_are_bytes_then_merges_then_special_tokens(tok):
     assert tok.pattern == "gpt2"
     assert tok.merge_pairs.dtype == np.int32
     assert tok.merge_pairs.shape == (150, 2)
+    assert tok.merge_counts is not None
     assert tok.merge_counts.dtype == np.int64
     assert tok.merge_counts[0] == max(tok.merge_counts)
     assert repr(tok) == "<Tokenizer: 411 ids, 150 merges, pattern 'gpt2', 5 special tokens>"
 
 
-def test_a_tokenizer_without_merges_gives_bytes():
+def test_a_tokenizer_without_merges_gives_bytes() -> None:
     """The smallest one there is."""
     tok = Tokenizer(merges=[])
     assert tok.encode("é!") == [*"é!".encode()]
@@ -70,7 +78,7 @@ def test_a_tokenizer_without_merges_gives_bytes():
     assert tok.merge_counts is None
 
 
-def test_two_ids_may_have_the_same_bytes(tmp_path):
+def test_two_ids_may_have_the_same_bytes(tmp_path: Path) -> None:
     """Both are counted, decoded, encoded to and saved; the dict by bytes has the first."""
     tok = Tokenizer(merges=[(97, 98), (98, 99), (97, 257), (256, 99)])
     assert tok.vocab_size == 260
@@ -84,7 +92,7 @@ def test_two_ids_may_have_the_same_bytes(tmp_path):
 
 
 @given(merges=merge_lists(), text=texts)
-def test_decoding_gives_the_text_back(merges, text):
+def test_decoding_gives_the_text_back(merges: list[tuple[int, int]], text: str) -> None:
     """Whatever the merges, str and bytes alike."""
     tok = Tokenizer(merges=merges)
     ids = tok.encode_ordinary(text)
@@ -94,7 +102,7 @@ def test_decoding_gives_the_text_back(merges, text):
     assert tok.decode(np.array(ids, dtype=np.uint16)) == text
 
 
-def test_half_a_character_is_replaced_or_refused(tok):
+def test_half_a_character_is_replaced_or_refused(tok: Tokenizer) -> None:
     """`errors` is that of bytes.decode; decode_bytes keeps what there is."""
     half = tok.encode_ordinary("é")[0:1] if len(tok.encode_ordinary("é")) > 1 else [0xC3]
     assert tok.decode(half) == "\N{REPLACEMENT CHARACTER}"
@@ -105,7 +113,9 @@ def test_half_a_character_is_replaced_or_refused(tok):
 
 
 @given(pieces=pieces, allowed=st.sets(st.sampled_from(SPECIAL)))
-def test_special_tokens_mean_what_they_mean_in_tiktoken(tok, theirs, pieces, allowed):
+def test_special_tokens_mean_what_they_mean_in_tiktoken(
+    tok: Tokenizer, theirs: Encoding, pieces: list[str], allowed: set[str]
+) -> None:
     """The same ids, or an error where tiktoken has one, for every choice of what is allowed.
 
     Where several special tokens begin at one place tiktoken takes any, we the longest: so tokens
@@ -126,7 +136,7 @@ def test_special_tokens_mean_what_they_mean_in_tiktoken(tok, theirs, pieces, all
         assert tok.encode(text, allowed_special=allowed, disallowed_special=disallowed) == expected
 
 
-def test_the_leftmost_special_token_wins_then_the_longest(tok):
+def test_the_leftmost_special_token_wins_then_the_longest(tok: Tokenizer) -> None:
     """Also where one is the start of another, or overlaps with the next."""
     end, end_x, bar, x_end, _ = tok.special_tokens.values()
     cases = {
@@ -140,14 +150,14 @@ def test_the_leftmost_special_token_wins_then_the_longest(tok):
         assert tok.decode(ids) == text
 
 
-def test_a_special_token_is_a_boundary(tok):
+def test_a_special_token_is_a_boundary(tok: Tokenizer) -> None:
     """Text on its two sides is split as if it stood alone, as in training."""
     end = tok.special_tokens["<|end|>"]
     expected = [*tok.encode("the  "), end, *tok.encode(" the")]
     assert tok.encode("the  <|end|> the", allowed_special="all") == expected
 
 
-def test_a_special_token_that_is_not_allowed_is_refused_with_the_remedies(tok):
+def test_a_special_token_that_is_not_allowed_is_refused_with_the_remedies(tok: Tokenizer) -> None:
     """The message has the token, its place in characters, and calls that work."""
     message = (
         r"text holds the special token 'Ωδ' at index 2\. To give it its own id, pass "
@@ -165,7 +175,7 @@ def test_a_special_token_that_is_not_allowed_is_refused_with_the_remedies(tok):
     assert tok.encode("Ωδ", disallowed_special=()) == tok.encode_ordinary("Ωδ")
 
 
-def test_a_str_in_place_of_a_set_is_refused(tok):
+def test_a_str_in_place_of_a_set_is_refused(tok: Tokenizer) -> None:
     """Its characters would be taken for special tokens."""
     with pytest.raises(ValueError, match=r"got '<\|end\|>'; write \{'<\|end\|>'\}"):
         tok.encode("a", allowed_special="<|end|>")
@@ -176,7 +186,7 @@ def test_a_str_in_place_of_a_set_is_refused(tok):
 
 
 @pytest.mark.parametrize("method", ["encode", "encode_ordinary"])
-def test_text_that_has_no_utf8_form_is_refused(tok, method):
+def test_text_that_has_no_utf8_form_is_refused(tok: Tokenizer, method: str) -> None:
     """A lone surrogate, bytes that are not UTF-8, and what is no text."""
     encode = getattr(tok, method)
     with pytest.raises(ValueError, match=r"text has a lone surrogate, '\\ud800', at index 3"):
@@ -189,7 +199,7 @@ def test_text_that_has_no_utf8_form_is_refused(tok, method):
         encode(bytearray(b"abc"))
 
 
-def test_ids_that_do_not_exist_are_refused(tok):
+def test_ids_that_do_not_exist_are_refused(tok: Tokenizer) -> None:
     """By all three methods, with the bound."""
     for decode in (tok.decode, tok.decode_bytes, lambda ids: tok.token_bytes(ids[0])):
         with pytest.raises(ValueError, match="ids must be from 0 to 410, got 411"):
@@ -206,19 +216,20 @@ def test_ids_that_do_not_exist_are_refused(tok):
         ({"merges": [], "merge_counts": [1]}, "one count for each of 0 merges"),
     ],
 )
-def test_wrong_parameters_are_refused(parameters, message):
+def test_wrong_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
     """No tokenizer exists that could not work."""
     with pytest.raises(ValueError, match=message):
         Tokenizer(**parameters)
 
 
-def test_a_tokenizer_can_not_be_changed(tok):
+def test_a_tokenizer_can_not_be_changed(tok: Tokenizer) -> None:
     """Neither its attributes nor its arrays, nor through what it hands out."""
     for name in ("merges", "vocab", "pattern", "special_tokens", "vocab_size", "anything"):
         with pytest.raises(AttributeError):
             setattr(tok, name, None)
     with pytest.raises(ValueError, match="read-only"):
         tok.merge_pairs[0] = 0
+    assert tok.merge_counts is not None
     with pytest.raises(ValueError, match="read-only"):
         tok.merge_counts[0] = 0
     same = copy.deepcopy(tok)
@@ -234,7 +245,7 @@ def test_a_tokenizer_can_not_be_changed(tok):
     assert same.decode(ids) == TEXT
 
 
-def test_a_tokenizer_that_was_not_made_is_no_crash():
+def test_a_tokenizer_that_was_not_made_is_no_crash() -> None:
     """As `object.__new__` gives one, to a copy that is interrupted, for example."""
     empty = Tokenizer.__new__(Tokenizer)
     for call in (empty.encode, empty.encode_ordinary):
@@ -242,7 +253,7 @@ def test_a_tokenizer_that_was_not_made_is_no_crash():
             call("a")
 
 
-def test_equality_is_that_of_merges_pattern_and_special_tokens(tok):
+def test_equality_is_that_of_merges_pattern_and_special_tokens(tok: Tokenizer) -> None:
     """Two that give the same ids are equal, and have one hash; the counts play no part."""
     pairs = tok.merge_pairs
     same = Tokenizer(merges=pairs, special_tokens=SPECIAL)
@@ -253,22 +264,24 @@ def test_equality_is_that_of_merges_pattern_and_special_tokens(tok):
     assert tok != "tok"
 
 
-def test_pickling_keeps_all(tok):
+def test_pickling_keeps_all(tok: Tokenizer) -> None:
     """So a tokenizer can be sent to another process, as a data loader does."""
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         same = pickle.loads(pickle.dumps(tok, protocol))
         assert same == tok
+        assert same.merge_counts is not None
+        assert tok.merge_counts is not None
         assert same.merge_counts.tolist() == tok.merge_counts.tolist()
         assert same.encode(TEXT) == tok.encode(TEXT)
 
 
-def test_threads_share_a_tokenizer(tok):
+def test_threads_share_a_tokenizer(tok: Tokenizer) -> None:
     """Long and short texts at once: all get the ids that one gets alone."""
     text = (TEXT + "<|end|>") * 30
     expected = tok.encode(text, allowed_special="all")
-    results = []
+    results: list[bool] = []
 
-    def work():
+    def work() -> None:
         results.extend(tok.encode(text, allowed_special="all") == expected for _ in range(10))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -279,7 +292,9 @@ def test_threads_share_a_tokenizer(tok):
     assert results == [True] * 40
 
 
-def test_encoding_needs_no_numpy_and_no_numba(tok, tmp_path, environment):
+def test_encoding_needs_no_numpy_and_no_numba(
+    tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """A process that only encodes starts fast."""
     tok.save(tmp_path / "tok.json")
     program = """
@@ -296,12 +311,14 @@ print(sorted({'numpy', 'numba', 'regex', 'tqdm'} & set(sys.modules)))
 # ---- files ----
 
 
-def test_a_saved_tokenizer_loads_as_the_same(tok, tmp_path):
+def test_a_saved_tokenizer_loads_as_the_same(tok: Tokenizer, tmp_path: Path) -> None:
     """Merges, special tokens, pattern and counts; the path may be a str or a Path."""
     for path in (tmp_path / "tok.json", str(tmp_path / "tok.json")):
         tok.save(path)
         same = Tokenizer.load(path)
         assert same == tok
+        assert same.merge_counts is not None
+        assert tok.merge_counts is not None
         assert same.merge_counts.tolist() == tok.merge_counts.tolist()
         assert same.special_tokens == tok.special_tokens
     plain = Tokenizer(merges=[])
@@ -311,7 +328,7 @@ def test_a_saved_tokenizer_loads_as_the_same(tok, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["tok.json"]
 
 
-def test_the_file_is_json_with_a_line_for_each_merge(tok, tmp_path):
+def test_the_file_is_json_with_a_line_for_each_merge(tok: Tokenizer, tmp_path: Path) -> None:
     """So that people can read it and compare two."""
     tok.save(tmp_path / "tok.json")
     text = (tmp_path / "tok.json").read_text("utf-8")
@@ -322,22 +339,24 @@ def test_the_file_is_json_with_a_line_for_each_merge(tok, tmp_path):
     assert len(text.splitlines()) > 150
 
 
-def test_saving_that_fails_leaves_what_was_there(tok, tmp_path, monkeypatch):
+def test_saving_that_fails_leaves_what_was_there(
+    tok: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is half-written, and no temporary file stays."""
     path = tmp_path / "tok.json"
     path.write_text("before")
 
-    def fail(_):
+    def fail(_: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(bpetok.base.files.os, "fsync", fail)
+    monkeypatch.setattr("bpetok.base.files.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         tok.save(path)
     assert path.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["tok.json"]
 
 
-def test_saving_needs_a_folder_and_a_name(tok, tmp_path):
+def test_saving_needs_a_folder_and_a_name(tok: Tokenizer, tmp_path: Path) -> None:
     """The error names the path, and nothing is created."""
     with pytest.raises(FileNotFoundError, match="does not exist"):
         tok.save(tmp_path / "no" / "tok.json")
@@ -350,7 +369,7 @@ def test_saving_needs_a_folder_and_a_name(tok, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and permissions")
-def test_saving_keeps_links_and_permissions(tok, tmp_path):
+def test_saving_keeps_links_and_permissions(tok: Tokenizer, tmp_path: Path) -> None:
     """A link stays a link; a file that is replaced keeps its mode; a new one has the usual one."""
     path = tmp_path / "tok.json"
     link = tmp_path / "link.json"
@@ -366,7 +385,7 @@ def test_saving_keeps_links_and_permissions(tok, tmp_path):
         tok.save("/dev/null")
 
 
-def small_file(**changes):
+def small_file(**changes: object) -> bytes:
     content = {
         "format": "bpetok tokenizer",
         "version": 1,
@@ -378,7 +397,7 @@ def small_file(**changes):
     return json.dumps(content | changes).encode()
 
 
-def test_a_small_file_loads(tmp_path):
+def test_a_small_file_loads(tmp_path: Path) -> None:
     """The base of the damaged ones below is whole."""
     (tmp_path / "tok.json").write_bytes(small_file())
     assert Tokenizer.load(tmp_path / "tok.json").encode("abc") == [257]
@@ -426,7 +445,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_file_is_refused_by_name_and_place(name, tmp_path):
+def test_a_damaged_file_is_refused_by_name_and_place(name: str, tmp_path: Path) -> None:
     """Never another exception, never a tokenizer that works otherwise than it says."""
     data, message = DAMAGED[name]
     path = tmp_path / "damaged.json"
@@ -440,7 +459,9 @@ def test_a_damaged_file_is_refused_by_name_and_place(name, tmp_path):
     end=st.integers(0, len(small_file())),
     new=st.one_of(st.binary(max_size=4), st.sampled_from([b"1e9", b"[[", b'"', b"null", b"-1"])),
 )
-def test_whatever_happens_to_a_file_it_loads_or_is_refused(tmp_path_factory, start, end, new):
+def test_whatever_happens_to_a_file_it_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, start: int, end: int, new: bytes
+) -> None:
     """A part replaced by something else: a ValueError or a tokenizer, nothing else."""
     data = small_file()
     path = tmp_path_factory.getbasetemp() / "changed.json"
@@ -453,7 +474,9 @@ def test_whatever_happens_to_a_file_it_loads_or_is_refused(tmp_path_factory, sta
     assert message == "" or message.startswith(str(path))
 
 
-def test_a_file_without_end_is_not_read_to_its_end(tmp_path, monkeypatch):
+def test_a_file_without_end_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory is bounded by the largest file that is accepted."""
     monkeypatch.setattr("bpetok.base.files.MAX_FILE_BYTES", 1000)
     (tmp_path / "tok.json").write_bytes(b" " * 1001)
@@ -461,7 +484,7 @@ def test_a_file_without_end_is_not_read_to_its_end(tmp_path, monkeypatch):
         Tokenizer.load(tmp_path / "tok.json")
 
 
-def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
+def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     """Python's own errors say it best."""
     with pytest.raises(FileNotFoundError):
         Tokenizer.load(tmp_path / "no.json")
@@ -482,9 +505,9 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
         (lambda tok: tok.decode_batch(None), TypeError, "rows must be an iterable"),
         (lambda tok: tok.save(None), TypeError, "a file must be a str or a path, got None"),
         (lambda tok: tok.save("a\0b"), ValueError, "must not hold the character NUL"),
-        (lambda tok: Tokenizer.load(None), TypeError, "a file must be a str or a path, got None"),
+        (lambda tok: type(tok).load(None), TypeError, "a file must be a str or a path, got None"),
         (lambda tok: Tokenizer.load("a\0b"), ValueError, "must not hold the character NUL"),
-        (lambda tok: Tokenizer.from_tiktoken(None), TypeError, "source must be"),
+        (lambda tok: type(tok).from_tiktoken(None), TypeError, "source must be"),
         (lambda tok: tok.save_pretrained(None), TypeError, "a file must be a str or a path"),
         (lambda tok: tok.encode_files(None, "x.bin"), TypeError, "files must be"),
         (lambda tok: tok.encode_files([__file__], None), TypeError, "a file must be a str"),
@@ -493,12 +516,17 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
             TypeError,
             "n_threads must be an int",
         ),
-        (lambda tok: Tokenizer(merges=[], special_tokens=None), TypeError, "special_tokens must"),
+        (lambda tok: type(tok)(merges=[], special_tokens=None), TypeError, "special_tokens must"),
     ],
 )
 def test_what_has_the_wrong_type_is_refused_by_the_name_of_its_parameter(
-    tok, tmp_path, monkeypatch, call, error, message
-):
+    tok: Tokenizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[Any], object],
+    error: type[Exception],
+    message: str,
+) -> None:
     """And nothing is written."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=message):
@@ -506,7 +534,7 @@ def test_what_has_the_wrong_type_is_refused_by_the_name_of_its_parameter(
     assert not list(tmp_path.iterdir())
 
 
-def test_special_tokens_may_come_from_an_iterator(tok):
+def test_special_tokens_may_come_from_an_iterator(tok: Tokenizer) -> None:
     """It is read once."""
     expected = tok.encode("a Ωδ", allowed_special={"Ωδ"})
     assert tok.encode("a Ωδ", allowed_special=iter(["x", "Ωδ"])) == expected
@@ -514,7 +542,7 @@ def test_special_tokens_may_come_from_an_iterator(tok):
         tok.encode("abc", disallowed_special=iter(["c", "b"]))
 
 
-def test_a_file_may_have_the_longest_name_there_is(tok, tmp_path):
+def test_a_file_may_have_the_longest_name_there_is(tok: Tokenizer, tmp_path: Path) -> None:
     """In bytes; a longer one is refused by the system, and nothing is left."""
     for name in ("x" * 255, "\U0001f600" * 63):
         tok.save(tmp_path / name)
@@ -526,11 +554,13 @@ def test_a_file_may_have_the_longest_name_there_is(tok, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
-def test_the_error_of_a_full_disk_names_the_file(tok, tmp_path, monkeypatch):
+def test_the_error_of_a_full_disk_names_the_file(
+    tok: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system does not say which it was."""
     real_open = Path.open
 
-    def open_full(path, mode="r"):
+    def open_full(path: Path, mode: str = "r") -> IO[Any]:
         real_open(path, mode).close()
         return real_open(Path("/dev/full"), "wb")
 

@@ -3,6 +3,8 @@
 import io
 import itertools
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ texts = st.lists(
 )
 
 
-def learned(n_merges):
+def learned(n_merges: int) -> list[tuple[int, int]]:
     words = split_words(TEXT.encode())
     return reference.learn_merges({word: words.count(word) for word in words}, n_merges)[0]
 
@@ -38,16 +40,18 @@ TOKENIZERS = {
 
 
 @pytest.fixture(params=TOKENIZERS)
-def tok(request):
+def tok(request: pytest.FixtureRequest) -> Tokenizer:
     return TOKENIZERS[request.param]
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 @given(texts=texts, allowed=st.sets(st.sampled_from(SPECIAL)), n_threads=st.integers(1, 3))
-def test_all_ways_of_encoding_give_the_same_ids(name, texts, allowed, n_threads):
+def test_all_ways_of_encoding_give_the_same_ids(
+    name: str, texts: list[str], allowed: set[str], n_threads: int
+) -> None:
     """Lists, arrays, batches, generators and counts; with and without special tokens."""
     tok = TOKENIZERS[name]
-    options = {"allowed_special": allowed, "disallowed_special": ()}
+    options: dict[str, Any] = {"allowed_special": allowed, "disallowed_special": ()}
     expected = [tok.encode(text, **options) for text in texts]
     assert tok.encode_batch(texts, n_threads=n_threads, **options) == expected
     ids, offsets = tok.encode_batch_to_numpy(texts, n_threads=n_threads, **options)
@@ -66,7 +70,7 @@ def test_all_ways_of_encoding_give_the_same_ids(name, texts, allowed, n_threads)
     assert tok.decode_batch(expected) == texts
 
 
-def test_arrays_are_as_narrow_as_the_vocabulary_allows():
+def test_arrays_are_as_narrow_as_the_vocabulary_allows() -> None:
     """65,536 ids fit in uint16, 65,537 don't."""
     narrow = Tokenizer(merges=[], special_tokens={"<s>": 65_535})
     wide = Tokenizer(merges=[], special_tokens={"<s>": 65_536})
@@ -78,7 +82,7 @@ def test_arrays_are_as_narrow_as_the_vocabulary_allows():
         array[0] = 1  # it is the caller's own
 
 
-def test_large_batches_are_shared_out_among_threads(tok):
+def test_large_batches_are_shared_out_among_threads(tok: Tokenizer) -> None:
     """Many parts, empty texts among them; the order stays."""
     texts = [TEXT * (i % 7) for i in range(400)] + ["", "x" * 2_000_000, ""]
     expected = [tok.encode(text) for text in texts]
@@ -92,9 +96,10 @@ def test_large_batches_are_shared_out_among_threads(tok):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_a_wrong_text_is_named_by_its_index(tok, n_threads):
+def test_a_wrong_text_is_named_by_its_index(tok: Tokenizer, n_threads: int) -> None:
     """The first wrong one of a batch, of an iterable; the tokenizer can be used as before."""
     good = ["a" * 600_000] * 3
+    wrong: Any
     for wrong, error, message in (
         ("é<|end|>", SpecialTokenError, r"texts\[3\] holds the special token '<|end|>' at index 1"),
         ("a\ud800", ValueError, r"texts\[3\] has a lone surrogate, .* at index 1"),
@@ -114,7 +119,7 @@ def test_a_wrong_text_is_named_by_its_index(tok, n_threads):
     assert tok.decode(tok.encode_batch(["the end"])[0]) == "the end"
 
 
-def test_a_single_text_is_no_batch(tok):
+def test_a_single_text_is_no_batch(tok: Tokenizer) -> None:
     """It would be taken for a list of characters."""
     for method in (tok.encode_batch, tok.encode_batch_to_numpy, tok.encode_iterable):
         with pytest.raises(TypeError, match="wrap it in"):
@@ -123,7 +128,7 @@ def test_a_single_text_is_no_batch(tok):
         tok.encode_batch([], n_threads=0)
 
 
-def test_a_file_is_encoded_line_by_line(tok):
+def test_a_file_is_encoded_line_by_line(tok: Tokenizer) -> None:
     """The generator takes a line when it needs one, no earlier."""
     file = io.StringIO("one\ntwo\nthree\n")
     ids = tok.encode_iterable(file)
@@ -133,7 +138,7 @@ def test_a_file_is_encoded_line_by_line(tok):
 
 
 @given(texts=texts)
-def test_offsets_say_where_the_text_of_an_id_stands(texts):
+def test_offsets_say_where_the_text_of_an_id_stands(texts: list[str]) -> None:
     """In characters; where ids share a character, each has it whole."""
     tok = TOKENIZERS["as trained"]
     for text in texts:
@@ -150,7 +155,7 @@ def test_offsets_say_where_the_text_of_an_id_stands(texts):
         assert [end for _, end in offsets][-1:] == ([len(text)] if text else [])
 
 
-def test_offsets_are_those_of_tokenizers(tok):
+def test_offsets_are_those_of_tokenizers(tok: Tokenizer) -> None:
     """A character of several ids belongs to each, as there."""
 
     ids, offsets = Tokenizer(merges=[]).encode_with_offsets("aé")
@@ -158,7 +163,7 @@ def test_offsets_are_those_of_tokenizers(tok):
 
 
 @given(text=st.text(st.sampled_from(CHARACTERS)), data=st.data())
-def test_a_stream_gives_whole_characters_only(text, data):
+def test_a_stream_gives_whole_characters_only(text: str, data: st.DataObject) -> None:
     """One id at a time or several: all together it is the text."""
     tok = TOKENIZERS["other ids"]
     ids = tok.encode(text)
@@ -173,7 +178,7 @@ def test_a_stream_gives_whole_characters_only(text, data):
     assert stream.finish() == ""
 
 
-def test_a_stream_that_ends_inside_a_character():
+def test_a_stream_that_ends_inside_a_character() -> None:
     """Replaced or refused, as in `decode`; then the stream begins anew."""
     tok = Tokenizer(merges=[])
     stream = tok.decode_stream()
@@ -191,7 +196,7 @@ def test_a_stream_that_ends_inside_a_character():
         tok.decode_stream(errors="no such handler").feed(0xFF)
 
 
-def test_ids_that_are_not_used_are_refused():
+def test_ids_that_are_not_used_are_refused() -> None:
     """A vocabulary may leave ids out."""
     tok = TOKENIZERS["other ids"]
     assert tok.vocab_size == 66_001
@@ -204,7 +209,7 @@ def test_ids_that_are_not_used_are_refused():
         tok.decode(np.array([70_000], dtype=np.uint32))
 
 
-def test_other_ids_are_kept_by_files_and_pickles(tmp_path):
+def test_other_ids_are_kept_by_files_and_pickles(tmp_path: Path) -> None:
     """All of the vocabulary: equal tokenizers have equal ids."""
     tok = TOKENIZERS["other ids"]
     tok.save(tmp_path / "tok.json")

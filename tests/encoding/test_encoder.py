@@ -1,9 +1,13 @@
 """The compiled encoder and decoder against a plain one, tokenizers and tiktoken."""
 
+from __future__ import annotations
+
 import itertools
 import os
 import threading
 from array import array
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import regex
@@ -18,32 +22,37 @@ from bpetok.patterns.scan import PATTERN_NAMES, split_words
 from bpetok.patterns.special import SpecialTokens
 from strategies import GPT2, TEXT, merge_lists, texts
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Merges: TypeAlias = list[tuple[int, int]]
+
 
 class PlainEncoder:
     """The compiled encoder without special tokens."""
 
-    def __init__(self, merges, token_ids=None):
+    def __init__(self, merges: Merges, token_ids: list[int] | None = None) -> None:
         pairs = array("i", [token_id for pair in merges for token_id in pair])
         ids = None if token_ids is None else array("i", token_ids)
         self.compiled = Encoder(pairs, 1 + max(token_ids or [255 + len(merges)]), ids)
 
-    def encode(self, text):
+    def encode(self, text: str | bytes) -> list[int]:
         return self.compiled.encode(text, NO_SPECIALS)
 
 
 NO_SPECIALS = Specials(SpecialTokens(()), [], SpecialTokens(()))
 
 
-def encoder(merges):
+def encoder(merges: Merges) -> PlainEncoder:
     return PlainEncoder(merges)
 
 
-def count(words):
+def count(words: list[bytes]) -> dict[bytes, int]:
     return {word: words.count(word) for word in dict.fromkeys(words)}
 
 
 @pytest.fixture(scope="module")
-def merges():
+def merges() -> Merges:
     """200 merges learned from TEXT, no two of the same bytes."""
     merges, _ = reference.learn_merges(count(split_words(TEXT.encode())), 200)
     assert len(set(reference.token_bytes(merges))) == 456
@@ -51,7 +60,7 @@ def merges():
 
 
 @given(merge_lists(30), st.lists(st.text("abc", min_size=1, max_size=90), max_size=5))
-def test_words_get_the_ids_of_plain_bpe(merges, words):
+def test_words_get_the_ids_of_plain_bpe(merges: Merges, words: list[str]) -> None:
     """Also where tokens spell the same bytes, or merging never leaves some of them."""
     compiled = encoder(merges)
     for word in (*words, "".join(words)):
@@ -62,7 +71,9 @@ def test_words_get_the_ids_of_plain_bpe(merges, words):
 @given(
     merge_lists(30), st.integers(256, 900), st.sampled_from(["a", "ab", "abc", "aaab"]), st.data()
 )
-def test_long_words_get_the_ids_of_plain_bpe(merges, n, letters, data):
+def test_long_words_get_the_ids_of_plain_bpe(
+    merges: Merges, n: int, letters: str, data: st.DataObject
+) -> None:
     """Searched for from the left, and merged where that takes too long or a token is longer."""
     word = "".join(data.draw(st.lists(st.sampled_from(letters), min_size=n, max_size=n)))
     assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
@@ -73,13 +84,15 @@ def test_long_words_get_the_ids_of_plain_bpe(merges, n, letters, data):
     merge_lists(30),
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 200)), min_size=1, max_size=20),
 )
-def test_long_words_of_few_runs_get_the_ids_of_plain_bpe(merges, runs):
+def test_long_words_of_few_runs_get_the_ids_of_plain_bpe(
+    merges: Merges, runs: list[tuple[str, int]]
+) -> None:
     """Merged run by run, if they have at least 256 bytes and don't fall into too many runs."""
     word = "".join(letter * n for letter, n in runs)
     assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
-def test_long_runs_of_one_byte_get_the_ids_of_plain_bpe():
+def test_long_runs_of_one_byte_get_the_ids_of_plain_bpe() -> None:
     """Each run halves at each merge, with an odd one out or without."""
     merges = [(97, 97), (256, 256), (257, 97), (257, 257), (259, 256), (98, 260), (259, 99)]
     compiled = encoder(merges)
@@ -89,7 +102,7 @@ def test_long_runs_of_one_byte_get_the_ids_of_plain_bpe():
 
 
 @pytest.mark.parametrize("unit", ["a", "aaaaaaaab"])
-def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe(unit):
+def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe(unit: str) -> None:
     """Runs of one letter with tokens up to and beyond 255 bytes, where the search gives up."""
     for n_tokens in (200, 300):
         merges = [(97, 97), *((256 + i, 97) for i in range(n_tokens)), (97, 98), (98, 97)]
@@ -99,14 +112,16 @@ def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe(unit):
 
 
 @given(merge_lists(30), st.integers(256, 600), st.randoms(use_true_random=False))
-def test_long_words_are_cut_only_where_no_token_reaches_across(merges, n, random):
+def test_long_words_are_cut_only_where_no_token_reaches_across(
+    merges: Merges, n: int, random: Random
+) -> None:
     """Most pairs of bytes in them stand in no token."""
     word = "".join(random.choices("abcdefgh", k=n))
     assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab", "aab", "aabaa", "aaaaaab"])
-def test_runs_merge_from_the_left(unit):
+def test_runs_merge_from_the_left(unit: str) -> None:
     """Overlapping places of one pair are the hard case: on both sides of each bound."""
     merges, _ = reference.learn_merges({(unit * 40).encode(): 1}, 12)
     compiled = encoder(merges)
@@ -116,7 +131,7 @@ def test_runs_merge_from_the_left(unit):
 
 
 @given(texts=st.lists(texts, max_size=4))
-def test_text_is_encoded_word_by_word(merges, texts):
+def test_text_is_encoded_word_by_word(merges: Merges, texts: list[str]) -> None:
     """What a word becomes depends on nothing before it, be it in the cache or not."""
     compiled = encoder(merges)
     for text in texts * 2:
@@ -126,7 +141,9 @@ def test_text_is_encoded_word_by_word(merges, texts):
         assert compiled.encode(text.encode()) == expected
 
 
-def test_the_cache_holds_words_of_every_length_and_number_of_ids(merges):
+def test_the_cache_holds_words_of_every_length_and_number_of_ids(
+    merges: Merges,
+) -> None:
     """Words that fall apart into more ids than an entry holds, and words that push others out."""
     compiled = encoder(merges)
     words = ["qzxjkvwpybgfmuc"[:n] for n in range(1, 16)]
@@ -139,7 +156,7 @@ def test_the_cache_holds_words_of_every_length_and_number_of_ids(merges):
             compiled.encode(f" {n:x}y{n:x}y")
 
 
-def test_a_cache_grows_and_is_emptied_when_it_is_full():
+def test_a_cache_grows_and_is_emptied_when_it_is_full() -> None:
     """More words of few ids than there is room for, twice: the ids do not change."""
     pairs = list(itertools.product(b"abcdefghijklm", b"nopqrstuvwxyz"))
     compiled = encoder(pairs)
@@ -158,7 +175,7 @@ def test_a_cache_grows_and_is_emptied_when_it_is_full():
 
 
 @pytest.fixture(scope="module")
-def their_tokenizer(merges):
+def their_tokenizer(merges: Merges) -> Tokenizer:
     """The same vocabulary in Hugging Face tokenizers."""
     tokenizers = pytest.importorskip("tokenizers")
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -172,7 +189,7 @@ def their_tokenizer(merges):
         vocab={token: i for i, token in enumerate(tokens)},
         merges=[(tokens[left], tokens[right]) for left, right in merges],
     )
-    theirs = tokenizers.Tokenizer(model)
+    theirs: Tokenizer = tokenizers.Tokenizer(model)
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
         [
             tokenizers.pre_tokenizers.Split(tokenizers.Regex(GPT2), "isolated"),
@@ -183,13 +200,13 @@ def their_tokenizer(merges):
 
 
 @given(text=texts)
-def test_ids_are_those_of_tokenizers(merges, their_tokenizer, text):
+def test_ids_are_those_of_tokenizers(merges: Merges, their_tokenizer: Tokenizer, text: str) -> None:
     """Hugging Face's BPE with the same merges gives the same ids."""
     assert encoder(merges).encode(text) == their_tokenizer.encode(text).ids
 
 
 @given(text=texts)
-def test_ids_are_those_of_tiktoken(merges, text):
+def test_ids_are_those_of_tiktoken(merges: Merges, text: str) -> None:
     """tiktoken with the same tokens gives the same ids."""
     tiktoken = pytest.importorskip("tiktoken")
     ranks = {token: i for i, token in enumerate(reference.token_bytes(merges))}
@@ -197,19 +214,19 @@ def test_ids_are_those_of_tiktoken(merges, text):
     assert encoder(merges).encode(text) == theirs.encode_ordinary(text)
 
 
-def test_long_words_take_linear_time(merges):
+def test_long_words_take_linear_time(merges: Merges) -> None:
     """A word of 1 MB: with the quadratic method, this test would run for hours."""
     merges = [pair for pair in merges[:50] if max(pair) < 256]
     n = 256 + len(merges)
     merges += [(97, 97), (n, n)]
     compiled = encoder(merges)
-    decoder = Decoder(reference.token_bytes(merges))
+    decoder = Decoder([*reference.token_bytes(merges)])
     for text in ("a" * 1_000_000, " " * 1_000_000, "thequickbrown" * 77_000, "你好世界" * 83_000):
         assert decoder.decode(compiled.encode(text)) == text.encode()
     assert len(compiled.encode("a" * 1_000_001)) == 250_001
 
 
-def test_a_vocabulary_of_millions_of_ids(merges):
+def test_a_vocabulary_of_millions_of_ids(merges: Merges) -> None:
     """Ids that need more than 21 bits stand in a table of their own."""
     known = set(merges)
     pairs = [(left, right) for left in range(256) for right in range(256)]
@@ -226,7 +243,7 @@ def test_a_vocabulary_of_millions_of_ids(merges):
 
 
 @given(merges=merge_lists(), texts=st.lists(texts, max_size=4), seed=st.randoms())
-def test_ids_may_be_any_numbers(merges, texts, seed):
+def test_ids_may_be_any_numbers(merges: Merges, texts: list[str], seed: Random) -> None:
     """A vocabulary from elsewhere: other ids, otherwise the same."""
     token_ids = list(range(3, 3 + 256 + len(merges)))
     seed.shuffle(token_ids)
@@ -235,7 +252,7 @@ def test_ids_may_be_any_numbers(merges, texts, seed):
         assert plain.encode(text) == [token_ids[number] for number in compiled.encode(text)]
 
 
-def test_words_of_every_length_are_cached_by_all_their_bytes(merges):
+def test_words_of_every_length_are_cached_by_all_their_bytes(merges: Merges) -> None:
     """Long words that differ in one byte only, on both sides of each bound, twice."""
     compiled = encoder(merges)
     words = []
@@ -247,7 +264,7 @@ def test_words_of_every_length_are_cached_by_all_their_bytes(merges):
         assert [compiled.encode(word) for word in words] == expected
 
 
-def test_the_cache_is_emptied_when_it_is_full(merges):
+def test_the_cache_is_emptied_when_it_is_full(merges: Merges) -> None:
     """More bytes of long words than there is room for: the ids do not change."""
     compiled = encoder(merges)
     tail = "quickbrownfox" * 15
@@ -261,19 +278,19 @@ def test_the_cache_is_emptied_when_it_is_full(merges):
         for text in (*texts, texts[0]):
             words = split_words(text.encode())
             ids = compiled.encode(text)
-            assert Decoder(reference.token_bytes(merges)).decode(ids) == text.encode()
+            assert Decoder([*reference.token_bytes(merges)]).decode(ids) == text.encode()
         alone = [token_id for word in words for token_id in encoder(merges).encode(word)]
         assert ids == alone
 
 
-def test_threads_share_an_encoder(merges):
+def test_threads_share_an_encoder(merges: Merges) -> None:
     """Each borrows a cache of its own; all get the same ids."""
     compiled = encoder(merges)
     text = TEXT * 50
     expected = compiled.encode(text)
-    wrong = []
+    wrong: list[int] = []
 
-    def work():
+    def work() -> None:
         for _ in range(20):
             if compiled.encode(text) != expected or compiled.encode("the day") != expected_short:
                 wrong.append(1)
@@ -289,7 +306,7 @@ def test_threads_share_an_encoder(merges):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_a_forked_child_encodes(merges):
+def test_a_forked_child_encodes(merges: Merges) -> None:
     """An encoder that was used before works in the child."""
     compiled = encoder(merges)
     expected = compiled.encode(TEXT)
@@ -299,28 +316,28 @@ def test_a_forked_child_encodes(merges):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_lone_surrogate_leaves_the_encoder_usable(merges):
+def test_a_lone_surrogate_leaves_the_encoder_usable(merges: Merges) -> None:
     """Nothing of the text is kept."""
     compiled = encoder(merges)
     with pytest.raises(ValueError, match="surrogate"):
         compiled.encode("é\ud800")
     assert compiled.encode("a") == [97]
     with pytest.raises(TypeError):
-        compiled.encode(None)
+        compiled.encode(None)  # type: ignore[arg-type]  # this is what is tested
 
 
 EDGES = "\x7f\x80\xff\u0100\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"
 
 
 @given(st.text(st.sampled_from("ab " + EDGES) | st.characters(exclude_categories=["Cs"])))
-def test_a_str_has_the_ids_of_its_utf8(text):
+def test_a_str_has_the_ids_of_its_utf8(text: str) -> None:
     """Whatever width its code points have, also where the width of their UTF-8 changes."""
     compiled = encoder([(97, 98), (0xC3, 0xBF), (0xE0, 0xA0)])
     assert compiled.encode(text) == compiled.encode(text.encode())
 
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))
-def test_what_a_text_leaves_behind_is_no_part_of_the_next(name):
+def test_what_a_text_leaves_behind_is_no_part_of_the_next(name: str) -> None:
     """Short texts are copied to one place, and read there 64 bytes at a time."""
     text = "It's 1234 \u6f22\u5b57 \u00e9t\u00e9\r\n  if \U0001f600 x:\n\u00a0\u2028 END/\n ok\n "
     text *= 3
@@ -338,7 +355,7 @@ def test_what_a_text_leaves_behind_is_no_part_of_the_next(name):
 
 @pytest.mark.parametrize("surrogate", [0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 @pytest.mark.parametrize("last", ["", "\U0001f600"])
-def test_a_lone_surrogate_is_found_at_any_place(surrogate, last):
+def test_a_lone_surrogate_is_found_at_any_place(surrogate: int, last: str) -> None:
     """In a str of two bytes a code point and in one of four."""
     compiled = encoder([])
     for n in range(20):
@@ -347,25 +364,25 @@ def test_a_lone_surrogate_is_found_at_any_place(surrogate, last):
 
 
 @given(st.lists(st.integers(0, 258)))
-def test_decoding_joins_the_bytes_of_the_ids(ids):
+def test_decoding_joins_the_bytes_of_the_ids(ids: list[int]) -> None:
     """Of a list or any other iterable, empty tokens included."""
     tokens = [*(bytes([byte]) for byte in range(256)), b"abc", b"", b"xy" * 100]
     expected = b"".join(tokens[token_id] for token_id in ids)
-    decoder = Decoder(tokens)
+    decoder = Decoder([*tokens])
     assert (
         decoder.decode(ids) == decoder.decode(iter(ids)) == decoder.decode(tuple(ids)) == expected
     )
 
 
 @pytest.mark.parametrize("wrong", [-1, 3, 2**31, 2**32, -(2**32), 2**63, 10**30])
-def test_an_id_outside_the_vocabulary_is_refused(wrong):
+def test_an_id_outside_the_vocabulary_is_refused(wrong: int) -> None:
     """The message has the bound, the id and its index."""
     with pytest.raises(ValueError, match=f"ids must be from 0 to 2, got {wrong} at index 1"):
         Decoder([b"a", b"b", b"c"]).decode([0, wrong])
 
 
 @pytest.mark.parametrize("wrong", [1.0, "1", None, b"1"])
-def test_an_id_that_is_no_integer_is_refused(wrong):
+def test_an_id_that_is_no_integer_is_refused(wrong: Any) -> None:
     """Floats too: an id that was computed with is a mistake."""
     with pytest.raises(TypeError, match=r"ids must be integers, got .* at index 0"):
         Decoder([b"a", b"b"]).decode([wrong])

@@ -2,6 +2,9 @@
 
 import json
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -13,17 +16,18 @@ from bpetok.tokenizer import Tokenizer
 from strategies import TEXT
 
 END = "<|end|>"
+Texts: TypeAlias = tuple[list[Path], list[str]]
 
 
 @pytest.fixture(scope="module")
-def tok():
+def tok() -> Tokenizer:
     words = split_words(TEXT.encode())
     merges, _ = reference.learn_merges({word: words.count(word) for word in words}, 100)
     return Tokenizer(merges=merges, special_tokens=[END, "<|x|>"])
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> Texts:
     """Three texts: small, empty, and of several pieces with special tokens across their ends."""
     texts = [TEXT, "", (TEXT + END) * 5000 + "the end"]
     paths = [tmp_path / f"{i}.txt" for i in range(3)]
@@ -32,8 +36,8 @@ def files(tmp_path):
     return paths, texts
 
 
-def expected_ids(tok, texts, eot=None):
-    ids = []
+def expected_ids(tok: Tokenizer, texts: Iterable[str], eot: str | None = None) -> list[int]:
+    ids: list[int] = []
     for text in texts:
         ids += tok.encode(text, allowed_special="all")
         if eot and text:
@@ -43,7 +47,9 @@ def expected_ids(tok, texts, eot=None):
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("eot", [None, END])
-def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_threads, eot):
+def test_a_file_of_ids_holds_the_ids_of_all_texts(
+    tok: Tokenizer, files: Texts, tmp_path: Path, n_threads: int, eot: str | None
+) -> None:
     """In order, with the end of each text where asked for; the JSON says what it is."""
     paths, texts = files
     calls = []
@@ -61,7 +67,7 @@ def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_thread
     assert ids.tolist() == expected
     n_bytes = sum(path.stat().st_size for path in paths)
     assert calls[-1] == ("encode", n_bytes, n_bytes)
-    assert written == ((output,), tmp_path / "train.json", len(expected), "uint16")
+    assert tuple(written) == ((output,), tmp_path / "train.json", len(expected), "uint16")
     assert json.loads(written.summary.read_text()) == {
         "format": "bpetok ids",
         "dtype": "uint16",
@@ -83,7 +89,9 @@ def test_a_file_of_ids_holds_the_ids_of_all_texts(tok, files, tmp_path, n_thread
 @pytest.mark.filterwarnings("ignore:. texts? (was|were) null")
 @pytest.mark.parametrize("n_nulls", [0, 1, 2])
 @pytest.mark.parametrize("texts", [[], ["it"], ["it", "", "is"]])
-def test_null_texts_leave_nothing(tok, tmp_path, monkeypatch, n_nulls, texts):
+def test_null_texts_leave_nothing(
+    tok: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_nulls: int, texts: list[str]
+) -> None:
     """Not where all that is read at a time are null, either: no end, no id."""
     monkeypatch.setattr(jsonl, "CHUNK_SIZE", 16)
     lines = [json.dumps({"text": text}) for text in [None] * n_nulls + texts + [None] * n_nulls]
@@ -97,7 +105,9 @@ def test_null_texts_leave_nothing(tok, tmp_path, monkeypatch, n_nulls, texts):
     assert written.n_ids == len(expected)
 
 
-def test_shards_are_of_equal_size_but_the_last(tok, files, tmp_path):
+def test_shards_are_of_equal_size_but_the_last(
+    tok: Tokenizer, files: Texts, tmp_path: Path
+) -> None:
     """Together they are what one file is."""
     paths, texts = files
     expected = expected_ids(tok, texts, END)
@@ -113,14 +123,16 @@ def test_shards_are_of_equal_size_but_the_last(tok, files, tmp_path):
     assert [file["n_ids"] for file in summary["files"]] == list(map(len, shards))
 
 
-def test_a_run_replaces_all_files_of_an_earlier_one(tok, files, tmp_path):
+def test_a_run_replaces_all_files_of_an_earlier_one(
+    tok: Tokenizer, files: Texts, tmp_path: Path
+) -> None:
     """Whether it makes fewer shards or none; other files stay."""
     output = tmp_path / "out" / "t.bin"
     output.parent.mkdir()
     (output.parent / "t_000000.txt").write_text("mine")
     (output.parent / "t_1.bin").write_text("mine")
 
-    def names_after(size):
+    def names_after(size: int | None) -> list[str]:
         tok.encode_files(files[0], output, shard_size=size, allowed_special="all")
         return sorted(path.name for path in output.parent.iterdir())
 
@@ -132,7 +144,9 @@ def test_a_run_replaces_all_files_of_an_earlier_one(tok, files, tmp_path):
     assert names_after(None) == sorted(["t.bin", "t.json", *mine])
 
 
-def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(tok, files, tmp_path):
+def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(
+    tok: Tokenizer, files: Texts, tmp_path: Path
+) -> None:
     """Refused before anything is written; for one file it does not matter."""
     output = tmp_path / "t.bin"
     other = tmp_path / "t_000007.bin"
@@ -147,7 +161,7 @@ def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(tok, files, tmp_
         tok.encode_files(files[0], output, shard_size=10, allowed_special="all")
 
 
-def test_ids_above_65_535_take_uint32(tmp_path):
+def test_ids_above_65_535_take_uint32(tmp_path: Path) -> None:
     """All of them, so that one type reads the file."""
     tok = Tokenizer(merges=[], special_tokens={"<s>": 70_000})
     (tmp_path / "a.txt").write_text("ab<s>")
@@ -156,7 +170,7 @@ def test_ids_above_65_535_take_uint32(tmp_path):
     assert np.fromfile(tmp_path / "a.bin", dtype="<u4").tolist() == [97, 98, 70_000]
 
 
-def test_what_is_wrong_leaves_no_file(tok, tmp_path):
+def test_what_is_wrong_leaves_no_file(tok: Tokenizer, tmp_path: Path) -> None:
     """The message has the file and the byte; what was there before stays."""
     output = tmp_path / "out" / "train.bin"
     output.parent.mkdir()
@@ -178,7 +192,7 @@ def test_what_is_wrong_leaves_no_file(tok, tmp_path):
     assert ids.tolist() == tok.encode_ordinary(filling + END)
 
 
-def test_bytes_that_are_not_utf8_can_be_replaced(tok, tmp_path):
+def test_bytes_that_are_not_utf8_can_be_replaced(tok: Tokenizer, tmp_path: Path) -> None:
     """As bytes.decode replaces them."""
     data = b"a\xffb\xe4\xbd" * 300_000
     (tmp_path / "a.txt").write_bytes(data)
@@ -187,7 +201,7 @@ def test_bytes_that_are_not_utf8_can_be_replaced(tok, tmp_path):
     assert ids.tolist() == tok.encode(data.decode(errors="replace"))
 
 
-def test_wrong_options_are_refused_before_any_work(tok, tmp_path):
+def test_wrong_options_are_refused_before_any_work(tok: Tokenizer, tmp_path: Path) -> None:
     """By name, with the remedy."""
     (tmp_path / "a.txt").write_text("a")
     files = [tmp_path / "a.txt"]
@@ -209,14 +223,14 @@ def test_wrong_options_are_refused_before_any_work(tok, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_the_hash_is_that_of_the_vocabulary(tok):
+def test_the_hash_is_that_of_the_vocabulary(tok: Tokenizer) -> None:
     """What ids depend on, not how often merges stood in some text."""
     same = Tokenizer(merges=tok.merge_pairs, special_tokens=[END, "<|x|>"], merge_counts=[1] * 100)
     assert same.vocabulary_sha256 == tok.vocabulary_sha256
     assert Tokenizer(merges=tok.merge_pairs).vocabulary_sha256 != tok.vocabulary_sha256
 
 
-def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
+def test_no_other_file_is_replaced_by_the_summary(tok: Tokenizer, tmp_path: Path) -> None:
     """The tokenizer lies there often, and inputs may: each is refused before any work."""
     (tmp_path / "in.txt").write_text("some text")
     tok.save(tmp_path / "tok.json")
@@ -233,7 +247,7 @@ def test_no_other_file_is_replaced_by_the_summary(tok, tmp_path):
         tok.encode_files(tmp_path / "in.txt", tmp_path / "out.bin")
 
 
-def test_the_summary_is_there_even_if_a_warning_is_an_error(tok, tmp_path):
+def test_the_summary_is_there_even_if_a_warning_is_an_error(tok: Tokenizer, tmp_path: Path) -> None:
     """Ids never stand beside no summary, or an old one."""
     (tmp_path / "in.jsonl").write_text('{"text": "it is"}\n{"text": null}\n')
     with warnings.catch_warnings():

@@ -1,5 +1,7 @@
 """Merges to token bytes, and what a list of merges must not be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,14 +21,15 @@ A, B, C = b"abc"
 
 
 @given(merge_lists())
-def test_token_bytes_are_those_of_the_reference(merges):
+def test_token_bytes_are_those_of_the_reference(merges: list[tuple[int, int]]) -> None:
     """Each id has the bytes of its two parts, one after the other."""
     assert build_token_bytes(check_merges(merges)) == reference.token_bytes(merges)
 
 
-def test_pairs_may_come_as_lists_tuples_and_arrays():
+def test_pairs_may_come_as_lists_tuples_and_arrays() -> None:
     """Merges from Python, from a JSON file and from the trainer are one and the same."""
     expected = [A, B, 256, C]
+    merges: Any
     for merges in (
         [(A, B), (256, C)],
         [[A, B], [256, C]],
@@ -53,7 +56,7 @@ def test_pairs_may_come_as_lists_tuples_and_arrays():
         (np.array([A, B]), r"merges\[0\] must be a pair"),
     ],
 )
-def test_a_damaged_list_is_refused(merges, message):
+def test_a_damaged_list_is_refused(merges: list[tuple[int, int]], message: str) -> None:
     """The message names the merge, what was given and what is possible."""
     with pytest.raises(ValueError, match=message):
         check_merges(merges)
@@ -68,7 +71,9 @@ def test_a_damaged_list_is_refused(merges, message):
         ([(A, B, C)], r"merges\[0\] must be a pair of ids"),
     ],
 )
-def test_a_damaged_array_is_refused_as_a_list_is(merges, message):
+def test_a_damaged_array_is_refused_as_a_list_is(
+    merges: list[tuple[int, int]], message: str
+) -> None:
     """Arrays of int32 are not looked at id by id in Python."""
     with pytest.raises(ValueError, match=message):
         check_merges(np.array(merges, np.int32))
@@ -78,20 +83,20 @@ def test_a_damaged_array_is_refused_as_a_list_is(merges, message):
     "merges",
     ["ab", b"abcd", None, 3, [(A, "b")], [(A, 1.0)], [(True, A)]],
 )
-def test_ids_that_are_no_integers_are_refused(merges):
+def test_ids_that_are_no_integers_are_refused(merges: list[tuple[int, int]]) -> None:
     """Also floats and bools, which would pass as numbers elsewhere."""
     with pytest.raises(TypeError):
         check_merges(merges)
 
 
-def test_merges_that_double_are_refused_before_they_fill_memory():
+def test_merges_that_double_are_refused_before_they_fill_memory() -> None:
     """60 merges could make a token of 2**60 bytes."""
     merges = [(0, 0)] + [(256 + i, 256 + i) for i in range(59)]
     with pytest.raises(ValueError, match=r"makes a token of .* bytes"):
         check_merges(merges)
 
 
-def test_two_merges_may_spell_the_same_bytes():
+def test_two_merges_may_spell_the_same_bytes() -> None:
     """Each has its own id; the vocabulary, by bytes, has the first."""
     tokens = build_token_bytes(check_merges([(A, B), (B, C), (A, 257), (256, C)]))
     assert tokens[256:] == [b"ab", b"bc", b"abc", b"abc"]
@@ -100,7 +105,7 @@ def test_two_merges_may_spell_the_same_bytes():
     assert len(vocab) == 259
 
 
-def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
+def test_counts_are_one_for_each_merge_and_fit_in_64_bits() -> None:
     """Anything else is refused with the place."""
     assert check_merge_counts([3, 2**63 - 1], 2).tolist() == [3, 2**63 - 1]
     assert check_merge_counts(np.array([3, 2]), 2).tolist() == [3, 2]
@@ -113,10 +118,10 @@ def test_counts_are_one_for_each_merge_and_fit_in_64_bits():
     with pytest.raises(ValueError, match=r"merge_counts\[1\] must be from 0"):
         check_merge_counts(np.array([1, -2]), 2)
     with pytest.raises(TypeError, match=r"merge_counts\[0\] must be an int"):
-        check_merge_counts([0.5, 2], 2)
+        check_merge_counts([0.5, 2], 2)  # type: ignore[list-item]  # this is what is tested
 
 
-def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do():
+def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do() -> None:
     """The remedy in the message works."""
     text = "ab\ud800c"
     with pytest.raises(ValueError, match=r"text has a lone surrogate, '\\ud800', at index 2"):
@@ -125,11 +130,12 @@ def test_the_message_about_a_lone_surrogate_says_where_and_what_to_do():
     assert encode_utf8(repaired, "text") == "ab\N{REPLACEMENT CHARACTER}c".encode()
 
 
-def test_ids_of_a_vocabulary_from_elsewhere_are_all_different():
+def test_ids_of_a_vocabulary_from_elsewhere_are_all_different() -> None:
     """Any ids with some gaps will do; what is wrong with others is said with the place."""
     assert check_ids(None, None, 2) == (None, [])
     assert check_ids(range(258), {"<s>": 300}, 2) == (None, [300])
     ids, special = check_ids(np.arange(258)[::-1] + 1, {"<s>": 0}, 2)
+    assert ids is not None
     assert ids.tolist() == list(range(258, 0, -1))
     assert special == [0]
     for token_ids, special_tokens, message in (
