@@ -3,16 +3,25 @@
 A word is known by its key, 128 bits; a longer one than fits has the key (hash, length, LONG_WORD) and
 its bytes in an arena. Looking a key up costs a cache miss for a rare word, so each is packed, hashed
 and prefetched some words before it is looked up.
+
+The hash that a table begins with is the same in every process, so that tables lie in one order, by
+which they are combined. Words can be made to collide in it. A table in which a search has taken too
+many steps takes a seed that nobody knows, and is sorted before its words are handed over: the result
+is the same.
 """
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
+
+import os
 
 import numpy as np
 
-from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, hash_bytes, hash_key, pack_word
+from bpetok.patterns.word_key cimport (
+    Key, LONG_WORD, PACKED_WORD, Seed, hash_bytes, hash_key, known_seed, pack_word
+)
 from bpetok.patterns.scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
 from bpetok.patterns.special cimport SpecialTokens
 
@@ -27,11 +36,16 @@ cdef enum:
     PARTITION_BITS = 6
     SMALLEST_CAPACITY = 1 << 12
     ARENA_BLOCK = 1 << 20
+    MOST_STEPS = 512           # of a search, beyond which a table is taken to be attacked: among 8
+                               # million random words, in the fullest table, the longest is about 170
     AHEAD = 48                 # words between a prefetch and its use: 1/15 faster than a batch, which
                                # asks for more at once than the processor waits for at a time
 
 N_PARTITIONS = 1 << PARTITION_BITS
 """Tables are combined partition by partition: the words whose hash begins with the same bits."""
+
+cdef Seed SECRET
+SECRET.low, SECRET.high = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
 
 cdef struct Entry:
     uint64_t low
@@ -41,13 +55,18 @@ cdef struct Entry:
 
 
 cdef struct Table:
-    # Open addressing, linear probing; a slot is the top bits of the hash behind `skipped_bits`, so
-    # the entries lie in the order of their hashes, but for collisions.
+    # Open addressing, linear probing; a slot is the top bits of the hash after `skipped_bits`, so
+    # the entries lie in the order of their hashes, but for collisions. If `is_sorted` they are the
+    # first ones, in the order of `order_of`, and no slot can be searched for.
     Entry* entries
     size_t capacity
     size_t used
+    Seed seed              # by which the slots are chosen, and the keys of long words are made
     int shift
     int skipped_bits
+    bint is_secret         # the seed is
+    bint is_crowded        # a search has taken more than MOST_STEPS
+    bint is_sorted
 
 
 cdef inline size_t home(const Table* table, uint64_t hash) noexcept nogil:
@@ -60,6 +79,8 @@ cdef int table_init(Table* table, size_t capacity, int skipped_bits) noexcept no
     table.used = 0
     table.skipped_bits = skipped_bits
     table.shift = 64 - skipped_bits
+    table.seed = known_seed()
+    table.is_secret = table.is_crowded = table.is_sorted = False
     while capacity > 1:
         capacity >>= 1
         table.shift -= 1
@@ -84,31 +105,58 @@ cdef inline Entry* find_entry(
 ) noexcept nogil:
     # The entry of the key, or the empty one where it belongs.
     cdef Entry* entry = table.entries + slot
+    cdef int n_steps = 0
     while entry.high != 0 and not same_word(entry, low, high, bytes):
         slot = (slot + 1) & (table.capacity - 1)
         entry = table.entries + slot
+        n_steps += 1
+    if n_steps > MOST_STEPS:
+        table.is_crowded = True
     return entry
+
+
+cdef inline Key key_of_entry(const Entry* entry, Seed seed) noexcept nogil:
+    # The key of an entry's word by a seed, which may be another one than that of its table.
+    if entry.high < LONG_WORD:
+        return Key(entry.low, entry.high)
+    return Key(hash_bytes(entry.bytes, entry.high ^ LONG_WORD, seed), entry.high)
 
 
 cdef int table_reserve(Table* table, size_t n) noexcept nogil:
     # Make room for n more entries, at most 5/8 of the table being used. Returns -1 without memory.
-    cdef Table larger
-    cdef Entry* entry
-    cdef size_t i, capacity = table.capacity
+    cdef size_t capacity = table.capacity
     while table.used + n > capacity // 8 * 5:
         capacity *= 2
-    if capacity == table.capacity:
+    if capacity == table.capacity and not must_move(table):
         return 0
+    return table_move(table, capacity)
+
+
+cdef inline bint must_move(const Table* table) noexcept nogil:
+    # Whether words can't, or should not, be added to the table as it is.
+    return table.is_sorted or (table.is_crowded and not table.is_secret)
+
+
+cdef int table_move(Table* table, size_t capacity) noexcept nogil:
+    # Move the entries to new slots, of so many. Returns -1 without memory.
+    cdef Table larger
+    cdef Entry* entry
+    cdef Key key
+    cdef size_t i
     if table_init(&larger, capacity, table.skipped_bits):
         return -1
+    if table.is_secret or table.is_crowded:
+        larger.seed, larger.is_secret = SECRET, True
     for i in range(table.capacity):
         entry = table.entries + i
         if entry.high != 0:
+            key = key_of_entry(entry, larger.seed) if larger.is_secret else Key(entry.low, entry.high)
+            entry.low = key.low
             find_entry(
                 &larger,
-                home(&larger, hash_key(entry.low, entry.high)),
-                entry.low,
-                entry.high,
+                home(&larger, hash_key(key.low, key.high, larger.seed)),
+                key.low,
+                key.high,
                 entry.bytes,
             )[0] = entry[0]
     larger.used = table.used
@@ -147,18 +195,20 @@ cdef struct Batch:
     Entry* entries[SCAN_WORDS]
 
 
-cdef inline Key key_of(const uint8_t* at, Py_ssize_t n, const uint8_t* last) noexcept nogil:
+cdef inline Key key_of(
+    const uint8_t* at, Py_ssize_t n, const uint8_t* last, Seed seed
+) noexcept nogil:
     # The key of the word at[:n]; 16 bytes may be read from any place up to `last`.
     if n > PACKED_WORD or at > last:
-        return key_of_rare(at, n)
+        return key_of_rare(at, n, seed)
     return pack_word(at, n)
 
 
-cdef Key key_of_rare(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+cdef Key key_of_rare(const uint8_t* at, Py_ssize_t n, Seed seed) noexcept nogil:
     # The same for a long word, and for one near the end of the memory.
     cdef uint8_t[16] copy
     if n > PACKED_WORD:
-        return Key(hash_bytes(at, n), LONG_WORD | <uint64_t>n)
+        return Key(hash_bytes(at, n, seed), LONG_WORD | <uint64_t>n)
     memcpy(copy, at, n)
     return pack_word(copy, n)
 
@@ -172,7 +222,7 @@ cdef class WordTable:
     special_tokens : SpecialTokens
         Texts are split at them, and they are not counted.
     pattern : int
-        Index of the split pattern in `_scan.PATTERN_NAMES`.
+        Index of the split pattern in `scan.PATTERN_NAMES`.
     one_partition : bool
         True if all words will be of one partition: see `sorted_words`.
     in_order : bool
@@ -235,6 +285,7 @@ cdef class WordTable:
         """Forget all words; the room for as many is kept if there will be more."""
         if keep_room:
             memset(self.table.entries, 0, self.table.capacity * sizeof(Entry))
+            self.table.is_sorted = False
         else:
             table_clear(&self.table)
             if table_init(&self.table, SMALLEST_CAPACITY, self.table.skipped_bits):
@@ -316,10 +367,16 @@ cdef class WordTable:
                 return 0
             if self.make_room(n):
                 return -1
+            if self.table.is_secret:
+                if self.add_by_secret(bounds, n, last):
+                    return -1
+                continue
             table = self.table  # a copy, which nothing that is written below can change
             for i in range(n):
-                key = key_of(bounds[i], bounds[i + 1] - bounds[i], last)
-                batch.entries[i] = table.entries + home(&table, hash_key(key.low, key.high))
+                key = key_of(bounds[i], bounds[i + 1] - bounds[i], last, known_seed())
+                batch.entries[i] = (
+                    table.entries + home(&table, hash_key(key.low, key.high, known_seed()))
+                )
                 prefetch(batch.entries[i])
                 batch.low[i], batch.high[i] = key.low, key.high
                 if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
@@ -327,6 +384,21 @@ cdef class WordTable:
             for i in range(max(0, n - AHEAD), n):
                 if self.add_word(&batch, i, bounds):
                     return -1
+
+    cdef int add_by_secret(
+        self, const uint8_t** bounds, Py_ssize_t n, const uint8_t* last
+    ) noexcept nogil:
+        # Count n words. A function of its own: a seed that is no constant made the loop above slower.
+        cdef Seed seed = self.table.seed
+        cdef Key key
+        cdef Py_ssize_t i
+        for i in range(n):
+            key = key_of(bounds[i], bounds[i + 1] - bounds[i], last, seed)
+            if self.add(
+                home(&self.table, hash_key(key.low, key.high, seed)), key.low, key.high, bounds[i]
+            ):
+                return -1
+        return 0
 
     cdef inline int add_word(
         self, const Batch* batch, Py_ssize_t i, const uint8_t** bounds
@@ -344,8 +416,8 @@ cdef class WordTable:
         # Make room for n more words. Returns -1 without memory, or if `on_full` has failed.
         cdef size_t size = self.table.capacity * sizeof(Entry)
         if self.memory_limit and self.table.used:
-            if self.table.used + n > self.table.capacity // 8 * 5:
-                size *= 3  # the larger table, beside this one
+            if self.table.used + n > self.table.capacity // 8 * 5 or must_move(&self.table):
+                size *= 3  # this table and the one that it moves to, which may be twice as large
             if size + self.arena_size > self.memory_limit and self.empty():
                 return -1
         return table_reserve(&self.table, n)
@@ -379,8 +451,14 @@ cdef class WordTable:
             # would crowd the first slots of a table that grows with them.
             status = table_reserve(&self.table, ends.shape[0])
             for i in range(0 if status else ends.shape[0]):
-                key = key_of(&data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16)
-                slot = home(&self.table, hash_key(key.low, key.high))
+                if must_move(&self.table):
+                    status = table_move(&self.table, self.table.capacity)
+                    if status:
+                        break
+                key = key_of(
+                    &data[begin], ends[i] - begin, &data[0] + data.shape[0] - 16, self.table.seed
+                )
+                slot = home(&self.table, hash_key(key.low, key.high, self.table.seed))
                 status = self.add(slot, key.low, key.high, &data[begin])
                 if status:
                     break
@@ -409,7 +487,7 @@ cdef class WordTable:
             self.table.used += 1
         entry.count += 1
         if entry.count > self.table.entries[slot].count:
-            # Words that come often stand where they are looked for first.
+            # Words that occur often are moved to where they are looked for first.
             entry[0], self.table.entries[slot] = self.table.entries[slot], entry[0]
         return 0
 
@@ -439,8 +517,11 @@ cdef class WordTable:
         """
         cdef Py_ssize_t i, n_words = self.table.used, at = 0
         cdef const Entry* seen
+        cdef Key key
         if not self.in_order:
             raise ValueError("the table does not know the order of its words")
+        if self.table.is_sorted:
+            raise ValueError("the table has been combined")
         for i in range(n_words):
             at += word_length(self.seen + i)
         arrays = np.empty(at, np.int32), np.empty(n_words + 1, np.int64), np.empty(n_words, np.int64)
@@ -452,16 +533,35 @@ cdef class WordTable:
             for i in range(n_words):
                 seen = self.seen + i
                 offsets[i] = at
+                key = key_of_entry(seen, self.table.seed)
                 counts[i] = find_entry(
                     &self.table,
-                    home(&self.table, hash_key(seen.low, seen.high)),
-                    seen.low,
-                    seen.high,
+                    home(&self.table, hash_key(key.low, key.high, self.table.seed)),
+                    key.low,
+                    key.high,
                     seen.bytes,
                 ).count
                 at += write_word(&ids[at], seen)
             offsets[n_words] = at
         return arrays
+
+
+    cdef void sort_secret(self) noexcept nogil:
+        # Sort the words if they lie in an order that another process would not have.
+        cdef Table* table = &self.table
+        cdef Entry* entry
+        cdef size_t i, n = 0
+        if not table.is_secret or table.is_sorted:
+            return
+        for i in range(table.capacity):
+            entry = table.entries + i
+            if entry.high != 0:
+                entry.low = key_of_entry(entry, known_seed()).low
+                table.entries[n] = entry[0]
+                n += 1
+        memset(table.entries + n, 0, (table.capacity - n) * sizeof(Entry))
+        qsort(table.entries, n, sizeof(Entry), &compare_entries)
+        table.is_sorted = True
 
 
 cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
@@ -470,9 +570,9 @@ cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
 
 cdef int order_of(const Entry* a, const Entry* b) noexcept nogil:
     # Below 0 if a comes before b, 0 if they are the same word. The order of words: by hash, then,
-    # hardly ever, by key and bytes.
-    cdef uint64_t hash_a = hash_key(a.low, a.high)
-    cdef uint64_t hash_b = hash_key(b.low, b.high)
+    # hardly ever, by key and bytes. Requires: keys by the known seed.
+    cdef uint64_t hash_a = hash_key(a.low, a.high, known_seed())
+    cdef uint64_t hash_b = hash_key(b.low, b.high, known_seed())
     if hash_a != hash_b:
         return -1 if hash_a < hash_b else 1
     if a.high != b.high:
@@ -480,6 +580,10 @@ cdef int order_of(const Entry* a, const Entry* b) noexcept nogil:
     if a.low != b.low:
         return -1 if a.low < b.low else 1
     return memcmp(a.bytes, b.bytes, a.high ^ LONG_WORD) if a.high >= LONG_WORD else 0
+
+
+cdef int compare_entries(const void* a, const void* b) noexcept nogil:
+    return order_of(<const Entry*> a, <const Entry*> b)
 
 
 cdef struct Partition:
@@ -501,7 +605,10 @@ cdef class Combination:
     cdef readonly object ids, offsets, counts
 
     def __cinit__(self, list tables not None):
+        cdef WordTable table
         self.tables = tables
+        for table in tables:
+            table.sort_secret()
 
     def __dealloc__(self):
         cdef int p
@@ -615,8 +722,10 @@ cdef int merge_partitions(Partition* partition, const Partition* a, const Partit
 
 cdef int sort_partition(Partition* partition, const Table* table, int p) noexcept nogil:
     # Copy the words of partition p of a table, sorted. Returns -1 without memory. They lie from the
-    # partition's first slot to the first empty one behind its last; among them, at both ends, may
+    # partition's first slot to the first empty one after its last; among them, at both ends, may
     # lie words of other partitions.
+    if table.is_sorted:
+        return copy_partition(partition, table, p)
     cdef size_t mask = table.capacity - 1
     cdef size_t n_slots = table.capacity >> (PARTITION_BITS - table.skipped_bits)
     cdef size_t first = 0 if table.skipped_bits else p * n_slots
@@ -633,12 +742,12 @@ cdef int sort_partition(Partition* partition, const Table* table, int p) noexcep
     for i in range(n_slots):
         # Copied first and taken then, without a branch, which would be guessed wrong half the time.
         entries[n] = table.entries[(first + i) & mask]
-        hash = hash_key(entries[n].low, entries[n].high)
+        hash = hash_key(entries[n].low, entries[n].high, known_seed())
         n += (entries[n].high != 0) & (hash >> (64 - PARTITION_BITS) == <uint64_t>p)
     # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
     for i in range(n):
         entry = entries[i]
-        hash = hash_key(entry.low, entry.high)
+        hash = hash_key(entry.low, entry.high, known_seed())
         partition.n_bytes += word_length(&entry)
         if hash > last:
             last = hash
@@ -653,6 +762,35 @@ cdef int sort_partition(Partition* partition, const Table* table, int p) noexcep
         free(entries)
         return -1
     partition.n_words = n
+    return 0
+
+
+cdef size_t first_of(const Table* table, uint64_t least) noexcept nogil:
+    # The first entry of a sorted table whose hash is at least so much.
+    cdef size_t low = 0, high = table.used, middle
+    while low < high:
+        middle = (low + high) // 2
+        if hash_key(table.entries[middle].low, table.entries[middle].high, known_seed()) < least:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef int copy_partition(Partition* partition, const Table* table, int p) noexcept nogil:
+    # As sort_partition, of a sorted table.
+    cdef size_t first = first_of(table, <uint64_t>p << (64 - PARTITION_BITS))
+    cdef size_t end = table.used
+    cdef Py_ssize_t i
+    if p + 1 < 1 << PARTITION_BITS:
+        end = first_of(table, <uint64_t>(p + 1) << (64 - PARTITION_BITS))
+    partition.n_words = end - first
+    partition.entries = <Entry*> malloc(max(partition.n_words, 1) * sizeof(Entry))
+    if partition.entries == NULL:
+        return -1
+    memcpy(partition.entries, table.entries + first, partition.n_words * sizeof(Entry))
+    for i in range(partition.n_words):
+        partition.n_bytes += word_length(partition.entries + i)
     return 0
 
 
@@ -684,6 +822,7 @@ def sorted_words(WordTable table not None, int p):
     cdef int status
     cdef Entry* entry
     with nogil:
+        table.sort_secret()
         status = sort_partition(&partition, &table.table, p)
     if status:
         free(partition.entries)

@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
-from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, hash_key
+from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, Seed, hash_key
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
 from bpetok.patterns.scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
@@ -456,6 +456,7 @@ cdef class Encoder:
         cdef const CacheEntry* entry
         cdef const Key* key
         cdef uint64_t hashed, differs, differs_too
+        cdef Seed seed = work.cache.seed
         cdef int32_t* ids
         if self.pattern >= 0:
             scan_begin(&scanner, self.pattern, text, n, readable)
@@ -475,9 +476,9 @@ cdef class Encoder:
                 length = bounds[i + 1] - bounds[i]
                 if length <= PACKED_WORD:
                     keys[i] = key_of_short(bounds[i], length, readable)
-                    hashed = hash_key(keys[i].low, keys[i].high)
+                    hashed = hash_key(keys[i].low, keys[i].high, seed)
                 elif length <= CACHED_WORD:
-                    keys[i] = key_of_long(bounds[i], length)
+                    keys[i] = key_of_long(bounds[i], length, seed)
                     hashed = keys[i].low
                 else:
                     keys[i].low, keys[i].high = 0, LONG_WORD

@@ -1,7 +1,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from bpetok.patterns.word_key cimport Key, LONG_WORD, hash_bytes, hash_key, pack_word
+from bpetok.patterns.word_key cimport Key, LONG_WORD, Seed, hash_bytes, hash_key, pack_word
 
 cdef enum:
     CACHED_WORD = 256        # bytes; longer words hardly come again
@@ -25,6 +25,7 @@ cdef struct Cache:
     int32_t* arena
     Py_ssize_t n_arena
     Py_ssize_t arena_room
+    Seed seed             # secret, so that nobody can make words that collide
 
 
 cdef inline Key key_of_short(const uint8_t* word, Py_ssize_t n, const uint8_t* end) noexcept nogil:
@@ -37,10 +38,10 @@ cdef inline Key key_of_short(const uint8_t* word, Py_ssize_t n, const uint8_t* e
     return pack_word(word, n)
 
 
-cdef inline Key key_of_long(const uint8_t* word, Py_ssize_t n) noexcept nogil:
+cdef inline Key key_of_long(const uint8_t* word, Py_ssize_t n, Seed seed) noexcept nogil:
     # Requires: PACKED_WORD < n <= CACHED_WORD. In the lowest 40 bits of a key that is kept stands
     # where the bytes of the word are in the arena.
-    return Key(hash_bytes(word, n), LONG_WORD | <uint64_t>n << 40)
+    return Key(hash_bytes(word, n, seed), LONG_WORD | <uint64_t>n << 40)
 
 
 cdef inline CacheLine* line_of(const Cache* cache, uint64_t hashed) noexcept nogil:

@@ -4,6 +4,8 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+import os
+
 cdef extern from "simd.h":
     void* table_alloc(size_t size) noexcept nogil
     void table_free(void* memory, size_t size) noexcept nogil
@@ -12,6 +14,10 @@ cdef enum:
     NO_MEMORY = -1
     FIRST_LINE_BITS = 12     # a cache of 256 KiB, which grows to
     MOST_LINE_BITS = 19      # 32 MiB: 786,432 words, as it is never fuller than three quarters
+
+
+cdef Seed SECRET
+SECRET.low, SECRET.high = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
 
 
 cdef inline bint same_word(
@@ -56,6 +62,7 @@ cdef CacheEntry* free_entry(const Cache* cache, CacheLine* line) noexcept nogil:
 
 cdef int cache_init(Cache* cache) noexcept nogil:
     cache.bits = FIRST_LINE_BITS
+    cache.seed = SECRET
     cache.lines = <CacheLine*> table_alloc((<size_t>1 << cache.bits) * sizeof(CacheLine))
     return 0 if cache.lines != NULL else NO_MEMORY
 
@@ -65,8 +72,8 @@ cdef void cache_free(Cache* cache) noexcept nogil:
     free(cache.arena)
 
 
-cdef uint64_t hash_kept(const Key* key) noexcept nogil:
-    return key.low if key.high >= LONG_WORD else hash_key(key.low, key.high)
+cdef uint64_t hash_kept(const Key* key, Seed seed) noexcept nogil:
+    return key.low if key.high >= LONG_WORD else hash_key(key.low, key.high, seed)
 
 
 cdef bint cache_grow(Cache* cache) noexcept nogil:
@@ -82,7 +89,7 @@ cdef bint cache_grow(Cache* cache) noexcept nogil:
         for k in range(2):
             entry = &cache.lines[i].entries[k]
             if entry.n_ids:
-                free_entry(&grown, line_of(&grown, hash_kept(&entry.key)))[0] = entry[0]
+                free_entry(&grown, line_of(&grown, hash_kept(&entry.key, cache.seed)))[0] = entry[0]
     table_free(cache.lines, (<size_t>1 << cache.bits) * sizeof(CacheLine))
     cache[0] = grown
     return True

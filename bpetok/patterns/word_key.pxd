@@ -47,15 +47,27 @@ cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
     return key
 
 
-cdef inline uint64_t hash_key(uint64_t low, uint64_t high) noexcept nogil:
-    return multiply_fold(low ^ PI_0, high ^ PI_1)
+cdef struct Seed:
+    # What a hash depends on besides the word. Whoever knows it can make words that collide, so it is
+    # random wherever their number could make that slow.
+    uint64_t low
+    uint64_t high
 
 
-cdef inline uint64_t hash_bytes(const uint8_t* at, Py_ssize_t n) noexcept nogil:
+cdef inline Seed known_seed() noexcept nogil:
+    # The same in every process, for an order of words that depends on the words alone.
+    return Seed(PI_0, PI_1)
+
+
+cdef inline uint64_t hash_key(uint64_t low, uint64_t high, Seed seed) noexcept nogil:
+    return multiply_fold(low ^ seed.low, high ^ seed.high)
+
+
+cdef inline uint64_t hash_bytes(const uint8_t* at, Py_ssize_t n, Seed seed) noexcept nogil:
     # Requires: n > PACKED_WORD. The last 16 bytes are read whole, overlapping those before.
     cdef uint64_t h = n
     cdef const uint8_t* last = at + n - 16
     while at < last:
-        h = multiply_fold(load64(at) ^ h ^ PI_0, load64(at + 8) ^ PI_1)
+        h = multiply_fold(load64(at) ^ h ^ seed.low, load64(at + 8) ^ seed.high)
         at += 16
-    return multiply_fold(load64(last) ^ h ^ PI_0, load64(last + 8) ^ PI_1)
+    return multiply_fold(load64(last) ^ h ^ seed.low, load64(last + 8) ^ seed.high)
