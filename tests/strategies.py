@@ -26,3 +26,18 @@ def merge_lists(draw: st.DrawFn, max_size: int = 12) -> list[tuple[int, int]]:
         pair = draw(st.tuples(ids, ids).filter(lambda pair: pair not in merges))
         merges.append(pair)
     return merges
+
+
+ALPHABETS = st.sampled_from([b"abc", b"\0ab", b"a\0\x7f", b"\0\xff\1", b"\xff\xfe\0"])
+"""Letters in the place of a, b, c: ids at both ends, as 0 is, whose pair with itself is 0, 0."""
+
+
+def respelled(merges: list[tuple[int, int]], letters: bytes) -> list[tuple[int, int]]:
+    """Return merges of a, b, c as merges of other letters."""
+    number = dict(zip(b"abc", letters, strict=True))
+    return [(number.get(left, left), number.get(right, right)) for left, right in merges]
+
+
+def in_letters(word: str, letters: bytes) -> bytes:
+    """Return a word of a, b, c in other letters; d to z are not among them and stay."""
+    return word.encode().translate(bytes.maketrans(b"abc", letters))

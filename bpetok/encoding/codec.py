@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from bpetok.base.checks import (
@@ -54,6 +55,7 @@ class Codec(TextEncoder):
     """
 
     __slots__ = (
+        "_allowing",
         "_counts",
         "_decoder",
         "_narrow",
@@ -103,6 +105,7 @@ class Codec(TextEncoder):
         self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
         self._decoder = Decoder(self._tokens_by_id())
         self._refusing = self._build_specials((), "all")
+        self._allowing: Specials | None = None  # of all, made when it is first needed
 
     def _tokens_by_id(self) -> list[bytes | None]:
         tokens: list[bytes | None] = [None] * self._vocab_size
@@ -381,6 +384,10 @@ class Codec(TextEncoder):
     def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
         if disallowed_special == "all" and allowed_special == ():
             return self._refusing
+        if allowed_special == "all" and disallowed_special in ("all", ()):
+            if self._allowing is None:
+                self._allowing = self._build_specials(allowed_special, ())
+            return self._allowing
         return self._build_specials(allowed_special, disallowed_special)
 
     def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
@@ -398,15 +405,16 @@ class Codec(TextEncoder):
     ) -> tuple[list[str], list[str]]:
         names = list(self._special_tokens)
         given = _given_names("allowed_special", allowed_special)
-        allowed = [name for name in names if given is None or name in given]
+        given = names if given is None else given
+        allowed = {name: None for name in given if name in self._special_tokens}
         disallowed = _given_names("disallowed_special", disallowed_special)
         if disallowed is None:
-            return allowed, [name for name in names if name not in allowed]
+            return list(allowed), [name for name in names if name not in allowed]
         if "" in disallowed:
             raise ValueError(
                 "disallowed_special must not hold the empty str, which stands in every text"
             )
-        return allowed, disallowed
+        return list(allowed), disallowed
 
     # ---- ids to text ----
 
@@ -476,8 +484,18 @@ class Codec(TextEncoder):
     def __hash__(self) -> int:
         return hash(self._identity())
 
+    def __copy__(self) -> Self:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), *self._identity(), self._counts, self._training)
+        # Equal strings become one object: a pickle has it once, so the bytes would tell them apart.
+        pairs, pattern, special_tokens, token_ids = self._identity()
+        names = tuple((intern(name), token_id) for name, token_id in special_tokens)
+        parts = (pairs, intern(pattern), names, token_ids)
+        return _restore, (type(self), *parts, self._counts, self._training)
 
     def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
         return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids

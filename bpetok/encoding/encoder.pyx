@@ -12,7 +12,7 @@ from cpython.list cimport PyList_New
 from cpython.ref cimport PyObject, Py_XDECREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, Seed, hash_key
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
@@ -113,13 +113,7 @@ cdef class Specials:
 
     cdef int32_t id_of(self, const uint8_t* token, Py_ssize_t n) noexcept nogil:
         # Requires: token[:n] is one of `allowed`.
-        cdef Py_ssize_t i, begin = 0
-        for i in range(self.allowed._n):
-            if self.allowed._ends[i] - begin == n:
-                if memcmp(self.allowed._data + begin, token, n) == 0:
-                    return self.ids[i]
-            begin = self.allowed._ends[i]
-        return 0
+        return self.ids[self.allowed.number_of(token, n)]
 
 
 @cython.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, NamedTuple
 
 from bpetok.base.checks import check_integer
@@ -27,14 +28,14 @@ class TrainingFacts(NamedTuple):
     n_tokens : int
         Tokens that the text becomes with this tokenizer.
     min_frequency : int
-        How often a pair had to stand to be merged.
+        How often a pair had to occur to be merged.
     version : str
         The bpetok that trained.
     seconds : mapping of str to float
         Wall time of the phases "count", "load" (the words are laid out; if they are very many, the
-        kernels for several threads are loaded) and "learn": together all of a training. A file does
-        not keep it, so that the same training always writes the same bytes; in a loaded tokenizer
-        it is empty.
+        kernels for several threads are loaded) and "learn": together all of a training. Neither a
+        file nor a pickle keeps it, so that the same training always gives the same bytes; in a
+        loaded tokenizer it is empty.
     """
 
     n_bytes: int
@@ -55,6 +56,10 @@ class TrainingFacts(NamedTuple):
 
     def __hash__(self) -> int:
         return hash(self[:-1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Equal ones have equal pickles, by which datasets and Dask know what they have cached.
+        return type(self), (*self[:-2], intern(self.version), {})
 
     @property
     def bytes_per_token(self) -> float:

@@ -5,12 +5,12 @@ cdef enum:
     BUCKET = 4
     ID_BITS = 21             # three such ids fill a slot of 63 bits: what is looked up must be
     ID_LIMIT = 1 << ID_BITS  # small, or it is pushed out of the processor's cache
-    NO_PAIR = 0              # an empty slot: no merge makes id 0
+    EMPTY = 0                # a slot: no merge makes id 0
     NONE = 0x7FFFFFFF        # not an id, and larger than all: where no merge applies
 
 cdef struct Bucket:
     # Filled from the first slot on; if it is full, pairs go to the next one. Half a cache line.
-    uint64_t slots[BUCKET]   # left, right, id of ID_BITS each; NO_PAIR if empty
+    uint64_t slots[BUCKET]   # left, right, id of ID_BITS each; EMPTY slots come last
 
 cdef struct LargeSlot:
     uint64_t pair            # left << 32 | right
@@ -56,14 +56,15 @@ cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noex
         return NONE
     while True:
         bucket = &ranks.buckets[at]
-        # Which of the four it is, is as good as random, so it must not be a branch.
-        found = bucket.slots[0] if bucket.slots[0] >> ID_BITS == pair else <uint64_t>NO_PAIR
-        found = bucket.slots[1] if bucket.slots[1] >> ID_BITS == pair else found
+        # Which of the four it is, is as good as random, so it must not be a branch. The first slot
+        # comes last: an empty one also looks like the pair (0, 0), but comes after the slot of it.
+        found = bucket.slots[3] if bucket.slots[3] >> ID_BITS == pair else <uint64_t>EMPTY
         found = bucket.slots[2] if bucket.slots[2] >> ID_BITS == pair else found
-        found = bucket.slots[3] if bucket.slots[3] >> ID_BITS == pair else found
-        if found != NO_PAIR:
+        found = bucket.slots[1] if bucket.slots[1] >> ID_BITS == pair else found
+        found = bucket.slots[0] if bucket.slots[0] >> ID_BITS == pair else found
+        if found != EMPTY:
             return <int32_t>(found & (ID_LIMIT - 1))
-        if bucket.slots[3] == NO_PAIR:
+        if bucket.slots[3] == EMPTY:
             return NONE
         at = (at + 1) & ranks.mask
 

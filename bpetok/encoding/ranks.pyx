@@ -22,7 +22,7 @@ cdef void add_pair(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) no
     cdef uint64_t at = hashed >> ranks.shift
     cdef int k = 0
     ranks.filter[at >> 1] |= <uint64_t>1 << (hashed >> (ranks.shift - 5) & 63)
-    while ranks.buckets[at].slots[k] != NO_PAIR:
+    while ranks.buckets[at].slots[k] != EMPTY:
         k += 1
         if k == BUCKET:
             k, at = 0, (at + 1) & ranks.mask

@@ -13,6 +13,10 @@ class DecodeStream:
 
     The text of all calls together is what `Tokenizer.decode` gives for all ids together. A
     character whose bytes are not all there yet waits for the rest.
+
+    With ``errors="strict"`` bytes that are not UTF-8 raise an error. Those that waited and those of
+    the call are then dropped (the error's `object` has them), and the stream begins anew with the
+    next call: what comes later is never joined to what was wrong.
     """
 
     def __init__(self, decode_bytes: Callable[[list[SupportsIndex]], bytes], errors: str) -> None:
@@ -27,11 +31,11 @@ class DecodeStream:
         TypeError, ValueError
             If one is not an integer, or not in the vocabulary; the stream is as it was before.
         UnicodeDecodeError
-            With ``errors="strict"``, if the bytes are not UTF-8.
+            With ``errors="strict"``, if the bytes are not UTF-8; the stream begins anew.
         """
         if isinstance(ids, Iterable):
-            return self._decoder.decode(self._decode_bytes(list(ids)))
-        return self._decoder.decode(self._decode_bytes([operator.index(ids)]))
+            return self._decode(self._decode_bytes(list(ids)))
+        return self._decode(self._decode_bytes([operator.index(ids)]))
 
     def finish(self) -> str:
         """Return what is left, half a character being an error, and begin anew.
@@ -41,7 +45,11 @@ class DecodeStream:
         UnicodeDecodeError
             With ``errors="strict"``, if half a character is left.
         """
+        return self._decode(b"", final=True)
+
+    def _decode(self, data: bytes, *, final: bool = False) -> str:
         try:
-            return self._decoder.decode(b"", final=True)
-        finally:
+            return self._decoder.decode(data, final)
+        except BaseException:  # an error handler may raise any
             self._decoder.reset()
+            raise

@@ -20,7 +20,7 @@ from bpetok.encoding.encoder import Encoder, Specials
 from bpetok.patterns.builtin import PATTERNS
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
 from bpetok.patterns.special import SpecialTokens
-from strategies import GPT2, TEXT, merge_lists, texts
+from strategies import ALPHABETS, GPT2, TEXT, in_letters, merge_lists, respelled, texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -38,6 +38,9 @@ class PlainEncoder:
 
     def encode(self, text: str | bytes) -> list[int]:
         return self.compiled.encode(text, NO_SPECIALS)
+
+    def encode_word(self, word: bytes) -> list[int]:
+        return self.compiled.encode_word(word)
 
 
 NO_SPECIALS = Specials(SpecialTokens(()), [], SpecialTokens(()))
@@ -59,37 +62,70 @@ def merges() -> Merges:
     return merges
 
 
-@given(merge_lists(30), st.lists(st.text("abc", min_size=1, max_size=90), max_size=5))
-def test_words_get_the_ids_of_plain_bpe(merges: Merges, words: list[str]) -> None:
+@given(merge_lists(30), st.lists(st.text("abc", min_size=1, max_size=90), max_size=5), ALPHABETS)
+def test_words_get_the_ids_of_plain_bpe(merges: Merges, words: list[str], letters: bytes) -> None:
     """Also where tokens spell the same bytes, or merging never leaves some of them."""
+    merges = respelled(merges, letters)
     compiled = encoder(merges)
     for word in (*words, "".join(words)):
-        assert compiled.encode(word) == reference.encode_word(word.encode(), merges)
+        data = in_letters(word, letters)
+        assert compiled.encode_word(data) == reference.encode_word(data, merges)
+
+
+@pytest.mark.parametrize("n", [2, 15, 16, 255, 256, 300, 5000])
+@pytest.mark.parametrize("byte", [0, 1, 255])
+def test_the_merge_of_a_byte_with_itself_is_found(n: int, byte: int) -> None:
+    """Also that of NULs, whose key is 0: by search, run by run, and in long words."""
+    merges = [(byte, byte), (33, byte), (256, 256)]
+    compiled = encoder(merges)
+    for word in (bytes([byte]) * n, b"!" + bytes([byte]) * n, (b"!" + bytes([byte]) * 3) * n):
+        assert compiled.encode_word(word) == reference.encode_word(word, merges)
+
+
+@given(merge_lists(30), st.lists(st.text("abc", min_size=1, max_size=40), max_size=5), ALPHABETS)
+def test_words_of_a_text_get_the_ids_of_plain_bpe(
+    merges: Merges, words: list[str], letters: bytes
+) -> None:
+    """New words and those in the cache, packed ones and long ones, of NULs too."""
+    merges = respelled(merges, letters)
+    compiled = encoder(merges)
+    for text in [" ".join(words)] * 2:
+        data = in_letters(text, letters).decode("utf-8", "ignore").encode()
+        expected = [reference.encode_word(word, merges) for word in split_words(data)]
+        assert compiled.encode(data) == list(itertools.chain.from_iterable(expected))
 
 
 @settings(max_examples=30)
 @given(
-    merge_lists(30), st.integers(256, 900), st.sampled_from(["a", "ab", "abc", "aaab"]), st.data()
+    merge_lists(30),
+    st.integers(256, 900),
+    st.sampled_from(["a", "ab", "abc", "aaab"]),
+    ALPHABETS,
+    st.data(),
 )
 def test_long_words_get_the_ids_of_plain_bpe(
-    merges: Merges, n: int, letters: str, data: st.DataObject
+    merges: Merges, n: int, some: str, letters: bytes, data: st.DataObject
 ) -> None:
     """Searched for from the left, and merged where that takes too long or a token is longer."""
-    word = "".join(data.draw(st.lists(st.sampled_from(letters), min_size=n, max_size=n)))
-    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+    merges = respelled(merges, letters)
+    drawn = "".join(data.draw(st.lists(st.sampled_from(some), min_size=n, max_size=n)))
+    word = in_letters(drawn, letters)
+    assert encoder(merges).encode_word(word) == reference.encode_word(word, merges)
 
 
 @settings(max_examples=60)
 @given(
     merge_lists(30),
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 200)), min_size=1, max_size=20),
+    ALPHABETS,
 )
 def test_long_words_of_few_runs_get_the_ids_of_plain_bpe(
-    merges: Merges, runs: list[tuple[str, int]]
+    merges: Merges, runs: list[tuple[str, int]], letters: bytes
 ) -> None:
     """Merged run by run, if they have at least 256 bytes and don't fall into too many runs."""
-    word = "".join(letter * n for letter, n in runs)
-    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+    merges = respelled(merges, letters)
+    word = in_letters("".join(letter * n for letter, n in runs), letters)
+    assert encoder(merges).encode_word(word) == reference.encode_word(word, merges)
 
 
 def test_long_runs_of_one_byte_get_the_ids_of_plain_bpe() -> None:
@@ -111,13 +147,14 @@ def test_words_with_a_token_of_each_length_get_the_ids_of_plain_bpe(unit: str) -
             assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
 
 
-@given(merge_lists(30), st.integers(256, 600), st.randoms(use_true_random=False))
+@given(merge_lists(30), st.integers(256, 600), ALPHABETS, st.randoms(use_true_random=False))
 def test_long_words_are_cut_only_where_no_token_reaches_across(
-    merges: Merges, n: int, random: Random
+    merges: Merges, n: int, letters: bytes, random: Random
 ) -> None:
-    """Most pairs of bytes in them stand in no token."""
-    word = "".join(random.choices("abcdefgh", k=n))
-    assert encoder(merges).encode(word) == reference.encode_word(word.encode(), merges)
+    """Most pairs of bytes in them occur in no token."""
+    merges = respelled(merges, letters)
+    word = in_letters("".join(random.choices("abcdefgh", k=n)), letters)
+    assert encoder(merges).encode_word(word) == reference.encode_word(word, merges)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab", "aab", "aabaa", "aaaaaab"])
@@ -242,10 +279,19 @@ def test_a_vocabulary_of_millions_of_ids(merges: Merges) -> None:
         assert compiled.encode(word) == expected
 
 
-@given(merges=merge_lists(), texts=st.lists(texts, max_size=4), seed=st.randoms())
-def test_ids_may_be_any_numbers(merges: Merges, texts: list[str], seed: Random) -> None:
+@given(
+    merges=merge_lists(),
+    texts=st.lists(texts, max_size=4),
+    letters=ALPHABETS,
+    first=st.sampled_from([0, 3, 1_000_000]),
+    seed=st.randoms(),
+)
+def test_ids_may_be_any_numbers(
+    merges: Merges, texts: list[str], letters: bytes, first: int, seed: Random
+) -> None:
     """A vocabulary from elsewhere: other ids, otherwise the same."""
-    token_ids = list(range(3, 3 + 256 + len(merges)))
+    merges = respelled(merges, letters)
+    token_ids = list(range(first, first + 256 + len(merges)))
     seed.shuffle(token_ids)
     compiled, plain = encoder(merges), PlainEncoder(merges, token_ids)
     for text in texts * 2:

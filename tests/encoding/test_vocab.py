@@ -15,14 +15,17 @@ from bpetok.encoding.vocab import (
     check_merge_counts,
     check_merges,
 )
-from strategies import merge_lists
+from strategies import ALPHABETS, merge_lists, respelled
 
 A, B, C = b"abc"
 
 
-@given(merge_lists())
-def test_token_bytes_are_those_of_the_reference(merges: list[tuple[int, int]]) -> None:
+@given(merge_lists(), ALPHABETS)
+def test_token_bytes_are_those_of_the_reference(
+    merges: list[tuple[int, int]], letters: bytes
+) -> None:
     """Each id has the bytes of its two parts, one after the other."""
+    merges = respelled(merges, letters)
     assert build_token_bytes(check_merges(merges)) == reference.token_bytes(merges)
 
 

@@ -23,6 +23,7 @@ WORDS = st.dictionaries(
     st.one_of(
         st.text("abc", min_size=1, max_size=12).map(str.encode),
         st.integers(1, 20).map(lambda n: b"a" * n),
+        st.lists(st.sampled_from(b"\0\1\xff"), min_size=1, max_size=12).map(bytes),
         st.text("ab\u00e9\u4e2d\u6587\U0001f642", min_size=1, max_size=8).map(str.encode),
     ),
     st.integers(1, 9),
