@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bpetok.base.importing import whole
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -61,8 +63,11 @@ class _Bars:
 
 
 def _new_bar(phase: str, total: int | None) -> tqdm[Any]:
-    from tqdm.auto import tqdm
+    with whole():
+        from tqdm.auto import tqdm
 
-    if phase != "learn":
-        return tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1000)
-    return tqdm(desc=phase, total=total, unit=" merges")
+    if phase == "learn":
+        return tqdm(desc=phase, total=total, unit=" merges")
+    if phase == "load":
+        return tqdm(desc="compile", total=total, unit=" kernels")
+    return tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1000)

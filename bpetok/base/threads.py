@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -14,38 +13,48 @@ Result = TypeVar("Result")
 
 
 class ThreadPool:
-    """Up to `n_threads` threads, each started when it is needed, that end with the block.
+    """Up to `n_threads` threads, which end when there is nothing to do; the block ends after them.
 
     ThreadPoolExecutor takes no work once the main thread has come to its end, although Python goes
-    on until all threads have: a thread that trains would fail then.
+    on until all threads have: a thread that trains would fail then. And no thread may wait for work
+    here: where an error keeps a generator alive that submits it, Python would wait for ever.
     """
 
     def __init__(self, n_threads: int) -> None:
         self._n_threads = n_threads
-        self._threads: list[Thread] = []
-        self._tasks: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
-        self._tasks = SimpleQueue()
+        self._lock = Lock()
+        self._tasks: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._working: set[Thread] = set()
 
     def submit(self, function: Callable[..., Result], *args: object) -> Future[Result]:
         """Let a thread call a function."""
         future: Future[Result] = Future()
-        self._tasks.put((future, function, args))
-        if len(self._threads) < self._n_threads:
-            self._threads.append(Thread(target=self._work))
-            self._threads[-1].start()
+        with self._lock:
+            self._tasks.append((future, function, args))
+            if len(self._working) < self._n_threads:
+                thread = Thread(target=self._work)
+                thread.start()
+                self._working.add(thread)
         return future
 
     def __enter__(self) -> ThreadPool:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        for _ in self._threads:
-            self._tasks.put(None)
-        for thread in self._threads:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        with self._lock:
+            if kind is not None:
+                self._tasks.clear()  # nobody takes what they would give
+            working = [*self._working]
+        for thread in working:
             thread.join()
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while True:
+            with self._lock:
+                if not self._tasks:
+                    self._working.discard(current_thread())
+                    return
+                task = self._tasks.popleft()
             if task[0].set_running_or_notify_cancel():
                 _complete(*task, BaseException)
             del task  # what it holds may be large

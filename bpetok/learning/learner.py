@@ -135,10 +135,13 @@ class Learner:
             filter=np.zeros(1 << FILTER_BITS >> 6, np.uint64),
         )
 
-    def load(self) -> None:
-        """Load or compile the kernels for several threads, if `learn` will need them."""
+    def load(self, progress: Callable[[int, int], object] = lambda *_: None) -> None:
+        """Load or compile the kernels for several threads, if `learn` will need them.
+
+        `progress` is then called with the number of kernels that are there, and that of all.
+        """
         if self.n_threads > 1 and may_share():
-            load_parallel_kernels()
+            load_parallel_kernels(progress)
 
     def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
         """Learn to the end; `progress` is called with the number of merges every few rounds."""

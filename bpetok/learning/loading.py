@@ -12,8 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bpetok.base.importing import whole
 from bpetok.base.timing import stage
@@ -61,16 +60,31 @@ KERNELS = _load_kernels()
 """As they were compiled; in Python with the environment variable NUMBA_DISABLE_JIT."""
 
 
-@cache
-def load_parallel_kernels() -> None:
-    """Import Numba, and load or compile the kernels that work on all shards."""
-    with stage("load"), whole(), _without_collector():
-        from bpetok.learning import kernels
-        from bpetok.learning.signatures import argument_types
+PARALLEL_KERNELS = ("index_pairs", "apply")
 
-        dispatchers: list[Any] = [kernels.index_pairs, kernels.apply]  # what Numba makes of them
-        for kernel in dispatchers:
-            kernel.compile(tuple(argument_types(kernel)))
+
+def load_parallel_kernels(progress: Callable[[int, int], object] = lambda *_: None) -> None:
+    """Import Numba, and load or compile the kernels that work on all shards.
+
+    Parameters
+    ----------
+    progress : callable
+        Called with the number of kernels that are there by now, and that of all.
+    """
+    for i, name in enumerate(PARALLEL_KERNELS):
+        progress(i, len(PARALLEL_KERNELS))
+        with stage("load"), whole(), _without_collector():
+            _load_parallel(name)
+    progress(len(PARALLEL_KERNELS), len(PARALLEL_KERNELS))
+
+
+def _load_parallel(name: str) -> None:
+    from bpetok.learning import kernels
+    from bpetok.learning.signatures import argument_types
+
+    kernel = getattr(kernels, name)
+    if hasattr(kernel, "compile") and not kernel.overloads:  # no Python function, and not there yet
+        kernel.compile(tuple(argument_types(kernel)))
 
 
 @contextmanager

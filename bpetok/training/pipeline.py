@@ -76,7 +76,7 @@ def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
     facts = facts_of(words, run.plan)
     layout = lay_out(words, run)
     del words  # which take memory while merges are learned
-    layout.learner.load()
+    layout.learner.load(lambda done, total: run.report("load", done, total))
     loaded = perf_counter()
     merges = learn(layout, run)
     facts = facts._replace(
@@ -94,17 +94,26 @@ def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
 def loading_kernels() -> Iterator[None]:
     """Load the kernels for several threads while words are counted, which leaves Python to others.
 
-    The thread is waited for, also where counting fails: none may be at work when Python ends.
+    The thread is waited for: none may be at work when Python ends. Where counting fails it begins
+    no further kernel.
     """
+    has_failed = threading.Event()
+
+    def go_on(*_: int) -> None:
+        if has_failed.is_set():
+            raise InterruptedError
 
     def load() -> None:
         with suppress(Exception):  # raised again, for the caller, when the kernels are needed
-            load_parallel_kernels()
+            load_parallel_kernels(go_on)
 
     thread = threading.Thread(target=load)
     thread.start()
     try:
         yield
+    except BaseException:
+        has_failed.set()
+        raise
     finally:
         with whole():
             thread.join()

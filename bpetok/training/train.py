@@ -96,7 +96,8 @@ def train(
         they were. "auto": only if, and as many as, `max_memory` demands.
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
-        with the phases "count" (in bytes) and "learn" (in merges).
+        with the phases "count" (in bytes), "load" (in kernels; only with very many different words,
+        for whose threads Numba is loaded, or the first time compiles) and "learn" (in merges).
     checkpoint : path, optional
         A folder, new or of an earlier run, where the words of what has been read and the merges
         learned are saved every minute. A run that was interrupted, in whatever way, goes on from

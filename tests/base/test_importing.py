@@ -31,7 +31,7 @@ PROGRAM = """
         "count": lambda: len(bpetok.count_words_from_iterator(["abab ab"])),
         "array": lambda: tok.encode_to_numpy("abab").tolist(),
         "arrays": lambda: tok.encode_batch_to_numpy(["ab"]).ids.tolist(),
-        "report": lambda: len(bpetok.report(tok, "abab").rows()),
+        "report": lambda: len(bpetok.report(tok, texts=["abab"]).rows()),
     }
 """
 CALLS = ["train", "count", "array", "arrays", "report"]

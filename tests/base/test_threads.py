@@ -74,6 +74,19 @@ def test_what_fails_leaves_no_thread() -> None:
     assert threading.enumerate() == before
 
 
+def test_python_ends_though_an_error_keeps_a_generator_alive() -> None:
+    """Whose threads must not wait for more work: Python waits for all threads."""
+    out = run_python(
+        """
+    from bpetok.base.threads import map_threads
+    kept = map_threads(str, range(9), 2)
+    print(next(kept))
+    """,
+        timeout=20,
+    )
+    assert out == "0\n"
+
+
 def test_a_task_that_is_cancelled_is_not_begun() -> None:
     """And the thread takes the next one."""
     gate = threading.Event()

@@ -1,10 +1,17 @@
 """Kernels for several threads: loaded whole, called one at a time, never in a forked child."""
 
 import os
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import bpetok
+from bpetok.learning import learner
+from bpetok.learning.rule import Tuning
+from bpetok.training import pipeline, train
 from processes import run_python
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -135,6 +142,50 @@ def test_loading_the_parallel_kernels() -> None:
     """
     )
     assert out == "(1, 1) (1, 1)\n"
+
+
+def test_where_counting_fails_nothing_goes_on_loading(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A thread that still imports when Python ends would kill the process, now and then."""
+    begun = threading.Event()
+    n_loaded: list[int] = []
+
+    def load(progress: Callable[[int, int], object]) -> None:
+        for i in range(1000):
+            progress(i, 1000)
+            begun.set()
+            n_loaded.append(i)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(train, "LARGE_TEXT", 0)
+    monkeypatch.setattr(pipeline, "load_parallel_kernels", load)
+    path = tmp_path / "damaged.txt"
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(ValueError, match="UTF-8"):
+        bpetok.train(path, vocab_size=300, n_threads=2)
+    assert begun.is_set()
+    assert len(n_loaded) < 1000
+    assert not [thread for thread in threading.enumerate() if "load" in thread.name]
+
+
+def test_loading_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a phase of its own: it takes seconds when the kernels are compiled."""
+    monkeypatch.setattr(learner, "DEFAULT_TUNING", Tuning(parallel_slots=0))
+    calls: list[tuple[str, int, int | None]] = []
+    bpetok.train_from_iterator(
+        ["low lower lowest"] * 9,
+        vocab_size=262,
+        n_threads=2,
+        progress=lambda *call: calls.append(call),
+    )
+    assert list(dict.fromkeys(phase for phase, _, _ in calls)) == ["count", "load", "learn"]
+    assert [call[1:] for call in calls if call[0] == "load"] == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_python_s_kernels_on_several_threads() -> None:
+    """NUMBA_DISABLE_JIT: nothing to compile, and the same merges."""
+    run_python(PARALLEL + "    assert learn() == expected", NUMBA_DISABLE_JIT="1")
 
 
 def test_words_of_one_shard_do_not_load_them() -> None:

@@ -191,7 +191,7 @@ def test_large_text_loads_the_parallel_kernels_meanwhile(
     """They are as good as certain to be needed."""
     calls: list[None] = []
     monkeypatch.setattr(train, "LARGE_TEXT", least)
-    monkeypatch.setattr(pipeline, "load_parallel_kernels", lambda: calls.append(None))
+    monkeypatch.setattr(pipeline, "load_parallel_kernels", lambda _: calls.append(None))
     (tmp_path / "a.txt").write_text("nine chars"[1:])
     bpetok.train(tmp_path / "a.txt", vocab_size=257, n_threads=n_threads)
     assert len(calls) == loaded
