@@ -38,7 +38,7 @@ class Tokenizer(Codec):
 
     Ids 0 to 255 are the bytes, merge i makes the id 256 + i, and the special tokens follow in their
     order, unless `token_ids` and `special_tokens` say otherwise. Two tokenizers are equal if they
-    have the same merges, pattern, special tokens and ids.
+    have the same merges, pattern, special tokens, ids and normalizer.
 
     Parameters
     ----------
@@ -56,6 +56,17 @@ class Tokenizer(Codec):
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
         The id of each byte and of what each merge makes, for a vocabulary that came from elsewhere
         with other ids. All that this class takes and gives are these ids, but for `merge_pairs`.
+        A byte with the id -1 has none and is left out of texts.
+    whole_words : mapping of bytes to int, optional
+        Words that are one token with this id whatever their merges are, as files with
+        "ignore_merges" have them.
+    other_tokens : mapping of bytes to int, optional
+        Tokens that no text gives. They have an id and are decoded.
+    normalizer : str, mapping or list, optional
+        What a text becomes before it is split: "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip",
+        "StripAccents", a step as tokenizer.json has it, or several steps in a list. Unicode's forms
+        are those of Hugging Face tokenizers, which knows Unicode 9.0. Special tokens are found
+        before that.
     training : TrainingFacts, optional
         What it was trained on.
 
@@ -102,6 +113,9 @@ class Tokenizer(Codec):
             counts=counts,
             token_ids=None if self._token_ids is None else list(self._ids()),
             training=facts,
+            whole_words=self._whole_words,
+            other_tokens=self._other_tokens,
+            normalizer=self.normalizer,
         )
 
     @classmethod

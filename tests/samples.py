@@ -34,15 +34,37 @@ TOKENIZERS = {
 }
 
 
+BYTE_LEVEL = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": False,
+}
+
+
 def document(**changes: Any) -> bytes:
     """A tokenizer.json of three merges and a special token, with changes at dotted places."""
     vocab = {to_text(bytes([byte])): byte for byte in range(256)}
     vocab |= {"ab": 256, "bc": 257, "abc": 258, "<s>": 259}
     content: dict[str, Any] = {
         "version": "1.0",
-        "added_tokens": [{"id": 259, "content": "<s>", "special": True}],
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": 259,
+                "content": "<s>",
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+        ],
         "normalizer": None,
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+        "pre_tokenizer": BYTE_LEVEL | {"use_regex": True},
+        "post_processor": None,
+        "decoder": BYTE_LEVEL,
         "model": {"type": "BPE", "vocab": vocab, "merges": ["a b", "b c", "ab c"]},
     }
     for place, value in changes.items():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
@@ -28,7 +31,9 @@ from bpetok.encoding.vocab import (
     check_ids,
     check_merge_counts,
     check_merges,
+    check_tokens,
 )
+from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.special import SpecialTokens
 
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from bpetok.encoding.batches import Ids
     from bpetok.encoding.facts import TrainingFacts
     from bpetok.encoding.vocab import Counts, Merges
+    from bpetok.patterns.normalizers import Normalizer, Spec
 
 Special = Literal["all"] | Iterable[str]
 
@@ -59,6 +65,8 @@ class Codec(TextEncoder):
         "_counts",
         "_decoder",
         "_narrow",
+        "_normalizer",
+        "_other_tokens",
         "_pairs",
         "_pattern",
         "_special_tokens",
@@ -66,6 +74,7 @@ class Codec(TextEncoder):
         "_token_ids",
         "_training",
         "_vocab_size",
+        "_whole_words",
     )
 
     def __init__(
@@ -76,6 +85,9 @@ class Codec(TextEncoder):
         special_tokens: Iterable[str] | Mapping[str, int] = (),
         merge_counts: Counts | None = None,
         token_ids: Counts | None = None,
+        whole_words: Mapping[bytes, int] | None = None,
+        other_tokens: Mapping[bytes, int] | None = None,
+        normalizer: Spec | None = None,
         training: TrainingFacts | None = None,
     ) -> None:
         pairs = check_merges(merges)
@@ -83,10 +95,14 @@ class Codec(TextEncoder):
         special = check_special_tokens(special_tokens)
         given = special_tokens if isinstance(special_tokens, Mapping) else None
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
-        ids, special_ids = check_ids(token_ids, given, n_merges)
+        self._whole_words = check_tokens(whole_words or {}, "whole_words")
+        self._other_tokens = check_tokens(other_tokens or {}, "other_tokens")
+        more = {"whole_words": self._whole_words, "other_tokens": self._other_tokens}
+        ids, special_ids = check_ids(token_ids, given, n_merges, more)
+        more_ids = [*self._whole_words.values(), *self._other_tokens.values()]
+        largest = max(max(ids) if ids is not None else N_BYTES + n_merges - 1, *more_ids, 0)
         if given is None:
-            first = max(ids, default=0) + 1 if ids is not None else N_BYTES + n_merges
-            special_ids = list(range(first, first + len(special)))
+            special_ids = list(range(largest + 1, largest + 1 + len(special)))
         self._pattern = check_pattern(pattern)
         # bytes, so that the arrays made of them can't be written to
         self._pairs = pairs.tobytes()
@@ -97,12 +113,15 @@ class Codec(TextEncoder):
         self._special_tokens = {token: token_id for token_id, token in by_id}
         # A tuple, which the garbage collector need not walk through.
         self._token_bytes = tuple(build_token_bytes(pairs))
-        largest = max(ids) if ids is not None else N_BYTES + n_merges - 1
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
         scanner = scanner_of(self._pattern)
         split = _splitter(self._pattern) if scanner < 0 else None
-        self._encoder = Encoder(pairs, self._vocab_size, ids, scanner, split)
+        whole = WholeWords(self._whole_words) if self._whole_words else None
+        self._normalizer = _normalizer(normalizer)
+        self._encoder = Encoder(
+            pairs, self._vocab_size, ids, scanner, split, whole, self._normalizer
+        )
         self._decoder = Decoder(self._tokens_by_id())
         self._refusing = self._build_specials((), "all")
         self._allowing: Specials | None = None  # of all, made when it is first needed
@@ -113,7 +132,10 @@ class Codec(TextEncoder):
             tokens[: len(self._token_bytes)] = self._token_bytes
         else:
             for token_id, token in zip(self._ids(), self._token_bytes, strict=True):
-                tokens[token_id] = token
+                if token_id >= 0:
+                    tokens[token_id] = token
+        for token, token_id in (*self._whole_words.items(), *self._other_tokens.items()):
+            tokens[token_id] = token
         for name, token_id in self._special_tokens.items():
             tokens[token_id] = name.encode()
         return tokens
@@ -173,7 +195,24 @@ class Codec(TextEncoder):
         Two merges can spell the same bytes. Then this has the first id only, and fewer entries
         than there are tokens; `token_bytes` knows all.
         """
-        return build_vocab(zip(self._token_bytes, self._ids(), strict=True))
+        made = zip(self._token_bytes, self._ids(), strict=True)
+        more = chain(self._whole_words.items(), self._other_tokens.items())
+        return build_vocab(chain(((token, i) for token, i in made if i >= 0), more))
+
+    @property
+    def whole_words(self) -> dict[bytes, int]:
+        """The words that are one token whatever their merges are, with their ids."""
+        return dict(self._whole_words)
+
+    @property
+    def other_tokens(self) -> dict[bytes, int]:
+        """The ordinary tokens that no text gives, with their ids; they are only decoded."""
+        return dict(self._other_tokens)
+
+    @property
+    def normalizer(self) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """What changes a text before it is split, as tokenizer.json says it; None if nothing."""
+        return None if self._normalizer is None else copy.deepcopy(self._normalizer.spec)
 
     @property
     def special_tokens(self) -> dict[str, int]:
@@ -196,7 +235,10 @@ class Codec(TextEncoder):
 
     @property
     def token_ids(self) -> npt.NDArray[np.int32]:
-        """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,)."""
+        """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,).
+
+        -1 for a byte that has none: it is left out of texts.
+        """
         load_numpy()
         import numpy as np
 
@@ -241,6 +283,15 @@ class Codec(TextEncoder):
             },
             merge_counts=None if counts is None else counts[list(kept)],
             token_ids=[ids[number] - bisect_left(gone, ids[number]) for number in numbers],
+            whole_words={
+                token: token_id - bisect_left(gone, token_id)
+                for token, token_id in self._whole_words.items()
+            },
+            other_tokens={
+                token: token_id - bisect_left(gone, token_id)
+                for token, token_id in self._other_tokens.items()
+            },
+            normalizer=self.normalizer,
         )
 
     def unreachable(self) -> list[int]:
@@ -250,8 +301,15 @@ class Codec(TextEncoder):
         inside of its bytes do not depend on what is around them. Of two tokens with the same bytes
         at most one can occur.
         """
-        tokens = zip(self._token_bytes, self._ids(), strict=True)
-        return [token_id for token, token_id in tokens if self._encode_word(token) != [token_id]]
+        tokens = chain(
+            zip(self._token_bytes, self._ids(), strict=True),
+            ((token, token_id) for token, token_id in self._other_tokens.items()),
+        )
+        return [
+            token_id
+            for token, token_id in tokens
+            if token_id >= 0 and self._encode_word(token) != [token_id]
+        ]
 
     # ---- text to ids ----
 
@@ -306,7 +364,55 @@ class Codec(TextEncoder):
         ids = self.encode(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
-        return ids, self._decoder.offsets(ids, to_utf8(text))
+        if self._normalizer is None and -1 not in self._ids()[:N_BYTES]:
+            return ids, self._decoder.offsets(ids, to_utf8(text))
+        return ids, self._offsets_in_changed_text(to_utf8(text), allowed_special)
+
+    def _offsets_in_changed_text(
+        self, text: bytes, allowed_special: Special
+    ) -> list[tuple[int, int]]:
+        # Where the ids of a text occur in it if bytes without an id are left out, or a normalizer
+        # changes it: piece by piece between special tokens.
+        allowed, _ = self._special_names(allowed_special, ())
+        tokens = SpecialTokens(name.encode() for name in allowed)
+        result: list[tuple[int, int]] = []
+        at = begin = 0  # in bytes, in characters
+        for start, end in (*tokens.spans(text), (len(text), len(text))):
+            piece = text[at:start].decode()
+            result += self._offsets_of_piece(piece, begin)
+            begin += len(piece)
+            if start < end:
+                n = len(text[start:end].decode())
+                result.append((begin, begin + n))
+                begin += n
+            at = end
+        return result
+
+    def _offsets_of_piece(self, piece: str, begin: int) -> list[tuple[int, int]]:
+        starts: Sequence[int] = range(len(piece))
+        ends: Sequence[int] = range(1, len(piece) + 1)
+        normal = piece
+        if self._normalizer is not None:
+            normal, starts, ends = self._normalizer.align(piece)
+        data = normal.encode()
+        # Which character each byte belongs to.
+        character = [i for i, one in enumerate(normal) for _ in one.encode()]
+        missing = {byte for byte in range(N_BYTES) if self._ids()[byte] < 0}
+        spans: list[tuple[int, int]] = []
+        at = 0
+        for token_id in self.encode_ordinary(piece):
+            token = self._decoder.decode([token_id])
+            if not data.startswith(token, at):
+                while data[at] in missing:
+                    at += 1
+            first = at
+            for byte in token:
+                while data[at] != byte:
+                    at += 1
+                at += 1
+            left, right = starts[character[first]], ends[character[at - 1]]
+            spans.append((begin + left, begin + right))
+        return spans
 
     def encode_batch(
         self,
@@ -492,13 +598,21 @@ class Codec(TextEncoder):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Equal strings become one object: a pickle has it once, so the bytes would tell them apart.
-        pairs, pattern, special_tokens, token_ids = self._identity()
+        pairs, pattern, special_tokens, *others = self._identity()
         names = tuple((intern(name), token_id) for name, token_id in special_tokens)
-        parts = (pairs, intern(pattern), names, token_ids)
+        parts = (pairs, intern(pattern), names, *others)
         return _restore, (type(self), *parts, self._counts, self._training)
 
-    def _identity(self) -> tuple[bytes, str, tuple[tuple[str, int], ...], bytes | None]:
-        return self._pairs, self._pattern, tuple(self._special_tokens.items()), self._token_ids
+    def _identity(self) -> tuple[Any, ...]:
+        return (
+            self._pairs,
+            self._pattern,
+            tuple(self._special_tokens.items()),
+            self._token_ids,
+            tuple(sorted(self._whole_words.items())),
+            tuple(sorted(self._other_tokens.items())),
+            None if self._normalizer is None else self._normalizer.to_json(),
+        )
 
 
 def _given_names(parameter: str, value: Special) -> list[str] | None:
@@ -525,6 +639,9 @@ def _restore(
     pattern: str,
     special_tokens: tuple[tuple[str, int], ...],
     token_ids: bytes | None,
+    whole_words: tuple[tuple[bytes, int], ...],
+    other_tokens: tuple[tuple[bytes, int], ...],
+    normalizer: str | None,
     counts: bytes | None,
     training: TrainingFacts | None,
 ) -> Codec:
@@ -535,8 +652,21 @@ def _restore(
         special_tokens=dict(special_tokens),
         merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
         token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
+        whole_words=dict(whole_words),
+        other_tokens=dict(other_tokens),
+        normalizer=None if normalizer is None else json.loads(normalizer),
         training=training,
     )
+
+
+def _normalizer(spec: Spec | None) -> Normalizer | None:
+    # A list without any step is none.
+    if spec is None or spec == []:
+        return None
+    from bpetok.patterns.normalizers import Normalizer
+
+    normalizer = Normalizer(spec)
+    return normalizer if normalizer.spec != [] else None
 
 
 def _splitter(expression: str) -> Callable[[bytes], array[int]]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 from typing_extensions import Buffer
 
 from bpetok.encoding.whole_words import WholeWords
+from bpetok.patterns.normalizers import Normalizer
 from bpetok.patterns.special import SpecialTokens
 
 Special = Literal["all"] | Iterable[str]
@@ -25,6 +26,7 @@ class Encoder:
         pattern: int = 0,
         split: Callable[[bytes], Buffer] | None = None,
         whole_words: WholeWords | None = None,
+        normalizer: Normalizer | None = None,
     ) -> None: ...
     def encode(self, text: str | bytes, specials: Specials, name: str = "text") -> list[int]: ...
     def encode_word(self, word: bytes) -> list[int]: ...

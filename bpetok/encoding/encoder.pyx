@@ -19,6 +19,7 @@ from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
 from bpetok.patterns.scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
 )
+from bpetok.patterns.normalize cimport first_change
 from bpetok.patterns.special cimport SpecialTokens
 from bpetok.base.utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
 from bpetok.encoding.word_cache cimport (
@@ -69,7 +70,7 @@ cdef enum Failure:
     TOO_LONG = -2            # a word is longer than LONGEST_WORD
     NOT_UTF8 = -3            # nor a str that has such a form
     DISALLOWED = -4          # a special token
-    NOT_SPLIT = -5           # `split` has raised an exception
+    NOT_SPLIT = -5           # `split` or `normalizer` has raised an exception
 
 cdef enum Sink:
     KEEP = 0                 # ids stay as int32
@@ -304,6 +305,8 @@ cdef class Encoder:
         With -1: takes bytes and returns where each word ends, as a buffer of int64.
     whole_words : WholeWords, optional
         Words that have an id of their own, whatever their merges are.
+    normalizer : Normalizer, optional
+        What each piece of text between special tokens becomes before it is split.
     """
 
     cdef Vocabulary vocabulary
@@ -311,6 +314,8 @@ cdef class Encoder:
     cdef int pattern
     cdef object split
     cdef WholeWords whole_words
+    cdef object normalizer
+    cdef int normal_flags    # of the characters that it may change; 0: any text may change
     cdef bint leaves_out     # bytes without an id
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
@@ -322,7 +327,7 @@ cdef class Encoder:
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
         const int32_t[::1] token_ids = None, int pattern=0, split=None,
-        WholeWords whole_words=None,
+        WholeWords whole_words=None, normalizer=None,
     ):
         cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
@@ -332,6 +337,8 @@ cdef class Encoder:
         self.pattern = pattern
         self.split = split
         self.whole_words = whole_words
+        self.normalizer = normalizer
+        self.normal_flags = 0 if normalizer is None else normalizer.flags
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -501,6 +508,31 @@ cdef class Encoder:
             if work.flush() < 0:
                 return NO_MEMORY
 
+    cdef int append_piece(
+        self, Workspace work, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
+    ) noexcept nogil:
+        # As `append_words`, of a text that is not normalized yet.
+        if self.normalizer is None:
+            return self.append_words(work, text, n, readable)
+        if self.normal_flags and first_change(text, n, self.normal_flags) == n:
+            return self.append_words(work, text, n, readable)
+        return self.append_normalized(work, text, n)
+
+    cdef int append_normalized(
+        self, Workspace work, const uint8_t* text, Py_ssize_t n
+    ) noexcept with gil:
+        cdef const uint8_t* data
+        cdef int failure
+        try:
+            normal = <bytes?> self.normalizer(<bytes> text[:n])
+        except BaseException as error:
+            work.error = error
+            return NOT_SPLIT
+        data, n = normal, len(normal)
+        with nogil:
+            failure = self.append_words(work, data, n, data + n)
+        return failure
+
     cdef int append_text(
         self, Workspace work, Specials specials, Text text
     ) noexcept nogil:
@@ -525,7 +557,7 @@ cdef class Encoder:
             found = specials.allowed.find(at, end, &length)
             if found != at:
                 length_before = (end if found == NULL else found) - at
-                failure = self.append_words(work, at, length_before, end + padding)
+                failure = self.append_piece(work, at, length_before, end + padding)
                 if failure < 0:
                     return failure
             if found == NULL:

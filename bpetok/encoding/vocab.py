@@ -139,15 +139,21 @@ def _checked_counts(merge_counts: Counts) -> list[int]:
 
 
 def check_ids(
-    token_ids: Counts | None, special_tokens: Mapping[str, Any] | None, n_merges: int
+    token_ids: Counts | None,
+    special_tokens: Mapping[str, Any] | None,
+    n_merges: int,
+    more_tokens: Mapping[str, Mapping[bytes, int]] | None = None,
 ) -> tuple[array[int] | None, list[int]]:
     """Return the ids of bytes and merges as an int32 array, None if they are 0, 1, 2...
 
     Parameters
     ----------
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
+        -1 for a byte that has no id.
     special_tokens : mapping of str to int, optional
         The id of each special token.
+    more_tokens : mapping of str to mappings of bytes to int, optional
+        Other tokens with ids, by the names of the parameters that they came in.
 
     Returns
     -------
@@ -158,30 +164,32 @@ def check_ids(
     TypeError
         If an id is not an integer.
     ValueError
-        If there is not one for each byte and merge, two are the same, or one is negative or so
-        large that more than MAX_UNUSED_IDS would not be used.
+        If there is not one for each byte and merge, two are the same, or one is negative (but for
+        the -1 of a byte) or so large that more than MAX_UNUSED_IDS would not be used.
     """
-    if token_ids is None and not special_tokens:
+    given: dict[str, Mapping[Any, Any]] = {"special_tokens": special_tokens or {}}
+    given |= more_tokens or {}
+    if token_ids is None and not any(given.values()):
         return None, []
     n_tokens = N_BYTES + n_merges
     ids = None if token_ids is None else _check_token_ids(token_ids, n_tokens)
     taken: Collection[int] = range(n_tokens) if ids is None else set(ids)
-    special = special_tokens or {}
-    special_ids: dict[int, None] = {}  # in their order
-    for token, value in special.items():
-        token_id = _check_id(value, f"special_tokens[{shorten(token)}]")
-        if token_id in taken or token_id in special_ids:
-            raise ValueError(
-                f"special_tokens: the id of {shorten(token)} is {token_id}, which another token has"
-            )
-        special_ids[token_id] = None
-    most = n_tokens + len(special_ids) + MAX_UNUSED_IDS
-    largest = max(chain(taken, special_ids))
+    new_ids: dict[int, None] = {}  # in their order
+    for name, tokens in given.items():
+        for token, value in tokens.items():
+            token_id = _check_id(value, f"{name}[{shorten(token)}]")
+            if token_id in taken or token_id in new_ids:
+                raise ValueError(
+                    f"{name}: the id of {shorten(token)} is {token_id}, which another token has"
+                )
+            new_ids[token_id] = None
+    most = n_tokens + len(new_ids) + MAX_UNUSED_IDS
+    largest = max(chain(taken, new_ids))
     if largest >= most:
         raise ValueError(
             f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, got {largest}"
         )
-    return ids, list(special_ids)
+    return ids, list(new_ids)[: len(given["special_tokens"])]
 
 
 def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
@@ -192,14 +200,26 @@ def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
             f"token_ids must hold an id for each of {N_BYTES} bytes and {n_tokens - N_BYTES} "
             f"merges, got {len(rows)}"
         )
-    ids = array("i", (_check_id(row, f"token_ids[{i}]") for i, row in enumerate(rows)))
-    if len(set(ids)) < n_tokens:
+    if set(map(type, rows)) == {int} and min(rows) >= 0 and max(rows) < 1 << 31:
+        ids = array("i", rows)  # as files give them
+    else:
+        ids = array("i", (_check_id_or_none(row, i) for i, row in enumerate(rows)))
+    in_use = [token_id for token_id in ids if token_id >= 0]
+    if len(set(in_use)) < len(in_use):
         seen = set()
         for number, token_id in enumerate(ids):
             if token_id in seen:
                 raise ValueError(f"token_ids[{number}] is {token_id}, the id of an earlier token")
             seen.add(token_id)
+            seen.discard(-1)
     return None if ids == array("i", range(n_tokens)) else ids
+
+
+def _check_id_or_none(value: Any, number: int) -> int:
+    # The id of a byte may be -1: it has none.
+    if number < N_BYTES and check_index(f"token_ids[{number}]", value) == -1:
+        return -1
+    return _check_id(value, f"token_ids[{number}]")
 
 
 def _check_id(value: Any, name: str) -> int:
@@ -207,6 +227,22 @@ def _check_id(value: Any, name: str) -> int:
     if not 0 <= token_id < 1 << 31:
         raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
     return token_id
+
+
+def check_tokens(tokens: Mapping[bytes, int], name: str) -> dict[bytes, int]:
+    """Return tokens that no merge makes, with their ids; `name` is said in errors.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping of bytes.
+    """
+    if not isinstance(tokens, Mapping):
+        raise TypeError(f"{name} must be a mapping of bytes to int, got {shorten(tokens)}")
+    for token in tokens:
+        if not isinstance(token, bytes):
+            raise TypeError(f"{name} must hold bytes only, got {shorten(token)}")
+    return dict(tokens)
 
 
 def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:

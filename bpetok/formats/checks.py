@@ -91,9 +91,28 @@ def names_within_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def ordinary_tokens(tokenizer: Codec) -> Iterator[tuple[int, bytes]]:
-    """Yield the id and the bytes of each byte and of what each merge makes, in this order."""
+    """Yield the id and the bytes of each byte, of what each merge makes, and of other tokens."""
     for token_id in tokenizer.token_ids.tolist():
-        yield token_id, tokenizer.token_bytes(token_id)
+        if token_id >= 0:
+            yield token_id, tokenizer.token_bytes(token_id)
+    for tokens in (tokenizer.whole_words, tokenizer.other_tokens):
+        for token, token_id in tokens.items():
+            yield token_id, token
+
+
+def check_plain(tokenizer: Codec, consumer: str) -> None:
+    """Refuse what most formats can't say: a normalizer, and other tokens than bytes and merges."""
+    for name, value in (
+        ("normalizer", tokenizer.normalizer),
+        ("whole_words", tokenizer.whole_words),
+        ("other_tokens", tokenizer.other_tokens),
+        ("bytes without an id", [byte for byte in range(N_BYTES) if tokenizer.token_ids[byte] < 0]),
+    ):
+        if value:
+            raise ValueError(
+                f"{consumer} can't say what this tokenizer has, {name}: {shorten(value)}; "
+                "Tokenizer.save and save_pretrained keep it"
+            )
 
 
 def check_tokens_differ(tokenizer: Codec) -> None:
@@ -117,9 +136,11 @@ def check_ranks_mean_merges(tokenizer: Codec) -> None:
     together, as a word of their own, had come to by then. So if all words that spell a token come
     to it by its own merge, no other pair that spells it ever occurs in a text.)
     """
+    if tokenizer.normalizer is not None or tokenizer.other_tokens:
+        check_plain(tokenizer, "tiktoken")
     check_tokens_differ(tokenizer)
     before = -1
-    for token_id, _ in list(ordinary_tokens(tokenizer))[N_BYTES:]:
+    for token_id in tokenizer.token_ids[N_BYTES:].tolist():
         if token_id < before:
             raise ValueError(
                 f"the id {token_id} belongs to a later merge than {before}, but ranks must be ids"

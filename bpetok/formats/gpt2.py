@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from bpetok.base.checks import check_special_tokens, shorten
 from bpetok.base.files import check_path, read_bounded, write_whole
-from bpetok.formats.byte_level import from_text, to_text
+from bpetok.formats.byte_level import CHARACTERS, from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
+    check_plain,
     check_tokens_differ,
     encoder_of,
     ordinary_tokens,
@@ -36,6 +37,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
             f"these files are read with the pattern 'gpt2', but this tokenizer has "
             f"{tokenizer.pattern!r}; save_pretrained keeps the pattern"
         )
+    check_plain(tokenizer, "these files")
     check_tokens_differ(tokenizer)
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
     for name, token_id in tokenizer.special_tokens.items():
@@ -114,7 +116,21 @@ def parse(
         if name not in special:
             from_text(name)
             ids[name] = token_id
-    return from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
+    missing = [byte for byte, name in enumerate(CHARACTERS) if name not in ids]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}: text that holds "
+            "them would be lost"
+        )
+    parts = from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
+    if parts.other_tokens:
+        first, n_more = next(iter(parts.other_tokens.items())), len(parts.other_tokens) - 1
+        raise ValueError(
+            f"no merge makes {shorten(first[0])}, id {first[1]}"
+            + (f", and {n_more} other tokens" if n_more else "")
+            + ": merges are missing, or it is a special token and must be given as one"
+        )
+    return parts
 
 
 def _find_special(vocab: Iterable[str], merges: Iterable[tuple[str, str]]) -> set[str]:

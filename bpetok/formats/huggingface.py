@@ -127,6 +127,7 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
     Special tokens stand in the vocabulary too, since some readers count that only.
     """
     check_tokens_differ(tokenizer)
+    _check_whole_words(tokenizer)
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
     added = []
     for name, token_id in sorted(tokenizer.special_tokens.items(), key=lambda item: item[1]):
@@ -155,7 +156,7 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
         "truncation": None,
         "padding": None,
         "added_tokens": added,
-        "normalizer": None,
+        "normalizer": _normalizer(tokenizer),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
         "post_processor": None,
         "decoder": byte_level,
@@ -167,11 +168,32 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": False,
+            "ignore_merges": bool(tokenizer.whole_words),
             "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
             "merges": [[to_text(left), to_text(right)] for left, right in tokenizer.merges],
         },
     }
+
+
+def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:
+    spec = tokenizer.normalizer
+    return {"type": "Sequence", "normalizers": spec} if isinstance(spec, list) else spec
+
+
+def _check_whole_words(tokenizer: Codec) -> None:
+    """Refuse words that are not whole here and would be there, where "ignore_merges" is true."""
+    if tokenizer.whole_words and tokenizer.other_tokens:
+        raise ValueError(
+            "the file can't say that some tokens are whole words (whole_words) and others are not "
+            "(other_tokens)"
+        )
+    if tokenizer.whole_words:
+        for token_id, token in ordinary_tokens(tokenizer):
+            if tokenizer._encode_word(token) != [token_id]:
+                raise ValueError(
+                    f"the token {shorten(token)}, id {token_id}, is never found here, but would be "
+                    "by a file that says that words are taken whole (whole_words)"
+                )
 
 
 def build_config(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bpetok.base.checks import shorten
 from bpetok.base.files import check_path, read_bounded, write_whole
 from bpetok.encoding.vocab import N_BYTES
-from bpetok.formats.checks import check_ids_equal, encoder_of, names_within_names
+from bpetok.formats.checks import check_ids_equal, check_plain, encoder_of, names_within_names
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Pair, Parts
 from bpetok.patterns.builtin import check_expression, expression_of
@@ -26,6 +26,7 @@ HEADER = "minbpe v1"
 
 def save_minbpe(tokenizer: Codec, prefix: str | os.PathLike[str]) -> None:
     """Write PREFIX.model and PREFIX.vocab."""
+    check_plain(tokenizer, "minbpe")
     ids = tokenizer.token_ids.tolist()
     if ids != list(range(len(ids))):
         raise ValueError("the ids must be the bytes 0 to 255, then the merges in their order")

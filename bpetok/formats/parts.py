@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bpetok.encoding.facts import TrainingFacts
+    from bpetok.patterns.normalizers import Spec
 
 Pair = tuple[int, int]
 
@@ -18,5 +19,8 @@ class Parts(NamedTuple):
     pattern: str
     special_tokens: Mapping[str, int]
     token_ids: Sequence[int] | None = None
+    whole_words: Mapping[bytes, int] | None = None
+    other_tokens: Mapping[bytes, int] | None = None
+    normalizer: Spec | None = None
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None

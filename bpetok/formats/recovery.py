@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from bpetok.base.checks import shorten
 from bpetok.encoding.vocab import N_BYTES
-from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, from_text
+from bpetok.formats.byte_level import CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
-from bpetok.formats.ways import merges_of_ranks, merges_taken
+from bpetok.formats.ways import bytes_of_names, merges_of_ranks, merges_taken
 
 # The parts of a token are searched for in quadratic time: some seconds for this many steps.
 # cl100k_base takes 8 million.
@@ -22,28 +22,62 @@ def from_ranks(
     """Return the parts of a tokenizer from tokens with ranks, as tiktoken has them.
 
     The merge that makes a token is the last one that is made when its bytes are merged with the
-    tokens of lower rank.
+    tokens of lower rank. A token that comes to other than two parts is made by no merge; tiktoken
+    finds it only where it is a whole word.
 
     Raises
     ------
     ValueError
-        If a byte is missing, or a token comes to no two parts: then there are no merges that give
-        the ids that tiktoken gives.
+        If a byte is missing, or a token comes to no two parts and tokens of higher rank may make
+        it: then there are no merges that give the ids that tiktoken gives.
     """
     _check_lengths(ranks)
-    _check_bytes(ranks, [bytes([byte]) for byte in range(N_BYTES)])
+    missing = [byte for byte in range(N_BYTES) if bytes([byte]) not in ranks]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of 256 bytes have no rank, first {missing[0]:#04x}: tiktoken can't "
+            "encode text that holds them"
+        )
     tokens = sorted((token for token in ranks if len(token) != 1), key=ranks.__getitem__)
     pairs = merges_of_ranks(tokens)
-    if min(pairs, default=0) < 0:
-        at = pairs.index(-1) // 2
-        raise ValueError(
-            f"the token {shorten(tokens[at])}, rank {ranks[tokens[at]]}, comes to "
-            f"{pairs[2 * at + 1]} parts and not to two by the tokens of lower ranks, so merges "
-            "can't say what ranks say here"
-        )
+    whole = [i for i, left in enumerate(pairs[::2]) if left < 0]
+    for i in whole:
+        _check_never_made(tokens[i], ranks, pairs[2 * i + 1])
+    numbers = [-1 if pairs[2 * i] < 0 else i for i in range(len(tokens))]
+    if whole:
+        pairs = _renumber(pairs)
     ids = [ranks[bytes([byte])] for byte in range(N_BYTES)]
-    ids += map(ranks.__getitem__, tokens)
-    return Parts(_as_pairs(pairs), pattern, special_tokens, ids)
+    ids += [ranks[tokens[i]] for i in numbers if i >= 0]
+    return Parts(
+        _as_pairs(pairs),
+        pattern,
+        special_tokens,
+        ids,
+        whole_words={tokens[i]: ranks[tokens[i]] for i in whole},
+    )
+
+
+def _check_never_made(token: bytes, ranks: Mapping[bytes, int], n_parts: int) -> None:
+    """Refuse a token of no two parts if tokens of higher rank could become it after all."""
+    for at in range(1, len(token)):
+        parts = ranks.get(token[:at]), ranks.get(token[at:])
+        if None not in parts and max(filter(None, parts), default=0) > ranks[token]:
+            raise ValueError(
+                f"the token {shorten(token)}, rank {ranks[token]}, comes to {n_parts} parts and "
+                "not to two by the tokens of lower ranks, but tokens of higher ranks may become "
+                "it, so merges can't say what ranks say here"
+            )
+
+
+def _renumber(pairs: array[int]) -> array[int]:
+    """Return the pairs without those of -1, with the numbers that are left."""
+    numbers = list(range(N_BYTES))
+    kept = 0
+    for left in pairs[::2]:
+        numbers.append(-1 if left < 0 else N_BYTES + kept)
+        kept += left >= 0
+    rows = zip(pairs[::2], pairs[1::2], strict=True)
+    return array("i", [numbers[part] for row in rows if row[0] >= 0 for part in row])
 
 
 def from_merges(
@@ -59,7 +93,8 @@ def from_merges(
     Parameters
     ----------
     vocab : mapping of str to int
-        Spelled as in `byte_level`, without special tokens.
+        Spelled as in `byte_level`, without special tokens. What no merge makes is never found in a
+        text, and neither is a name that is not spelled so.
     merges : iterable of pairs of str
         Several may make one token: those that no text ever takes are left out.
     whole_words_first : bool
@@ -68,71 +103,70 @@ def from_merges(
     Raises
     ------
     ValueError
-        If a byte is missing, a merge uses or makes what is not there, or a token is made by no
-        merge.
+        If a merge uses or makes what is not there.
     """
-    _check_bytes(vocab, CHARACTERS)
     numbers, rows = _number_tokens(vocab, merges)
     names = list(numbers)
     try:
-        pairs, made = merges_taken(rows, len(numbers), whole_words_first)
+        words = bytes_of_names(names, CHARACTERS)
+        pairs, made = merges_taken(rows, words, whole_words_first)
     except ValueError as error:
-        raise _not_yet_made(error.args[0], names[rows[3 * error.args[0]]]) from None
+        place: int = error.args[0]
+        left, right = (names[rows[3 * place + i]] for i in range(2))
+        raise ValueError(
+            f"merges[{place}] joins {left!r} and {right!r}, of which one is made by a later merge, "
+            "and comes before others of that: no order of merges gives the same"
+        ) from None
     made_names = [names[number] for number in made]
-    _check_all_made(vocab, [*CHARACTERS, *made_names], whole_words_first)
-    ids = [vocab[name] for name in (*CHARACTERS, *made_names)]
-    return Parts(_as_pairs(pairs), pattern, special_tokens, ids)
+    rest = vocab.keys() - set(CHARACTERS).union(made_names)
+    other: dict[bytes, int] = {_decoded(name): vocab[name] for name in sorted(rest)}
+    if len(other) < len(rest):
+        raise ValueError(f"two of the tokens {shorten(sorted(rest))} are decoded to the same bytes")
+    ids = [vocab.get(character, -1) for character in CHARACTERS]
+    ids += [vocab[name] for name in made_names]
+    return Parts(
+        _as_pairs(pairs),
+        pattern,
+        special_tokens,
+        ids,
+        whole_words=other if whole_words_first else None,
+        other_tokens=None if whole_words_first else other,
+    )
 
 
 def _number_tokens(
     vocab: Mapping[str, int], merges: Iterable[tuple[str, str]]
 ) -> tuple[dict[str, int], array[int]]:
-    """Return the number of each token as it is first made, and left, right, made of each merge."""
-    numbers = dict(BYTES_BY_CHARACTER)
-    rows = array("i")
+    """Return a number for each token, first the bytes, and left, right, made of each merge."""
+    numbers = {name: byte for byte, name in enumerate(CHARACTERS)}
+    for name in vocab:
+        numbers.setdefault(name, len(numbers))
+    unknown = numbers.keys() - vocab.keys()
+    flat: list[int] = []
     for i, (left, right) in enumerate(merges):
-        if left not in numbers or right not in numbers:
-            raise _not_yet_made(i, right if left in numbers else left)
-        token = left + right
-        if token not in vocab:
-            raise ValueError(
-                f"merges[{i}] makes {shorten(from_text(token))}, which is not in the vocabulary"
-            )
-        rows.append(numbers[left])
-        rows.append(numbers[right])
-        rows.append(numbers.setdefault(token, len(numbers)))
-    return dict(sorted(numbers.items(), key=lambda item: item[1])), rows
+        try:
+            flat += numbers[left], numbers[right], numbers[left + right]
+        except KeyError as error:
+            name = error.args[0]
+            what = "makes" if name == left + right else "joins"
+            raise _not_in_vocabulary(i, what, name) from None
+        if unknown and (left in unknown or right in unknown):
+            raise _not_in_vocabulary(i, "joins", left if left in unknown else right)
+    return numbers, array("i", flat)
 
 
-def _not_yet_made(place: int, name: str) -> ValueError:
+def _not_in_vocabulary(place: int, what: str, name: str) -> ValueError:
     return ValueError(
-        f"merges[{place}] joins {shorten(from_text(name))}, which nothing before it makes"
+        f"merges[{place}] {what} {shorten(_decoded(name))}, which is not in the vocabulary"
     )
 
 
-def _check_all_made(vocab: Mapping[str, int], made: Collection[str], whole: bool) -> None:
-    unmade = vocab.keys() - made
-    if unmade:
-        first = min(unmade, key=vocab.__getitem__)
-        if whole:
-            raise ValueError(
-                f"the token {shorten(from_text(first))}, id {vocab[first]}, can't be made by "
-                "merges but is taken whole (ignore_merges)"
-            )
-        raise ValueError(
-            f"no merge makes {shorten(from_text(first))}, id {vocab[first]}"
-            + (f", and {len(unmade) - 1} other tokens" if len(unmade) > 1 else "")
-            + ": merges are missing, or it is a special token and must be given as one"
-        )
-
-
-def _check_bytes(tokens: Collection[object], spelled: Iterable[object]) -> None:
-    missing = [byte for byte, token in enumerate(spelled) if token not in tokens]
-    if missing:
-        raise ValueError(
-            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}: text that holds "
-            "them would be lost"
-        )
+def _decoded(name: str) -> bytes:
+    """Return the bytes that an entry of a vocabulary is decoded to."""
+    try:
+        return from_text(name)
+    except ValueError:
+        return name.encode()
 
 
 def _check_lengths(tokens: Iterable[bytes]) -> None:

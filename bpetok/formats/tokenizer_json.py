@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NoReturn
 
 from bpetok.base.checks import shorten
-from bpetok.formats.byte_level import from_text
+from bpetok.formats.byte_level import CHARACTERS
 from bpetok.formats.checks import names_within_names
 from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_merges
@@ -23,46 +25,28 @@ def parse(document: Any) -> Parts:
     Raises
     ------
     ValueError
-        If it is not byte-level BPE with a built-in pattern; the message says where and why.
+        If it is not byte-level BPE, or does what can't be represented; the message says where and
+        why.
     """
     content = _expect(document, dict, "the file")
     model = _expect(content.get("model"), dict, "model")
     _check_model(model)
-    if content.get("normalizer") is not None:
-        _refuse("normalizer", content["normalizer"], "text is never changed before encoding here")
-    for name in ("truncation", "padding"):
-        if content.get(name) is not None:
-            _refuse(name, content[name], "ids are never cut off or filled up here")
     decoder = content.get("decoder")
     if decoder is not None and _type_of(decoder) != "ByteLevel":
         _refuse("decoder", decoder, "only ByteLevel is byte-level")
     _check_post_processor(content.get("post_processor"))
     pattern = _read_pattern(content.get("pre_tokenizer"))
     special = _read_added_tokens(content.get("added_tokens", []))
-    vocab: dict[str, int] = {}
-    for name, token_id in _expect(model.get("vocab"), dict, "model.vocab").items():
-        if type(token_id) is not int:
-            _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
-        if name in special:
-            if special[name] != token_id:
-                _refuse(
-                    f"model.vocab[{shorten(name)}]",
-                    token_id,
-                    f"added_tokens gives it the id {special[name]}",
-                )
-            continue
-        try:
-            from_text(name)
-        except ValueError as error:
-            raise ValueError(f"model.vocab[{shorten(name)}]: {error}") from None
-        vocab[name] = token_id
-    return from_merges(
+    vocab = _read_vocab(model.get("vocab"), special)
+    _check_missing_bytes(model, vocab)
+    parts = from_merges(
         vocab,
         _read_merges(model.get("merges")),
         pattern,
         special,
         whole_words_first=bool(model.get("ignore_merges")),
     )
+    return parts._replace(normalizer=content.get("normalizer"))
 
 
 def _check_model(model: dict[str, Any]) -> None:
@@ -72,10 +56,41 @@ def _check_model(model: dict[str, Any]) -> None:
         ("dropout", "ids are not drawn at random here"),
         ("continuing_subword_prefix", "a token is its bytes here"),
         ("end_of_word_suffix", "a token is its bytes here"),
-        ("byte_fallback", "that is not byte-level BPE"),
     ):
         if model.get(name):
             _refuse(f"model.{name}", model[name], why)
+
+
+def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> None:
+    """Refuse bytes without an id where the model has something else in their place."""
+    missing = [byte for byte, character in enumerate(CHARACTERS) if character not in vocab]
+    if len(missing) == len(CHARACTERS):
+        raise ValueError("model.vocab: no byte has an id, so it is not byte-level")
+    for name in ("unk_token", "byte_fallback"):
+        if missing and model.get(name):
+            _refuse(
+                f"model.{name}",
+                model[name],
+                f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}, and a byte "
+                "without an id is left out here",
+            )
+
+
+def _read_vocab(rows: Any, special: Mapping[str, int]) -> dict[str, int]:
+    """Return the vocabulary without the added tokens."""
+    vocab = dict(_expect(rows, dict, "model.vocab"))
+    if set(map(type, vocab.values())) - {int}:
+        for name, token_id in vocab.items():
+            if type(token_id) is not int:
+                _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
+    for name, token_id in special.items():
+        if vocab.pop(name, token_id) != token_id:
+            _refuse(
+                f"model.vocab[{shorten(name)}]",
+                rows[name],
+                f"added_tokens gives it the id {token_id}",
+            )
+    return vocab
 
 
 def _check_post_processor(processor: Any) -> None:
@@ -177,21 +192,20 @@ def _refuse_mixed(name: str, other: str) -> NoReturn:
 
 
 def _read_merges(rows: Any) -> list[tuple[str, str]]:
-    merges: list[tuple[str, str]] = []
-    for i, row in enumerate(_expect(rows, list, "model.merges")):
-        parts = row.split(" ") if isinstance(row, str) else row
-        if (
-            not isinstance(parts, list)
-            or len(parts) != 2
-            or not all(isinstance(part, str) and part for part in parts)
-        ):
-            _refuse(f"model.merges[{i}]", row, "a merge is a pair of tokens")
-        try:
-            from_text(parts[0] + parts[1])
-        except ValueError as error:
-            raise ValueError(f"model.merges[{i}]: {error}") from None
-        merges.append((parts[0], parts[1]))
-    return merges
+    """Return the merges: pairs, or as most files have them, strings with a space between."""
+    merges = [
+        row.split(" ") if isinstance(row, str) else row
+        for row in _expect(rows, list, "model.merges")
+    ]
+    if set(map(type, merges)) <= {list} and set(map(len, merges)) <= {2}:
+        flat = list(chain.from_iterable(merges))
+        if set(map(type, flat)) <= {str} and "" not in flat:
+            return list(zip(flat[::2], flat[1::2], strict=True))
+    for i, parts in enumerate(merges):
+        is_pair = isinstance(parts, list) and len(parts) == 2
+        if not is_pair or not all(isinstance(part, str) and part for part in parts):
+            _refuse(f"model.merges[{i}]", rows[i], "a merge is a pair of tokens")
+    return []  # never: one of them is no pair
 
 
 def _type_of(value: Any) -> Any:

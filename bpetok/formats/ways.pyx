@@ -1,13 +1,14 @@
 """Which merge makes a token: the one that its own bytes take. The loops of `recovery.py`. No NumPy.
 
 A list of merges may name several ways to one token: (a, bc) and (ab, c). At most one of them is
-ever taken, whatever the text: two tokens that lie side by side, when all merges before some place
-in the list are made, are what their bytes as a word of their own have come to by then. So it is
-enough to merge the bytes of each token and to see what its last merge is.
+ever taken, whatever the text. Merging always takes the pair that comes first in the list, and the
+leftmost of those. So in a part of a text that no merge reaches out of, merges are made in the
+order in which they would be made if it were a word of its own; and what becomes a token is such a
+part until then. So it is enough to merge the bytes of each token and to see what the last merge is.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
 import os
@@ -155,74 +156,162 @@ def merges_of_ranks(list tokens not None):
     return pairs
 
 
-def merges_taken(const int32_t[::1] rows not None, Py_ssize_t n_tokens, bint every):
+def merges_taken(const int32_t[::1] rows not None, list words not None, bint every):
     """Return the merges of a list that are ever taken, where several may make one token.
 
     Parameters
     ----------
     rows : int32 buffer, length 3 * n_rows
-        Left, right, and the token that they make: 0 to 255 are bytes, the others numbered as they
-        are first made. A pair that is listed twice counts as listed at its last place.
-    n_tokens : int
-        256 + the number of tokens that are made.
+        Left, right, and the token that they make, as indices of `words`. A pair that is listed
+        twice counts as listed at its last place.
+    words : list of bytes or None
+        The bytes of each token, first the 256 bytes; None for a token that no bytes spell.
     every : bool
         Whether to leave out each merge that is never taken, not only where a token has several.
 
     Returns
     -------
     pairs : int32 array, length 2 * n_merges
-        In the order of the list; each merge makes one token, 256, 257, ...
+        In the order in which they are made; each makes one token, 256, 257, ...
     made : int32 array, length n_merges
-        Which token, by its number in `rows`, each of them makes. A token that has several ways none
-        of which is taken is not among them, nor what is made of it.
+        Which token, as an index of `words`, each of them makes.
 
     Raises
     ------
     ValueError
-        If a merge joins what only a later one makes; its argument is the place of the merge.
+        If no order of the merges gives the same tokens; its argument is the place of a merge.
     """
-    cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_made = 0
+    cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_tokens = len(words)
     cdef int32_t left, right, token
     cdef Places table = Places(n_rows)
     cdef int32_t[::1] made = array("i", bytes(4 * n_rows + 4))
     cdef int32_t[::1] n_ways = array("i", bytes(4 * n_tokens))
-    cdef int32_t[::1] way = array("i", bytes(4 * n_tokens))
-    cdef int32_t[::1] number = array("i", bytes(4 * n_tokens))
-    cdef list words = [bytes([i]) for i in range(N_BYTES)]
+    cdef int32_t[::1] way = array("i", [-1]) * n_tokens
+    cdef Order order = Order(rows, n_tokens)
     for i in range(n_rows):
         left, right, token = rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]
         made[i] = token
-        if token == len(words):
-            words.append(<bytes> words[left] + <bytes> words[right])
         n_ways[token] += table.find(left, right) == NONE
         way[token] = <int32_t> i
         table.put(left, right, <int32_t> i)
-    for i in range(n_tokens):
-        number[i] = <int32_t> i if i < N_BYTES else -1
-        if i < N_BYTES:
-            way[i] = -1
-        elif every or n_ways[i] > 1:
+    for i in range(N_BYTES, n_tokens):
+        if every or n_ways[i] > 1:
             way[i] = way_of_word(table, words[i], <int32_t> i, made)
-    pairs, numbers = array("i"), array("i")
     for i in range(n_rows):
-        left, right, token = rows[3 * i], rows[3 * i + 1], made[i]
-        if way[left] >= i or way[right] >= i:
-            raise ValueError(i)
-        if way[token] == i and number[left] >= 0 and number[right] >= 0:
-            pairs.append(number[left])
-            pairs.append(number[right])
-            numbers.append(token)
-            number[token] = <int32_t> (N_BYTES + n_made)
-            n_made += 1
-    return pairs, numbers
+        if way[made[i]] != i:
+            continue
+        if order.can_be_made(i):
+            order.make(i)
+        elif way_of_word(table, words[made[i]], made[i], made) == i:
+            order.wait(i)
+    return order.pairs, order.made
 
 
-cdef int32_t way_of_word(Places table, bytes word, int32_t token, const int32_t[::1] made) except -2:
+cdef class Order:
+    """Merges in the order in which they are made, which is that of their list but for a few.
+
+    A merge may join what only a later one of the list makes. As soon as that is made, it comes
+    first. Here it is put right after the later one, so all of these are made before it. That is no
+    different as long as no two of them can be so near to each other that the merges which come
+    after one reach into the other; where they can, `make` raises an error.
+    """
+
+    cdef const int32_t[::1] rows
+    cdef int32_t[::1] number  # of each token; -1 if it is not made yet
+    cdef object pairs
+    cdef object made
+    cdef dict waiting         # rows that wait for a token, by that token
+
+    def __cinit__(self, const int32_t[::1] rows, Py_ssize_t n_tokens):
+        cdef Py_ssize_t i
+        self.rows = rows
+        self.number = array("i", [-1]) * n_tokens
+        for i in range(N_BYTES):
+            self.number[i] = <int32_t> i
+        self.pairs, self.made, self.waiting = array("i"), array("i"), {}
+
+    cdef bint can_be_made(self, Py_ssize_t i):
+        return self.number[self.rows[3 * i]] >= 0 and self.number[self.rows[3 * i + 1]] >= 0
+
+    cdef int wait(self, Py_ssize_t i) except -1:
+        cdef int32_t left = self.rows[3 * i], right = self.rows[3 * i + 1]
+        self.waiting.setdefault(right if self.number[left] >= 0 else left, []).append(i)
+        return 0
+
+    cdef int add(self, Py_ssize_t i) except -1:
+        cdef int32_t token = self.rows[3 * i + 2]
+        self.pairs.append(self.number[self.rows[3 * i]])
+        self.pairs.append(self.number[self.rows[3 * i + 1]])
+        self.made.append(token)
+        self.number[token] = <int32_t> (N_BYTES + len(self.made) - 1)
+        return 0
+
+    cdef int make(self, Py_ssize_t i) except -1:
+        cdef int32_t token = self.rows[3 * i + 2]
+        self.add(i)
+        if token not in self.waiting:
+            return 0
+        followers = []
+        self.make_waiting(token, followers)
+        new = {token, *[self.rows[3 * k + 2] for k in followers]}
+        # What a follower may lie to the left of, if a second one of this merge comes after it.
+        nearby = {self.rows[3 * i]}
+        nearby.update(self.rows[3 * k] for k in followers if self.rows[3 * k + 1] in new)
+        for k in followers:
+            if self.rows[3 * k] in new and self.rows[3 * k + 1] in nearby:
+                raise ValueError(k)
+        return 0
+
+    cdef int make_waiting(self, int32_t token, list followers) except -1:
+        for k in self.waiting.pop(token, ()):
+            if self.can_be_made(k):
+                self.add(k)
+                followers.append(k)
+                self.make_waiting(self.rows[3 * k + 2], followers)
+            else:
+                self.wait(k)
+        return 0
+
+
+cdef int32_t way_of_word(Places table, word, int32_t token, const int32_t[::1] made) except -2:
     # The place of the merge by which the bytes of a token come to it; -1 if they do not.
     cdef int32_t last
-    table.reserve(PyBytes_GET_SIZE(word))
+    cdef bytes data = word
+    if data is None:
+        return -1
+    table.reserve(PyBytes_GET_SIZE(data))
     if table.merge(
-        <const uint8_t*> PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word), &made[0], &last
+        <const uint8_t*> PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &made[0], &last
     ) == 1 and made[last] == token:
         return last
     return -1
+
+
+def bytes_of_names(list names not None, str characters not None) -> list:
+    """Return the bytes that names spell; None for a name that holds another character.
+
+    Parameters
+    ----------
+    names : list of str
+    characters : str
+        The character of each of the 256 bytes, all before U+0200.
+    """
+    cdef int32_t[::1] table = array("i", [-1]) * 512
+    cdef Py_UCS4 character
+    cdef uint32_t point
+    cdef Py_ssize_t i
+    cdef bytearray room = bytearray()
+    result = []
+    for i, character in enumerate(characters):
+        table[<uint32_t> character] = <int32_t> i
+    for name in names:
+        room.clear()
+        for character in <str?> name:
+            point = <uint32_t> character
+            if point >= 512 or table[point] < 0:
+                result.append(None)
+                break
+            room.append(table[point])
+        else:
+            result.append(bytes(room))
+    return result

@@ -289,10 +289,11 @@ class Normalizer:
         return isinstance(other, Normalizer) and self.spec == other.spec
 
     def __hash__(self) -> int:
-        return hash(json.dumps(self.spec, sort_keys=True))
+        return hash(self.to_json())
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Normalizer, (self.spec,)
+    def to_json(self) -> str:
+        """Return `spec` as JSON: equal normalizers give equal text."""
+        return json.dumps(self.spec, sort_keys=True)
 
     def __repr__(self) -> str:
         return f"Normalizer({self.spec!r})"

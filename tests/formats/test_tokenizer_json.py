@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpetok.formats.byte_level import CHARACTERS as SPELLED
 from bpetok.formats.checks import check_ids_equal
+from bpetok.formats.tokenizer_json import parse
 from bpetok.patterns.builtin import GPT2, PATTERNS, SPELLINGS
 from bpetok.tokenizer import Tokenizer
-from samples import TOKENIZERS, document, vocab_without
+from samples import BYTE_LEVEL, TOKENIZERS, document, vocab_without
 
 
 def test_a_text_that_is_not_split_is_one_word(tmp_path: Path) -> None:
@@ -24,7 +26,6 @@ def test_a_text_that_is_not_split_is_one_word(tmp_path: Path) -> None:
     assert tok.encode("abc abc") == [258, 32, 258]
 
 
-BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
 TIKTOKENS = next(e for e, name in SPELLINGS.items() if name == "cl100k")
 DAMAGED_JSON = {
     "empty": (b"", "line 1 column 1"),
@@ -38,9 +39,6 @@ DAMAGED_JSON = {
     "dropout": (document(model__dropout=0.1), "model.dropout: 0.1 can't be represented"),
     "prefix": (document(model__continuing_subword_prefix="##"), "continuing_subword_prefix"),
     "suffix": (document(model__end_of_word_suffix="</w>"), "end_of_word_suffix: '</w>'"),
-    "byte fallback": (document(model__byte_fallback=True), "byte_fallback: True can't be"),
-    "normalizer": (document(normalizer={"type": "NFC"}), "normalizer: .*NFC.* never changed"),
-    "truncation": (document(truncation={"max_length": 8}), "truncation: .* never cut off"),
     "decoder": (document(decoder={"type": "Metaspace"}), "decoder: .*Metaspace"),
     "no pre-tokenizer": (document(pre_tokenizer=None), "pre_tokenizer: None can't be"),
     "prefix space": (document(pre_tokenizer__add_prefix_space=True), "add_prefix_space: True"),
@@ -113,11 +111,6 @@ DAMAGED_JSON = {
         ),
         "splits by two expressions",
     ),
-    "padding": (document(padding={"strategy": "BatchLongest"}), "padding: .* filled up"),
-    "missing byte": (
-        document(model__vocab=vocab_without("q")),
-        "1 of 256 bytes have no id, first 0x71",
-    ),
     "huge id": (document(model__vocab=vocab_without(ab=10**12)), "must be from 0 to 2[*][*]31"),
     "far id": (document(model__vocab=vocab_without(ab=2 * 10**9)), "ids must be less than"),
     "negative id": (document(model__vocab=vocab_without(ab=-1)), "must be from 0 to"),
@@ -131,13 +124,7 @@ DAMAGED_JSON = {
     ),
     "special stripped": (document(added_tokens__0__lstrip=True), r"added_tokens\[0\].lstrip"),
     "special number": (document(added_tokens__0__content=5), r"added_tokens\[0\].content must be"),
-    "no byte": (
-        document(model__vocab=vocab_without(**{"a b": 300})),
-        r"vocab\['a b'\]: the character ' ' stands for no byte",
-    ),
-    "no merge": (document(model__vocab=vocab_without(xyz=300)), "no merge makes b'xyz', id 300"),
-    "not yet made": (document(model__merges=["ab c", "a b"]), r"merges\[0\] joins b'ab', which"),
-    "cyclic": (document(model__merges=["ab ab", "a b"]), r"merges\[0\] joins b'ab'"),
+    "cyclic": (document(model__merges=["ab ab", "a b"]), r"merges\[0\] makes b'abab'"),
     "not in vocab": (document(model__merges=["a b", "x y"]), r"merges\[1\] makes b'xy'"),
     "three": (document(model__merges=["a b c"]), r"merges\[0\]: 'a b c' can't be"),
     "merge of numbers": (document(model__merges=[[1, 2]]), r"merges\[0\]: \[1, 2\] can't be"),
@@ -174,18 +161,6 @@ DAMAGED_JSON = {
         ),
         r"pattern.Regex: .* takes \{1,3\}\+ for any number of repetitions; the pattern 'cl100k'",
     ),
-    "two ways": (
-        document(model__merges=["b c", "a bc", "a b", "ab c"]),
-        None,  # (a, b) comes later than (b, c), so (ab, c) never happens
-    ),
-    "two ways that happen": (
-        document(model__merges=["a b", "b c", "a bc", "ab c"]),
-        None,  # (b, c) comes later than (a, b), so (a, bc) never happens
-    ),
-    "taken whole": (
-        document(model__ignore_merges=True, model__merges=["a b", "b c", "a bc"]),
-        "the token b'abc', id 258, can't be made by merges but is taken whole",
-    ),
 }
 
 
@@ -196,12 +171,92 @@ def test_a_damaged_tokenizer_json_is_refused_by_name_and_place(name: str, tmp_pa
     path = tmp_path / "tokenizer.json"
     path.write_bytes(data)
     started = time.perf_counter()
-    if message is None:
-        assert Tokenizer.from_pretrained(path).encode("abc") == [258]
-        return
     with pytest.raises(ValueError, match=f"tokenizer.json: .*{message}"):
         Tokenizer.from_pretrained(tmp_path)
     assert time.perf_counter() - started < 5
+
+
+READ = {
+    "byte fallback that is never needed": document(model__byte_fallback=True),
+    "a normalizer": document(normalizer={"type": "NFC"}),
+    "a normalizer without steps": document(normalizer={"type": "Sequence", "normalizers": []}),
+    "several normalizers": document(
+        normalizer={
+            "type": "Sequence",
+            "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}, {"type": "Lowercase"}],
+        }
+    ),
+    "a missing byte": document(model__vocab=vocab_without("q")),
+    "missing bytes": document(
+        model__vocab=vocab_without("q", "Ġ", "Ã"),
+        model__merges=["a b", "b c", "ab c"],
+    ),
+    "a name that no bytes spell": document(model__vocab=vocab_without(**{"a b": 300})),
+    "an empty name": document(model__vocab=vocab_without(**{"": 300})),
+    "no merge for a token": document(model__vocab=vocab_without(xyz=300)),
+    "a token that is taken whole": document(
+        model__ignore_merges=True, model__merges=["a b", "b c", "a bc"]
+    ),
+    "a merge before that of its part": document(model__merges=["ab c", "a b"]),
+    "two ways, the first is taken": document(model__merges=["b c", "a bc", "a b", "ab c"]),
+    "two ways, the second is taken": document(model__merges=["a b", "b c", "a bc", "ab c"]),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_peculiar_is_read(name: str, tmp_path: Path) -> None:
+    """With the ids and the texts that tokenizers gives; also when it is written and read again."""
+    tokenizers = pytest.importorskip("tokenizers")
+    (tmp_path / "tokenizer.json").write_bytes(READ[name])
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+    for text in ("abc", "q a", "a\u00e9 e\u0301 xyz", "aabcabc<s>qab"):
+        ids = tok.encode(text, allowed_special="all")
+        assert tok.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
+    vocab = json.loads(READ[name])["model"]["vocab"]
+    assert {tok.token_bytes(token_id) for token_id in vocab.values()} == {
+        theirs.decode([token_id], skip_special_tokens=False).encode()
+        if token_id > 255
+        else tok.token_bytes(token_id)
+        for token_id in vocab.values()
+    }
+    tok.save(tmp_path / "tok.json")
+    assert Tokenizer.load(tmp_path / "tok.json") == tok
+    tok.save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == tok
+
+
+tokens = st.text("ab", min_size=2, max_size=5)
+
+
+@given(
+    names=st.lists(tokens, unique=True, max_size=12),
+    chosen=st.lists(st.integers(0, 99), max_size=40),
+    whole=st.booleans(),
+    text=st.text("ab ", max_size=30),
+)
+def test_any_list_of_merges_is_read_or_refused(
+    names: list[str], chosen: list[int], whole: bool, text: str
+) -> None:
+    """All splits of a token or some, in any order: never other ids than those of tokenizers."""
+    tokenizers = pytest.importorskip("tokenizers")
+    vocab = {character: i for i, character in enumerate([*SPELLED, *names])}
+    splits = [[name[:i], name[i:]] for name in names for i in range(1, len(name))]
+    splits = [split for split in splits if vocab.keys() >= set(split)]
+    if chosen and splits:
+        splits = [splits[i % len(splits)] for i in chosen]
+    changes = {"model__vocab": vocab, "model__merges": splits, "model__ignore_merges": whole}
+    content = json.loads(document(added_tokens=[], **changes))
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(content))
+    try:
+        tok = Tokenizer(**parse(content)._asdict())
+    except ValueError as error:
+        if "no order of merges gives the same" in str(error):
+            return
+        raise
+    for each in (text, text * 3, *names, *(a + b for a in names for b in names)):
+        assert tok.encode(each) == theirs.encode(each).ids
 
 
 @given(
