@@ -12,7 +12,7 @@ from bpetok.counting.chunks import count_pieces, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.words import Words
-from bpetok.sources.arrow import is_table
+from bpetok.sources.arrow import is_column, is_table
 from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
 from bpetok.sources.pieces import Chunk, Piece, text_pieces
@@ -193,7 +193,7 @@ def prepare_count(
 
 def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
     """Return pairs of files and weight, and whether they are weighted at all."""
-    if isinstance(files, str | os.PathLike) or is_table(files):
+    if isinstance(files, str | os.PathLike) or is_table(files) or is_column(files):
         return [(files, 1)], False
     if not isinstance(files, Iterable):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")

@@ -28,6 +28,8 @@ from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.builtin import UNICODE_VERSION, check_pattern
 from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.arrow import as_texts, naming
+from bpetok.sources.arrow_checks import check_array
 from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
 
 pa = require("pyarrow", "arrow")
@@ -173,20 +175,17 @@ def _parquet_file(path: str) -> Iterator[Any]:
     if path == STANDARD_INPUT:
         raise ValueError("counts can't be read from standard input: name a file")
     with open_source(path) as file:
-        try:
+        with naming(path):
             parquet = pq.ParquetFile(file)
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{path}: is not a whole Parquet file: {error}") from None
+            _ = parquet.schema_arrow  # what is wrong in it is said here
         yield parquet
 
 
 def _batches(file: Any, path: str) -> Iterator[Any]:
     batches = file.iter_batches(BATCH_ROWS, columns=["word", "count"])
     while True:
-        try:
+        with naming(path):
             batch = next(batches, None)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path}: can't be read as Parquet: {error}") from None
         if batch is None:
             return
         yield batch
@@ -303,15 +302,15 @@ class _Rows:
         """Add the rows of a table; `origin` names it in messages."""
         row = 0
         for batch in batches:
-            words = batch.column("word")
-            counts = batch.column("count")
+            words, counts = batch.column("word"), batch.column("count")
+            with naming(origin):
+                check_array(words)
+                check_array(counts)
             _refuse(pc.is_null(words), origin, row, "the word is null")
             _refuse(pc.is_null(counts), origin, row, "the count is null")
             counts = _to_int64(counts, origin, row)
             _refuse(pc.less(counts, 1), origin, row, "the count must be at least 1", counts)
-            if pa.types.is_dictionary(words.type):
-                words = words.dictionary_decode()
-            words = words.cast(pa.large_binary())
+            words = as_texts(words).cast(pa.large_binary())
             self._add(words, counts, origin, row)
             row += batch.num_rows
 

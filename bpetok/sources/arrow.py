@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.extras import require
+from bpetok.sources.arrow_checks import check_array
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
-from bpetok.sources.reading import Position, ReadContext, Sampler
+from bpetok.sources.reading import ELEMENTS, Position, ReadContext, Sampler, choose_one
 from bpetok.sources.records import origins_of, packed_texts
 from bpetok.sources.urls import is_url
 
@@ -29,7 +30,7 @@ DATASET_ROWS = 1000
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
     """Return the bytes that each row group of a Parquet file has in the column of the texts."""
     parquet = require("pyarrow.parquet", "arrow")
-    with open_source(path) as file, _naming(path):
+    with open_source(path) as file, naming(path):
         reader = parquet.ParquetFile(file)
         column = _column(path, reader.schema_arrow, context)
         groups = map(reader.metadata.row_group, range(reader.num_row_groups))
@@ -47,7 +48,7 @@ def parquet_items(
         If the file is damaged or has no such column of texts; the message names it.
     """
     parquet = require("pyarrow.parquet", "arrow")
-    with open_source(path) as file, _naming(path):
+    with open_source(path) as file, naming(path):
         # A row group read ahead is in memory as a whole, which pays where reading takes long.
         source = file if is_url(path) else require("pyarrow", "arrow").OSFile(path)
         reader = parquet.ParquetFile(source, pre_buffer=is_url(path), buffer_size=CHUNK_SIZE)
@@ -85,7 +86,7 @@ def _column_size(group: Any, column: str) -> int:
     return sum(
         part.total_uncompressed_size
         for part in columns
-        if part.path_in_schema.split(".")[0] == column
+        if f"{part.path_in_schema}.".startswith(f"{column}.")
     )
 
 
@@ -97,7 +98,7 @@ def ipc_items(
     Raises as `parquet_items`.
     """
     pyarrow = require("pyarrow", "arrow")
-    with open_source(path) as file, _naming(path):
+    with open_source(path) as file, naming(path):
         # Not mapped: that would count as memory, and a file cut off meanwhile end the process.
         source = file if is_url(path) else pyarrow.OSFile(path)
         is_file = source.read(6) == b"ARROW1"
@@ -121,24 +122,55 @@ def ipc_items(
 
 
 @contextmanager
-def _naming(path: str) -> Iterator[None]:
+def naming(path: str) -> Iterator[None]:
+    """Name the file, or the table, in what pyarrow says is wrong with it.
+
+    Raises
+    ------
+    MemoryError
+        If there was no memory.
+    OSError
+        If the system could not read it.
+    ValueError
+        If it is damaged, or of a kind that pyarrow does not read.
+    """
     import pyarrow as pa
 
     try:
         yield
-    except pa.ArrowException as error:
+    except MemoryError as error:  # pyarrow's, too
+        raise MemoryError(f"no memory to read {path}: {error}") from None
+    except pa.ArrowNotImplementedError as error:
+        raise ValueError(
+            f"{path} is damaged, or of a kind that pyarrow {pa.__version__} does not read: {error}"
+        ) from None
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged_error(path, error) from None
     except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged_error(path, error) from None  # from pyarrow
+        if error.errno is None:  # pyarrow's, too
+            raise damaged_error(path, error) from None
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 def is_table(source: object) -> bool:
     """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
     if isinstance(source, str):  # of which there may be a million
         return False
-    return hasattr(source, "__arrow_c_stream__") or _is_dataset(source)
+    if _is_dataset(source):
+        return True
+    return hasattr(source, "__arrow_c_stream__") and not is_column(source)
+
+
+def is_column(source: object) -> bool:
+    """Tell whether something is one column: a Series of pandas or Polars, an Arrow array."""
+    kind = type(source)
+    return (
+        any(hasattr(kind, f"__arrow_c_{what}__") for what in ("stream", "array"))
+        and any(hasattr(kind, name) for name in ("dtype", "type"))
+        and not any(hasattr(kind, name) for name in ("columns", "schema"))
+    )
 
 
 def _is_dataset(source: object) -> bool:
@@ -169,7 +201,8 @@ def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[
         If it has no such column of texts.
     """
     name = type(source).__name__
-    yield from _Records(name, context, start).items(_table_batches(source, name, context))
+    with naming(name):
+        yield from _Records(name, context, start).items(_table_batches(source, name, context))
 
 
 def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.RecordBatch]:
@@ -192,7 +225,7 @@ def _column(name: str, schema: pa.Schema, context: ReadContext) -> str:
     if len(found) != 1:
         raise ValueError(
             f"{name} has {'more than one' if found else 'no'} column {column!r}, it has "
-            f"{schema.names}: choose one with text_column"
+            f"{choose_one(schema.names)}"
         )
     kind = schema.field(found[0]).type
     for step in steps:
@@ -208,11 +241,12 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
     types = pa.types
     if types.is_null(kind):
         return kind
-    if step != "[]":
+    if step != ELEMENTS:
         if types.is_struct(kind) and len(kind.get_all_field_indices(step)) == 1:
             return kind.field(step).type
         raise ValueError(f"{name}: text_column needs a struct with {step!r}, it is {kind}")
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    tests = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+    if any(getattr(types, f"is_{test}")(kind) for test in tests):
         return kind.value_type
     raise ValueError(f"{name}: text_column needs a list, it is {kind}")
 
@@ -234,49 +268,69 @@ class _Records:
     def items(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece | Chunk]:
         """Yield the texts of the next records."""
         for batch in batches:
-            for begin in range(0, len(batch), MOST_ROWS):
-                part = batch.slice(begin, MOST_ROWS)
-                taken = self._sampler.choose(len(part))
-                rows = self._next + np.flatnonzero(taken)
-                column = part.column(self._context.options.steps[0])
-                if len(rows) < len(part):
-                    column = column.filter(taken)
-                self._next += len(part)
-                yield from _texts(self._name, column, rows, self._context)
+            whole = batch.column(self._context.options.steps[0])
+            for begin in range(0, len(whole), MOST_ROWS):
+                column = whole.slice(begin, MOST_ROWS)
+                check_array(column)
+                rows = np.arange(self._next, self._next + len(column))
+                taken = self._sampler.choose(len(column))
+                self._next += len(column)
+                yield from _texts(self._name, column, rows, taken, self._context)
 
 
 def _texts(
-    name: str, column: pa.Array, rows: NDArray[np.int64], context: ReadContext
+    name: str,
+    column: pa.Array,
+    rows: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+    context: ReadContext,
 ) -> Iterator[Piece | Chunk]:
-    """Yield the texts of an array; `rows` has the number of each element's record."""
+    """Yield the texts of an array, which `check_array` has checked.
+
+    `rows` has the number of each element's record, `taken` tells whether that is in the sample.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for step in context.options.steps[1:]:
         if pa.types.is_null(column.type):
             break
-        if step != "[]":
+        if step != ELEMENTS:
             column = pc.struct_field(column, step)
             continue
-        context.null_texts.n_null += column.null_count
-        rows = rows[pc.list_parent_indices(column).to_numpy()]
+        context.null_texts.n_null += int(np.count_nonzero(taken & ~_is_valid(column)))
+        if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
+            column = column.cast(pa.large_list(column.type.value_type))
+        parents = pc.list_parent_indices(column).to_numpy()
+        rows, taken = rows[parents], taken[parents]
         column = pc.list_flatten(column)
-    if column.null_count:
-        context.null_texts.n_null += column.null_count
-        rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
-        column = column.drop_null()
-    column = _as_texts(column)
+    # Before they are chosen from: pyarrow does not do that with views, such as Polars's strings.
+    column = as_texts(column)
+    valid = _is_valid(column)
+    context.null_texts.n_null += int(np.count_nonzero(taken & ~valid))
+    taken = taken & valid
+    if not taken.all():
+        rows = rows[taken]
+        column = column.filter(pa.array(taken))
     if context.options.max_text_chars is not None:
         column = _beginnings(column, context.options.max_text_chars)
-    _, offset_buffer, data = column.buffers()
-    if len(column) == 0 or data is None:
+    if len(column) == 0:
         return
+    _, offset_buffer, data = column.buffers()
     wide = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
     offsets: NDArray[Any] = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
     offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
     yield from packed_texts(
-        memoryview(data).cast("B"), offsets, origins_of(f"{name}, row", rows), context.cutting
+        memoryview(data or b"").cast("B"),
+        offsets,
+        origins_of(f"{name}, row", rows),
+        context.cutting,
     )
+
+
+def _is_valid(column: pa.Array) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    return valid
 
 
 def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
@@ -302,13 +356,14 @@ def _check_texts(name: str, kind: pa.DataType) -> None:
         raise ValueError(f"{name}: text_column must be strings, it is {kind}")
 
 
-def _as_texts(column: pa.Array) -> pa.Array:
-    """Return a column as an array of offsets into bytes. Requires: `_check_texts`."""
+def as_texts(column: pa.Array) -> pa.Array:
+    """Return an array of texts or words as one of offsets into bytes."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        texts = as_texts(column.dictionary)
+        column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
     if pa.types.is_null(kind):
         kind = pa.string()
     elif pa.types.is_string_view(kind):

@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 
 from bpetok.base.extras import require
 from bpetok.base.threads import map_threads
-from bpetok.sources.arrow import check_table, ipc_items, is_table, parquet_items, table_items
-from bpetok.sources.compression import COMPRESSED
+from bpetok.sources.arrow import (
+    check_table,
+    ipc_items,
+    is_column,
+    is_table,
+    parquet_items,
+    table_items,
+)
+from bpetok.sources.compression import ENDINGS, compression_of
+from bpetok.sources.contents import N_FIRST, other_kind, unusual_files
 from bpetok.sources.files import (
     MANY,
     STANDARD_INPUT,
@@ -38,6 +46,7 @@ from bpetok.sources.pieces import (
     split_lines,
 )
 from bpetok.sources.reading import Position, ReadContext, ReadOptions, Sampler, unmarked
+from bpetok.sources.urls import ending_of
 
 Table: TypeAlias = object
 """Anything with ``__arrow_c_stream__`` (a pyarrow or Polars table, a pyarrow record batch or reader
@@ -83,6 +92,7 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     """
     if is_table(files) or isinstance(files, str | os.PathLike):
         files = [files]
+    _check_no_arrow_column(files)
     if not isinstance(files, Iterable):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
     sources: list[str | Table] = []
@@ -106,6 +116,22 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     return Corpus(sources, plain_sizes, int(plain_sizes.sum()) if known else None)
 
 
+def _check_no_arrow_column(files: object) -> None:
+    """Refuse a column of Arrow's own objects; that of others is an iterable of str, maybe paths.
+
+    Raises
+    ------
+    TypeError
+        If it is one.
+    """
+    if is_column(files) and type(files).__module__.partition(".")[0] not in ("pandas", "polars"):
+        name = type(files).__name__
+        raise TypeError(
+            f"files must be paths or tables, a {name} is one column: give it as a table, such as "
+            "pyarrow.table({'text': column}), or, if it has paths, as column.to_pylist()"
+        )
+
+
 def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
     """Check that files can be read; return the numbers of those that are not plain text."""
     # What a name ends in says it for all paths that end so, which may be a million.
@@ -113,7 +139,9 @@ def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
     plain = {
         ending
         for ending in endings
-        if ending not in COMPRESSED and (options.format or format_of(ending)) == "text"
+        if "?" not in ending  # which may follow the name in a URL
+        and ending.lower() not in ENDINGS
+        and (options.format or format_of(ending)) == "text"
     }
     if plain == endings:
         return []
@@ -128,8 +156,13 @@ def _check_format(path: str, name: str) -> None:
         raise ValueError(
             f"standard input must be text or JSON lines, got format={name!r}: give a file"
         )
-    if path.endswith(".zst"):
+    if ENDINGS.get(ending_of(path)) == "zstd":
         require("zstandard", "arrow")
+    if name in ("parquet", "arrow") and ending_of(path) in ENDINGS:
+        raise ValueError(
+            f"{path}: Parquet and Arrow files are read from many places, and compressed inside: "
+            f"decompress this one, whose name ends in {ending_of(path)}"
+        )
     if name == "json":
         raise ValueError(
             f"{path} may be one text, or a record in each line: say format='text' or format='jsonl'"
@@ -179,6 +212,10 @@ def _small_items(
         paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
         sizes = corpus.sizes[batch.start : batch.stop]
         data, n_read = read_files(null_ended(paths), sizes)
+        n_plain = _n_plain(data, sizes[:n_read])
+        if n_plain < n_read:
+            n_read = n_plain
+            data = data[: int(sizes[:n_read].sum())]
         numbers = np.flatnonzero(sizes[:n_read])  # an empty file is no text
         origins = Origins(lambda i: Origin(paths[numbers[i]], 0), range(len(numbers)))
         return Chunk(data, np.cumsum(sizes[numbers]), origins), n_read
@@ -186,10 +223,21 @@ def _small_items(
     batches = list(_batches(corpus.sizes, first, end, context.cutting.chunk_size))
     chunks = map_threads(read, batches, context.n_threads)
     for batch, (chunk, n_read) in zip(batches, chunks, strict=True):
-        yield chunk
-        for number in batch[n_read:]:
+        if len(chunk.ends):
+            yield chunk
+        for number in batch[n_read:]:  # it says what is wrong, or decompresses
             yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
         yield Position(batch.stop)
+
+
+def _n_plain(data: bytes, sizes: NDArray[np.int64]) -> int:
+    """Return how many files, before one that is not, are plain text by their first bytes."""
+    for number in unusual_files(np.frombuffer(data, np.uint8), sizes).tolist():
+        begin = int(sizes[:number].sum())
+        first_bytes = data[begin : begin + int(sizes[number])][:N_FIRST]
+        if compression_of("", first_bytes) is not None or other_kind(first_bytes) is not None:
+            return int(number)
+    return len(sizes)
 
 
 def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) -> Iterator[range]:

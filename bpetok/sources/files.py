@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import glob
 import os
+import reprlib
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from stat import S_ISREG
-from typing import BinaryIO, TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.threads import map_threads
-from bpetok.sources.compression import COMPRESSED, decompressed
+from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
+from bpetok.sources.contents import N_FIRST, check_text
 from bpetok.sources.errors import changed_error
 from bpetok.sources.many_files import file_sizes
-from bpetok.sources.urls import expand_url, is_url, open_url, url_state
+from bpetok.sources.streams import FileAfterHead, LocalFile, StandardInput, Stream
+from bpetok.sources.urls import (
+    ending_of,
+    expand_url,
+    is_url,
+    open_url,
+    url_state,
+    without_query,
+)
 
 StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 MANY = 1 << 14
 """Paths that are looked at at a time."""
 SKIPPED = 1 << 20
-"""Bytes that are read at a time to get behind them."""
+"""Bytes that are read at a time to get past them."""
+REQUESTED = 1 << 22
+"""Compressed bytes that another machine is asked for at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -69,7 +82,10 @@ def find_files(
     names: list[str] = []
     for file in [files] if isinstance(files, str | os.PathLike) else files:
         if not isinstance(file, str | os.PathLike):
-            raise TypeError(f"a file must be a str or a path, got {file!r}")
+            raise TypeError(
+                f"a file must be a str or a path, got {reprlib.repr(file)} "
+                "(what has an Arrow stream of records is a table, and may be given, too)"
+            )
         names.append(os.fspath(file))
     names, sizes = _with_sizes(names, n_threads)
     if (sizes < 0).any():
@@ -131,7 +147,8 @@ def _expand(path: str) -> Iterable[str]:
         matches = glob.glob(path, recursive=True)  # noqa: PTH207
         found = sorted(match for match in matches if not os.path.isdir(match))  # noqa: PTH112
         if not found:
-            raise FileNotFoundError(f"no file matches the pattern {path!r}")
+            hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
+            raise FileNotFoundError(f"no file matches the pattern {path!r}{hint}")
         return found
     raise FileNotFoundError(f"no such file: {path!r}")
 
@@ -193,13 +210,14 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
 
 def format_of(path: str) -> str:
     """Return the format that a file's name tells; "json" may be text or lines."""
-    if path.endswith(COMPRESSED):
-        path = path[: path.rindex(".")]
-    return FORMAT_OF.get(path[path.rfind(".") :].lower(), "text")
+    ending = ending_of(path)
+    if ending in ENDINGS:
+        ending = ending_of(without_query(path)[: -len(ending)])
+    return FORMAT_OF.get(ending, "text")
 
 
 @contextmanager
-def open_source(path: str) -> Iterator[BinaryIO]:
+def open_source(path: str) -> Iterator[Stream]:
     """Open a file, or what standard input or a URL gives, as it is; see that it stays as it is.
 
     Raises
@@ -208,15 +226,15 @@ def open_source(path: str) -> Iterator[BinaryIO]:
         If the file can't be opened or, at the end, is not what it was at the beginning.
     """
     if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        yield StandardInput(sys.stdin.buffer)
         return
     if is_url(path):
         with open_url(path) as remote:
-            yield cast("BinaryIO", remote)
+            yield remote
         return
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # as above
+    with LocalFile(path) as file:
         before = _state(os.fstat(file.fileno()))
-        yield cast("BinaryIO", file)
+        yield file
     try:
         after = _state(os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
@@ -232,19 +250,46 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 
 
 @contextmanager
-def opened_bytes(path: str, start: int = 0) -> Iterator[BinaryIO]:
-    """Open a file as `open_source` does and decompress it if its name says that it is compressed.
+def opened_bytes(path: str, start: int = 0) -> Iterator[Stream]:
+    """Open a file of text or JSON lines as `open_source` does; decompress what is compressed.
 
-    Reading begins at the byte `start`, uncompressed.
+    Its first bytes tell whether it is, whatever its name. Reading begins at the byte `start`,
+    uncompressed.
+
+    Raises
+    ------
+    ValueError
+        As `check_text`; or, while it is read, if the file is damaged.
     """
     with open_source(path) as raw:
-        file = decompressed(path, raw)
+        first_bytes, file = _look_at(raw)
+        compression = compression_of(path, first_bytes)
+        if compression is not None:
+            if isinstance(file, RawIOBase) and is_url(path):  # each read may be a request
+                file = BufferedReader(file, REQUESTED)
+            compressed = CompressedFile(path, file, compression)
+            first_bytes, file = _look_at(compressed)
+            if compression_of("", first_bytes) is not None:
+                raise ValueError(f"{path} is compressed twice: decompress it once before")
+        check_text(path, first_bytes)
         if start:
             _go_to(file, start)
         yield file
 
 
-def _go_to(file: BinaryIO, start: int) -> None:
+def _look_at(file: Stream) -> tuple[bytes, Stream]:
+    """Return the first bytes of a file, and the file, of which nothing has been read."""
+    first_bytes = b""
+    while len(first_bytes) < N_FIRST and (more := file.read(N_FIRST - len(first_bytes))):
+        first_bytes += more
+    try:
+        file.seek(0)
+    except (OSError, ValueError):  # compressed, a pipe, or a server that gives whole files only
+        return first_bytes, FileAfterHead(first_bytes, file)
+    return first_bytes, file
+
+
+def _go_to(file: Stream, start: int) -> None:
     try:
         file.seek(start)
     except (OSError, ValueError):  # compressed, or from a server that gives whole files only

@@ -276,6 +276,8 @@ cdef Found read_line(
     cdef const uint8_t* quoted
     cdef Found found = NO_TEXT
     cdef bint more = True
+    while end - at >= 3 and memcmp(at, "\xef\xbb\xbf", 3) == 0:
+        at += 3  # byte order marks, see `bpetok.sources.jsonl`
     at = skip_space(at, end)
     if at == end:
         return BLANK

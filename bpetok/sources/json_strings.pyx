@@ -48,7 +48,7 @@ cdef class StringFinder:
     Parameters
     ----------
     steps : list of str
-        The way to the texts: the names in objects, "[]" for all elements of a list.
+        The way to the texts: the names in objects, "" for all elements of a list.
     parse : callable
         Parses a name in its quotes.
     """
@@ -100,7 +100,7 @@ cdef class StringFinder:
                     self._last = bytes[at : end + 1]
                 at = end
             elif byte == c'{' or byte == c'[':
-                if byte == c'[' and self._depth == self._on_way and self.step() == "[]":
+                if byte == c'[' and self._depth == self._on_way and self.step() == "":
                     self._on_way += 1
                 self._depth += 1
             elif byte == c'}' or byte == c']':
@@ -111,7 +111,7 @@ cdef class StringFinder:
                     self._on_way += 1
             elif byte == c',':
                 # What follows has another name; an element of a list is as the one before.
-                if self._depth == self._on_way > 0 and self._steps[self._on_way - 1] != "[]":
+                if self._depth == self._on_way > 0 and self._steps[self._on_way - 1] != "":
                     self._on_way -= 1
             at += 1
         return n
@@ -125,4 +125,4 @@ cdef class StringFinder:
 
     cdef inline bint way_goes_by_name(self) except -1:
         # Whether a name in the innermost bracket may be the next step.
-        return self._depth == self._on_way + 1 and self.step() not in (None, "[]")
+        return self._depth == self._on_way + 1 and bool(self.step())

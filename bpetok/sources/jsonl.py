@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import reprlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import compress, count
@@ -27,9 +29,11 @@ from bpetok.sources.pieces import (
     join,
     read_into,
 )
-from bpetok.sources.reading import Position, ReadContext, Sampler
+from bpetok.sources.reading import ELEMENTS, Position, ReadContext, Sampler, choose_one, spelled
 from bpetok.sources.records import origins_of, packed_texts
 
+MARK = codecs.BOM_UTF8
+"""May come before a line: Windows's editors write it before a file, and files are joined."""
 BLANK: dict[str, Any] = {}
 """In the place of a record: there is nothing in the line."""
 
@@ -103,12 +107,18 @@ class JsonLines:
         end = self._context.options.max_text_chars
         n_texts = 0
         for text in line.texts():
+            n_pieces = 0
             if isinstance(text, bytes):
                 whole = at_most_chars(end, BytesIO(text).read)(len(text)) or b""
-                yield from cut_text(name, whole, self._context.cutting)
+                pieces = cut_text(name, whole, self._context.cutting)
             else:
                 read = at_most_chars(end, text)
-                yield from cut(name, read_into(read), self._context.cutting)
+                pieces = cut(name, read_into(read), self._context.cutting)
+            for piece in pieces:
+                yield piece
+                n_pieces += 1
+            if n_pieces == 0:  # an empty text, whose quotes were not in memory together
+                yield Piece(name, 0, b"")
             n_texts += 1
         record = self._parse_line(line.rest, number)
         self._check_column([record])
@@ -127,6 +137,8 @@ class JsonLines:
             return list(map(self._parse_line, lines, numbers))
 
     def _parse_line(self, line: bytes | bytearray, number: int) -> Any:
+        while line.startswith(MARK):
+            line = line[len(MARK) :]
         if not line or line.isspace():
             return BLANK
         try:
@@ -138,6 +150,10 @@ class JsonLines:
             return json.loads(line.decode(errors=self._context.errors))
         except ValueError as error:
             raise ValueError(f"{self._path}, line {number} is no JSON in UTF-8: {error}") from None
+        except RecursionError:
+            raise ValueError(
+                f"{self._path}, line {number} has values nested too deeply to be read: leave it out"
+            ) from None
 
     def _check_column(self, records: list[Any]) -> None:
         values = [record for record in records if record is not BLANK]
@@ -145,16 +161,15 @@ class JsonLines:
             return
         self._checked = True
         for n, step in enumerate(self._steps, 1):
-            if step == "[]":
+            if step == ELEMENTS:
                 values = [item for value in values if isinstance(value, list) for item in value]
                 continue
             objects = [value for value in values if isinstance(value, dict)]
             values = [value[step] for value in objects if step in value]
             if objects and not values:
-                column = ".".join(self._steps[:n]).replace(".[]", "[]")
                 raise ValueError(
-                    f"{self._path}: none of its first records has {column!r}, the first has "
-                    f"{list(objects[0])}: choose one with text_column"
+                    f"{self._path}: none of its first records has "
+                    f"'{spelled(self._steps[:n])}', the first has {choose_one(objects[0])}"
                 )
 
     def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
@@ -197,16 +212,17 @@ class JsonLines:
         for step in self._steps:
             found: list[object] = []
             for value in values:
-                if isinstance(value, list) and step == "[]":
+                if isinstance(value, list) and step == ELEMENTS:
                     found += value
-                elif isinstance(value, dict) and step != "[]":
+                elif isinstance(value, dict) and step != ELEMENTS:
                     found.append(value.get(step))
                 elif value is None:
                     found.append(None)
                 else:
-                    what = "a list" if step == "[]" else f"an object with {step!r}"
+                    what = "a list" if step == ELEMENTS else f"an object with {step!r}"
                     raise ValueError(
-                        f"{self._path}, line {number}: text_column needs {what}, got {value!r:.60}"
+                        f"{self._path}, line {number}: text_column needs {what}, "
+                        f"got {_shown(value)}"
                     )
             values = found
         for value in values:
@@ -216,8 +232,13 @@ class JsonLines:
                 yield value
             else:
                 raise ValueError(
-                    f"{self._path}, line {number}: the text must be a string, got {value!r:.60}"
+                    f"{self._path}, line {number}: the text must be a string, got {_shown(value)}"
                 )
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a value's repr, which may be long, or fail on deep nesting."""
+    return f"{reprlib.repr(value):.60}"
 
 
 def _n_lines(lines: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypedDict
@@ -12,20 +13,29 @@ from numpy.typing import NDArray
 from bpetok.base.checks import check_integer, check_size
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 
+ELEMENTS = ""
+"""On the way to texts: all elements of a list. No name that `text_column` can have is empty."""
+_NAME = r"(?:\\[\\.\[]|\\(?![\\.\[])|(?!\[\])[^.\\])+"
+_STEP = re.compile(rf"{_NAME}|\[\]", re.DOTALL)
+_WAY = re.compile(rf"{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\\.\[])")
 FORMATS = ("text", "jsonl", "parquet", "arrow")
 MOST = (1 << 63) - 1
 
 
 class Reading(TypedDict, total=False):
-    """The options of reading, which `train`, `count_words` and others share.
+    r"""The options of reading, which `train`, `count_words` and others share.
 
     format : {"text", "jsonl", "parquet", "arrow"}, optional
         What the files are; by default what their names end in says (``.jsonl`` and ``.ndjson``,
         ``.parquet``, ``.arrow``, ``.feather`` and ``.ipc``; all else is text). Text and JSON lines
-        may be compressed: ``.gz``, ``.zst``, ``.bz2``, ``.xz``.
+        may be compressed with gzip, zstd, bzip2, xz or lzma, which their first bytes tell, whatever
+        they are called. A byte order mark (EF BB BF) is left out before a line of JSON; of a text
+        it is a part, as for most readers.
     text_column : str
-        Where a record has its text: by default "text". ``a.b`` is the field b of a; ``a[]`` stands
-        for all elements of a list, so ``messages[].content`` gives a text for each message.
+        Where a record has its text: by default "text". ``a.b`` is the field b of a; ``a[]`` are all
+        elements of a list, so ``messages[].content`` gives a text for each message. After a
+        backslash, a dot or ``[]`` is part of a name: ``r"meta\.text"`` is the field ``meta.text``.
     sample : float
         Take about this share of the texts, chosen at random. A plain text file is sampled in pieces
         of some 2 MB.
@@ -58,8 +68,11 @@ class ReadOptions(NamedTuple):
 
     @property
     def steps(self) -> list[str]:
-        """The names of `text_column`; "[]" stands for all elements of a list."""
-        return self.text_column.replace("[]", ".[]").split(".")
+        """The way to the texts: names, and `ELEMENTS` for all elements of a list."""
+        return [
+            ELEMENTS if step == "[]" else _ESCAPED.sub(r"\1", step)
+            for step in _STEP.findall(self.text_column)
+        ]
 
     @property
     def take_all(self) -> bool:
@@ -77,9 +90,7 @@ def check_reading(reading: Reading) -> ReadOptions:
     options = ReadOptions(**reading)  # type: ignore[arg-type]  # checked below
     if options.format not in (None, *FORMATS):
         raise ValueError(f"format must be one of {FORMATS}, got {options.format!r}")
-    if not isinstance(options.text_column, str) or not all(
-        name.removesuffix("[]") for name in options.text_column.split(".")
-    ):
+    if not isinstance(options.text_column, str) or not _WAY.fullmatch(options.text_column):
         raise ValueError(
             "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
             f"got {options.text_column!r}"
@@ -94,6 +105,22 @@ def check_reading(reading: Reading) -> ReadOptions:
     if options.max_bytes is not None:
         options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
     return options
+
+
+def spelled(steps: Iterable[str]) -> str:
+    """Return the `text_column` that says a way to texts."""
+    names = (
+        "[]" if step == ELEMENTS else re.sub(r"[\\.]|\[(?=\])", r"\\\g<0>", step) for step in steps
+    )
+    return ".".join(names).replace(".[]", "[]")
+
+
+def choose_one(names: Iterable[str]) -> str:
+    """Return the end of a message: which of the names that there are can be the `text_column`."""
+    names = list(names)
+    escaped = [spelled([name]) for name in names if spelled([name]) != name]
+    hint = f" (a dot or [] in a name comes after a backslash: {escaped[0]})" if escaped else ""
+    return f"{names}: choose one with text_column{hint}"
 
 
 class Position(NamedTuple):

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bpetok.sources.arrow import parquet_items, parquet_sizes
-from bpetok.sources.compression import COMPRESSED, decompressed
-from bpetok.sources.files import file_state, format_of, open_source
+from bpetok.sources.files import file_state, format_of, opened_bytes
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.pieces import Chunk, Piece, cut_text
 from bpetok.sources.reading import Position, ReadContext, unmarked
-from bpetok.sources.urls import is_url
+from bpetok.sources.streams import LocalFile, Stream
 
 BLOCK_SIZE = 1 << 17
 """Bytes of text in one place; the more places, the better a sample of files joined to one."""
@@ -49,12 +48,14 @@ def sample_file(
         raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {name}")
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
-    if is_url(path) or path.endswith(COMPRESSED) or file_size <= size:
-        blocks, share = _beginning(path, size, file_size)
-    else:
-        blocks, share = _blocks(path, max(1, size // block_size), block_size, random)
-        if name == "jsonl" and share == 0:  # lines are longer than blocks
-            blocks, share = _beginning(path, size, file_size)
+    with opened_bytes(path) as file:
+        share = 0.0
+        if isinstance(file, LocalFile) and file_size > size:
+            blocks, share = _blocks(file, max(1, size // block_size), block_size, random)
+            file.seek(0)
+        # Of JSON lines longer than blocks there is none.
+        if share == 0:
+            blocks, share = _beginning(file, size, file_size)
     items: list[Piece | Chunk] = []
     for block in blocks:
         if name == "text":
@@ -68,36 +69,33 @@ def _size(items: Iterable[Piece | Chunk]) -> int:
     return sum(len(item.data) for item in items)
 
 
-def _beginning(path: str, size: int, file_size: int) -> tuple[list[bytes], float]:
-    """Return the first bytes, uncompressed, to the end of a line, and their share of the file."""
+def _beginning(file: Stream, size: int, file_size: int) -> tuple[list[bytes], float]:
+    """Return the first bytes, to the end of a line, and their share of the file."""
     parts: list[bytes] = []
     left = size
-    with open_source(path) as raw:
-        file = decompressed(path, raw)
-        while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
-            parts.append(part)
-            left -= len(part)
-        whole = b"".join(parts)
-        if left > 0 or file.tell() >= file_size:
-            return [whole], 1
-        end = whole.rfind(b"\n") + 1
-        return [whole[:end]], file.tell() / file_size * end / len(whole)
+    while (left > 0 or b"\n" not in parts[-1]) and (part := file.read(LINES_SIZE)):
+        parts.append(part)
+        left -= len(part)
+    whole = b"".join(parts)
+    if left > 0 or file.tell() >= file_size:
+        return [whole], 1
+    end = whole.rfind(b"\n") + 1
+    return [whole[:end]], file.tell() / file_size * end / len(whole)
 
 
 def _blocks(
-    path: str, n_blocks: int, block_size: int, random: np.random.Generator
+    file: Stream, n_blocks: int, block_size: int, random: np.random.Generator
 ) -> tuple[list[bytes], float]:
     """Return whole lines, or words where lines are long, from random places, and their share."""
     blocks = []
-    with open_source(path) as file:
-        file_size = file.seek(0, os.SEEK_END)
-        # One from each of as many equal parts, so that none is read twice.
-        offsets = (np.arange(n_blocks) + random.random(n_blocks)) * (file_size / n_blocks)
-        for offset in np.minimum(offsets, file_size - block_size).astype(int).tolist():
-            file.seek(offset)
-            block = file.read(block_size)
-            end_of = b" " if block_size == BLOCK_SIZE and block.count(b"\n") < 2 else b"\n"
-            blocks.append(block[block.find(end_of) + 1 : block.rfind(end_of) + 1])
+    file_size = file.seek(0, os.SEEK_END)
+    # One from each of as many equal parts, so that none is read twice.
+    offsets = (np.arange(n_blocks) + random.random(n_blocks)) * (file_size / n_blocks)
+    for offset in np.minimum(offsets, file_size - block_size).astype(int).tolist():
+        file.seek(offset)
+        block = file.read(block_size)
+        end_of = b" " if block_size == BLOCK_SIZE and block.count(b"\n") < 2 else b"\n"
+        blocks.append(block[block.find(end_of) + 1 : block.rfind(end_of) + 1])
     return blocks, sum(map(len, blocks)) / file_size
 
 

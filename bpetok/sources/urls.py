@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from errno import EBUSY
 from io import SEEK_SET, RawIOBase
 from typing import Any, cast
+from urllib.parse import unquote
 
 from bpetok.base.extras import require
 from bpetok.sources.errors import changed_error
@@ -18,23 +19,43 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
+def without_query(path: str) -> str:
+    """Return a path or URL without what may follow the name in it, ``?...`` in the web's URLs."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+
+
+def ending_of(path: str) -> str:
+    """Return what the name of a file ends in, with its dot, in small letters."""
+    name = without_query(path)
+    return name[name.rfind(".") :].lower()
+
+
 def expand_url(url: str) -> list[str]:
+    """Return the URLs of the files that a URL names: a pattern, a folder or a file."""
     file_system, path = _file_system(url)
     with _asking(url):
         file_system.invalidate_cache(path)  # listed by an earlier call, maybe
-        if glob.has_magic(path):
-            found = sorted(file_system.glob(path))
-        elif file_system.isdir(path):
-            found = sorted(
-                name
-                for name in file_system.find(path)
-                if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
-            )
-        else:
-            found = [path] if file_system.exists(path) else []
+        found = _find(file_system, path)
+        if not found and url.startswith("file:"):
+            found = _find(file_system, unquote(path))  # what Path.as_uri has written
     if not found:
-        raise FileNotFoundError(f"no such file: {url!r}")
+        hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
+        raise FileNotFoundError(f"no such file: {url!r}{hint}")
     return [file_system.unstrip_protocol(name) for name in found]
+
+
+def _find(file_system: Any, path: str) -> list[str]:
+    if file_system.exists(path) and not file_system.isdir(path):
+        return [path]
+    if glob.has_magic(path):
+        return sorted(file_system.glob(path))
+    if not file_system.isdir(path):
+        return []
+    return sorted(
+        name
+        for name in file_system.find(path)
+        if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
+    )
 
 
 @contextmanager
@@ -117,13 +138,13 @@ class RemoteFile(RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
         return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:
         return int(self._file.tell())
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         try:
             return cast("bytes", self._file.read(size))
         except Exception as error:
@@ -132,7 +153,7 @@ class RemoteFile(RawIOBase):
             self.error = changed_error(self._url) if gone else _remote_error(self._url, error)
             raise self.error from error
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

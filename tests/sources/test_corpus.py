@@ -27,7 +27,6 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.compression import COMPRESSED
 from bpetok.sources.corpus import corpus_items, resolve_corpus
 from bpetok.sources.files import file_state, opened_bytes
 from bpetok.sources.pieces import Cutting
@@ -388,7 +387,7 @@ def test_half_a_file_is_not_taken_for_a_whole_one(tmp_path: Path, name: str) -> 
             bpetok.count_words(path)
 
 
-@pytest.mark.parametrize("name", [f"a.jsonl{ending}" for ending in COMPRESSED])
+@pytest.mark.parametrize("name", [f"a.jsonl{ending}" for ending in (".gz", ".zst", ".bz2", ".xz")])
 def test_streams_one_after_another_are_one_file(tmp_path: Path, name: str) -> None:
     """As parallel compressors write them; if a later one is damaged the file is refused."""
     path = write(tmp_path, name, ["some text"] * 3)

@@ -1,0 +1,91 @@
+"""Arrow arrays that others wrote: what they say of their own memory has to be true.
+
+An array is buffers and numbers that say where in them something is. pyarrow believes the numbers
+and so reads memory that is not the array's, or ends the process, if they are wrong. The checks here
+are those of ``pyarrow.Array.validate(full=True)`` without the one for UTF-8, which takes most of
+its time and is the counter's task.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def check_array(array: pa.Array) -> None:
+    """Check that all of an array lies in its buffers.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If it does not.
+    """
+    array.validate()  # the sizes of all buffers, and the first and the last offsets
+    _check_inside(array)
+
+
+def _check_inside(array: pa.Array) -> None:
+    """Check nulls, offsets and indices. Requires: `pyarrow.Array.validate`."""
+    import pyarrow as pa
+
+    types, kind = pa.types, array.type
+    if len(array) == 0:
+        return
+    _check_null_count(array)
+    if types.is_dictionary(kind):
+        indices = array.indices.drop_null().to_numpy(zero_copy_only=False)
+        _require(_all_within(indices, len(array.dictionary)), "an index is outside the dictionary")
+        _check_inside(array.dictionary)
+    elif types.is_struct(kind):
+        for number in range(kind.num_fields):
+            _check_inside(array.field(number))
+    elif types.is_fixed_size_list(kind):
+        _check_inside(array.values)
+    elif types.is_list(kind) or types.is_large_list(kind) or types.is_map(kind):
+        _check_offsets(array, types.is_large_list(kind), len(array.values))
+        _check_inside(array.values)
+    elif types.is_string_view(kind) or types.is_binary_view(kind):
+        array.view(pa.binary_view()).validate(full=True)
+    elif any(test(kind) for test in (types.is_string, types.is_binary)):
+        _check_offsets(array, wide=False, n_inside=_n_bytes(array))
+    elif any(test(kind) for test in (types.is_large_string, types.is_large_binary)):
+        _check_offsets(array, wide=True, n_inside=_n_bytes(array))
+
+
+def _n_bytes(array: pa.Array) -> int:
+    data = array.buffers()[2]
+    return 0 if data is None else int(data.size)
+
+
+def _check_null_count(array: pa.Array) -> None:
+    buffers = array.buffers()
+    bitmap = buffers[0] if buffers else None
+    if bitmap is not None:
+        end = array.offset + len(array)
+        bits = np.frombuffer(bitmap, np.uint8)[: (end + 7) // 8]
+        valid = np.unpackbits(bits, bitorder="little")[array.offset : end]
+        _require(len(array) - int(valid.sum()) == array.null_count, "the number of nulls is wrong")
+
+
+def _check_offsets(array: pa.Array, wide: bool, n_inside: int) -> None:
+    dtype = np.dtype(np.int64 if wide else np.int32)
+    offsets: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype)
+    offsets = offsets[array.offset : array.offset + len(array) + 1]
+    ascending = bool((offsets[1:] >= offsets[:-1]).all())
+    _require(ascending and offsets[0] >= 0 and offsets[-1] <= n_inside, "an offset is outside")
+
+
+def _all_within(numbers: NDArray[Any], end: int) -> bool:
+    return len(numbers) == 0 or (int(numbers.min()) >= 0 and int(numbers.max()) < end)
+
+
+def _require(fits: bool, message: str) -> None:
+    if not fits:
+        import pyarrow as pa
+
+        raise pa.ArrowInvalid(message)

@@ -1,0 +1,101 @@
+"""What a file is, told by its first bytes: what is no text must not be counted as text."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_FIRST = 512
+"""First bytes that are looked at. A tar archive says at byte 257 that it is one."""
+_OTHERS = re.compile(
+    rb"(?P<UTF_32>\xff\xfe\x00\x00|\x00\x00\xfe\xff|(?:[^\x00]\x00{3}){8}|(?:\x00{3}[^\x00]){8})"
+    rb"|(?P<UTF_16>\xff\xfe|\xfe\xff)"
+    rb"|(?P<parquet>PAR1\x15)"
+    rb"|(?P<arrow>ARROW1\x00\x00|\xff{4}..\x00\x00)"
+    rb"|(?P<zip>PK\x03\x04)"
+    rb"|(?P<tar>.{257}ustar(?:\x0000|  \x00))"
+    rb"|(?P<sevenzip>7z\xbc\xaf\x27\x1c)"
+    rb"|(?P<lz4>\x04\x22\x4d\x18)"
+    rb"|(?P<snappy>\xff\x06\x00\x00sNaPpY)"
+    rb"|(?P<compress>\x1f\x9d)",
+    re.DOTALL,
+)
+_REMEDIES = {
+    "UTF_32": "is text in UTF-32: convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)",
+    "UTF_16": "is text in UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    "parquet": "is a Parquet file: give format='parquet', or let its name end in .parquet",
+    "arrow": "is an Arrow file: give format='arrow', or let its name end in .arrow",
+    "zip": "is a zip archive, a format that is not read: unpack it first",
+    "tar": "is a tar archive, a format that is not read: unpack it first",
+    "sevenzip": "is a 7z archive, a format that is not read: unpack it first",
+    "lz4": "is compressed with lz4, which is not read: decompress it first",
+    "snappy": "is compressed with snappy, which is not read: decompress it first",
+    "compress": "is compressed with compress (.Z), which is not read: decompress it first",
+}
+_MIN_UNMARKED = 16
+"""Bytes from which on text in UTF-16 is recognised without a mark."""
+
+
+def check_text(path: str, first_bytes: bytes) -> None:
+    """Check that a file may be text in UTF-8, by its first `N_FIRST` bytes, uncompressed.
+
+    Raises
+    ------
+    ValueError
+        If it is text in UTF-16 or UTF-32, or a file of another kind. The message says which, and
+        what to do.
+    """
+    kind = other_kind(first_bytes)
+    if kind is not None:
+        raise ValueError(f"{path}: by its first bytes this {_REMEDIES[kind]}")
+
+
+def other_kind(first_bytes: bytes) -> str | None:
+    """Return what a file is by its first bytes if that is not text in UTF-8."""
+    found = _OTHERS.match(first_bytes)
+    if found:
+        return found.lastgroup
+    return "UTF_16" if _is_unmarked_utf16(first_bytes) else None
+
+
+def _is_unmarked_utf16(first_bytes: bytes) -> bool:
+    """Tell whether nearly all bytes at odd places, or at even ones, are NUL, and no others."""
+    n = len(first_bytes) // 2
+    n_even, n_odd = (first_bytes[begin : 2 * n : 2].count(0) for begin in (0, 1))
+    return 2 * n >= _MIN_UNMARKED and min(n_even, n_odd) == 0 and max(n_even, n_odd) > 0.9 * n
+
+
+def _unusual_beginnings() -> NDArray[np.bool_]:
+    """Return for each two bytes whether something else than text may begin with them."""
+    unusual = np.zeros((256, 256), bool)
+    # Compressed files (see `bpetok.sources.compression`) and the others above.
+    for begin in (b"\x1f\x8b", b"\x28\xb5", b"BZ", b"\xfd7", b"\x5d\0", b"PA", b"AR", b"PK", b"7z"):
+        unusual[begin[0], begin[1]] = True
+    unusual[0x50:0x60, 0x2A] = True
+    unusual[[0x04, 0x1F, 0xFE, 0xFF]] = True
+    unusual[0] = unusual[:, 0] = True
+    return unusual
+
+
+_UNUSUAL = _unusual_beginnings()
+
+
+def unusual_files(data: NDArray[np.uint8], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of the files among some that are worth a look; the others are text.
+
+    Parameters
+    ----------
+    data : uint8 array
+        What the files hold, one after another.
+    sizes : int64 array, shape (n_files,)
+        How many bytes each has.
+    """
+    begins = np.cumsum(sizes) - sizes
+    unusual = np.zeros(len(sizes), bool)
+    some = np.flatnonzero(sizes >= 2)
+    unusual[some] = _UNUSUAL[data[begins[some]], data[begins[some] + 1]]
+    some = np.flatnonzero(sizes > 257)
+    unusual[some] |= data[begins[some] + 257] == ord("u")
+    return np.flatnonzero(unusual)

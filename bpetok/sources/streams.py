@@ -1,0 +1,113 @@
+"""What bytes are read from: files of this machine, standard input, files that were looked at."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import SEEK_SET, FileIO, RawIOBase
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Stream(Protocol):
+    """What can be read: `read` and `readinto` as files have them, with no bytes only at the end."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+    def readinto(self, buffer: memoryview, /) -> int: ...
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+    def tell(self) -> int: ...
+
+
+class LocalFile(FileIO):
+    """A file on this machine; what goes wrong while it is read names it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, as many as the system gives at once; all if `size` is below 0."""
+        with self._named():
+            return super().read(size)
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill a buffer with the next bytes, as many as the system gives at once."""
+        with self._named():
+            return super().readinto(buffer)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = self.name
+            raise
+
+
+class StandardInput(RawIOBase):
+    """Waits for what comes, also if the process that started this one set O_NONBLOCK.
+
+    Without waiting, a read gives None where nothing has come yet, which is not the end.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: Any = file
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at least one but at the end; all if `size` is below 0."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(1 << 16), b""))
+        data: bytes = self._when_there(lambda: self._file.read(size))
+        return data
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill a buffer with the next bytes, at least one but at the end."""
+        n_read: int = self._when_there(lambda: self._file.readinto(buffer))
+        return n_read
+
+    def _when_there(self, read: Any) -> Any:
+        while (result := read()) is None:
+            select.select([self._file], [], [])
+        return result
+
+
+class FileAfterHead(RawIOBase):
+    """A file whose first bytes have been read, and come once more here."""
+
+    def __init__(self, head: bytes, file: Stream) -> None:
+        self._head = memoryview(head)
+        self._file = file
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes; all if `size` is below 0."""
+        if size < 0:
+            return self.read(len(self._head)) + self._file.read()
+        if not self._head:
+            return self._file.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return bytes(data)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes."""
+        if not self._head:
+            return self._file.readinto(buffer)
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Do what the file does, which may refuse."""
+        position = self._file.seek(offset, whence)
+        self._head = memoryview(b"")
+        return position
+
+    def tell(self) -> int:
+        """Return what the file does, less what is still to come once more."""
+        return self._file.tell() - len(self._head)
