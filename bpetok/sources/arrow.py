@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.extras import require
-from bpetok.sources.arrow_checks import check_array
+from bpetok.sources.arrow_checks import check_array, offsets_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
@@ -139,7 +139,7 @@ def naming(path: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:  # pyarrow's, too
-        raise MemoryError(f"no memory to read {path}: {error}") from None
+        raise MemoryError(f"no memory to read {path}, or it is damaged: {error}") from None
     except pa.ArrowNotImplementedError as error:
         raise ValueError(
             f"{path} is damaged, or of a kind that pyarrow {pa.__version__} does not read: {error}"
@@ -296,19 +296,19 @@ def _texts(
         if pa.types.is_null(column.type):
             break
         if step != ELEMENTS:
-            column = pc.struct_field(column, step)
+            # By number: pyarrow takes a name with dots for a way.
+            column = pc.struct_field(column, [column.type.get_field_index(step)])
             continue
         context.null_texts.n_null += int(np.count_nonzero(taken & ~_is_valid(column)))
-        if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
-            column = column.cast(pa.large_list(column.type.value_type))
-        parents = pc.list_parent_indices(column).to_numpy()
-        rows, taken = rows[parents], taken[parents]
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        rows, taken = np.repeat(rows, lengths), np.repeat(taken, lengths)
         column = pc.list_flatten(column)
     # Before they are chosen from: pyarrow does not do that with views, such as Polars's strings.
     column = as_texts(column)
-    valid = _is_valid(column)
-    context.null_texts.n_null += int(np.count_nonzero(taken & ~valid))
-    taken = taken & valid
+    if column.null_count:
+        valid = _is_valid(column)
+        context.null_texts.n_null += int(np.count_nonzero(taken & ~valid))
+        taken = taken & valid
     if not taken.all():
         rows = rows[taken]
         column = column.filter(pa.array(taken))
@@ -316,16 +316,10 @@ def _texts(
         column = _beginnings(column, context.options.max_text_chars)
     if len(column) == 0:
         return
-    _, offset_buffer, data = column.buffers()
     wide = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
-    offsets: NDArray[Any] = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
-    offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    yield from packed_texts(
-        memoryview(data or b"").cast("B"),
-        offsets,
-        origins_of(f"{name}, row", rows),
-        context.cutting,
-    )
+    offsets = offsets_of(column, wide).astype(np.int64)
+    data = memoryview(column.buffers()[2]).cast("B")
+    yield from packed_texts(data, offsets, origins_of(f"{name}, row", rows), context.cutting)
 
 
 def _is_valid(column: pa.Array) -> NDArray[np.bool_]:
@@ -365,9 +359,9 @@ def as_texts(column: pa.Array) -> pa.Array:
         column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
     kind = column.type
     if pa.types.is_null(kind):
-        kind = pa.string()
-    elif pa.types.is_string_view(kind):
-        kind = pa.large_string()
-    elif pa.types.is_binary_view(kind):
-        kind = pa.large_binary()
-    return column.cast(kind)
+        return column.cast(pa.string())
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_binary_view(kind):
+        return column.cast(pa.large_binary())
+    return column

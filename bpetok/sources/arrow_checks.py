@@ -37,7 +37,11 @@ def _check_inside(array: pa.Array) -> None:
     if len(array) == 0:
         return
     _check_null_count(array)
-    if types.is_dictionary(kind):
+    if types.is_string(kind) or types.is_binary(kind):
+        _check_offsets(array, wide=False, n_inside=_n_bytes(array))
+    elif types.is_large_string(kind) or types.is_large_binary(kind):
+        _check_offsets(array, wide=True, n_inside=_n_bytes(array))
+    elif types.is_dictionary(kind):
         indices = array.indices.drop_null().to_numpy(zero_copy_only=False)
         _require(_all_within(indices, len(array.dictionary)), "an index is outside the dictionary")
         _check_inside(array.dictionary)
@@ -49,12 +53,14 @@ def _check_inside(array: pa.Array) -> None:
     elif types.is_list(kind) or types.is_large_list(kind) or types.is_map(kind):
         _check_offsets(array, types.is_large_list(kind), len(array.values))
         _check_inside(array.values)
+    elif types.is_list_view(kind) or types.is_large_list_view(kind):
+        offsets, sizes = (part.to_numpy().astype(np.int64) for part in (array.offsets, array.sizes))
+        ends = np.where(sizes > 0, offsets + sizes, 0)
+        fits = _all_within(offsets, 1 << 62) and _all_within(sizes, 1 << 62)
+        _require(fits and _all_within(ends, len(array.values) + 1), "a list is outside")
+        _check_inside(array.values)
     elif types.is_string_view(kind) or types.is_binary_view(kind):
         array.view(pa.binary_view()).validate(full=True)
-    elif any(test(kind) for test in (types.is_string, types.is_binary)):
-        _check_offsets(array, wide=False, n_inside=_n_bytes(array))
-    elif any(test(kind) for test in (types.is_large_string, types.is_large_binary)):
-        _check_offsets(array, wide=True, n_inside=_n_bytes(array))
 
 
 def _n_bytes(array: pa.Array) -> int:
@@ -72,10 +78,15 @@ def _check_null_count(array: pa.Array) -> None:
         _require(len(array) - int(valid.sum()) == array.null_count, "the number of nulls is wrong")
 
 
-def _check_offsets(array: pa.Array, wide: bool, n_inside: int) -> None:
+def offsets_of(array: pa.Array, wide: bool) -> NDArray[Any]:
+    """Return the offsets of an array of texts or lists, of 64 bits if `wide`, otherwise of 32."""
     dtype = np.dtype(np.int64 if wide else np.int32)
-    offsets: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype)
-    offsets = offsets[array.offset : array.offset + len(array) + 1]
+    begin = array.offset * dtype.itemsize
+    return np.frombuffer(array.buffers()[1], dtype, len(array) + 1, begin)
+
+
+def _check_offsets(array: pa.Array, wide: bool, n_inside: int) -> None:
+    offsets = offsets_of(array, wide)
     ascending = bool((offsets[1:] >= offsets[:-1]).all())
     _require(ascending and offsets[0] >= 0 and offsets[-1] <= n_inside, "an offset is outside")
 

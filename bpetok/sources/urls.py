@@ -45,17 +45,15 @@ def expand_url(url: str) -> list[str]:
 
 
 def _find(file_system: Any, path: str) -> list[str]:
-    if file_system.exists(path) and not file_system.isdir(path):
+    if file_system.isdir(path):
+        return sorted(
+            name
+            for name in file_system.find(path)
+            if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
+        )
+    if file_system.exists(path):
         return [path]
-    if glob.has_magic(path):
-        return sorted(file_system.glob(path))
-    if not file_system.isdir(path):
-        return []
-    return sorted(
-        name
-        for name in file_system.find(path)
-        if all(part[0] not in "._" for part in name[len(path) :].split("/") if part)
-    )
+    return sorted(file_system.glob(path)) if glob.has_magic(path) else []
 
 
 @contextmanager

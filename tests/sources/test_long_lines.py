@@ -372,3 +372,32 @@ print(peak("VmHWM") - idle)
         check=True,
     )
     assert int(done.stdout) < 40_000_000
+
+
+@pytest.mark.parametrize("shift", range(-2, 3))
+def test_an_empty_text_is_a_text_wherever_its_quotes_are(tmp_path: Path, shift: int) -> None:
+    """Also where one is read, and then the other: encode_files ends each text."""
+    tok = bpetok.Tokenizer(merges=[], special_tokens=["<|end|>"])
+    head, middle = b'{"x":"', b'","text":"'
+    pad = (6 << 20) + shift - len(head) - len(middle)
+    line = head + b"p" * pad + middle + b'","y":"' + b"q" * 1000 + b'"}\n'
+    (tmp_path / "t.jsonl").write_bytes(line + b'{"text":"a"}\n')
+    written = tok.encode_files(tmp_path / "t.jsonl", tmp_path / "t.bin", eot="<|end|>", n_threads=1)
+    assert written.n_ids == 3  # the end of none, "a", its end
+
+
+@pytest.mark.parametrize("depth", [900, 1100, 100_000])
+@pytest.mark.parametrize("size", [0, 3_000_000])
+def test_a_line_of_deep_nesting_is_named(tmp_path: Path, depth: int, size: int) -> None:
+    """If the parsers do not read it; and where the text is such a value."""
+    path = tmp_path / "deep.jsonl"
+    deep = b"[" * depth + b"]" * depth
+    path.write_bytes(b'{"text":"ok"}\n{"text":"a","p":"' + b"p" * size + b'","x":' + deep + b"}\n")
+    if depth < 1000:
+        assert bpetok.count_words(path).to_dict() == {b"ok": 1, b"a": 1}
+    else:
+        with pytest.raises(ValueError, match=r"deep\.jsonl, line 2 has values nested too deeply"):
+            bpetok.count_words(path)
+    path.write_bytes(b'{"text":"ok"}\n{"text":' + deep + b"}\n")
+    with pytest.raises(ValueError, match=r"deep\.jsonl, line 2"):
+        bpetok.count_words(path)

@@ -207,3 +207,26 @@ def test_chunks_hold_all_pieces(datas: list[bytes], chunk_size: int) -> None:
             found.append(Piece(*origin, bytes(chunk.data[start:end])))
         assert len(chunk.ends) == 1 or len(chunk.data) <= chunk_size
     assert found == pieces
+
+
+def test_urls_of_files_may_be_percent_encoded(tmp_path: Path) -> None:
+    """As Path.as_uri writes them; a file that has such a name is that file."""
+    path = tmp_path / "a b#1.txt"
+    path.write_text("plum")
+    for url in (path.as_uri(), f"file://{path}"):
+        assert bpetok.count_words(url).to_dict() == {b"plum": 1}
+    (tmp_path / "a%20b#1.txt").write_text("low")
+    assert bpetok.count_words(f"file://{tmp_path}/a%20b#1.txt").to_dict() == {b"low": 1}
+
+
+def test_brackets_in_a_pattern_are_explained(tmp_path: Path) -> None:
+    """Those of a folder's name are a set of characters, there and in URLs."""
+    (tmp_path / "data [v1]").mkdir()
+    (tmp_path / "data [v1]" / "a.txt").write_text("plum")
+    for prefix in ("", "file://"):
+        with pytest.raises(FileNotFoundError, match=r"'\[\[\]' is a bracket"):
+            bpetok.count_words(f"{prefix}{tmp_path}/data [v1]/*.txt")
+        words = bpetok.count_words(f"{prefix}{tmp_path}/data [[]v1]/*.txt")
+        assert words.to_dict() == {b"plum": 1}
+        assert bpetok.count_words(f"{prefix}{tmp_path}/data [v1]") == words
+        assert bpetok.count_words(f"{prefix}{tmp_path}/data [v1]/a.txt") == words

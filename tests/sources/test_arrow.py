@@ -1,0 +1,201 @@
+"""Arrow data that others wrote: offsets, nulls and columns of all kinds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import distributed
+from bpetok.sources.arrow_checks import check_array
+
+DATA = b"low lower lowest"
+
+
+def column(offsets: list[int], kind: pa.DataType) -> pa.Array:
+    """Return texts that lie where one says."""
+    wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    buffer = pa.py_buffer(np.array(offsets, np.int64 if wide else np.int32))
+    return pa.Array.from_buffers(kind, len(offsets) - 1, [None, buffer, pa.py_buffer(DATA)])
+
+
+def write_ipc(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+KINDS = [pa.string(), pa.binary(), pa.large_string(), pa.large_binary()]
+OUTSIDE = [[0, 40, 3, 16], [0, 1_900_000_000, 3, 16], [0, -2_000_000_000, 3, 16], [3, 2, 16, 16]]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("offsets", OUTSIDE)
+def test_offsets_outside_are_refused(tmp_path: Path, kind: pa.DataType, offsets: list[int]) -> None:
+    """By all readers of Arrow: what lies in memory after the texts is not the file's."""
+    texts = column(offsets, kind)
+    table = pa.table({"text": texts})
+    tok = bpetok.train_from_iterator(["low"], vocab_size=257)
+    calls: list[Callable[[], Any]] = [
+        lambda: bpetok.count_words(table),
+        lambda: bpetok.count_words(table, sample=0.9),
+        lambda: bpetok.count_words(table, max_text_chars=2),
+        lambda: bpetok.train(table, vocab_size=257),
+        lambda: tok.encode_files(table, tmp_path / "ids.bin"),
+        lambda: distributed.count_batch(table, distributed.CountPlan()),
+        lambda: bpetok.Words.from_arrow(
+            pa.table({"word": texts, "count": [1, 2, 3]}), pattern="gpt2"
+        ),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="damaged or not whole"):
+            call()
+    try:
+        write_ipc(tmp_path / "a.arrow", table)
+    except pa.ArrowInvalid:  # pyarrow does not write what reaches beyond the end
+        return
+    with pytest.raises(ValueError, match=r"a\.arrow is damaged or not whole"):
+        bpetok.count_words(tmp_path / "a.arrow")
+
+
+def nested(offsets: list[int]) -> dict[str, pa.Array]:
+    """Return texts with wrong offsets, and lists and dictionaries with wrong ones, nested."""
+    bad = column(offsets, pa.string())
+    good = column([0, 3, 9, 16], pa.string())
+    wrong = pa.py_buffer(np.array([0, 1 << 30, 1, 3], np.int32))
+    kind = pa.list_(pa.string())
+    indices = pa.array([0, 1 << 30, 2], pa.int32())
+    return {
+        "a.b": pa.StructArray.from_arrays([bad], ["b"]),
+        "a[]": pa.ListArray.from_arrays([0, 1, 2, 3], bad),
+        "a[].b": pa.ListArray.from_arrays(
+            [0, 1, 2, 3], pa.StructArray.from_arrays([good, bad], ["b", "c"])
+        ),
+        "view": pa.ListViewArray.from_arrays([0, 1 << 30, 2], [1, 1, 1], good),
+        "size": pa.ListViewArray.from_arrays([0, 1, 2], [1, 1, 2], good),
+        "list": pa.Array.from_buffers(kind, 3, [None, wrong], children=[good]),
+        "dictionary": pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), bad),
+        "index": pa.DictionaryArray.from_arrays(indices, good, safe=False),
+    }
+
+
+WAYS = {"a.b": "a.b", "a[]": "a[]", "a[].b": "a[].b", "list": "a[]", "view": "a[]", "size": "a[]",
+        "dictionary": "a", "index": "a"}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WAYS)
+def test_offsets_outside_are_refused_however_deep(what: str) -> None:
+    """In structs, lists and dictionaries, and in a field beside the texts."""
+    table = pa.table({"a": nested([0, 40, 3, 16])[what]})
+    with pytest.raises(ValueError, match="damaged or not whole"):
+        bpetok.count_words(table, text_column=WAYS[what])
+
+
+def test_a_wrong_number_of_nulls_is_refused() -> None:
+    """pyarrow makes room for as many as it says."""
+    offsets = pa.py_buffer(np.array([0, 3, 9, 16], np.int32))
+    buffers = [pa.py_buffer(b"\x05"), offsets, pa.py_buffer(DATA)]
+    check_array(pa.Array.from_buffers(pa.string(), 3, buffers, null_count=1))
+    with pytest.raises(pa.ArrowInvalid, match="number of nulls"):
+        check_array(pa.Array.from_buffers(pa.string(), 3, buffers, null_count=2))
+
+
+texts = st.none() | st.text(max_size=12)
+
+
+@given(st.lists(texts, min_size=1, max_size=20), st.integers(0, 5), st.sampled_from(KINDS))
+def test_whole_arrays_pass(values: list[str | None], begin: int, kind: pa.DataType) -> None:
+    """Also parts of others; as pyarrow's own, slower check says."""
+    array = pa.array(values).cast(kind).slice(begin)
+    for whole in (array, array.dictionary_encode(), pa.array([values, None, []])):
+        whole.validate(full=True)
+        check_array(whole)
+
+
+VIEWS = [pa.string_view(), pa.binary_view()]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_views_may_have_nulls(view: pa.DataType) -> None:
+    """What Polars hands over, which pyarrow can't choose from; also nested, and in dictionaries."""
+    values = ["low", None, "lower and longer", None]
+    array = pa.array(values).cast(view)
+    expected = {b"low": 1, b"lower": 1, b" and": 1, b" longer": 1}
+    dictionary = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None]), array)
+    struct = pa.StructArray.from_arrays([array], ["b"])
+    lists = pa.ListArray.from_arrays([0, 1, 1, 4], array)
+    list_view = pa.ListViewArray.from_arrays([0, 2], [2, 2], array)
+    for way, source in {"a": array, "a.b": struct, "a[]": lists}.items():
+        with pytest.warns(UserWarning, match="2 texts were null"):
+            words = bpetok.count_words(pa.table({"a": source}), text_column=way)
+        assert words.to_dict() == expected
+    for way, source in {"a": dictionary, "a[]": list_view}.items():
+        with pytest.warns(UserWarning, match="2 texts were null"):
+            words = bpetok.count_words(pa.table({"a": source}), text_column=way)
+        assert words.to_dict() == expected
+    with pytest.warns(UserWarning, match="null"):
+        halved = bpetok.count_words(pa.table({"text": array}), max_text_chars=3)
+    assert halved.to_dict() == {b"low": 2}
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_a_sample_of_views_is_that_of_strings(view: pa.DataType) -> None:
+    """With the same nulls in it."""
+    values = [None if i % 3 == 0 else f"w{i}" for i in range(300)]
+    array = pa.array(values)
+    counted = []
+    for column in (array, array.cast(view)):
+        with pytest.warns(UserWarning, match="null") as record:
+            words = bpetok.count_words(pa.table({"text": column}), sample=0.5, seed=3)
+        counted.append((words.to_dict(), str(record[0].message)))
+    assert counted[0] == counted[1]
+
+
+def test_words_may_be_views() -> None:
+    """Also those of a dictionary."""
+    view = pa.array([b"low", b"lower"]).cast(pa.binary_view())
+    dictionary = pa.DictionaryArray.from_arrays(pa.array([0, 1]), view)
+    for words in (view, dictionary):
+        table = pa.table({"word": words, "count": [1, 2]})
+        loaded = bpetok.Words.from_arrow(table, pattern="gpt2")
+        assert loaded.to_dict() == {b"low": 1, b"lower": 2}
+
+
+def test_texts_that_are_all_empty_are_texts(tmp_path: Path) -> None:
+    """Each ends where it ends, also where there is no byte in memory."""
+    tok = bpetok.Tokenizer(merges=[], special_tokens=["<|end|>"])
+    written = tok.encode_files(pa.table({"text": ["", ""]}), tmp_path / "ids.bin", eot="<|end|>")
+    assert written.n_ids == 2
+
+
+def test_columns_are_no_tables(tmp_path: Path) -> None:
+    """Arrow's are refused; those of others are iterables of paths, if they have paths."""
+    for texts in (pa.array(["low"]), pa.chunked_array([["low"]])):
+        with pytest.raises(TypeError, match="is one column: give it as a table"):
+            bpetok.count_words(texts)
+        with pytest.raises(TypeError, match="a file must be a str or a path"):
+            bpetok.count_words([texts])
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "a.txt"
+    path.write_text("plum")
+    paths = pandas.Series([str(path)] * 2)
+    assert bpetok.count_words(paths).to_dict() == {b"plum": 2}
+    frame = pandas.DataFrame({"text": ["plum", "low"]})
+    assert bpetok.count_words(frame).to_dict() == {b"plum": 1, b"low": 1}
+    assert bpetok.count_words_from_iterator(frame["text"]) == bpetok.count_words(frame)
+
+
+def test_columns_of_polars(tmp_path: Path) -> None:
+    """Its strings are views."""
+    polars = pytest.importorskip("polars")
+    path = tmp_path / "a.txt"
+    path.write_text("plum")
+    assert bpetok.count_words(polars.Series([str(path)])).to_dict() == {b"plum": 1}
+    frame = polars.DataFrame({"text": ["plum", None]})
+    with pytest.warns(UserWarning, match="1 text was null"):
+        assert bpetok.count_words(frame).to_dict() == {b"plum": 1}
