@@ -184,7 +184,7 @@ def test_the_demo_trains_without_any_file(run: Run, tmp_path: Path) -> None:
         (["train", "--counts", "c", "--errors", "replace", "-o", "new.json"],
          "--errors is of no use with --counts"),
         (["train", "--counts", "c.parquet", "-o", "new.json"], "no such file: 'c.parquet'"),
-        (["train", "--counts", "a.txt", "-o", "new.json"], "a.txt: is not a whole Parquet file"),
+        (["train", "--counts", "a.txt", "-o", "new.json"], "a.txt is damaged or not whole: "),
         (["count", "a.txt"], "required: -o/--output"),
         (["count", "no.txt", "-o", "new.parquet"], "no.txt"),
         (["count", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
