@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-if str(ROOT) not in sys.path[1:]:
+if str(ROOT / "tests") not in sys.path:
     if sys.path[:1] == [str(ROOT)]:  # put there by `-m`
         del sys.path[0]
+    sys.path.append(str(ROOT / "tests"))
+if str(ROOT) not in sys.path:
     # Last: an installed bpetok is found before its sources, which may not be compiled.
-    sys.path += [str(ROOT / "tests"), str(ROOT)]
+    sys.path.append(str(ROOT))

@@ -21,6 +21,8 @@ class Campaign(ABC, Generic[Case]):
         The NamedTuple that an input is.
     seconds_each : float
         An input that takes longer hangs.
+    shrinks : bool
+        Whether an input that fails is made smaller: not where each takes seconds.
     memory : int
         Bytes that the process may take for an input, beyond those it has at the start; 0 for no
         bound.
@@ -33,6 +35,7 @@ class Campaign(ABC, Generic[Case]):
 
     case: ClassVar[type[Any]]
     seconds_each: ClassVar[float] = 60.0
+    shrinks: ClassVar[bool] = True
     memory: ClassVar[int] = 0
 
     def __init__(self, scratch: Path) -> None:

@@ -8,12 +8,14 @@ import sys
 import textwrap
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from campaigns.campaign import Campaign
 
+Place: TypeAlias = tuple[str, str, int]
 
-def place_of(error: BaseException) -> tuple[str, str, int]:
+
+def place_of(error: BaseException) -> Place:
     """Return the kind of an error and the line that raised it: equal for the same fault."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "expect"]
     line = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)

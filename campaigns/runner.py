@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from itertools import count
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
@@ -23,8 +24,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from campaigns.campaign import Campaign
-from campaigns.findings import file_of, place_of, save
-from campaigns.registry import CAMPAIGNS, open_campaign
+from campaigns.findings import Place, file_of, place_of, save
+from campaigns.registry import CAMPAIGNS, campaign_class, open_campaign
 from campaigns.shrinking import shrink
 
 MOST_FINDINGS = 10
@@ -71,6 +72,7 @@ def run(name: str, options: Options) -> Outcome:
     """Run a campaign until its time or its inputs are used up."""
     began = monotonic()
     findings: list[Path] = []
+    places: set[Place] = set()
     first = options.first
     end = sys.maxsize if options.inputs is None else first + options.inputs
     context = multiprocessing.get_context("spawn")
@@ -82,14 +84,16 @@ def run(name: str, options: Options) -> Outcome:
             number = context.Value("q", first - 1)
             since = context.Value("d", monotonic())
             found, found_here = context.Pipe(duplex=False)
-            job = (name, CAMPAIGNS[name], options, left, first, end, MOST_FINDINGS - len(findings))
+            job = (name, CAMPAIGNS[name], options, left, first, end, places)
             process = context.Process(target=_work, args=(*job, scratch, number, since, found_here))
             process.start()
             found_here.close()
             failure = _watch(process, name, since)
             try:
                 while found.poll():
-                    findings.append(found.recv())
+                    place, path = found.recv()
+                    places.add(place)
+                    findings.append(path)
             except EOFError:
                 pass
             first = number.value + 1
@@ -101,7 +105,7 @@ def run(name: str, options: Options) -> Outcome:
 
 def _watch(process: BaseProcess, name: str, since: Synchronized[float]) -> str | None:
     """Wait for the process; returns how it failed, None if it has ended by itself."""
-    limit = open_campaign(CAMPAIGNS[name], Path()).seconds_each
+    limit = campaign_class(CAMPAIGNS[name]).seconds_each
     try:
         while process.is_alive():
             process.join(0.2)
@@ -138,7 +142,7 @@ def _work(
     seconds: float,
     first: int,
     end: int,
-    most_findings: int,
+    places: set[Place],
     scratch: str,
     number: Synchronized[int],
     since: Synchronized[float],
@@ -148,12 +152,11 @@ def _work(
     faulthandler.enable()
     deadline = monotonic() + seconds
     os.chdir(scratch)
-    places: set[tuple[str, str, int]] = set()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         campaign = open_campaign(place, Path(folder))
         limit_memory(campaign.memory)
         for i in count(first):
-            if i == end or monotonic() > deadline or len(places) == most_findings:
+            if i == end or monotonic() > deadline or len(places) >= MOST_FINDINGS:
                 return
             number.value, since.value = i, monotonic()
             case = draw(campaign, name, options.seed, i)
@@ -161,17 +164,25 @@ def _work(
             if error is None or place_of(error) in places:
                 continue
             places.add(place_of(error))
-            _save_error(name, options, i, case, error)
+            _save_error(name, options, i, case, error)  # in case making it smaller crashes
+            if campaign.shrinks:
+                case = shrink(case, _fails_alike(campaign, error, since), SHRINK_SECONDS)
+                error = failure_of(campaign, case) or error
+            found.send((place_of(error), _save_error(name, options, i, case, error)))
+            print(f"{name}: input {i}: {type(error).__name__}: {error!s:.500}", file=sys.stderr)
 
-            def fails(smaller: Any, line: tuple[str, str, int] = place_of(error)) -> bool:
-                since.value = monotonic()
-                other = failure_of(campaign, smaller)
-                return other is not None and place_of(other) == line
 
-            case = shrink(case, fails, SHRINK_SECONDS)
-            error = failure_of(campaign, case) or error
-            found.send(_save_error(name, options, i, case, error))
-            print(f"{name}: input {i}: {type(error).__name__}: {error}", file=sys.stderr)
+def _fails_alike(
+    campaign: Campaign[Any], error: Exception, since: Synchronized[float]
+) -> Callable[[Any], bool]:
+    place = place_of(error)
+
+    def fails(case: Any) -> bool:
+        since.value = monotonic()
+        other = failure_of(campaign, case)
+        return other is not None and place_of(other) == place
+
+    return fails
 
 
 def failure_of(campaign: Campaign[Any], case: Any) -> Exception | None:

@@ -1,6 +1,7 @@
 """Each campaign finds a fault that is planted in what it compares, so none checks nothing."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -11,6 +12,14 @@ pytest.importorskip("resource")  # Windows has none
 
 from campaigns import runner
 from campaigns.registry import CAMPAIGNS, open_campaign
+
+CALLS = count()
+
+
+def half_written(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return files of which one is always another."""
+    return {**files, "out/a": bytes(next(CALLS))}
+
 
 PLANTED = {
     "scanner": [
@@ -46,6 +55,21 @@ PLANTED = {
         ("campaigns.json_lines.right_texts", lambda texts: texts[:-1]),
         ("campaigns.json_lines.ends_of", lambda ends: ends[1:]),
         ("bpetok.counting.words.Words.to_dict", lambda counts: {**counts, b"more": 1}),
+    ],
+    "files": [
+        ("campaigns.scanner.regex_words", lambda words: words[:-1]),
+        ("bpetok.counting.words.Words.to_dict", lambda counts: {**counts, b"more": 1}),
+        ("bpetok.tokenizer.Tokenizer.decode", lambda text: text[1:]),
+        ("bpetok.counting.words.Words.load", lambda words: words.missing),
+    ],
+    "kills": [
+        ("campaigns.jobs.contents", half_written),
+        ("campaigns.jobs.scratch_files", lambda _: ["tmp/a"]),
+        ("campaigns.jobs.finish", lambda done: done._replace(status=1)),
+    ],
+    "io": [
+        ("campaigns.jobs.contents", half_written),
+        ("campaigns.jobs.finish", lambda done: done._replace(status=1)),
     ],
 }
 """What is changed, and how its results are."""
