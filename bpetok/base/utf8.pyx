@@ -9,7 +9,7 @@ ctypedef fused code_point:
 
 
 cdef uint8_t* write_points(const code_point* points, Py_ssize_t n, uint8_t* out) noexcept nogil:
-    # Return the place behind what was written, NULL if there is a lone surrogate. Requires: room for
+    # Return the place after what was written, NULL if there is a lone surrogate. Requires: room for
     # 4 bytes a code point, and 3 if all are below 65,536.
     cdef Py_ssize_t i = 0, k
     cdef uint32_t point, any_bits

@@ -1,13 +1,13 @@
 """Words to unique words with counts: one hash table a thread, and their combination.
 
-A word is known by its key, 128 bits; a longer one than fits has the key (hash, length, LONG_WORD) and
-its bytes in an arena. Looking a key up costs a cache miss for a rare word, so each is packed, hashed
-and prefetched some words before it is looked up.
+A word is known by its key, 128 bits; one that does not fit has the key (hash, length, LONG_WORD)
+and its bytes in an arena. Looking a key up costs a cache miss for a rare word, so each is packed,
+hashed and prefetched some words before it is looked up.
 
 The hash that a table begins with is the same in every process, so that tables lie in one order, by
 which they are combined. Words can be made to collide in it. A table in which a search has taken too
-many steps takes a seed that nobody knows, and is sorted before its words are handed over: the result
-is the same.
+many steps takes a seed that nobody knows, and is sorted before its words are handed over: the
+result is the same.
 """
 
 cimport cython
@@ -36,10 +36,12 @@ cdef enum:
     PARTITION_BITS = 6
     SMALLEST_CAPACITY = 1 << 12
     ARENA_BLOCK = 1 << 20
-    MOST_STEPS = 512           # of a search, beyond which a table is taken to be attacked: among 8
-                               # million random words, in the fullest table, the longest is about 170
-    AHEAD = 48                 # words between a prefetch and its use: 1/15 faster than a batch, which
-                               # asks for more at once than the processor waits for at a time
+    MOST_STEPS = 512
+    # Steps of a search, beyond which a table is taken to be attacked: among 8 million random words,
+    # in the fullest table, the longest search has about 170.
+    AHEAD = 48
+    # Words between a prefetch and its use. A whole batch was 1/15 slower: it asks for more at once
+    # than the processor can wait for at a time.
 
 N_PARTITIONS = 1 << PARTITION_BITS
 """Tables are combined partition by partition: the words whose hash begins with the same bits."""
@@ -150,7 +152,9 @@ cdef int table_move(Table* table, size_t capacity) noexcept nogil:
     for i in range(table.capacity):
         entry = table.entries + i
         if entry.high != 0:
-            key = key_of_entry(entry, larger.seed) if larger.is_secret else Key(entry.low, entry.high)
+            key = Key(entry.low, entry.high)
+            if larger.is_secret:
+                key = key_of_entry(entry, larger.seed)
             entry.low = key.low
             find_entry(
                 &larger,
@@ -274,7 +278,7 @@ cdef class WordTable:
         return self.table.capacity * sizeof(Entry) + self.arena_size
 
     def limit_memory(self, size_t limit, on_full not None):
-        """Call on_full(table) in `count` before `memory` would go beyond `limit`, while growing too.
+        """Call on_full(table) in `count` before `memory` would exceed `limit`, also while growing.
 
         `on_full` takes the words, as `sorted_words` gives them, and clears the table.
         """
@@ -305,7 +309,7 @@ cdef class WordTable:
         Returns
         -------
         int
-            -1, or the offset in `data` of the first byte that is not UTF-8; then nothing was counted.
+            -1, or the offset in `data` of the first byte that is not UTF-8: nothing was counted.
         """
         cdef Py_ssize_t i, invalid, begin = 0
         cdef int status = 0
@@ -388,7 +392,7 @@ cdef class WordTable:
     cdef int add_by_secret(
         self, const uint8_t** bounds, Py_ssize_t n, const uint8_t* last
     ) noexcept nogil:
-        # Count n words. A function of its own: a seed that is no constant made the loop above slower.
+        # Count n words. A function of its own: the loop above was slower with a seed that varies.
         cdef Seed seed = self.table.seed
         cdef Key key
         cdef Py_ssize_t i
@@ -524,7 +528,9 @@ cdef class WordTable:
             raise ValueError("the table has been combined")
         for i in range(n_words):
             at += word_length(self.seen + i)
-        arrays = np.empty(at, np.int32), np.empty(n_words + 1, np.int64), np.empty(n_words, np.int64)
+        arrays = (
+            np.empty(at, np.int32), np.empty(n_words + 1, np.int64), np.empty(n_words, np.int64)
+        )
         cdef int32_t[::1] ids = arrays[0]
         cdef int64_t[::1] offsets = arrays[1]
         cdef int64_t[::1] counts = arrays[2]
@@ -544,7 +550,6 @@ cdef class WordTable:
                 at += write_word(&ids[at], seen)
             offsets[n_words] = at
         return arrays
-
 
     cdef void sort_secret(self) noexcept nogil:
         # Sort the words if they lie in an order that another process would not have.

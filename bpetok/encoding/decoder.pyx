@@ -199,4 +199,3 @@ cdef class Decoder:
                 at += 1
             result.append((start, n_begun))
         return result
-

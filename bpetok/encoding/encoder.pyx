@@ -40,8 +40,8 @@ cdef extern from "simd.h":
 
 cdef extern from *:
     """
-    /* Fill a new list with numbers[ids[i]]: straight into its storage, no call for each. An int that
-     * is not there yet is made; -1 if there is no memory for it. */
+    /* Fill a new list with numbers[ids[i]]: straight into its storage, no call for each. An int
+     * that is not there yet is made; -1 if there is no memory for it. */
     static int fill_list(PyObject *list, PyObject **numbers, const int32_t *ids, Py_ssize_t n) {
         PyObject **to = ((PyListObject *)list)->ob_item;
         for (Py_ssize_t i = 0; i < n; i++) {
@@ -63,7 +63,7 @@ cdef enum:
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
     SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
-    PADDING = 64             # bytes that may be read behind a text that was copied: the scanner does
+    PADDING = 64             # bytes after a copied text that may be read: the scanner does
 
 cdef enum Failure:
     NO_MEMORY = -1
@@ -759,7 +759,7 @@ cdef Specials ORDINARY = Specials(SpecialTokens(()), [], SpecialTokens(()))
 
 
 cdef class TextEncoder:
-    """What `Tokenizer` inherits for single texts, where a layer of Python would cost much of a call.
+    """What `Codec` inherits for single texts, where a layer of Python would cost much of a call.
 
     `_encoder` and `_refusing`, which allows no special token and refuses them all, are set by it.
     """

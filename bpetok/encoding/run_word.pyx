@@ -74,7 +74,7 @@ cdef Py_ssize_t merge_runs(
 ) noexcept nogil:
     cdef Runs[2] runs
     cdef int now = 0
-    cdef Py_ssize_t i, k, n_ids = 0
+    cdef Py_ssize_t i, _k, n_ids = 0
     cdef Py_ssize_t n_lookups = 4 * n  # at most, so that the time stays linear
     cdef int32_t new_id
     runs[0].n = 0
@@ -93,7 +93,7 @@ cdef Py_ssize_t merge_runs(
             return TOO_MANY_RUNS
         now ^= 1
     for i in range(runs[now].n):
-        for k in range(runs[now].runs[i].n):
+        for _k in range(runs[now].runs[i].n):
             ids[n_ids] = runs[now].runs[i].id
             n_ids += 1
     return n_ids

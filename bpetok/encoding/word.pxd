@@ -9,7 +9,7 @@ cdef struct Vocabulary:
     Trie trie          # of short tokens that merging leaves of their bytes: no others ever occur
     int32_t* lengths   # [id]: in bytes
     int32_t longest    # of `lengths`
-    uint64_t[1024] seams  # bit first << 8 | second: whether a token has these two bytes side by side
+    uint64_t[1024] seams  # bit first << 8 | second: whether a token has these two bytes in a row
     int32_t* shorter   # [id]: the longest other token that it begins with; of a byte, -1
 
 # Fill the vocabulary from left, right of each merge; it is zeroed, and to be freed also after -1

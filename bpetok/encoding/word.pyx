@@ -17,7 +17,7 @@ from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
 from bpetok.encoding.run_word cimport merge_runs
 from bpetok.encoding.trie cimport (
-    Draft, Trie, draft_child, draft_free, draft_init, longest_match, trie_free, trie_init
+    Draft, draft_child, draft_free, draft_init, longest_match, trie_free, trie_init
 )
 
 cdef enum:
@@ -73,8 +73,8 @@ cdef struct End:
 cdef int add_tokens(
     Vocabulary* vocabulary, Draft* draft, int32_t* nodes, End* ends
 ) noexcept nogil:
-    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that merging does not leave of its own
-    # bytes, or that is longer than what is searched.
+    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that merging does not leave of
+    # its own bytes, or that is longer than what is searched.
     cdef const Ranks* ranks = &vocabulary.ranks
     cdef int32_t* lengths = vocabulary.lengths
     cdef int32_t i, seam

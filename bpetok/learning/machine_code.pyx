@@ -1,7 +1,7 @@
 """The kernels of one shard as machine code, which was compiled when the package was built.
 
-`compile_kernels.py` makes the object file that is linked to this module. So learning on one thread imports
-nothing of Numba, and the first training takes no longer than the next.
+`compile_kernels.py` makes the object file that is linked to this module. So learning on one thread
+imports nothing of Numba, and the first training takes no longer than the next.
 """
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -29,8 +29,9 @@ SOURCES_DIGEST = BPETOK_KERNEL_SOURCES
 cdef class Kernel:
     """A compiled kernel of ``kernels.py``, called as it is there.
 
-    It takes its arguments from memory, one int64 after another: an int as it is, a NamedTuple of arrays,
-    of the types that ``arrays.py`` says, as the address and the length of each. The GIL is free meanwhile.
+    It takes its arguments from memory, one int64 after another: an int as it is; a NamedTuple of
+    arrays, of the types that ``arrays.py`` says, as the address and the length of each. The GIL is
+    free meanwhile.
 
     Parameters
     ----------

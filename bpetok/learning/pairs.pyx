@@ -1,4 +1,4 @@
-"""The pairs while merges are learned: how often each occurs, which comes next, where its postings are.
+"""The pairs while merges are learned: how often each occurs, which is next, where its postings are.
 
 All of this is done by one thread, between the kernels of `kernels.py`, which visit the places of a
 round's merges. `rule.py` says what the rule is and why rounds are exact.
@@ -301,8 +301,8 @@ cdef class Pairs:
             self.rise(pair)
 
     cdef bint refill(self, int64_t least_count) noexcept nogil:
-        # Put those on the empty heap that occur at least 3/4 as often as the most frequent pair; the
-        # heap remains so small that it stays in the processor's cache: select took twice as long
+        # Put the pairs on the empty heap that occur at least 3/4 as often as the most frequent one.
+        # The heap remains so small that it fits the processor's cache: select took twice as long
         # with all pairs on it. False if no pair occurs least_count times.
         cdef int64_t i, pair, n = self.n_waiting, most = 0
         for i in range(n):

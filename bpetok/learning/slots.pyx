@@ -1,6 +1,5 @@
 """Words to slots: the arrays in which the kernels merge."""
 
-cimport cython
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -32,7 +31,7 @@ def sort_rare(const int64_t[::1] counts not None, int64_t[::1] order not None):
     Returns
     -------
     int
-        How many words are sorted: those that occur at most 65,535 times. The others come after them.
+        How many words are sorted: those that occur at most 65,535 times. The others follow them.
     """
     cdef Py_ssize_t i, n_rare = 0, n = counts.shape[0]
     cdef int64_t* start = <int64_t*> calloc(65536, sizeof(int64_t))

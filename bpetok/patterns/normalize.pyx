@@ -89,7 +89,7 @@ cdef Py_ssize_t first_change(const uint8_t* text, Py_ssize_t n, int flags) noexc
 
 
 def changed_spans(bytes text not None, int flags):
-    """Return the spans of a text in UTF-8 that may change, flat: start, end, start, end... in bytes.
+    """Return the spans of a text in UTF-8 that may change, in bytes: start, end, start, end...
 
     Parameters
     ----------

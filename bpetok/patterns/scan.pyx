@@ -485,7 +485,8 @@ cdef inline uint64_t o200k_starts(
     cdef uint64_t no_mark = ~(b.letter | b.number | b.white | mark)
     cdef uint64_t line_space = b.white & ~b.newline
     cdef uint64_t after_blank = b.blank << 1 | s.before_blank
-    cdef uint64_t tail = 0, tail_before, own, other, flooded, word, joined, other_starts, led, starts
+    cdef uint64_t tail = 0, tail_before, own, other, flooded, word, joined, other_starts
+    cdef uint64_t led, starts
     while True:
         # What follows a tail of newlines and slashes begins anew, which may shorten a later tail.
         # Each turn settles the bits up to the next such place at least; nearly always one does all.

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 cdef struct Node:
     int32_t depth             # bytes on the way to it from the root, node 0
     int32_t fail              # the node of the longest proper suffix of these bytes that has one
-    int32_t match             # length of the longest token that these bytes end in; 0 if there is none
+    int32_t match             # length of the longest token that these bytes end in; 0 if none
     int32_t number            # of the token that these bytes are; -1 if they are none
 
 cdef struct Edge:
@@ -20,7 +20,7 @@ cdef class SpecialTokens:
     cdef int _shift
     cdef Py_ssize_t _n
     cdef uint8_t[256] _is_first       # bytes that a token begins with
-    cdef uint64_t[1024] _begins       # a bit for each two bytes: whether a token may begin with them
+    cdef uint64_t[1024] _begins       # a bit for each two bytes that a token may begin with
     cdef Py_ssize_t _n_first          # number of such bytes
     cdef uint8_t _first               # one of them
 

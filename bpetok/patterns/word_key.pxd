@@ -1,5 +1,5 @@
-# A word as 128 bits, as tables of words know it: its bytes up to 15, zeros, and its length in the top
-# byte, so 0, 0 is no word; of a longer one a hash, and LONG_WORD in the top byte.
+# A word as 128 bits, as tables of words know it. Up to 15 bytes: the bytes, zeros, and the length
+# in the top byte, so (0, 0) is no word. Longer: a hash, and LONG_WORD in the top byte.
 
 from libc.stdint cimport uint8_t, uint64_t
 
@@ -48,8 +48,8 @@ cdef inline Key pack_word(const uint8_t* word, Py_ssize_t n) noexcept nogil:
 
 
 cdef struct Seed:
-    # What a hash depends on besides the word. Whoever knows it can make words that collide, so it is
-    # random wherever their number could make that slow.
+    # What a hash depends on besides the word. Whoever knows it can make words that collide, so it
+    # is random wherever their number could make that slow.
     uint64_t low
     uint64_t high
 

@@ -1,7 +1,7 @@
 """Lines of JSON to one text of each, without a Python object or the GIL for any.
 
-A line that is not as simple as most are is left to the caller, and so is what is wrong: what is taken
-here is JSON as RFC 8259 has it.
+A line that is not as simple as most are is left to the caller, and so is a line with an error in
+it: what is taken here is JSON as RFC 8259 has it.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -41,8 +41,8 @@ cdef inline const uint8_t* skip_plain(const uint8_t* at, const uint8_t* end) noe
 cdef inline const uint8_t* copy_plain(
     const uint8_t* at, const uint8_t* end, uint8_t** out
 ) noexcept nogil:
-    # The same, and write what is skipped; bytes that are written behind it are to be overwritten. To
-    # copy when the end is known took a third longer.
+    # The same, and write what is skipped. More bytes may be written after it; they are to be
+    # overwritten. To copy when the end is known took a third longer.
     cdef uint8_t* to = out[0]
     cdef uint64_t found = 0
     while found == 0 and end - at >= 16:
@@ -81,8 +81,8 @@ cdef int code_unit(const uint8_t* at, const uint8_t* end) noexcept nogil:
 cdef const uint8_t* read_escape(
     const uint8_t* at, const uint8_t* end, uint8_t** out
 ) noexcept nogil:
-    # Write what an escape stands for; `at` is behind the backslash. Return the place behind it, NULL
-    # if it is none, or a lone surrogate. What is written is not longer than the escape.
+    # Write what an escape means; `at` is after the backslash. Return the place after the escape,
+    # NULL if it is none, or a lone surrogate. What is written is not longer than the escape.
     cdef uint8_t byte
     cdef uint32_t point
     cdef int unit, low
@@ -128,8 +128,8 @@ cdef const uint8_t* read_escape(
 cdef const uint8_t* read_string(
     const uint8_t* at, const uint8_t* end, uint8_t** out
 ) noexcept nogil:
-    # Write what a string says, up to its quote or the end. Return the place of that, NULL if something
-    # is wrong. Requires: room for end - at bytes.
+    # Write what a string says, up to its quote or the end. Return the place of that, NULL if there
+    # is an error. Requires: room for end - at bytes.
     while True:
         at = copy_plain(at, end, out)
         if at == end or at[0] == c'"':
@@ -232,8 +232,8 @@ cdef const uint8_t* skip_nested(
 cdef inline const uint8_t* next_element(
     const uint8_t* at, const uint8_t* end, uint8_t closing, bint* more
 ) noexcept nogil:
-    # Return the place of what comes behind a value and a comma; behind the last one, that behind the
-    # bracket. NULL if neither is there, or if `at` is.
+    # Return the place of what comes after a value and a comma or, after the last value, the place
+    # after the bracket. NULL if neither is there, or if `at` is NULL.
     more[0] = False
     if at == NULL:
         return NULL

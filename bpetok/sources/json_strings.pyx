@@ -42,8 +42,8 @@ def string_end(const uint8_t[::1] text not None, Py_ssize_t begin):
 cdef class StringFinder:
     """Finds strings in one value of JSON, of which it sees one part after another.
 
-    In text that is no JSON they begin and end where the parser takes them to, as far as it gets; what
-    else is said of them says nothing.
+    In text that is no JSON, strings begin and end where the parser takes them to, as far as it
+    gets; the other attributes then mean nothing.
 
     Parameters
     ----------
@@ -107,7 +107,11 @@ cdef class StringFinder:
                 self._depth = max(0, self._depth - 1)
                 self._on_way = min(self._on_way, self._depth)
             elif byte == c':':
-                if self.way_goes_by_name() and self._last is not None and self._parse(self._last) == self.step():
+                if (
+                    self.way_goes_by_name()
+                    and self._last is not None
+                    and self._parse(self._last) == self.step()
+                ):
                     self._on_way += 1
             elif byte == c',':
                 # What follows has another name; an element of a list is as the one before.
