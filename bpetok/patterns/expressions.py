@@ -11,6 +11,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from bpetok.patterns.bounds import check_size
+
 
 class Limit(NamedTuple):
     """The time that a text may take: so many seconds, and so many more for each character."""
@@ -63,12 +65,16 @@ def compile_expression(expression: str) -> Any:
     Raises
     ------
     ValueError
-        If it does not compile, can match the empty text, searches backwards, or has no end.
+        If it is too large, does not compile, can match the empty text, searches backwards, or has
+        no end.
     """
+    check_size(expression)
     import regex  # not needed, so not imported, where all patterns are built in
 
+    # V1 has && as in Rust and Oniguruma: what is in both. V0 takes it for two characters.
+    version = regex.V1 if "&&" in expression else regex.V0
     try:
-        compiled = regex.compile(expression)
+        compiled = regex.compile(expression, version)
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"pattern {expression!r} does not compile: {error}") from None
     if compiled.flags & regex.REVERSE:
