@@ -15,7 +15,6 @@ from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats import native
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Parts
-from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,8 +207,7 @@ class Tokenizer(Codec):
             codec=self,
             vocabulary_sha256=self.vocabulary_sha256,
             specials=self._build_specials(allowed, disallowed),
-            # Where one of these begins, a text may be cut in two.
-            boundaries=SpecialTokens({name.encode() for name in (*allowed, *disallowed)}),
+            boundaries={*allowed, *disallowed},
             eot_id=None if eot is None else self._special_tokens[eot],
             n_threads=resolve_threads(n_threads),
             errors=check_errors(errors),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bpetok.base.checks import shorten
@@ -84,6 +84,8 @@ class PendingFile:
     ----------
     file : binary file
         For a library to write to, within `named`.
+    target : Path
+        Where it will be: the path, links followed.
 
     Raises
     ------
@@ -93,8 +95,8 @@ class PendingFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         check_writable(path)
-        self._target = _target(path)
-        self._temporary = self._target.with_name(f".{os.urandom(8).hex()}.tmp")
+        self.target = _target(path)
+        self._temporary = _temporary_beside(self.target)
         self.file = self._temporary.open("xb")
         self._kept = False
 
@@ -113,10 +115,18 @@ class PendingFile:
 
     def keep(self) -> None:
         """Give the file its name, in the place of what was there."""
+        self.prepare()
+        self.rename()
+
+    def prepare(self) -> None:
+        """Do all of `keep` that may fail for want of room: only `rename` is left to do."""
         self.close()
-        if self._target.exists():
-            self._temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
-        self._temporary.replace(self._target)
+        if self.target.exists():
+            self._temporary.chmod(stat.S_IMODE(self.target.stat().st_mode))
+
+    def rename(self) -> None:
+        """Give the file its name. Requires: it is prepared."""
+        self._temporary.replace(self.target)
         self._kept = True
 
     @contextlib.contextmanager
@@ -126,7 +136,7 @@ class PendingFile:
             yield
         except OSError as error:
             if error.errno is not None and error.filename is None:
-                error.filename = os.fspath(self._target)
+                error.filename = os.fspath(self.target)
             raise
 
     def discard(self) -> None:
@@ -136,6 +146,58 @@ class PendingFile:
         if not self._kept:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
+
+
+def keep_together(files: Sequence[PendingFile], gone: Iterable[Path] = ()) -> None:
+    """Give all files their names, or none: if one can't have it, what was there comes back.
+
+    The last file says what is in the others. While others are replaced there is none in its place,
+    so a process that is killed leaves no old description of new files.
+
+    Parameters
+    ----------
+    files : sequence of PendingFile
+    gone : iterable of Path
+        Files that are removed if all goes well.
+    """
+    for file in files:
+        file.prepare()
+    moved: list[tuple[Path, Path]] = []
+    renamed: list[Path] = []
+    try:
+        for target in (*(file.target for file in reversed(files)), *gone):
+            if target.exists():
+                aside = _temporary_beside(target)
+                target.rename(aside)
+                moved.append((target, aside))
+        for file in files:
+            file.rename()
+            renamed.append(file.target)
+    except BaseException:
+        for target in renamed:
+            target.unlink()
+        for target, aside in reversed(moved):
+            aside.rename(target)
+        raise
+    for _, aside in moved:
+        aside.unlink(missing_ok=True)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write several files as `write_whole` writes one: all of them or none."""
+    pending: list[PendingFile] = []
+    try:
+        for path, data in files.items():
+            pending.append(PendingFile(path))
+            pending[-1].write(data)
+        keep_together(pending)
+    finally:
+        for file in pending:
+            file.discard()
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{os.urandom(8).hex()}.tmp")
 
 
 def _target(path: str | os.PathLike[str]) -> Path:

@@ -152,7 +152,10 @@ def count_texts(
 ) -> Words:
     """Count the words of texts as they come."""
     rare.limits.check_counting(options.pattern, options.n_threads)
-    pieces = text_pieces(texts, options.cutting.special_tokens, pattern=options.pattern)
+    cutting = options.cutting
+    pieces = text_pieces(
+        texts, cutting.special_tokens, pattern=cutting.pattern, whole=cutting.whole
+    )
     words = count_pieces(pieces, options, rare, lambda n_bytes: report("count", n_bytes, None))
     return without_rare(words, rare)
 

@@ -9,7 +9,7 @@ from bpetok.base.checks import check_errors, check_special_tokens, check_unmatch
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.pieces import Cutting
+from bpetok.sources.pieces import Cutting, replacing_makes_tokens
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
 
@@ -64,7 +64,11 @@ def check_count_options(
     tokens = check_special_tokens(special_tokens)
     return CountOptions(
         tokens,
-        Cutting(SpecialTokens([token.encode() for token in tokens]), check_pattern(pattern)),
+        Cutting(
+            SpecialTokens([token.encode() for token in tokens]),
+            check_pattern(pattern),
+            whole=replacing_makes_tokens(tokens, errors),
+        ),
         resolve_threads(n_threads),
         check_errors(errors),
         check_unmatched(unmatched),

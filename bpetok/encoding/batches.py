@@ -67,7 +67,7 @@ def _run(
     narrow: bool = False,
     lists: bool = False,
 ) -> list[Any]:
-    rows = texts if isinstance(texts, list) else list(check_texts(texts))
+    rows = list(check_texts(texts))  # the caller's own list may change meanwhile
 
     def run(part: range) -> Any:
         return encoder.encode_many(rows, part.start, part.stop, specials, narrow, lists)

@@ -118,18 +118,19 @@ cdef class Decoder:
             raise TypeError(f"ids must be an iterable of int, got {ids!r}")
         return self.decode_list(list(ids))
 
-    cdef bytes decode_list(self, ids):
-        cdef list numbers = ids
-        cdef Py_ssize_t i
+    cdef bytes decode_list(self, list numbers):
+        cdef Py_ssize_t i = 0
         cdef long long token_id
         cdef Output out
         open_output(&out, len(numbers))
         try:
-            for i in range(len(numbers)):
-                token_id = as_long(numbers[i])
+            while i < len(numbers):  # each time: the __index__ of a number may change the list
+                number = numbers[i]
+                token_id = as_long(number)
                 if token_id < 0:
-                    self.refuse_number(numbers[i], i)
+                    self.refuse_number(number, i)
                 self.append(&out, token_id, i)
+                i += 1
             return close_output(&out)
         finally:
             Py_XDECREF(out.result)

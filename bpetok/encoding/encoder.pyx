@@ -656,21 +656,26 @@ cdef class Encoder:
     def encode_words(self, const uint8_t[::1] data not None, const int64_t[::1] ends not None):
         """Return the ids of words that lie one after another as an IdArray of uint32.
 
-        Requires: `ends`, where each word ends, ascends to len(data). Words are any bytes.
+        `ends`, where each word ends, ascends to len(data). Words are any bytes, not empty.
         """
         cdef Workspace work = self.borrow(KEEP)
-        cdef Py_ssize_t i, begin = 0, n_ids = 0
-        if ends.shape[0] and ends[ends.shape[0] - 1] > data.shape[0]:
-            raise IndexError("ends must lie within data")
+        cdef Py_ssize_t i, end = 0, begin = 0, n_ids = 0
+        cdef bint ascends = True
         with nogil:
             for i in range(ends.shape[0]):
-                if work.reserve(ends[i] - begin):
-                    n_ids = NO_MEMORY
-                else:
-                    n_ids = self.append_merged(work, &data[begin], ends[i] - begin)
+                end = ends[i]  # read once: another thread may write to it
+                ascends = begin < end <= data.shape[0]
+                if not ascends:
+                    break
+                n_ids = NO_MEMORY
+                if work.reserve(end - begin) == 0:
+                    n_ids = self.append_merged(work, &data[begin], end - begin)
                 if n_ids < 0:
                     break
-                begin = ends[i]
+                begin = end
+        if not ascends:
+            self.give_back(work)
+            raise IndexError(f"ends must ascend within data, got {end} after {begin}")
         if n_ids < 0:
             self.give_back(work)
             raise_failure(<int>n_ids, None, None, work)
@@ -699,17 +704,17 @@ cdef class Encoder:
     cdef int append_many(
         self, Workspace work, Specials specials, list texts, Py_ssize_t start, IdArray counts
     ) except -1:
-        # Append the ids of texts[start:start + len(counts)].
+        # Append the ids of texts, which are those from `start` on of what was given, and which
+        # nobody else can change. Requires: counts has room for each.
         cdef Py_ssize_t i = 0, before, n = counts.shape[0]
         cdef int64_t* out = <int64_t*> counts.data
         cdef Text* seen = <Text*> malloc((n + 1) * sizeof(Text))
         cdef int failure = 0
-        cdef list kept = texts[start:start + n]  # whatever others do to `texts` meanwhile
         if seen == NULL:
             raise MemoryError
         try:
             for i in range(n):
-                see_text(kept[i], &seen[i])
+                see_text(texts[i], &seen[i])
             with nogil:
                 for i in range(n):
                     before = work.total()
@@ -718,7 +723,7 @@ cdef class Encoder:
                         break
                     out[i] = work.total() - before
             if failure < 0:
-                raise_failure(failure, kept[i], f"texts[{start + i}]", work)
+                raise_failure(failure, texts[i], f"texts[{start + i}]", work)
         finally:
             free(seen)
         return 0
@@ -736,14 +741,15 @@ cdef class Encoder:
         """
         cdef Workspace work
         cdef IdArray counts = IdArray.__new__(IdArray)
-        cdef Py_ssize_t i, at = 0, n = max(0, min(end, len(texts)) - start)
+        cdef list kept = texts[start:end]  # whatever others do to `texts` meanwhile
+        cdef Py_ssize_t i, at = 0, n = len(kept)
         counts.data = calloc(n + 1, sizeof(int64_t))
         if counts.data == NULL:
             raise MemoryError
         counts.shape[0], counts.strides[0], counts.format = n, sizeof(int64_t), b"q"
         work = self.borrow(NARROW if narrow and not as_lists else KEEP)
         try:
-            self.append_many(work, specials, texts, start, counts)
+            self.append_many(work, specials, kept, start, counts)
             if not as_lists:
                 return self.take_array(work), counts
             lists = []

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,21 +19,21 @@ from bpetok.base.files import (
     check_no_input,
     check_path,
     check_writable,
+    keep_together,
     read_bounded,
-    write_whole,
 )
 from bpetok.base.progress import Progress, reporting
 from bpetok.base.threads import ThreadPool
 from bpetok.encoding.encoder import Specials
 from bpetok.encoding.texts import SpecialTokenError
 from bpetok.patterns.scan import check_utf8
+from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import Corpus, corpus_items
-from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of
+from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of, replacing_makes_tokens
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
-    from bpetok.patterns.special import SpecialTokens
 
 FORMAT = "bpetok ids"
 MOST_SHARDS = 1_000_000
@@ -66,7 +66,7 @@ class EncodeJob(NamedTuple):
     codec: Codec
     vocabulary_sha256: str
     specials: Specials
-    boundaries: SpecialTokens
+    boundaries: Collection[str]  # special tokens, at which a text may be cut in two
     eot_id: int | None
     n_threads: int
     errors: str
@@ -94,9 +94,12 @@ def encode_files(
     dtype = job.codec.id_dtype
     shards = Shards(output, dtype, shard_size)
     tally = NullTexts()
-    context = ReadContext(
-        job.reading, Cutting(job.boundaries, job.codec.pattern), job.errors, tally
+    cutting = Cutting(
+        SpecialTokens(name.encode() for name in job.boundaries),
+        job.codec.pattern,
+        whole=replacing_makes_tokens(job.boundaries, job.errors),
     )
+    context = ReadContext(job.reading, cutting, job.errors, tally)
     chunks = chunks_of(corpus_items(corpus, context))
     done = 0
     with reporting(progress) as report, shards:
@@ -104,25 +107,21 @@ def encode_files(
             shards.append(ids)
             done += n_bytes
             report("encode", done, corpus.total)
-        shards.finish()
-    # Before the summary is there: it would no longer tell whose they are.
-    for file in earlier - set(shards.paths):
-        file.unlink(missing_ok=True)
-    content = {
-        "format": FORMAT,
-        "dtype": dtype.name,
-        "byte_order": "little",
-        "n_ids": shards.n_ids,
-        "n_bytes": done,
-        "eot_id": job.eot_id,
-        "vocab_size": job.codec.vocab_size,
-        "vocabulary_sha256": job.vocabulary_sha256,
-        "files": [
-            {"name": path.name, "n_ids": n}
-            for path, n in zip(shards.paths, shards.sizes, strict=True)
-        ],
-    }
-    write_whole(summary, (json.dumps(content, indent=2) + "\n").encode())
+        content = {
+            "format": FORMAT,
+            "dtype": dtype.name,
+            "byte_order": "little",
+            "n_ids": shards.n_ids,
+            "n_bytes": done,
+            "eot_id": job.eot_id,
+            "vocab_size": job.codec.vocab_size,
+            "vocabulary_sha256": job.vocabulary_sha256,
+            "files": [
+                {"name": path.name, "n_ids": n}
+                for path, n in zip(shards.paths, shards.sizes, strict=True)
+            ],
+        }
+        shards.finish(summary, content, earlier)
     tally.warn(stacklevel=4)  # last, since a warning may be an error
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, dtype.name)
 
@@ -266,10 +265,14 @@ class Shards:
         self.paths.append(path)
         self.sizes.append(0)
 
-    def finish(self) -> None:
-        """Give all files their names."""
-        for file in self._pending:
-            file.keep()
+    def finish(self, summary: Path, content: dict[str, Any], earlier: set[Path]) -> None:
+        """Give all files their names, and the summary: all of them or none.
+
+        Those of an earlier run are replaced or removed together with its summary.
+        """
+        self._pending.append(PendingFile(summary))
+        self._pending[-1].write((json.dumps(content, indent=2) + "\n").encode())
+        keep_together(self._pending, sorted(earlier - set(self.paths)))
 
     def __enter__(self) -> Shards:
         if self.shard_size is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import check_special_tokens, shorten
-from bpetok.base.files import check_path, read_bounded, write_whole
+from bpetok.base.files import check_path, read_bounded, write_together
 from bpetok.formats.byte_level import CHARACTERS, from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -53,8 +53,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
     _check_files(tokenizer, vocab_file, merges_file)
     target = check_path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    write_whole(target / "vocab.json", vocab_file)
-    write_whole(target / "merges.txt", merges_file)
+    write_together({target / "vocab.json": vocab_file, target / "merges.txt": merges_file})
 
 
 def _check_files(tokenizer: Codec, vocab_file: bytes, merges_file: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_integer, encode_utf8, shorten
-from bpetok.base.files import check_path, read_bounded, write_whole
+from bpetok.base.files import check_path, read_bounded, write_together
 from bpetok.formats.byte_level import to_text
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -55,8 +55,7 @@ def save_pretrained(
     if (target / "config.json").exists():
         _check_beside(target / "config.json", tokenizer, files)
     target.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        write_whole(target / name, data)
+    write_together({target / name: data for name, data in files.items()})
     if read_json(read_bounded(target / "tokenizer.json")) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
 

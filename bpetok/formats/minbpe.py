@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
-from bpetok.base.files import check_path, read_bounded, write_whole
+from bpetok.base.files import check_path, read_bounded, write_together
 from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.checks import check_ids_equal, check_plain, encoder_of, names_within_names
 from bpetok.formats.files import naming_file
@@ -43,8 +44,8 @@ def save_minbpe(tokenizer: Codec, prefix: str | os.PathLike[str]) -> None:
     model = ("\n".join(lines) + "\n").encode()
     check_ids_equal(tokenizer, encoder_of(parse(model)), "the file")
     base = os.fspath(check_path(prefix))
-    write_whole(f"{base}.model", model)
-    write_whole(f"{base}.vocab", render_vocab(tokenizer).encode())
+    vocab = render_vocab(tokenizer).encode()
+    write_together({Path(f"{base}.model"): model, Path(f"{base}.vocab"): vocab})
 
 
 def render_vocab(tokenizer: Codec) -> str:

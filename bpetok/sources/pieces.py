@@ -93,6 +93,7 @@ class Cutting(NamedTuple):
     pattern: str = "gpt2"
     chunk_size: int = CHUNK_SIZE
     by_line: bool = False  # a line of a text file is a text
+    whole: bool = False  # no text is cut: see `replacing_makes_tokens`
 
 
 def text_pieces(
@@ -101,6 +102,7 @@ def text_pieces(
     chunk_size: int = CHUNK_SIZE,
     *,
     pattern: str = "gpt2",
+    whole: bool = False,
 ) -> Iterator[Piece]:
     """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
 
@@ -111,18 +113,18 @@ def text_pieces(
     ValueError
         If a text has a lone surrogate.
     """
-    cutting = Cutting(special_tokens, pattern, chunk_size)
+    cutting = Cutting(special_tokens, pattern, chunk_size, whole=whole)
     for number, text in enumerate(check_texts(texts)):
         yield from cut_text(f"text {number}", _encoded(text, number), cutting)
 
 
 def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
     """Yield a text, in pieces if it is long, as `cut` does; no byte is copied."""
-    if len(text) <= cutting.chunk_size:
+    if len(text) <= cutting.chunk_size or cutting.whole:
         yield Piece(name, 0, text)
         return
     view = memoryview(text)
-    find = _cut_finder(cutting.pattern)
+    find = _cut_finder(cutting)
     begin, wanted = 0, cutting.chunk_size
     while begin + wanted <= len(view):
         end = find(view[begin : begin + wanted], cutting.special_tokens)
@@ -187,8 +189,8 @@ def cut(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterato
     Each has a buffer of its own, which is read into: joining bytes to what was left of those before
     took longer than reading them.
     """
-    special_tokens, pattern, chunk_size, _ = cutting
-    find = _cut_finder(pattern)
+    chunk_size = cutting.chunk_size
+    find = _cut_finder(cutting)
     rest = memoryview(b"")
     size = chunk_size
     while True:
@@ -201,7 +203,7 @@ def cut(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterato
             n += n_read
         if n < size:
             break
-        end = max(0, find(data, special_tokens))
+        end = max(0, find(data, cutting.special_tokens))
         if end > 0:
             yield Piece(name, offset, data[:end])
             offset += end
@@ -211,8 +213,19 @@ def cut(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterato
         yield Piece(name, offset, bytes(data[:n]))  # not as much memory as for a whole piece
 
 
-def _cut_finder(pattern: str) -> Callable[[Buffer, SpecialTokens], int]:
-    return find_cut if ends_at_spaces(pattern) else find_special_cut
+def replacing_makes_tokens(tokens: Iterable[str], errors: str) -> bool:
+    """Tell whether bytes that are not UTF-8 may become a part of a special token.
+
+    U+FFFD is what they are replaced by. That comes after a text is cut, so a place that looks good
+    may lie inside such a token: texts are taken whole then.
+    """
+    return errors == "replace" and any("\N{REPLACEMENT CHARACTER}" in token for token in tokens)
+
+
+def _cut_finder(cutting: Cutting) -> Callable[[Buffer, SpecialTokens], int]:
+    if cutting.whole:
+        return lambda data, special_tokens: -1
+    return find_cut if ends_at_spaces(cutting.pattern) else find_special_cut
 
 
 def find_cut(data: Buffer, special_tokens: SpecialTokens) -> int:

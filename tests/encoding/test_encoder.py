@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 from array import array
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -407,6 +408,40 @@ def test_a_lone_surrogate_is_found_at_any_place(surrogate: int, last: str) -> No
     for n in range(20):
         with pytest.raises(ValueError, match="surrogate"):
             compiled.encode("a" * n + chr(surrogate) + "é" * (20 - n) + last)
+
+
+class Changing:
+    """A number that changes the list that holds it when it is asked for its value."""
+
+    def __init__(self, numbers: list[Any], change: Callable[[list[Any]], object]) -> None:
+        self.numbers = numbers
+        self.change = change
+
+    def __index__(self) -> int:
+        self.change(self.numbers)
+        return 97
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [(list.clear, b"a"), (lambda ids: ids.extend([98] * 1000), b"abc" + b"b" * 1000)],
+)
+def test_a_list_that_changes_while_it_is_decoded(
+    change: Callable[[list[Any]], object], expected: bytes
+) -> None:
+    """What is there when its turn comes counts; nothing is read that is not there."""
+    ids: list[Any] = []
+    ids += [Changing(ids, change), 98, 99]
+    assert Decoder([bytes([byte]) for byte in range(256)]).decode(ids) == expected
+
+
+def test_ends_of_words_that_do_not_ascend_are_refused() -> None:
+    """Whatever another thread has written there."""
+    compiled = encoder([(97, 98)]).compiled
+    assert memoryview(compiled.encode_words(b"abab", array("q", [2, 4]))).tolist() == [256, 256]
+    for ends in ([2, 1], [5], [2, 2], [-1], [2**62]):
+        with pytest.raises(IndexError, match="ends must ascend within data"):
+            compiled.encode_words(b"abab", array("q", ends))
 
 
 @given(st.lists(st.integers(0, 258)))

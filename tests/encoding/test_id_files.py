@@ -1,17 +1,22 @@
 """Files of ids: what stands in them, in how many, and that nothing is left of what failed."""
 
+import errno
 import json
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
+import bpetok
 import reference
+from bpetok.base.files import PendingFile
 from bpetok.patterns.scan import split_words
 from bpetok.sources import jsonl
+from bpetok.sources.pieces import CHUNK_SIZE
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT
 
@@ -142,6 +147,70 @@ def test_a_run_replaces_all_files_of_an_earlier_one(
         shards = [f"t_{i:06}.bin" for i in range(n_shards)]
         assert names_after(-(-n // n_shards)) == sorted(["t.json", *shards, *mine])
     assert names_after(None) == sorted(["t.bin", "t.json", *mine])
+
+
+@pytest.mark.parametrize("size", [None, 40, 1000])
+@pytest.mark.parametrize("failing", ["write", "fsync", "replace", "rename"])
+def test_files_of_an_earlier_run_stay_if_a_new_one_fails(
+    tok: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, size: int | None
+) -> None:
+    """Wherever a write fails: never new shards with an old summary, or old ones with a new one."""
+    texts = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    texts[0].write_text(TEXT * 5)
+    texts[1].write_text(TEXT * 3)
+    output = tmp_path / "out" / "t.bin"
+    output.parent.mkdir()
+    tok.encode_files(texts[0], output, shard_size=100)
+    before = {path.name: path.read_bytes() for path in output.parent.iterdir()}
+    assert len(before) > 9
+    n_left = 0
+
+    def failing_after(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            nonlocal n_left
+            n_left -= 1
+            if n_left == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return function(*args, **options)
+
+        return call
+
+    owner: Any = {"fsync": os, "write": PendingFile}.get(failing, Path)
+    monkeypatch.setattr(owner, failing, failing_after(getattr(owner, failing)))
+    for n_done in range(100):
+        n_left = n_done + 1
+        try:
+            tok.encode_files(texts[1], output, shard_size=size)
+            break
+        except OSError:
+            assert {path.name: path.read_bytes() for path in output.parent.iterdir()} == before
+    assert n_done > 0
+    after = {path.name: path.read_bytes() for path in output.parent.iterdir()}
+    assert after.keys() == {"t.json", *(f["name"] for f in json.loads(after["t.json"])["files"])}
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", "none"])
+def test_a_special_token_of_replaced_bytes_is_found_wherever_a_text_is_cut(
+    tmp_path: Path, pattern: str
+) -> None:
+    """U+FFFD, which replaces bytes, is part of it: the text is not cut, in counting neither."""
+    special = "\ufffd S\ufffd"
+    tok = Tokenizer(merges=[], special_tokens=[special], pattern=pattern)
+    path = tmp_path / "t.txt"
+    for n in range(2, 10):
+        data = b"a" * (CHUNK_SIZE - n) + b"\xff S\xef\xbf\xbd" + b" b" * 1000
+        path.write_bytes(data)
+        text = data.decode(errors="replace")
+        tok.encode_files(path, tmp_path / "t.bin", errors="replace", allowed_special="all")
+        ids = np.fromfile(tmp_path / "t.bin", np.uint16).tolist()
+        assert ids == tok.encode(text, allowed_special="all")
+        options: dict[str, Any] = {"pattern": pattern, "special_tokens": [special]}
+        expected = bpetok.count_words_from_iterator([text], **options)
+        for words in (
+            bpetok.count_words(path, errors="replace", **options),
+            bpetok.count_words_from_iterator([data], errors="replace", **options),
+        ):
+            assert words == expected
 
 
 def test_a_shard_that_no_summary_lists_is_not_mixed_with_others(

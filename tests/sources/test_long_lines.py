@@ -123,7 +123,7 @@ def found_in(
     except ValueError as error:
         # Without the values that are named, which are left out where they are long.
         return re.split(", got | in UTF-8: ", str(error))[0]
-    return [(name, text) for name, text in texts if text], tally.n_null
+    return texts, tally.n_null
 
 
 def pieces_of(chunk: Chunk) -> list[Piece]:

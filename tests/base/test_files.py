@@ -1,0 +1,42 @@
+"""Files are written whole or not at all, also several together."""
+
+from pathlib import Path
+
+import pytest
+
+from bpetok.base.files import write_together
+
+
+@pytest.mark.parametrize("failing", ["rename", "replace"])
+def test_several_files_are_written_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Whichever cannot get its name: what was there comes back, nothing new stays."""
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "c").write_bytes(b"old")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    names = ("a", "b", "c")
+    function = getattr(Path, failing)
+    n_left = 0
+
+    def call(path: Path, target: Path) -> Path:
+        nonlocal n_left
+        n_left -= 1
+        if n_left == 0:
+            raise OSError("no")
+        renamed: Path = function(path, target)
+        return renamed
+
+    monkeypatch.setattr(Path, failing, call)
+    n_failed = 0
+    while True:
+        n_left = n_failed + 1
+        try:
+            write_together({tmp_path / name: b"new" for name in names})
+            break
+        except OSError:
+            n_failed += 1
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert n_failed == {"rename": 2, "replace": 3}[failing]
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after == dict.fromkeys(names, b"new")
