@@ -12,7 +12,7 @@ import bpetok.distributed
 from bpetok.cli import main
 from bpetok.showing.measures import SourceReport, TokenizerReport
 from bpetok.showing.steps import ExplainedWord, MergeStep
-from documents import BLOCK, DOCUMENTS, ROOT, TRANSLATED
+from documents import BLOCK, DOCUMENTS, OTHERS, ROOT, TRANSLATED
 from strategies import TOY
 
 LINK = re.compile(r"\[([^][]*)\]\((?!https?:|#)([^)#]+)\)")
@@ -51,7 +51,9 @@ def test_both_languages_say_the_same(chinese: Path, english: Path) -> None:
         assert ours[what] == theirs[what], what
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, *OTHERS], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_links_lead_somewhere(path: Path) -> None:
     """To files that are there; a link that is named like code, to a file that defines it."""
     links = LINK.findall(path.read_text(encoding="utf-8"))
