@@ -1,0 +1,365 @@
+r"""Steps of a chain to one automaton, which reads a text once and tells where words end.
+
+A step splits the pieces that the steps before it leave. Its state is START at the begin of a piece,
+that of a match (`matcher.py`), or BETWEEN matches. Over a symbol either the piece goes on, or it
+ends in front of that symbol, and then the steps behind begin anew. All steps together are one
+automaton whose states are the tuples of theirs.
+
+That takes steps of which every end is seen at once, as of ``\p{N}{1,3}``. Of the last step the end
+may lie further back: ``\s+(?!\S)`` gives its last character back when the next is a letter. Then an
+entry of the table is an *action*: most often a word ends one character back, and it is known what
+that character begins; else the word is read again (`Action.SEARCH`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple, TypeAlias
+
+from bpetok.patterns.matcher import DEAD, Matcher
+from bpetok.patterns.parse import Unsupported
+
+MOST_ENTRIES = 400_000
+"""Entries of a table, of 4 bytes; a larger automaton is given up while it is being made."""
+
+
+class Phase(IntEnum):
+    """Where a step is in a piece."""
+
+    START = 0
+    MATCH = 1
+    BETWEEN = 2
+
+
+class Behavior(IntEnum):
+    """What becomes of a match: the behaviours of Split in Hugging Face's tokenizers."""
+
+    ISOLATED = 0
+    REMOVED = 1
+    MERGED_WITH_PREVIOUS = 2
+    MERGED_WITH_NEXT = 3
+
+
+class End(IntEnum):
+    """Whether a piece ends in front of a symbol."""
+
+    NO = 0
+    HERE = 1
+    BACK = 2  # or there is no match at all
+
+
+class Part(NamedTuple):
+    """The state of a step: the state of its matcher, or else the group of what is behind it."""
+
+    phase: Phase
+    value: int
+
+
+class Step:
+    """A step of a chain, as an automaton.
+
+    Parameters
+    ----------
+    matcher : Matcher
+    behavior : Behavior
+    drop_between : bool
+        Leave out what is between matches.
+    """
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        behavior: Behavior = Behavior.ISOLATED,
+        *,
+        drop_between: bool = False,
+    ) -> None:
+        self.matcher = matcher
+        self._behavior = behavior
+        self._drop_between = drop_between
+        self._sure: dict[int, bool] = {}
+        self.first = Part(Phase.START, matcher.behind[matcher.begin])
+
+    def drops(self, part: Part) -> bool:
+        """Tell whether the piece that is being read is left out."""
+        if part.phase is Phase.MATCH:
+            return self._behavior is Behavior.REMOVED
+        return part.phase is Phase.BETWEEN and self._drop_between
+
+    def group(self, part: Part) -> int:
+        """Return the group of what is behind a state."""
+        return self.matcher.group[part.value] if part.phase is Phase.MATCH else part.value
+
+    def again(self, part: Part) -> Part:
+        """Return the state where a piece begins behind what this state has read."""
+        return Part(Phase.START, self.group(part))
+
+    def between(self, part: Part) -> Part:
+        """Return the state of having read the same without a match."""
+        return Part(Phase.BETWEEN, self.group(part))
+
+    def read(self, part: Part, symbol: int) -> tuple[End, Part]:
+        """Return whether the piece ends in front of a symbol, and the state behind it."""
+        matcher = self.matcher
+        if part.phase is Phase.MATCH:
+            row = matcher.row(part.value)
+            if row.next[symbol] != DEAD:
+                return End.NO, Part(Phase.MATCH, row.next[symbol])
+            if not row.ends[symbol]:
+                return End.BACK, part
+            _, following = self.read(self.again(part), symbol)
+            merges = self._behavior is Behavior.MERGED_WITH_NEXT and symbol != matcher.end
+            if following.phase is Phase.BETWEEN and merges:
+                return End.NO, following
+            return End.HERE, following
+        start = matcher.start(part.value)
+        state = matcher.row(start).next[symbol] if start != DEAD else DEAD
+        if state == DEAD:
+            end = part.phase is Phase.BETWEEN and symbol == matcher.end
+            return End.HERE if end else End.NO, Part(Phase.BETWEEN, matcher.behind[symbol])
+        if part.phase is Phase.START:
+            return End.NO, Part(Phase.MATCH, state)
+        if not self._is_sure(state):
+            return End.BACK, part
+        merges = self._behavior is Behavior.MERGED_WITH_PREVIOUS
+        return End.NO if merges else End.HERE, Part(Phase.MATCH, state)
+
+    def ends(self, part: Part, symbol: int) -> bool:
+        """Tell whether a piece may end in front of a symbol, even if it may also go on."""
+        if part.phase is Phase.MATCH:
+            return self.matcher.row(part.value).ends[symbol]
+        return part.phase is Phase.BETWEEN
+
+    def _is_sure(self, state: int) -> bool:
+        if state not in self._sure:
+            self._sure[state] = self.matcher.is_sure(state)
+        return self._sure[state]
+
+    def is_immediate(self) -> bool:
+        """Tell whether each end of a piece is seen at once."""
+        seen = {self.first}
+        stack = [self.first]
+        while stack:
+            part = stack.pop()
+            for symbol in range(self.matcher.end + 1):
+                end, following = self.read(part, symbol)
+                if end is End.BACK:
+                    return False
+                if symbol != self.matcher.end and following not in seen:
+                    seen.add(following)
+                    stack.append(following)
+        return True
+
+
+class SplitAt:
+    r"""A step that splits where the empty text matches, as ``(?=(\d{3})+(?!\d))`` does."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self.first = Part(Phase.START, matcher.behind[matcher.begin])
+
+    def drops(self, part: Part) -> bool:
+        """Tell whether the piece that is being read is left out."""
+        return False
+
+    def again(self, part: Part) -> Part:
+        """Return the state where a piece begins behind what this state has read."""
+        return Part(Phase.START, part.value)
+
+    def between(self, part: Part) -> Part:
+        """Return the state of having read the same without a match, which is the same state."""
+        return part
+
+    def read(self, part: Part, symbol: int) -> tuple[End, Part]:
+        """Return whether the piece ends in front of a symbol, and the state behind it."""
+        ends = part.phase is not Phase.START and self.ends(part, symbol)
+        return End.HERE if ends else End.NO, Part(Phase.BETWEEN, self.matcher.behind[symbol])
+
+    def ends(self, part: Part, symbol: int) -> bool:
+        """Tell whether a piece may end in front of a symbol, even if it may also go on."""
+        start = self.matcher.start(part.value)
+        return symbol == self.matcher.end or (
+            start != DEAD and self.matcher.row(start).ends[symbol]
+        )
+
+    def is_immediate(self) -> bool:
+        """Tell whether each end of a piece is seen at once."""
+        return True
+
+
+AnyStep: TypeAlias = "Step | SplitAt"
+Parts: TypeAlias = "tuple[Part, ...]"
+
+
+class Action(IntEnum):
+    """What happens in front of a symbol. Words that are left out end by DROP."""
+
+    NONE = 0  # the word goes on
+    END = 1  # a word ends
+    DROP = 2  # a word ends and is left out
+    BACK = 3  # a word ends one character back
+    BACK_END = 4  # and the next one, of that character, ends here
+    SEARCH = 5  # a word has ended before, or has not matched: read it again
+    TRY = 6  # between matches: one may begin here
+
+
+class Entry(NamedTuple):
+    """What a state does over a symbol: the action, and the state behind the symbol."""
+
+    action: Action
+    target: int
+
+
+class State(NamedTuple):
+    """A state of all steps; `back`: of another reading, for which a word began a symbol earlier."""
+
+    parts: Parts
+    back: Parts | None
+
+
+class Automaton:
+    """All steps together.
+
+    Attributes
+    ----------
+    states : dict of State to int
+        Number 0 is the first one.
+    rows : list of list of Entry
+        By state and symbol.
+    ends : list of list of bool
+        ends[state][symbol]: whether a word may end in front of the symbol.
+    again, between : list of int
+        The state where a word begins behind what a state has read, and the one of having read the
+        same without a match; -1 where they are never asked for.
+    back : list of int
+        The state of a word that began at the last symbol, where `Action.BACK` may follow; or -1.
+    read : list of set of int
+        The symbols that lead to each state.
+    """
+
+    def __init__(self, steps: list[AnyStep]) -> None:
+        self._steps = steps
+        self._matcher = steps[-1].matcher
+        self.end = self._matcher.end
+        self.states: dict[State, int] = {}
+        self.rows: list[list[Entry]] = []
+        self.ends: list[list[bool]] = []
+        self.again: list[int] = []
+        self.between: list[int] = []
+        self.back: list[int] = []
+        self.read: list[set[int]] = []
+        self._has_back: dict[Parts, bool] = {}
+        self._number(State(tuple(step.first for step in steps), None))
+        searches = False
+        for number, state in self._growing():
+            row = [self._entry(state, symbol) for symbol in range(self.end + 1)]
+            self.rows.append(row)
+            self.ends.append([self._may_end(state.parts, s) for s in range(self.end + 1)])
+            for symbol, (_, target) in enumerate(row):
+                if target >= 0:
+                    self.read[target].add(symbol)
+            searches = searches or any(entry.action >= Action.SEARCH for entry in row)
+            if searches:
+                self._add_alternatives(number)
+
+    def _growing(self) -> Iterator[tuple[int, State]]:
+        number = 0
+        while number < len(self.states):
+            for state in list(self.states)[number:]:
+                yield number, state
+                number += 1
+                if number * (self.end + 1) > MOST_ENTRIES:
+                    raise Unsupported(f"an automaton of more than {MOST_ENTRIES} entries")
+
+    def _number(self, state: State) -> int:
+        number = self.states.setdefault(state, len(self.states))
+        if number == len(self.again):
+            self.again.append(-1)
+            self.between.append(-1)
+            self.back.append(-1)
+            self.read.append(set())
+        return number
+
+    def _add_alternatives(self, last: int) -> None:
+        """Add the states that a search may lead to, of all states up to `last`."""
+        states = list(self.states)
+        for number in range(last, -1, -1):
+            if self.again[number] >= 0:
+                break
+            *outer, part = states[number].parts
+            again = (*outer, self._steps[-1].again(part))
+            between = (*outer, self._steps[-1].between(part))
+            self.again[number] = self._number(State(again, None))
+            self.between[number] = self._number(State(between, None))
+            self.read[self.again[number]] |= self.read[number]
+            self.read[self.between[number]] |= self.read[number]
+
+    def drops(self, parts: Parts) -> bool:
+        """Tell whether the word that is being read is left out."""
+        return any(step.drops(part) for step, part in zip(self._steps, parts, strict=True))
+
+    def _step_all(self, parts: Parts, symbol: int) -> tuple[End, Parts]:
+        following = []
+        ended = False
+        for step, part in zip(self._steps, parts, strict=True):
+            if ended:
+                # The piece of the steps before ends here, and so must this one's.
+                if part.phase is not Phase.START and step.read(part, self.end)[0] is not End.HERE:
+                    return End.BACK, parts
+                part = step.first
+            end, after = step.read(part, symbol)
+            if end is End.BACK:
+                return End.BACK, parts
+            ended = ended or end is End.HERE
+            following.append(after)
+        begun = parts[-1].phase is not Phase.START
+        return End.HERE if ended and begun else End.NO, tuple(following)
+
+    def _may_end(self, parts: Parts, symbol: int) -> bool:
+        *outer, part = zip(self._steps, parts, strict=True)
+        if any(step.read(part, symbol)[0] is End.HERE for step, part in outer):
+            symbol = self.end
+        step, state = part
+        return step.ends(state, symbol)
+
+    def _after(self, before: Parts, symbol: int, parts: Parts) -> int:
+        """Return the number of the state `parts` behind a symbol that has ended no word."""
+        back = None
+        goes_back = before[-1].phase is Phase.MATCH and self._goes_back(parts)
+        if goes_back and self._may_end(before, symbol):
+            again = (*before[:-1], self._steps[-1].again(before[-1]))
+            _, back = self._step_all(again, symbol)
+        number = self._number(State(parts, back))
+        if back is not None:
+            self.back[number] = self._number(State(back, None))
+            self.read[self.back[number]].add(symbol)
+        return number
+
+    def _goes_back(self, parts: Parts) -> bool:
+        if parts not in self._has_back:
+            ends = (self._step_all(parts, symbol)[0] for symbol in range(self.end + 1))
+            self._has_back[parts] = End.BACK in ends
+        return self._has_back[parts]
+
+    def _entry(self, state: State, symbol: int) -> Entry:
+        parts, back = state
+        end, following = self._step_all(parts, symbol)
+        if end is End.NO:
+            if symbol == self.end:
+                return Entry(Action.NONE, -1)
+            return Entry(Action.NONE, self._after(parts, symbol, following))
+        drops = self.drops(parts)
+        if end is End.HERE:
+            target = self._number(State(following, None)) if symbol != self.end else -1
+            return Entry(Action.DROP if drops else Action.END, target)
+        if parts[-1].phase is Phase.BETWEEN:
+            return Entry(Action.TRY, -1)
+        if back is None or drops or self.drops(back):
+            return Entry(Action.SEARCH, -1)
+        end, following = self._step_all(back, symbol)
+        if end is End.BACK:
+            return Entry(Action.SEARCH, -1)
+        if end is End.HERE:
+            target = self._number(State(following, None)) if symbol != self.end else -1
+            return Entry(Action.BACK_END, target)
+        return Entry(Action.BACK, self._after(back, symbol, following))

@@ -1,0 +1,66 @@
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+cdef enum:
+    MOST_LEVELS = 4
+    LEVEL_WORDS = 320  # most words that one call finds
+
+cdef struct Level:
+    # The tables of an automaton: `bpetok.patterns.tables.Tables` says what each is.
+    const uint8_t* code
+    const uint16_t* blocks
+    const uint8_t* block_codes
+    int end
+    int last_line
+    const uint32_t* table
+    uint32_t first_ending
+    uint32_t first_action
+    const uint8_t* actions
+    const uint32_t* targets
+    const uint8_t* ends
+    const uint8_t* drops
+    const uint32_t* again
+    const uint32_t* between
+    const uint32_t* back
+    const uint16_t* look_rows     # NULL without look-ahead
+    const uint16_t* look_columns
+    uint32_t width
+    uint32_t n_codes
+    const uint8_t* cuts
+    int n_single                  # bytes below this are characters of one byte
+    bint fails                    # what would be left out is an error
+
+cdef struct LevelScan:
+    const Level* level
+    const uint8_t* text
+    const uint8_t* at             # what is read next
+    const uint8_t* end            # of the text
+    const uint8_t* word           # begin of the word that is being read
+    uint32_t state
+    uint32_t mark                 # the state behind the first character of that word
+    uint8_t* columns              # of the text's bytes, where there is look-ahead
+
+cdef struct ChainScan:
+    LevelScan[MOST_LEVELS] scans
+    int n_levels
+    const uint8_t* unmatched      # what is not matched, where that is an error
+    # Words of all levels but the last: those that the next level has not split yet.
+    const uint8_t* words[MOST_LEVELS - 1][LEVEL_WORDS + 1]
+    Py_ssize_t[MOST_LEVELS - 1] next_word
+    Py_ssize_t[MOST_LEVELS - 1] n_words
+
+cdef class CompiledPattern:
+    cdef Level[MOST_LEVELS] levels
+    cdef readonly int n_levels
+    cdef readonly tuple tables
+    cdef int set_level(self, Level* level, tables) except -1
+
+# Requires: valid UTF-8. Returns -1 without memory. What it takes is given back by `chain_end`.
+cdef int chain_begin(
+    ChainScan* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
+) noexcept nogil
+
+# Return the number of words found, which lie one after another: word i is bounds[i]:bounds[i + 1].
+# 0 at the end of the text, or where it is not matched.
+cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
+
+cdef void chain_end(ChainScan* s) noexcept nogil

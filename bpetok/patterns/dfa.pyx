@@ -1,0 +1,400 @@
+"""The scanner of compiled patterns: a text through the tables of `tables.py`, to words.
+
+The loop over a text has no branch that depends on where words end: each character writes its place
+where the next word's begin belongs, and the number of words grows by one if the state says so. What
+is rare is an action (`automaton.Action`). Over characters outside ASCII two look-ups tell the code.
+
+A chain may need several levels, each of which splits the words of the one before.
+"""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+
+cdef enum Action:  # `automaton.Action`
+    NONE
+    END
+    DROP
+    BACK
+    BACK_END
+    SEARCH
+    TRY
+
+
+@cython.final
+cdef class CompiledPattern:
+    """Tables that the scanner reads.
+
+    Parameters
+    ----------
+    tables : tuple of Tables
+        One for each level, at most MOST_LEVELS.
+    fails : bool
+        What is to be left out is an error.
+    """
+
+    def __cinit__(self, tuple tables not None, bint fails=False):
+        if not 1 <= len(tables) <= MOST_LEVELS:
+            raise ValueError(f"levels must be in 1..{MOST_LEVELS}, got {len(tables)}")
+        self.tables = tables  # keeps the memory
+        self.n_levels = len(tables)
+        for number, level in enumerate(tables):
+            self.set_level(&self.levels[number], level)
+            self.levels[number].fails = fails
+
+    cdef int set_level(self, Level* level, tables) except -1:
+        cdef const uint8_t[::1] codes = tables.bytes_to_code
+        cdef const uint32_t[::1] table = tables.table
+        cdef const uint8_t[::1] ends = tables.ends
+        cdef const uint8_t[::1] drops = tables.drops
+        cdef const uint32_t[::1] again = tables.again
+        cdef const uint32_t[::1] between = tables.between
+        cdef const uint32_t[::1] back = tables.back
+        cdef const uint8_t[::1] cuts = tables.cuts
+        cdef const uint8_t[::1] actions
+        cdef const uint8_t[::1] block_codes
+        cdef const uint16_t[::1] numbers
+        cdef const uint32_t[::1] targets
+        level.code, level.table, level.ends, level.drops = &codes[0], &table[0], &ends[0], &drops[0]
+        level.again, level.between, level.back = &again[0], &between[0], &back[0]
+        level.cuts = &cuts[0]
+        level.end, level.last_line = tables.end, tables.last_line
+        level.first_ending, level.first_action = tables.first_ending, tables.first_action
+        level.width, level.n_codes = tables.width, tables.n_codes
+        level.n_single = 256 if tables.by_byte else 0x80
+        if len(tables.actions):
+            actions, targets = tables.actions, tables.targets
+            level.actions, level.targets = &actions[0], &targets[0]
+        if not tables.by_byte:
+            numbers, block_codes = tables.blocks, tables.block_codes
+            level.blocks, level.block_codes = &numbers[0], &block_codes[0]
+        if len(tables.look_rows):
+            numbers = tables.look_rows
+            level.look_rows = &numbers[0]
+            numbers = tables.look_columns
+            level.look_columns = &numbers[0]
+        return 0
+
+    @property
+    def memory(self):
+        """The bytes that the tables take."""
+        total = 0
+        for tables in self.tables:
+            for field in tables:
+                if not isinstance(field, int):
+                    total += memoryview(field).nbytes
+        return total
+
+    @property
+    def can_be_cut(self):
+        """Whether there are places where a text may be cut."""
+        return any(self.tables[0].cuts)
+
+
+cdef inline int code_at(const Level* level, const uint8_t* at, int* length) noexcept nogil:
+    # The code of a character, and its bytes.
+    cdef int block
+    if at[0] < level.n_single:
+        length[0] = 1
+        return level.code[at[0]]
+    if at[0] < 0xE0:
+        block = at[0] & 0x1F
+        length[0] = 2
+    elif at[0] < 0xF0:
+        block = (at[0] & 0x0F) << 6 | (at[1] & 0x3F)
+        length[0] = 3
+    else:
+        block = (at[0] & 0x07) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F)
+        length[0] = 4
+    return level.block_codes[level.blocks[block] * 64 + (at[length[0] - 1] & 0x3F)]
+
+
+cdef inline int column_at(const LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
+    # The column of what is at a place: a character, or the end of the text.
+    cdef const Level* level = s.level
+    cdef int code
+    if at == s.end:
+        length[0] = 0
+        return level.end
+    code = code_at(level, at, length)
+    if s.columns != NULL:
+        return s.columns[at - s.text]
+    if level.last_line >= 0 and at[0] == c"\n" and at + 1 == s.end:
+        return level.last_line
+    return code
+
+
+cdef int read_backwards(LevelScan* s) noexcept nogil:
+    # Find the column of each character, which depends on what follows it. -1 without memory.
+    cdef const Level* level = s.level
+    cdef const uint8_t* at = s.end
+    cdef uint32_t state = 0, entry
+    cdef int length, code
+    s.columns = <uint8_t*> malloc(s.end - s.text)
+    if s.columns == NULL:
+        return -1
+    while at > s.text:
+        at -= 1
+        while level.n_single == 0x80 and at[0] & 0xC0 == 0x80:
+            at -= 1
+        code = code_at(level, at, &length)
+        if level.last_line >= 0 and at[0] == c"\n" and at + 1 == s.end:
+            code = level.last_line
+        entry = state * level.n_codes + code
+        s.columns[at - s.text] = <uint8_t> level.look_columns[entry]
+        state = level.look_rows[entry]
+    return 0
+
+
+cdef int level_begin(
+    LevelScan* s, const Level* level, const uint8_t* text, const uint8_t* end
+) noexcept nogil:
+    cdef int length
+    free(s.columns)
+    s.columns = NULL
+    s.level = level
+    s.text = s.at = s.word = text
+    s.end = end
+    if text == end:
+        return 0
+    if level.look_rows != NULL and read_backwards(s) < 0:
+        return -1
+    s.state = s.mark = level.table[column_at(s, text, &length)]
+    s.at += length
+    return 0
+
+
+cdef const uint8_t* search(
+    const LevelScan* s, const uint8_t* at, const uint8_t* last, uint32_t* state
+) noexcept nogil:
+    # The last place up to `last` where a word may end, of which the automaton has read up to `at`
+    # and is in `state`; NULL if there is none. `state` becomes that of that place.
+    cdef const Level* level = s.level
+    cdef const uint8_t* found = NULL
+    cdef uint32_t row = state[0]
+    cdef int column, length
+    while True:
+        column = column_at(s, at, &length)
+        if level.ends[row + column]:
+            found, state[0] = at, row
+        if at >= last:
+            return found
+        row = level.table[row + column]
+        at += length
+
+
+cdef bint may_match(const LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
+    # Tell whether a match ends anywhere; its first characters, up to `at`, have led to `row`.
+    cdef const Level* level = s.level
+    cdef int column, length
+    while True:
+        column = column_at(s, at, &length)
+        if level.ends[row + column]:
+            return True
+        row = level.table[row + column]
+        if row >= level.first_ending:
+            return False
+        at += length
+
+
+cdef Py_ssize_t level_next(
+    LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
+) noexcept nogil:
+    # As `chain_next`, of one level.
+    cdef const Level* level = s.level
+    cdef const uint8_t* codes = level.code
+    cdef const uint32_t* table = level.table
+    cdef uint32_t first_ending = level.first_ending, first_action = level.first_action
+    cdef const uint8_t* at = s.at
+    cdef const uint8_t* end = s.end
+    cdef const uint8_t* stop
+    cdef const uint8_t* found
+    cdef uint32_t[LEVEL_WORDS + 1] marks
+    cdef uint32_t state = s.state, row, following
+    cdef Py_ssize_t n = 1
+    cdef int column, length, single = level.n_single
+    cdef bint is_end
+    cdef Action action
+    if s.word == end:
+        return 0
+    bounds[0], marks[0] = s.word, s.mark
+    while True:
+        # Up to `stop` nothing can run over: not the text, not the room for bounds.
+        stop = at + (LEVEL_WORDS - 2 - n)
+        if stop > end:
+            stop = end
+        if stop == end and level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
+            stop -= 1
+        following = state
+        if s.columns == NULL:
+            while at < stop:
+                if at[0] < single:
+                    column = codes[at[0]]
+                    length = 1
+                else:
+                    column = code_at(level, at, &length)
+                following = table[state + column]
+                if following >= first_action:
+                    break
+                bounds[n], marks[n] = at, following
+                n += following >= first_ending
+                state = following
+                at += length
+        else:
+            while at < stop:
+                code_at(level, at, &length)
+                following = table[state + s.columns[at - s.text]]
+                if following >= first_action:
+                    break
+                bounds[n], marks[n] = at, following
+                n += following >= first_ending
+                state = following
+                at += length
+        if at < stop or stop == end or at + 1 == end:
+            # An action, the last line feed or the end of the text.
+            column = column_at(s, at, &length)
+            following = table[state + column]
+            is_end = at == end
+            if following < first_action:
+                bounds[n], marks[n] = at, following
+                n += following >= first_ending
+                if is_end:
+                    s.word = s.at = end
+                    return n - 1
+                state = following
+                at += length
+                continue
+            action = <Action> level.actions[following - first_action]
+            following = level.targets[following - first_action]
+            if action == BACK or action == BACK_END:
+                found = at - 1
+                while single == 0x80 and found[0] & 0xC0 == 0x80:
+                    found -= 1
+                bounds[n], marks[n] = found, level.back[state // level.width]
+                n += 1
+                if action == BACK_END:
+                    bounds[n], marks[n] = at, following
+                    n += 1
+                    if is_end:
+                        s.word = s.at = end
+                        return n - 1
+                state = following
+                at += length
+            elif action == DROP:
+                found = bounds[n - 1]
+                if level.fails:
+                    unmatched[0] = found
+                    s.word = s.at = end
+                    return n - 1
+                s.word, s.mark, s.state = at, following, following
+                s.at = at + length
+                if n > 1 or is_end:
+                    return n - 1
+                bounds[0], marks[0] = at, following
+                state = following
+                at += length
+            else:
+                if action == SEARCH:
+                    code_at(level, bounds[n - 1], &length)
+                    row = marks[n - 1]
+                    found = search(s, bounds[n - 1] + length, at, &row)
+                    if found == NULL:
+                        state = level.between[row // level.width]
+                        at = bounds[n - 1] + length
+                        continue
+                else:
+                    found = at
+                    row = state
+                    following = table[level.again[row // level.width] + column]
+                    if not may_match(s, at + length, following):
+                        state = level.between[following // level.width]
+                        at += length
+                        continue
+                # A word ends at `found`, where `row` is the state, and another one begins.
+                column = column_at(s, found, &length)
+                following = table[level.again[row // level.width] + column]
+                if level.drops[row // level.width]:
+                    if level.fails:
+                        unmatched[0] = bounds[n - 1]
+                        s.word = s.at = end
+                        return n - 1
+                    s.word, s.mark, s.state = found, following, following
+                    s.at = found + length
+                    if n > 1:
+                        return n - 1
+                    n = 0
+                bounds[n], marks[n] = found, following
+                n += 1
+                state = following
+                at = found + length
+        if n > LEVEL_WORDS - 64:
+            s.word, s.mark = bounds[n - 1], marks[n - 1]
+            s.state, s.at = state, at
+            return n - 1
+
+
+cdef int chain_begin(
+    ChainScan* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
+) noexcept nogil:
+    cdef int i
+    s.n_levels = pattern.n_levels
+    s.unmatched = NULL
+    for i in range(s.n_levels):
+        s.scans[i].columns = NULL
+        s.scans[i].level = &pattern.levels[i]
+        s.scans[i].word = s.scans[i].end = text
+    for i in range(s.n_levels - 1):
+        s.next_word[i] = s.n_words[i] = 0
+    return level_begin(&s.scans[0], &pattern.levels[0], text, text + n)
+
+
+cdef Py_ssize_t next_words(ChainScan* s, int level, const uint8_t** bounds) noexcept nogil:
+    # Words of one level.
+    cdef LevelScan* scan = &s.scans[level]
+    cdef Py_ssize_t n
+    cdef const uint8_t** words
+    if level == 0:
+        return level_next(scan, bounds, &s.unmatched)
+    words = s.words[level - 1]
+    while True:
+        n = level_next(scan, bounds, &s.unmatched)
+        if n > 0:
+            return n
+        if s.next_word[level - 1] == s.n_words[level - 1]:
+            s.n_words[level - 1] = next_words(s, level - 1, words)
+            s.next_word[level - 1] = 0
+            if s.n_words[level - 1] == 0:
+                return 0
+        n = s.next_word[level - 1]
+        s.next_word[level - 1] += 1
+        level_begin(scan, scan.level, words[n], words[n + 1])
+
+
+cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil:
+    return next_words(s, s.n_levels - 1, bounds)
+
+
+cdef void chain_end(ChainScan* s) noexcept nogil:
+    cdef int i
+    for i in range(s.n_levels):
+        free(s.scans[i].columns)
+        s.scans[i].columns = NULL
+
+
+def split_compiled(bytes text not None, CompiledPattern pattern not None):
+    """Return the words of a text in UTF-8, and where it is not matched, -1 if it is."""
+    cdef const uint8_t* data = text
+    cdef const uint8_t* bounds[LEVEL_WORDS + 1]
+    cdef ChainScan scan
+    cdef Py_ssize_t i, n
+    words = []
+    if chain_begin(&scan, pattern, data, len(text)) < 0:
+        raise MemoryError
+    while True:
+        n = chain_next(&scan, bounds)
+        if n == 0:
+            break
+        for i in range(n):
+            words.append(text[bounds[i] - data : bounds[i + 1] - data])
+    chain_end(&scan)
+    return words, -1 if scan.unmatched == NULL else scan.unmatched - data

@@ -1,0 +1,199 @@
+"""A program as a deterministic automaton of matches, leftmost first.
+
+A state is a list of threads in the order in which they are preferred: a node, and the symbols that
+may follow where look-ahead on the way there has restricted them. Over a symbol each thread goes to
+its node's target; where a match ends, the threads behind it are given up, since the match is
+preferred to all that they may find. That is the order in which a backtracking engine tries. (Pike's
+machine, made deterministic as in RE2 and in Rust's regex-automata.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from bpetok.patterns.nfa import Kind, Program, Symbol
+from bpetok.patterns.parse import Unsupported
+
+MOST_STATES = 3000
+DEAD = -1
+
+
+class Row(NamedTuple):
+    """What a state does with each symbol.
+
+    next : list of int
+        The state behind the symbol, DEAD if no match can take it.
+    ends : list of bool
+        Whether a match ends in front of the symbol.
+    """
+
+    next: list[int]
+    ends: list[bool]
+
+
+class Matcher:
+    """Matches of one expression from where they begin. States are numbers.
+
+    Parameters
+    ----------
+    program : Program
+    symbols : list of Symbol
+        The last one is END. All masks below are of their numbers.
+
+    Attributes
+    ----------
+    behind : list of int
+        For each symbol, and then for BEGIN, which group it is of behind a place: the program can't
+        tell symbols of one group apart there. A state knows the group of what it has read last.
+    """
+
+    def __init__(self, program: Program, symbols: list[Symbol]) -> None:
+        self.symbols = symbols
+        self.end = len(symbols) - 1
+        self.begin = len(symbols)
+        self.everything = (1 << len(symbols)) - 1
+        self._nodes = program.nodes
+        self._start = program.start
+        base_begin = program.alphabet.begin
+        bases = [symbol.base for symbol in symbols] + [base_begin]
+        widened: dict[int, int] = {}
+        self._masks = []
+        for node in program.nodes:
+            if node.symbols not in widened and node.kind in (Kind.TAKE, Kind.AHEAD):
+                widened[node.symbols] = sum(
+                    1 << i for i, symbol in enumerate(symbols) if node.symbols >> symbol.base & 1
+                )
+            self._masks.append(widened.get(node.symbols, node.symbols))
+        self._holds = [
+            [
+                sum(1 << i for i, symbol in enumerate(symbols) if symbol.looks[look] >> base & 1)
+                for base in bases
+            ]
+            for look in range(len(program.looks))
+        ]
+        groups: dict[tuple[int, ...], int] = {}
+        asked = sorted(program.behind_masks())
+        self.behind = []
+        self._one_behind: list[int] = []  # for each group, a symbol of it
+        for i, base in enumerate(bases):
+            told = (*(mask >> base & 1 for mask in asked), *(holds[i] for holds in self._holds))
+            if told not in groups:
+                self._one_behind.append(i)
+            self.behind.append(groups.setdefault(told, len(groups)))
+        self._bases = bases
+        self._states: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
+        self._threads: list[tuple[tuple[int, int], ...]] = []
+        self.group: list[int] = []  # of a state: what is behind it
+        self._rows: dict[int, Row] = {}
+        self._closures: dict[tuple[tuple[int, ...], int], int] = {}
+
+    def start(self, group: int) -> int:
+        """Return the state at the begin of a match, behind a symbol of a group."""
+        return self._closure((self._start,), group)
+
+    def row(self, state: int) -> Row:
+        """Return what a state does with each symbol."""
+        if state not in self._rows:
+            self._rows[state] = self._make_row(self._threads[state])
+        return self._rows[state]
+
+    def _make_row(self, threads: tuple[tuple[int, int], ...]) -> Row:
+        following, ends = [], []
+        for symbol in range(len(self.symbols)):
+            targets = []
+            match = False
+            for number, allowed in threads:
+                if allowed >> symbol & 1:
+                    if number == 0:
+                        match = True
+                        break
+                    targets.append(self._nodes[number].targets[0])
+            ends.append(match)
+            following.append(
+                self._closure(tuple(targets), self.behind[symbol]) if targets else DEAD
+            )
+        return Row(following, ends)
+
+    def _closure(self, targets: tuple[int, ...], group: int) -> int:
+        """Return the state of threads that have come to some nodes, behind a symbol of a group."""
+        key = (targets, group)
+        if key not in self._closures:
+            threads = tuple(self._walk(targets, self._one_behind[group]))
+            if not threads:
+                self._closures[key] = DEAD
+                return DEAD
+            state = self._states.setdefault((threads, group), len(self._states))
+            if state == len(self._threads):
+                if state >= MOST_STATES:
+                    raise Unsupported(f"more than {MOST_STATES} states")
+                self._threads.append(threads)
+                self.group.append(group)
+            self._closures[key] = state
+        return self._closures[key]
+
+    def _walk(self, targets: Iterable[int], behind: int) -> list[tuple[int, int]]:
+        """Follow the nodes that take no symbol, in order, to those that do, or match."""
+        threads: list[tuple[int, int]] = []
+        seen: dict[int, int] = {}  # node: the next symbols for which a thread has been there
+        unmatched = self.everything  # the next symbols in front of which no match ends yet
+        base = self._bases[behind]
+        stack = [(target, self.everything) for target in reversed(list(targets))]
+        while stack:
+            number, allowed = stack.pop()
+            before = seen.get(number, 0)
+            allowed &= unmatched & ~before
+            if not allowed:
+                continue
+            seen[number] = before | allowed
+            kind, _, following = self._nodes[number]
+            mask = self._masks[number]
+            if kind is Kind.SPLIT:
+                stack += [(target, allowed) for target in reversed(following)]
+            elif kind is Kind.TAKE:
+                if allowed & mask:
+                    threads.append((number, allowed & mask))
+            elif kind is Kind.MATCH:
+                threads.append((number, allowed))
+                unmatched &= ~allowed
+            elif kind is Kind.BEHIND:
+                if mask >> base & 1:
+                    stack.append((following[0], allowed))
+            else:
+                if kind is not Kind.AHEAD:
+                    mask = self._holds[mask][behind]
+                    if kind is Kind.NOT_LONG:
+                        mask = ~mask
+                stack.append((following[0], allowed & mask))
+        return threads
+
+    def is_sure(self, state: int) -> bool:
+        """Tell whether a match ends somewhere behind a state, whatever follows."""
+        assumed: set[int] = set()
+        stack = [state]
+        while stack:
+            state = stack.pop()
+            if state in assumed:
+                continue
+            assumed.add(state)
+            row = self.row(state)
+            for following, ends in zip(row.next, row.ends, strict=True):
+                if not ends:
+                    if following == DEAD:
+                        return False
+                    stack.append(following)
+        return True
+
+    def starts(self) -> set[int]:
+        """Return the states at the begin of a match, behind anything."""
+        return {self.start(group) for group in set(self.behind)} - {DEAD}
+
+    def may_be_empty(self) -> bool:
+        """Tell whether a match may end where it begins."""
+        return any(any(self.row(state).ends) for state in self.starts())
+
+    def is_place(self) -> bool:
+        """Tell whether all matches end where they begin."""
+        return all(
+            following == DEAD for state in self.starts() for following in self.row(state).next
+        )

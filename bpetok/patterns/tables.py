@@ -1,0 +1,317 @@
+"""An automaton as arrays, for the scanner (`dfa.pyx`), and where a text may be cut.
+
+A state is a row of the table: an entry for each column, and symbols with the same entries in all
+rows share one. Entries are offsets of rows. Rows below `first_ending` are reached while a word goes
+on, those up to `first_action` when a new one begins: such a state has two rows with the same
+entries, so that its number alone tells whether a word has ended. Greater entries are actions.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bpetok.base.byte_characters import CHARACTERS
+from bpetok.patterns.automaton import Action, Automaton
+from bpetok.patterns.classes import N_CODE_POINTS
+from bpetok.patterns.lookahead import Lookahead
+from bpetok.patterns.nfa import Alphabet
+
+BLOCK = 64
+MOST_MINIMISED = 400
+"""States up to which those that do the same are found: it takes longer than it gives for more."""
+
+
+class Tables(NamedTuple):
+    """What the scanner needs. Offsets are of entries, not of bytes.
+
+    bytes_to_code : bytes, shape (256,)
+        The code of each ASCII character, or of each byte where the text is read by byte.
+    blocks : array of uint16, shape (17408,)
+    block_codes : bytes
+        The code of a character c is block_codes[blocks[c >> 6] * 64 + (c & 63)].
+    end, last_line : int
+        The codes of the end of the text, and of a line feed there; -1 if that is as any other.
+    table : array of uint32
+    first_ending, first_action : int
+        The first row where a word has begun, and the first entry that is an action.
+    actions : bytes
+    targets : array of uint32
+        What each action is, and the row behind the symbol.
+    ends, drops : bytes
+        By entry: whether a word may end in front of the symbol; by row: whether the word that is
+        being read is left out.
+    again, between, back : array of uint32
+        By row: `Automaton.again`, `Automaton.between` and `Automaton.back`.
+    look_rows, look_columns : array of uint16
+        By state of `Lookahead` and code: the state before, and the column; empty without.
+    look_begin : int
+    width : int
+        Columns of a row; with `Lookahead` `n_codes` is another number.
+    n_codes : int
+    cuts : bytes, shape (n_codes * n_codes,)
+        Whether a text may be cut between two characters.
+    by_byte : bool
+    """
+
+    bytes_to_code: bytes
+    blocks: array[int]
+    block_codes: bytes
+    end: int
+    last_line: int
+    table: array[int]
+    first_ending: int
+    first_action: int
+    actions: bytes
+    targets: array[int]
+    ends: bytes
+    drops: bytes
+    again: array[int]
+    between: array[int]
+    back: array[int]
+    look_rows: array[int]
+    look_columns: array[int]
+    width: int
+    n_codes: int
+    cuts: bytes
+    by_byte: bool
+
+
+def build_tables(
+    automaton: Automaton, alphabet: Alphabet, lookahead: Lookahead | None, *, by_byte: bool = False
+) -> Tables:
+    """Return the tables of an automaton."""
+    states = _merge_states(automaton)
+    columns = _merge_columns(automaton, states)
+    representatives = [states.index(number) for number in range(max(states) + 1)]
+    width = max(columns) + 1
+    layout = _Layout(automaton, states, columns, representatives, width)
+    codes = list(range(alphabet.end + 1)) if lookahead is not None else columns
+    n_codes = max(codes) + 1
+    to_code, blocks, block_codes = _code_tables(alphabet, codes, by_byte)
+    look_rows, look_columns = array("H"), array("H")
+    for row in lookahead.rows if lookahead is not None else ():
+        following = [lookahead.numbers[after][base] for base, after in enumerate(row)]
+        look_rows.extend([*row, 0])
+        look_columns.extend([*(columns[number] for number in following), 0])
+    return Tables(
+        to_code,
+        blocks,
+        block_codes,
+        columns[-1],
+        codes[alphabet.last_line] if alphabet.uses_last_line else -1,
+        *layout.arrays(),
+        look_rows,
+        look_columns,
+        width,
+        n_codes,
+        _cuts(automaton, states, alphabet, lookahead, codes, n_codes),
+        by_byte,
+    )
+
+
+def _merge_states(automaton: Automaton) -> list[int]:
+    """Return a number for each state: equal ones for states that do the same (Moore, 1956)."""
+    n = len(automaton.states)
+    if n > MOST_MINIMISED:
+        return list(range(n))
+    merged = [0] * n
+    fixed = [
+        (automaton.drops(state.parts), tuple(ends), tuple(entry.action for entry in row))
+        for state, ends, row in zip(automaton.states, automaton.ends, automaton.rows, strict=True)
+    ]
+    n_merged = 0
+    while True:
+        numbers: dict[object, int] = {}
+        merged = [
+            numbers.setdefault(
+                (
+                    merged[i],
+                    fixed[i] if n_merged == 0 else None,
+                    tuple(merged[target] if target >= 0 else -1 for _, target in row),
+                    merged[automaton.again[i]] if automaton.again[i] >= 0 else -1,
+                    merged[automaton.between[i]] if automaton.between[i] >= 0 else -1,
+                    merged[automaton.back[i]] if automaton.back[i] >= 0 else -1,
+                ),
+                len(numbers),
+            )
+            for i, row in enumerate(automaton.rows)
+        ]
+        if len(numbers) == n_merged:
+            return merged
+        n_merged = len(numbers)
+
+
+def _merge_columns(automaton: Automaton, states: list[int]) -> list[int]:
+    """Return a number for each symbol: equal ones for symbols that all states take alike."""
+    numbers: dict[object, int] = {}
+    columns = []
+    for symbol in range(automaton.end + 1):
+        column = (
+            tuple(
+                (row[symbol].action, states[row[symbol].target] if row[symbol].target >= 0 else -1)
+                for row in automaton.rows
+            ),
+            tuple(ends[symbol] for ends in automaton.ends),
+        )
+        columns.append(numbers.setdefault(column, len(numbers)))
+    return columns
+
+
+class _Layout:
+    """The rows of a table and the places of its states."""
+
+    def __init__(
+        self,
+        automaton: Automaton,
+        states: list[int],
+        columns: list[int],
+        representatives: list[int],
+        width: int,
+    ) -> None:
+        self._automaton = automaton
+        self._states = states
+        self._representatives = representatives
+        self._width = width
+        self._symbols = [columns.index(column) for column in range(width)]
+        ending = {
+            states[entry.target]
+            for row in automaton.rows
+            for entry in row
+            if entry.action is Action.END and entry.target >= 0
+        }
+        n = len(representatives)
+        self._ending = {state: n + i for i, state in enumerate(sorted(ending))}
+        # At the end of a text there is no state: any row will do that says that a word has ended.
+        self._no_state = n
+        self._n_rows = n + max(1, len(ending))
+        self._actions: dict[tuple[Action, int], int] = {}
+
+    def _row_of(self, state: int) -> int:
+        return self._states[state] * self._width if state >= 0 else 0
+
+    def _entry(self, action: Action, target: int) -> int:
+        if action is Action.NONE:
+            return self._row_of(target)
+        if action is Action.END:
+            row = self._ending[self._states[target]] if target >= 0 else self._no_state
+            return row * self._width
+        number = self._actions.setdefault((action, self._row_of(target)), len(self._actions))
+        return self._n_rows * self._width + number
+
+    def arrays(
+        self,
+    ) -> tuple[
+        array[int], int, int, bytes, array[int], bytes, bytes, array[int], array[int], array[int]
+    ]:
+        """Return the fields of `Tables` from `table` to `back`."""
+        order = [*range(len(self._representatives)), *self._ending]
+        order += [0] * (self._n_rows - len(order))
+        chosen = [self._representatives[state] for state in order]
+        automaton = self._automaton
+        parts = [state.parts for state in automaton.states]
+        return (
+            array(
+                "I",
+                (
+                    self._entry(*automaton.rows[state][symbol])
+                    for state in chosen
+                    for symbol in self._symbols
+                ),
+            ),
+            len(self._representatives) * self._width,
+            self._n_rows * self._width,
+            bytes(action for action, _ in self._actions),
+            array("I", (row for _, row in self._actions)),
+            bytes(automaton.ends[state][symbol] for state in chosen for symbol in self._symbols),
+            bytes(automaton.drops(parts[state]) for state in chosen),
+            array("I", (self._row_of(automaton.again[state]) for state in chosen)),
+            array("I", (self._row_of(automaton.between[state]) for state in chosen)),
+            array("I", (self._row_of(automaton.back[state]) for state in chosen)),
+        )
+
+
+def _code_tables(
+    alphabet: Alphabet, codes: Sequence[int], by_byte: bool
+) -> tuple[bytes, array[int], bytes]:
+    runs = list(zip(alphabet.starts, alphabet.atoms, strict=True))
+    ends = [start for start, _ in runs[1:]] + [N_CODE_POINTS]
+    all_codes = b"".join(
+        bytes((codes[atom],)) * (end - start) for (start, atom), end in zip(runs, ends, strict=True)
+    )
+    if by_byte:
+        return bytes(all_codes[ord(character)] for character in CHARACTERS), array("H"), b""
+    leaves: dict[bytes, int] = {}
+    blocks = array(
+        "H",
+        (
+            leaves.setdefault(all_codes[at : at + BLOCK], len(leaves))
+            for at in range(0, N_CODE_POINTS, BLOCK)
+        ),
+    )
+    return all_codes[:256], blocks, b"".join(leaves)
+
+
+def _cuts(
+    automaton: Automaton,
+    states: list[int],
+    alphabet: Alphabet,
+    lookahead: Lookahead | None,
+    codes: Sequence[int],
+    n_codes: int,
+) -> bytes:
+    """Tell between which characters a text may be cut: where a word ends whatever is around them.
+
+    In all states that a symbol leads to, a word ends in front of the next one, and what follows is
+    as at the begin of a text.
+    """
+    symbol_bases = (
+        [symbol.base for symbol in lookahead.symbols]
+        if lookahead is not None
+        else list(range(automaton.end + 1))
+    )
+    n = alphabet.end
+    everything = (1 << n) - 1
+    safe = [everything] * n
+    first = automaton.rows[0]
+    for row, read in zip(automaton.rows, automaton.read, strict=True):
+        bases = everything
+        if row[automaton.end].action not in (Action.END, Action.DROP):
+            bases = 0
+        for symbol, entry in enumerate(row[: automaton.end]):
+            ends = entry.action in (Action.END, Action.DROP)
+            if not ends or states[entry.target] != states[first[symbol].target]:
+                bases &= ~(1 << symbol_bases[symbol])
+        for symbol in read:
+            safe[symbol_bases[symbol]] &= bases
+    cuts = bytearray(n_codes * n_codes)
+    unsafe = set()
+    for before in range(n):
+        ends_line = alphabet.uses_last_line and _is_line_feed(before, alphabet)
+        for after in range(n):
+            place = codes[before] * n_codes + codes[after]
+            cuts[place] = 1
+            if (
+                ends_line
+                or not safe[before] >> after & 1
+                or not _looks_no_further(before, after, lookahead)
+            ):
+                unsafe.add(place)
+    for place in unsafe:
+        cuts[place] = 0
+    return bytes(cuts)
+
+
+def _is_line_feed(atom: int, alphabet: Alphabet) -> bool:
+    return atom == alphabet.atoms[bisect_right(alphabet.starts, ord("\n")) - 1]
+
+
+def _looks_no_further(before: int, after: int, lookahead: Lookahead | None) -> bool:
+    """Tell whether no look-ahead in front of `before` depends on `after` or what follows."""
+    if lookahead is None:
+        return True
+    rows, numbers = lookahead.rows, lookahead.numbers
+    behind = {state for state, row in enumerate(numbers) if row[after] >= 0}
+    return {rows[state][before] for state in behind} == {rows[lookahead.begin][before]}
