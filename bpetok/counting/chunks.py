@@ -16,7 +16,7 @@ from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
 from bpetok.counting.spill import Spill
 from bpetok.counting.words import Words
-from bpetok.patterns.expressions import SplitError
+from bpetok.patterns.errors import SplitError
 from bpetok.sources.pieces import Buffer, Chunk, Origin, Piece, chunks_of, join
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bpetok.counting.options import CountOptions
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.builtin import scanner_of
-from bpetok.patterns.expressions import LIMIT
+from bpetok.patterns.errors import LIMIT
 from bpetok.patterns.scan import check_utf8
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.pieces import Buffer
@@ -51,8 +51,8 @@ class Counter(Protocol):
 def make_counters(options: CountOptions, n: int) -> list[Counter]:
     """Return `n` counters, whose tables know the order of the words if `options.in_order`."""
     special_tokens = options.cutting.special_tokens
-    scanner = scanner_of(options.pattern)
-    if scanner >= 0:
+    scanner = scanner_of(options.pattern, options.unmatched)
+    if scanner is not None:
         in_order = options.in_order
         return [
             _ScannerCounter(WordTable(special_tokens, scanner, in_order=in_order)) for _ in range(n)

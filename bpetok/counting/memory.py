@@ -69,9 +69,9 @@ class CountLimits(NamedTuple):
         if self.max_memory is None:
             return
         self.table_limit(n_threads)
-        if scanner_of(pattern) < 0:
+        if scanner_of(pattern) is None:
             raise ValueError(
-                "max_memory can't be kept with a pattern that is not built in: "
+                "max_memory can't be kept with a pattern that can't be compiled to a scanner: "
                 "leave one of them out"
             )
 

@@ -19,7 +19,8 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import IO, Any, NoReturn
 
-from bpetok.patterns.expressions import Limit, SplitError, compile_expression, split_text
+from bpetok.patterns.errors import Limit, SplitError
+from bpetok.patterns.expressions import compile_expression, split_text
 from bpetok.patterns.special import SpecialTokens
 
 _START = (

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.special import SpecialTokens
 
 N_PARTITIONS: int
@@ -12,7 +13,7 @@ class WordTable:
     def __init__(
         self,
         special_tokens: SpecialTokens,
-        pattern: int = 0,
+        pattern: int | CompiledPattern = 0,
         one_partition: bool = False,
         in_order: bool = False,
     ) -> None: ...

@@ -22,9 +22,13 @@ import numpy as np
 from bpetok.patterns.word_key cimport (
     Key, LONG_WORD, PACKED_WORD, Seed, hash_bytes, hash_key, known_seed, pack_word
 )
-from bpetok.patterns.scan cimport SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_next
+from bpetok.patterns.dfa cimport CompiledPattern
+from bpetok.patterns.scan cimport (
+    SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_compiled, scan_end, scan_next
+)
 from bpetok.patterns.special cimport SpecialTokens
 
+from bpetok.patterns.errors import SplitError
 from bpetok.patterns.scan import PATTERN_NAMES
 
 cdef extern from "simd.h":
@@ -225,8 +229,8 @@ cdef class WordTable:
     ----------
     special_tokens : SpecialTokens
         Texts are split at them, and they are not counted.
-    pattern : int
-        Index of the split pattern in `scan.PATTERN_NAMES`.
+    pattern : int or CompiledPattern
+        An int is the index of the split pattern in `scan.PATTERN_NAMES`.
     one_partition : bool
         True if all words will be of one partition: see `sorted_words`.
     in_order : bool
@@ -240,18 +244,23 @@ cdef class WordTable:
     cdef size_t seen_room
     cdef bint in_order
     cdef SpecialTokens special_tokens
-    cdef int pattern
+    cdef int pattern         # -1: it is compiled
+    cdef CompiledPattern compiled
+    cdef const uint8_t* unmatched  # text that the pattern does not match, where that is an error
     cdef size_t memory_limit
     cdef object on_full, failure
 
     def __cinit__(
-        self, SpecialTokens special_tokens not None, int pattern=0, bint one_partition=False,
+        self, SpecialTokens special_tokens not None, pattern=0, bint one_partition=False,
         bint in_order=False,
     ):
-        if not 0 <= pattern < len(PATTERN_NAMES):
+        if isinstance(pattern, CompiledPattern):
+            self.pattern, self.compiled = -1, pattern
+        elif 0 <= pattern < len(PATTERN_NAMES):
+            self.pattern = pattern
+        else:
             raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
         self.special_tokens = special_tokens
-        self.pattern = pattern
         self.in_order = in_order
         if table_init(&self.table, SMALLEST_CAPACITY, PARTITION_BITS if one_partition else 0):
             raise MemoryError("no memory for a table of words")
@@ -310,6 +319,11 @@ cdef class WordTable:
         -------
         int
             -1, or the offset in `data` of the first byte that is not UTF-8: nothing was counted.
+
+        Raises
+        ------
+        SplitError
+            If a text is not matched, and that is an error; words before it have been counted.
         """
         cdef Py_ssize_t i, invalid, begin = 0
         cdef int status = 0
@@ -335,6 +349,9 @@ cdef class WordTable:
         if self.failure is not None:
             error, self.failure = self.failure, None
             raise error
+        if self.unmatched != NULL:
+            begin, self.unmatched = self.unmatched - &data[0], NULL
+            raise SplitError("unmatched", begin)
         if status:
             raise MemoryError(f"no memory for a table of more than {self.table.used} words")
         return begin + invalid if invalid >= 0 else -1
@@ -358,15 +375,28 @@ cdef class WordTable:
     cdef int count_segment(
         self, const uint8_t* at, const uint8_t* end, const uint8_t* last
     ) noexcept nogil:
-        cdef const uint8_t* bounds[SCAN_WORDS + 1]
         cdef Scanner scanner
+        cdef int status
+        if self.pattern >= 0:
+            scan_begin(&scanner, self.pattern, at, end - at, last + 16)
+            return self.count_words(&scanner, last)
+        if scan_compiled(&scanner, self.compiled, at, end - at):
+            return -1
+        status = self.count_words(&scanner, last)
+        scan_end(&scanner)
+        if scanner.chain.unmatched != NULL:
+            self.unmatched = scanner.chain.unmatched
+            return -1
+        return status
+
+    cdef inline int count_words(self, Scanner* scanner, const uint8_t* last) noexcept nogil:
+        cdef const uint8_t* bounds[SCAN_WORDS + 1]
         cdef Batch batch
         cdef Table table
         cdef Key key
         cdef Py_ssize_t i, n
-        scan_begin(&scanner, self.pattern, at, end - at, last + 16)
         while True:
-            n = scan_next(&scanner, bounds)
+            n = scan_next(scanner, bounds)
             if n == 0:
                 return 0
             if self.make_room(n):

@@ -116,7 +116,7 @@ class Codec(TextEncoder):
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
         scanner = scanner_of(self._pattern)
-        split = _splitter(self._pattern) if scanner < 0 else None
+        split = _splitter(self._pattern) if scanner is None else None
         whole = WholeWords(self._whole_words) if self._whole_words else None
         self._normalizer = _normalizer(normalizer)
         self._encoder = Encoder(

@@ -4,6 +4,7 @@ from typing import Any, Literal
 from typing_extensions import Buffer
 
 from bpetok.encoding.whole_words import WholeWords
+from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.normalizers import Normalizer
 from bpetok.patterns.special import SpecialTokens
 
@@ -23,7 +24,7 @@ class Encoder:
         pairs: Buffer,
         n_ids: int,
         token_ids: Buffer | None = None,
-        pattern: int = 0,
+        pattern: int | CompiledPattern | None = 0,
         split: Callable[[bytes], Buffer] | None = None,
         whole_words: WholeWords | None = None,
         normalizer: Normalizer | None = None,

@@ -16,8 +16,10 @@ from libc.string cimport memcpy
 
 from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, Seed, hash_key
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
+from bpetok.patterns.dfa cimport CompiledPattern
 from bpetok.patterns.scan cimport (
-    SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_given, scan_next
+    SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_compiled, scan_end, scan_given,
+    scan_next
 )
 from bpetok.patterns.normalize cimport first_change
 from bpetok.patterns.special cimport SpecialTokens
@@ -299,10 +301,10 @@ cdef class Encoder:
     token_ids : int32 buffer, length 256 + n_merges, optional
         The id that a user sees for each byte and each merge, if not 0, 1, 2... A byte with the id
         -1 has none: it is left out of each word before merging.
-    pattern : int
-        Index of the split pattern in `_scan.PATTERN_NAMES`, or -1.
+    pattern : int, CompiledPattern or None
+        An int is the index of the split pattern in `scan.PATTERN_NAMES`.
     split : callable, optional
-        With -1: takes bytes and returns where each word ends, as a buffer of int64.
+        With None: takes bytes and returns where each word ends, as a buffer of int64.
     whole_words : WholeWords, optional
         Words that have an id of their own, whatever their merges are.
     normalizer : Normalizer, optional
@@ -311,7 +313,8 @@ cdef class Encoder:
 
     cdef Vocabulary vocabulary
     cdef int32_t* token_ids  # NULL: as they are
-    cdef int pattern
+    cdef int pattern         # -1: it is compiled, or `split` does it
+    cdef CompiledPattern compiled
     cdef object split
     cdef WholeWords whole_words
     cdef object normalizer
@@ -326,15 +329,21 @@ cdef class Encoder:
 
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
-        const int32_t[::1] token_ids = None, int pattern=0, split=None,
+        const int32_t[::1] token_ids = None, pattern=0, split=None,
         WholeWords whole_words=None, normalizer=None,
     ):
         cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         cdef const int32_t* data = &pairs[0] if n_merges else NULL
-        if not -1 <= pattern < len(PATTERN_NAMES) or (pattern == -1) != (split is not None):
-            raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
-        self.pattern = pattern
+        if (pattern is None) != (split is not None):
+            raise TypeError("split must be given if pattern is None, and only then")
+        self.pattern = -1
+        if isinstance(pattern, CompiledPattern):
+            self.compiled = pattern
+        elif pattern is not None:
+            if not 0 <= pattern < len(PATTERN_NAMES):
+                raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
+            self.pattern = pattern
         self.split = split
         self.whole_words = whole_words
         self.normalizer = normalizer
@@ -449,6 +458,23 @@ cdef class Encoder:
         # Append the ids of a text without special tokens. Requires: valid UTF-8, and memory that
         # can be read up to `readable`.
         cdef Scanner scanner
+        cdef int failure
+        if self.pattern >= 0:
+            scan_begin(&scanner, self.pattern, text, n, readable)
+        elif self.compiled is not None:
+            if scan_compiled(&scanner, self.compiled, text, n) < 0:
+                return NO_MEMORY
+        elif n == 0 or self.split_words(work, text, n) == 0:
+            scan_given(&scanner, work.ends, text, n)
+        else:
+            return NOT_SPLIT
+        failure = self.append_scanned(work, &scanner, readable)
+        scan_end(&scanner)
+        return failure
+
+    cdef inline int append_scanned(
+        self, Workspace work, Scanner* scanner, const uint8_t* readable
+    ) noexcept nogil:
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
         cdef Key keys[SCAN_WORDS]
         cdef CacheLine* lines[SCAN_WORDS]
@@ -459,14 +485,8 @@ cdef class Encoder:
         cdef uint64_t hashed, differs, differs_too
         cdef Seed seed = work.cache.seed
         cdef int32_t* ids
-        if self.pattern >= 0:
-            scan_begin(&scanner, self.pattern, text, n, readable)
-        elif n == 0 or self.split_words(work, text, n) == 0:
-            scan_given(&scanner, work.ends, text, n)
-        else:
-            return NOT_SPLIT
         while True:
-            k = scan_next(&scanner, bounds)
+            k = scan_next(scanner, bounds)
             if k == 0:
                 return 0
             cache_tidy(&work.cache)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER as BYTES_BY_CHARACTER
+from bpetok.base.byte_characters import CHARACTERS as CHARACTERS
 
 _TO_TEXT = dict(enumerate(CHARACTERS))
 

@@ -1,20 +1,31 @@
 r"""The split patterns: the regular expressions that cut text into words before any merging.
 
-Each built-in one is scanned by a compiled scanner (`scan.pyx`), which gives the words that the
-expression gives. The expressions here are spelled so that the engines of `regex`, tiktoken and
-Hugging Face tokenizers read them alike; other published spellings are recognised (`SPELLINGS`).
+Seven have scanners written by hand (`scan.pyx`); the others, chains of several expressions and what
+users write are compiled to automata (`compiling.py`). All give the words that the expression gives.
+The expressions here are spelled so that the engines of `regex`, tiktoken and Hugging Face
+tokenizers read them alike; other published spellings are recognised (`SPELLINGS`).
 
 `cl100k` and `llama3` differ in one place: white space at the end of a text is one word in what
 tiktoken has had as cl100k since it is spelled with ``\s++$``, and ends at its last newline in the
 older spellings, which Llama 3, minbpe and rustbpe go by.
 
-Any other expression is a pattern too; the `regex` module finds its words (`expressions.py`).
+Of an expression that can't be compiled the `regex` module finds the words (`expressions.py`).
 """
 
+from __future__ import annotations
+
 import re
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from bpetok.base.checks import encode_utf8, shorten
 from bpetok.patterns.scan import PATTERN_NAMES
+
+if TYPE_CHECKING:
+    from bpetok.patterns.chains import Pattern
+    from bpetok.patterns.dfa import CompiledPattern
 
 UNICODE_VERSION = "16.0"
 """The version whose letters, numbers and spaces the scanners go by."""
@@ -59,6 +70,30 @@ NANOCHAT = (
 NONE = r"[\s\S]+"
 """A text is one word: karpathy/minbpe, minbpe/basic.py. For DNA, or to see what plain BPE does."""
 
+QWEN35 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Qwen3.5: its tokenizer.json. As `QWEN2`, but marks belong to words."""
+
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Tekken (Mistral), tekken.json; Nemotron 3. As `O200K`, without contractions, single digits."""
+
+KIMI = (
+    r"\p{Han}+"
+    r"|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])*"
+    r"(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])+"
+    r"(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Kimi K2: moonshotai/Kimi-K2-Instruct, tokenization_kimi.py, without && (`SPELLINGS`), which
+`regex` takes otherwise. Chinese characters are words of their own; all else is as in `O200K`."""
+
 PATTERNS = {
     "gpt2": GPT2,
     "cl100k": CL100K,
@@ -67,7 +102,42 @@ PATTERNS = {
     "qwen2": QWEN2,
     "nanochat": NANOCHAT,
     "none": NONE,
+    "qwen3.5": QWEN35,
+    "tekken": TEKKEN,
+    "kimi": KIMI,
 }
+"""The built-in patterns that are one expression."""
+
+DEEPSEEK = (
+    r"\p{N}{1,3}",
+    r"[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+    r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+)
+"""DeepSeek V3, R1 and later: deepseek-ai/DeepSeek-V3, tokenizer.json."""
+
+SMOLLM = ("digits", "gpt2")
+"""SmolLM, StarCoder: HuggingFaceTB/SmolLM-135M and bigcode/starcoder, tokenizer.json."""
+
+FALCON = (
+    ("punctuation", "contiguous"),
+    "gpt2",
+    "byte_level",
+    ("digits", "contiguous"),
+    r"[0-9][0-9][0-9]",
+)
+"""Falcon: tiiuae/falcon-7b, tokenizer.json. Words may end inside of a character."""
+
+SUPERBPE = (r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]{2,}[\r\n/]*| +(?!\S)",)
+"""Stage 2 of SuperBPE: PythonNut/superbpe, scripts/extend_tokenizer.sh."""
+
+CHAINS: dict[str, Sequence[str | tuple[str, str]]] = {
+    "deepseek": DEEPSEEK,
+    "smollm": SMOLLM,
+    "falcon": FALCON,
+    "superbpe": SUPERBPE,
+}
+"""The built-in patterns of several steps: `bpetok.patterns.chains` says what a step is."""
 
 SPELLINGS = {
     # openai/gpt-2, src/encoder.py; tiktoken now
@@ -79,19 +149,27 @@ SPELLINGS = {
     # tiktoken 0.6 as cl100k; karpathy/minbpe, minbpe/regex.py; karpathy/rustbpe, src/lib.rs
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
     r"|\s*[\r\n]|\s+(?!\S)|\s+": "llama3",
+    # moonshotai/Kimi-K2-Instruct, tokenization_kimi.py
+    r"[\p{Han}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "kimi",
 }
 """Other published spellings of a built-in pattern, for the engines that their authors use."""
 
 _NAMES = {
-    **{name: name for name in PATTERNS},
+    **{name: name for name in (*PATTERNS, *CHAINS)},
     **{expression: name for name, expression in PATTERNS.items()},
     **SPELLINGS,
+    "starcoder": "smollm",
 }
 
 
 def names() -> list[str]:
     """Return the names of the built-in patterns."""
-    return list(PATTERNS)
+    return [*PATTERNS, *CHAINS]
 
 
 def check_builtin(pattern: str) -> str:
@@ -103,9 +181,7 @@ def check_builtin(pattern: str) -> str:
         If there is no such pattern.
     """
     if pattern not in _NAMES:
-        raise ValueError(
-            f"pattern must be one of {', '.join(map(repr, PATTERNS))}, got {pattern!r}"
-        )
+        raise ValueError(f"pattern must be one of {', '.join(map(repr, names()))}, got {pattern!r}")
     return _NAMES[pattern]
 
 
@@ -114,7 +190,10 @@ def name_of(expression: str) -> str | None:
 
     None if it spells none; as an expression, a name matches only itself.
     """
-    return None if expression in PATTERNS else _NAMES.get(expression)
+    return _NAMES[expression] if expression in SPELLINGS else _NAMES_OF_EXPRESSIONS.get(expression)
+
+
+_NAMES_OF_EXPRESSIONS = {expression: name for name, expression in PATTERNS.items()}
 
 
 def check_expression(expression: str) -> str:
@@ -134,39 +213,125 @@ def check_expression(expression: str) -> str:
     return name
 
 
-def check_pattern(pattern: str) -> str:
-    """Return a pattern: the name of a built-in one, else the expression.
+def check_pattern(pattern: Pattern) -> str:
+    """Return a pattern: the name of a built-in one, an expression, or a chain as a str.
 
     Raises
     ------
     TypeError
-        If it is no str.
+        If it is neither a str nor a sequence of steps.
     ValueError
         If it is neither a name nor an expression that can split text: one that compiles and
-        cannot match the empty text.
+        cannot match the empty text; or if a step of a chain can't be compiled to a scanner.
+
+    Warns
+    -----
+    UserWarning
+        If an expression is one that only the `regex` module can run: which construct it is.
     """
     if not isinstance(pattern, str):
-        raise TypeError(f"pattern must be a str, got {pattern!r}")
+        return _check_chain(pattern)
     # A word without any sign in it is a misspelled name: as an expression it matches only itself.
     if pattern in _NAMES or re.fullmatch(r"[\w-]*", pattern):
         return check_builtin(pattern)
     encode_utf8(pattern, "pattern")
-    from bpetok.patterns.expressions import compile_expression
+    from bpetok.patterns.chains import is_chain, steps_of
 
-    compile_expression(pattern)
+    if is_chain(pattern):
+        return _check_chain(steps_of(pattern))
+    reason = why_not_compiled(pattern)
+    if reason is not None:
+        from bpetok.patterns.expressions import compile_expression
+
+        compile_expression(pattern)
+        _warn_once(pattern, reason)
     return pattern
 
 
-def scanner_of(pattern: str) -> int:
-    """Return the number that the scanner knows a pattern by, or -1. Requires: checked."""
-    return PATTERN_NAMES.index(pattern) if pattern in PATTERNS else -1
+def _check_chain(pattern: object) -> str:
+    from bpetok.patterns.chains import BYTE_LEVEL, STEPS, spell_chain, steps_of
+
+    if not isinstance(pattern, list | tuple):
+        raise TypeError(f"pattern must be a str or a list of steps, got {pattern!r}")
+    spelling = spell_chain(pattern)
+    steps = steps_of(spelling)
+    for step, _ in steps:
+        if re.fullmatch(r"[\w-]*", step) and step not in (*STEPS, *PATTERNS, BYTE_LEVEL):
+            raise ValueError(
+                f"a step of a pattern must be an expression or one of "
+                f"{', '.join(map(repr, (*STEPS, BYTE_LEVEL, *PATTERNS)))}, got {step!r}"
+            )
+    if all(step == BYTE_LEVEL for step, _ in steps):
+        raise ValueError("pattern must have a step that splits, got only 'byte_level'")
+    for name, chain in CHAINS.items():
+        if spell_chain(chain) == spelling:
+            return name
+    if len(steps) == 1 and steps[0][1] == "isolated" and _NAMES.get(steps[0][0]) in PATTERNS:
+        return _NAMES[steps[0][0]]
+    reason = why_not_compiled(spelling)
+    if reason is not None:
+        raise ValueError(f"pattern {shorten(spelling)} has a step that can't be compiled: {reason}")
+    return spelling
+
+
+@lru_cache(maxsize=64)
+def _warn_once(pattern: str, reason: str) -> None:
+    warnings.warn(
+        f"pattern {shorten(pattern)} can't be compiled to a scanner: {reason}. The regex module "
+        "finds its words, which takes about forty times as long: about 10 MB/s in each process",
+        stacklevel=4,
+    )
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str, unmatched: str) -> CompiledPattern | str:
+    """Return the scanner of a pattern that is not built in, or why there is none."""
+    from bpetok.patterns.chains import is_chain, spell_chain, splits_of
+    from bpetok.patterns.compiling import compile_chain, compile_expression
+    from bpetok.patterns.parse import Unsupported
+
+    try:
+        if pattern in CHAINS:
+            return compile_chain(splits_of(spell_chain(CHAINS[pattern]), PATTERNS))
+        if is_chain(pattern):
+            return compile_chain(splits_of(pattern, PATTERNS))
+        return compile_expression(PATTERNS.get(pattern, pattern), unmatched)
+    except Unsupported as reason:
+        return str(reason)
+
+
+def why_not_compiled(pattern: str) -> str | None:
+    """Return the construct for which a pattern has no scanner, None if it has one."""
+    if pattern in PATTERN_NAMES:
+        return None
+    compiled = _compiled(pattern, "word")
+    return compiled if isinstance(compiled, str) else None
+
+
+def scanner_of(pattern: str, unmatched: str = "word") -> int | CompiledPattern | None:
+    """Return the scanner of a pattern: its number in `PATTERN_NAMES`, or what is compiled.
+
+    None if it has none. Requires: checked options.
+    """
+    if pattern in PATTERN_NAMES:
+        return PATTERN_NAMES.index(pattern)
+    compiled = _compiled(pattern, unmatched)
+    return None if isinstance(compiled, str) else compiled
 
 
 def expression_of(pattern: str) -> str:
-    """Return the regular expression of a pattern. Requires: checked."""
+    """Return the regular expression of a pattern. Requires: checked.
+
+    Raises
+    ------
+    ValueError
+        If it is a chain of several.
+    """
+    from bpetok.patterns.chains import is_chain
+
+    if pattern in CHAINS or is_chain(pattern):
+        raise ValueError(
+            f"pattern {shorten(pattern)} is a chain of steps, which only bpetok's own file can "
+            "hold: take a pattern that is one expression"
+        )
     return PATTERNS.get(pattern, pattern)
-
-
-def ends_at_spaces(pattern: str) -> bool:
-    """Tell whether a word is sure to end between a letter and a space. Requires: checked."""
-    return pattern in PATTERNS and pattern != "none"

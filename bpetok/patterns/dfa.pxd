@@ -64,3 +64,21 @@ cdef int chain_begin(
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
 
 cdef void chain_end(ChainScan* s) noexcept nogil
+
+
+cdef inline int code_at(const Level* level, const uint8_t* at, int* length) noexcept nogil:
+    # The code of a character, and the number of its bytes.
+    cdef int block
+    if at[0] < level.n_single:
+        length[0] = 1
+        return level.code[at[0]]
+    if at[0] < 0xE0:
+        block = at[0] & 0x1F
+        length[0] = 2
+    elif at[0] < 0xF0:
+        block = (at[0] & 0x0F) << 6 | (at[1] & 0x3F)
+        length[0] = 3
+    else:
+        block = (at[0] & 0x07) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F)
+        length[0] = 4
+    return level.block_codes[level.blocks[block] * 64 + (at[length[0] - 1] & 0x3F)]

@@ -91,24 +91,6 @@ cdef class CompiledPattern:
         return any(self.tables[0].cuts)
 
 
-cdef inline int code_at(const Level* level, const uint8_t* at, int* length) noexcept nogil:
-    # The code of a character, and its bytes.
-    cdef int block
-    if at[0] < level.n_single:
-        length[0] = 1
-        return level.code[at[0]]
-    if at[0] < 0xE0:
-        block = at[0] & 0x1F
-        length[0] = 2
-    elif at[0] < 0xF0:
-        block = (at[0] & 0x0F) << 6 | (at[1] & 0x3F)
-        length[0] = 3
-    else:
-        block = (at[0] & 0x07) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F)
-        length[0] = 4
-    return level.block_codes[level.blocks[block] * 64 + (at[length[0] - 1] & 0x3F)]
-
-
 cdef inline int column_at(const LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
     # The column of what is at a place: a character, or the end of the text.
     cdef const Level* level = s.level
@@ -379,22 +361,3 @@ cdef void chain_end(ChainScan* s) noexcept nogil:
     for i in range(s.n_levels):
         free(s.scans[i].columns)
         s.scans[i].columns = NULL
-
-
-def split_compiled(bytes text not None, CompiledPattern pattern not None):
-    """Return the words of a text in UTF-8, and where it is not matched, -1 if it is."""
-    cdef const uint8_t* data = text
-    cdef const uint8_t* bounds[LEVEL_WORDS + 1]
-    cdef ChainScan scan
-    cdef Py_ssize_t i, n
-    words = []
-    if chain_begin(&scan, pattern, data, len(text)) < 0:
-        raise MemoryError
-    while True:
-        n = chain_next(&scan, bounds)
-        if n == 0:
-            break
-        for i in range(n):
-            words.append(text[bounds[i] - data : bounds[i + 1] - data])
-    chain_end(&scan)
-    return words, -1 if scan.unmatched == NULL else scan.unmatched - data

@@ -9,53 +9,12 @@ from array import array
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpetok.patterns.bounds import check_size
-
-
-class Limit(NamedTuple):
-    """The time that a text may take: so many seconds, and so many more for each character."""
-
-    least: float
-    per_character: float
-
-    def seconds(self, text: str) -> float:
-        """Return the time that this text may take."""
-        return self.least + self.per_character * len(text)
-
-
-LIMIT = Limit(10.0, 1e-5)
-"""Some hundred times what a common pattern takes: one that takes longer backtracks without end."""
+from bpetok.patterns.errors import LIMIT, SplitError
 
 _PROBES = ("", "a", "A1", " a", "a b", "\n", "\n\n a", "'s", "!?", "\u00e9\u4e2d", "1 ", "\t")
-
-
-class SplitError(Exception):
-    """A text can't be split: the reason, "unmatched", "empty" or "time", and the byte where."""
-
-    def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(reason, offset)
-        self.reason = reason
-        self.offset = offset
-
-    def explain(self, pattern: str, origin: str, offset: int) -> Exception:
-        """Return what the user is told; `offset` is the byte in the text `origin`."""
-        if self.reason == "time":
-            return TimeoutError(
-                f"{origin}: pattern {pattern!r} takes more than {LIMIT.least:g} s and "
-                f"{LIMIT.per_character * 1e6:g} s more for a million characters: "
-                "make it possessive or atomic where it backtracks, or split the text"
-            )
-        if self.reason == "empty":
-            return ValueError(
-                f"{origin}: pattern {pattern!r} matches nothing at all at byte {offset}, and a "
-                "word must not be empty: put + for *"
-            )
-        return ValueError(
-            f"{origin}: pattern {pattern!r} does not match what stands at byte {offset}; "
-            "unmatched='word' makes words of such places, unmatched='drop' leaves them out"
-        )
 
 
 @lru_cache(maxsize=16)

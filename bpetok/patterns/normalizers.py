@@ -205,7 +205,8 @@ def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
 
 
 def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int]]]:
-    from bpetok.patterns.expressions import LIMIT, compile_expression
+    from bpetok.patterns.errors import LIMIT
+    from bpetok.patterns.expressions import compile_expression
 
     compiled = compile_expression(expression)
 

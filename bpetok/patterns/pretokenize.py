@@ -1,21 +1,28 @@
 """The words of a text, for people who want to look."""
 
+from __future__ import annotations
+
 from bpetok.base.checks import check_unmatched, encode_utf8
 from bpetok.patterns.builtin import check_pattern, scanner_of
+from bpetok.patterns.chains import Pattern
+from bpetok.patterns.errors import SplitError
 from bpetok.patterns.scan import split_words
 
 
-def pretokenize(text: str, pattern: str = "gpt2", *, unmatched: str = "error") -> list[str]:
+def pretokenize(text: str, pattern: Pattern = "gpt2", *, unmatched: str = "error") -> list[str]:
     """Return the words that a pattern splits a text into.
 
     Parameters
     ----------
     text : str
         Special tokens in it are text like any other.
-    pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a regular expression.
+    pattern : str or list of steps
+        Name of a split pattern (`bpetok.patterns.names`), a regular expression, or a chain of them
+        (`bpetok.patterns.chains`). A word of "falcon" that ends inside of a character is shown with
+        U+FFFD there.
     unmatched : {"error", "word", "drop"}
-        What becomes of text that an expression does not match; built-in patterns match all.
+        What becomes of text that an expression does not match; built-in patterns match all, and in
+        a chain it stays a word.
 
     Raises
     ------
@@ -23,20 +30,26 @@ def pretokenize(text: str, pattern: str = "gpt2", *, unmatched: str = "error") -
         If an option is out of its range, `text` is no str or has a lone surrogate, or the
         expression does not match all of it.
     TimeoutError
-        If the expression takes too long.
+        If an expression that can't be compiled takes too long.
 
     Examples
     --------
     >>> pretokenize("It's 2024 now", "cl100k")
     ['It', "'s", ' ', '202', '4', ' now']
+    >>> pretokenize("It's 2024 now", ["digits", "gpt2"])
+    ['It', "'s", ' ', '2', '0', '2', '4', ' now']
     """
     pattern = check_pattern(pattern)
     check_unmatched(unmatched)
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {text!r}")
     data = encode_utf8(text, "text")
-    if scanner_of(pattern) >= 0:
-        return [word.decode() for word in split_words(data, scanner_of(pattern))]
+    scanner = scanner_of(pattern, unmatched)
+    if scanner is not None:
+        try:
+            return [word.decode(errors="replace") for word in split_words(data, scanner)]
+        except SplitError as error:
+            raise error.explain(pattern, "text", error.offset) from None
     from bpetok.patterns.expressions import split_once
 
     return split_once(pattern, text, unmatched)

@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from bpetok.patterns.dfa cimport ChainScan, CompiledPattern, LEVEL_WORDS
+
 cdef extern from "simd.h":
     ctypedef struct Block:
         # Bit i is set where byte i of 64 is of the class. All bytes of a character carry its class.
@@ -17,7 +19,7 @@ cdef extern from "simd.h":
     ctypedef void (*ClassifyFunction)(const uint8_t* bytes, Block* out) noexcept nogil
 
 cdef enum:
-    SCAN_WORDS = 320  # most words that one call of scan_next returns
+    SCAN_WORDS = LEVEL_WORDS  # most words that one call of scan_next returns
 
 cdef struct Rule
 
@@ -55,6 +57,8 @@ cdef struct Scanner:
     uint64_t no_start             # no word starts at
     uint64_t start                # a word starts at
     uint64_t joined               # what belongs to the word before (o200k)
+    bint is_compiled
+    ChainScan chain               # of scan_compiled, and then nothing else is used
 
 # `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is read between text and
 # `readable`, which is text + n or behind that: the words are the same, and found faster where 64
@@ -67,6 +71,14 @@ cdef void scan_begin(
 cdef void scan_given(
     Scanner* s, const int64_t* ends, const uint8_t* text, Py_ssize_t n
 ) noexcept nogil
+
+# The same for a pattern that is compiled; -1 without memory. scan_end must follow. Where text is not
+# matched and that is an error, scanning ends, and s.chain.unmatched is the place.
+cdef int scan_compiled(
+    Scanner* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
+) noexcept nogil
+
+cdef void scan_end(Scanner* s) noexcept nogil
 
 # Return k, the number of words found, 0 when the text is exhausted; word i is
 # bounds[i]:bounds[i + 1]. bounds needs room for SCAN_WORDS + 1 pointers.

@@ -13,6 +13,12 @@ their words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from bpetok.patterns.dfa cimport (
+    ChainScan, CompiledPattern, chain_begin, chain_end, chain_next, code_at
+)
+
+from bpetok.patterns.errors import SplitError
+
 cdef extern from "simd.h":
     ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil
     int best_instruction_set() noexcept nogil
@@ -545,6 +551,7 @@ cdef void scan_begin(
     s.before_own = s.before_flooded = s.before_word = s.before_lower = s.before_both = 0
     s.no_start = s.start = s.joined = 0
     s.ends = NULL
+    s.is_compiled = False
     s.rule = &RULES[pattern]
     s.classify_ascii = classify_function(instruction_set, s.rule.masks)
     s.at = text
@@ -557,11 +564,23 @@ cdef void scan_begin(
 cdef void scan_given(
     Scanner* s, const int64_t* ends, const uint8_t* text, Py_ssize_t n
 ) noexcept nogil:
-    memset(s, 0, sizeof(Scanner))
+    s.is_compiled = False
     s.rule = &RULES[6]
     s.at = s.word = text
     s.end = text + n
     s.ends = ends
+
+
+cdef int scan_compiled(
+    Scanner* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
+) noexcept nogil:
+    s.is_compiled = True
+    return chain_begin(&s.chain, pattern, text, n)
+
+
+cdef void scan_end(Scanner* s) noexcept nogil:
+    if s.is_compiled:
+        chain_end(&s.chain)
 
 
 cdef inline uint64_t word_starts(
@@ -616,6 +635,8 @@ cdef inline Py_ssize_t scan_known(Scanner* s, const uint8_t** bounds) noexcept n
 
 
 cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
+    if s.is_compiled:
+        return chain_next(&s.chain, bounds)
     if s.word == s.end:
         return 0
     return scan_known(s, bounds) if s.rule.starts == NO_STARTS else scan_blocks(s, bounds)
@@ -680,34 +701,45 @@ def check_utf8(const uint8_t[::1] text not None):
     return at
 
 
-def split_words(bytes text not None, int pattern=0):
-    """Return the words of `text`, as bytes, in order: their concatenation is `text`.
+def split_words(bytes text not None, pattern=0):
+    """Return the words of `text`, as bytes, in order.
 
-    `pattern` is an index of PATTERN_NAMES.
+    Their concatenation is `text`, but for what a compiled pattern leaves out. `pattern` is an index
+    of PATTERN_NAMES, or a CompiledPattern.
 
     Raises
     ------
     ValueError
         If `text` is not UTF-8.
+    SplitError
+        If it is not matched, and that is an error.
     """
     cdef const uint8_t* data = text
     cdef const uint8_t* bounds[SCAN_WORDS + 1]
     cdef Scanner scanner
     cdef Py_ssize_t i, n
-    if not 0 <= pattern < len(PATTERN_NAMES):
-        raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
     if find_invalid_utf8(data, len(text)) >= 0:
         raise ValueError(
             f"text must be UTF-8, but byte {find_invalid_utf8(data, len(text))} is not"
         )
     words = []
-    scan_begin(&scanner, pattern, data, len(text), data + len(text))
+    if isinstance(pattern, CompiledPattern):
+        if scan_compiled(&scanner, pattern, data, len(text)) < 0:
+            raise MemoryError
+    elif not 0 <= pattern < len(PATTERN_NAMES):
+        raise IndexError(f"pattern must be in 0..{len(PATTERN_NAMES) - 1}, got {pattern}")
+    else:
+        scan_begin(&scanner, pattern, data, len(text), data + len(text))
     while True:
         n = scan_next(&scanner, bounds)
         if n == 0:
-            return words
+            break
         for i in range(n):
             words.append(text[bounds[i] - data : bounds[i + 1] - data])
+    scan_end(&scanner)
+    if scanner.is_compiled and scanner.chain.unmatched != NULL:
+        raise SplitError("unmatched", scanner.chain.unmatched - data)
+    return words
 
 
 cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:
@@ -717,19 +749,23 @@ cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:
     return flags_of(c, <int>n)
 
 
-def last_word_end(const uint8_t[::1] text not None, Py_ssize_t start, Py_ssize_t end):
-    """Return the greatest c in start < c < end at which a word of every pattern ends, or -1.
+def last_word_end(
+    const uint8_t[::1] text not None, Py_ssize_t start, Py_ssize_t end,
+    CompiledPattern pattern=None,
+):
+    """Return the greatest c in start < c < end at which a word ends whatever is around, or -1.
 
-    That is where white space or a character of no class, but no apostrophe, follows a letter or a
-    number: words of all built-in patterns but `none` run from a letter over such a character
-    nowhere.
+    Of a compiled pattern its tables tell. Without one it is an end of the words of all hand-written
+    scanners but `none`: there white space or a character of no class, but no apostrophe, follows a
+    letter or a number, and no word of theirs goes over such a place.
 
     Requires: 0 <= start <= end <= len(text); a character begins at `start`. Where the text is not
     UTF-8, neither side of c is a part of what is not.
     """
     cdef const uint8_t* data
     cdef Py_ssize_t at = end
-    cdef int flags
+    cdef int flags, code, next_code = -1, length = 0
+    cdef const uint8_t* cuts = NULL
     cdef Py_ssize_t cut = -1
     cdef bint next_ends = False
     if not 0 <= start <= end <= text.shape[0]:
@@ -737,10 +773,23 @@ def last_word_end(const uint8_t[::1] text not None, Py_ssize_t start, Py_ssize_t
     if start == end:
         return -1
     data = &text[0]
+    if pattern is not None:
+        cuts = pattern.levels[0].cuts
     with nogil:
         while at > start:
             at -= 1
             if data[at] & 0xC0 == 0x80:
+                continue
+            if cuts != NULL:
+                if character_flags(data + at, end - at) < 0:
+                    next_code = -1
+                else:
+                    code = code_at(&pattern.levels[0], data + at, &length)
+                    if next_code >= 0 and cuts[code * pattern.levels[0].n_codes + next_code]:
+                        cut = end
+                        break
+                    next_code = code
+                end = at
                 continue
             # The bytes up to the character behind: one character, or not UTF-8.
             flags = character_flags(data + at, end - at)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bpetok.base.byte_characters import CHARACTERS
-from bpetok.patterns.automaton import Action, Automaton
+from bpetok.patterns.automaton import Action, Automaton, Phase
 from bpetok.patterns.classes import N_CODE_POINTS
 from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.nfa import Alphabet
@@ -92,10 +92,11 @@ def build_tables(
     n_codes = max(codes) + 1
     to_code, blocks, block_codes = _code_tables(alphabet, codes, by_byte)
     look_rows, look_columns = array("H"), array("H")
-    for row in lookahead.rows if lookahead is not None else ():
-        following = [lookahead.numbers[after][base] for base, after in enumerate(row)]
-        look_rows.extend([*row, 0])
-        look_columns.extend([*(columns[number] for number in following), 0])
+    if lookahead is not None:
+        numbers = lookahead.numbers
+        for row in lookahead.rows:
+            look_rows.extend([*row, 0])
+            look_columns.extend([*(columns[numbers[s][base]] for base, s in enumerate(row)), 0])
     return Tables(
         to_code,
         blocks,
@@ -276,12 +277,13 @@ def _cuts(
     everything = (1 << n) - 1
     safe = [everything] * n
     first = automaton.rows[0]
-    for row, read in zip(automaton.rows, automaton.read, strict=True):
-        bases = everything
-        if row[automaton.end].action not in (Action.END, Action.DROP):
-            bases = 0
+    for state, row, read in zip(automaton.states, automaton.rows, automaton.read, strict=True):
+        ended = (Action.END, Action.DROP)
+        if state.parts[-1].phase is Phase.START:  # a word begins here in any case
+            ended = (Action.NONE, Action.NONE)
+        bases = everything if row[automaton.end].action in ended else 0
         for symbol, entry in enumerate(row[: automaton.end]):
-            ends = entry.action in (Action.END, Action.DROP)
+            ends = entry.action in ended
             if not ends or states[entry.target] != states[first[symbol].target]:
                 bases &= ~(1 << symbol_bases[symbol])
         for symbol in read:

@@ -7,6 +7,7 @@ one or more pieces in one buffer, as much as one thread counts at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias, overload
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_texts, encode_utf8
-from bpetok.patterns.builtin import ends_at_spaces
+from bpetok.patterns.builtin import scanner_of
+from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.scan import last_word_end
 from bpetok.patterns.special import SpecialTokens
 
@@ -225,20 +227,26 @@ def replacing_makes_tokens(tokens: Iterable[str], errors: str) -> bool:
 def _cut_finder(cutting: Cutting) -> Callable[[Buffer, SpecialTokens], int]:
     if cutting.whole:
         return lambda data, special_tokens: -1
-    return find_cut if ends_at_spaces(cutting.pattern) else find_special_cut
+    scanner = scanner_of(cutting.pattern)
+    if isinstance(scanner, int):
+        return find_special_cut if cutting.pattern == "none" else find_cut
+    if scanner is not None and scanner.can_be_cut:
+        return partial(find_cut, compiled=scanner)
+    return find_special_cut
 
 
-def find_cut(data: Buffer, special_tokens: SpecialTokens) -> int:
+def find_cut(
+    data: Buffer, special_tokens: SpecialTokens, compiled: CompiledPattern | None = None
+) -> int:
     """Return the last offset in a part of a text where it can be cut in two, or -1.
 
-    Requires: a pattern of which `ends_at_spaces` holds.
-
-    Words and special tokens on either side are the same as in the whole, whatever follows.
+    Words and special tokens on either side are the same as in the whole, whatever follows. The
+    words are those of a compiled pattern, or of any built-in one but `none`.
     """
     # What begins in the last bytes may go on behind them.
     end = len(data) - max(4, special_tokens.longest)
     while end > 0:
-        end = last_word_end(data, 0, end)
+        end = last_word_end(data, 0, end, compiled)
         straddling = special_tokens.first_across(data, end) if end > 0 else -1
         if straddling < 0:
             return end

@@ -15,7 +15,7 @@ from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.byte_level import CHARACTERS, to_text
 from bpetok.learning.rule import Rule, Ties
-from bpetok.patterns.builtin import scanner_of
+from bpetok.patterns.builtin import CHAINS, PATTERNS
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def check_counting(trainer: Trainer, options: CountOptions, unmatched: str | Non
             f"unmatched must be {trainer.unmatched!r}, or not given, with "
             f"compat={trainer.name!r}, got {unmatched!r}"
         )
-    if trainer.takes_groups and scanner_of(options.pattern) < 0:
+    if trainer.takes_groups and options.pattern not in (*PATTERNS, *CHAINS):
         from bpetok.patterns.expressions import compile_expression
 
         if compile_expression(options.pattern).groups:

@@ -107,7 +107,7 @@ def estimate(
         About how many bytes of text to look at: blocks at random places of at most 64 files chosen
         at random; of a compressed file its beginning. `seed` chooses others.
 
-    For the other parameters see `train`; the pattern must be a built-in one.
+    For the other parameters see `train`; the pattern must be one that compiles to a scanner.
 
     Raises
     ------
@@ -117,8 +117,11 @@ def estimate(
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
     size = check_size("sample_size", sample_size, 1_000_000)
-    if scanner_of(options.pattern) < 0:
-        raise ValueError("estimate needs a built-in pattern: see bpetok.patterns.names()")
+    if scanner_of(options.pattern) is None:
+        raise ValueError(
+            "estimate needs a pattern that can be compiled to a scanner: see "
+            "bpetok.patterns.explain"
+        )
     read_options = check_reading(reading)
     for name in ("sample", "max_bytes"):
         if getattr(read_options, name) != getattr(ReadOptions(), name):
@@ -173,8 +176,10 @@ class Growth(NamedTuple):
 
 
 def _count(chunks: list[Chunk], options: CountOptions) -> Growth:
-    """Count chunks. Requires: a built-in pattern."""
-    table = WordTable(options.cutting.special_tokens, scanner_of(options.pattern))
+    """Count chunks. Requires: a pattern that has a scanner."""
+    scanner = scanner_of(options.pattern, options.unmatched)
+    assert scanner is not None
+    table = WordTable(options.cutting.special_tokens, scanner)
     n_unique = [0]
     begin = perf_counter()
     for chunk in chunks:

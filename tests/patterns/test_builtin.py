@@ -19,7 +19,9 @@ CUTTING = [name for name in PATTERNS if name != "none"]
 
 def test_names_are_listed() -> None:
     """The list that the documentation has."""
-    assert names() == ["gpt2", "cl100k", "o200k", "llama3", "qwen2", "nanochat", "none"]
+    written_by_hand = ["gpt2", "cl100k", "o200k", "llama3", "qwen2", "nanochat", "none"]
+    compiled = ["qwen3.5", "tekken", "kimi", "deepseek", "smollm", "falcon", "superbpe"]
+    assert names() == written_by_hand + compiled
 
 
 @pytest.mark.parametrize(("expression", "name"), [*SPELLINGS.items()])

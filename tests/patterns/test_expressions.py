@@ -21,13 +21,16 @@ from bpetok.counting.options import check_count_options
 from bpetok.counting.processes import CounterProcess
 from bpetok.patterns import expressions
 from bpetok.patterns.builtin import GPT2
-from bpetok.patterns.expressions import Limit, SplitError
+from bpetok.patterns.errors import Limit, SplitError
 from bpetok.sources.pieces import text_pieces
 from strategies import TEXT
 
 LETTERS = r"\p{L}+|\p{N}+|[^\p{L}\p{N}]+"
+IN_PROCESSES = LETTERS + r"|(.)\1"  # the back reference can't be compiled, and never matches
 SOME = r"[a-z]+"
 LIMIT = Limit(10.0, 0.0)
+
+pytestmark = pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner")
 
 
 def naive_counts(texts: list[str], expression: str, unmatched: str) -> dict[bytes, int]:
@@ -40,25 +43,29 @@ def naive_counts(texts: list[str], expression: str, unmatched: str) -> dict[byte
     return dict(counts)
 
 
+@pytest.mark.parametrize("expression", [SOME, SOME + r"|(.)\1{99}"])
 @pytest.mark.parametrize("unmatched", ["word", "drop"])
 @settings(max_examples=20)
 @given(st.lists(st.text("ab1 \n\u4e2d<|>", max_size=60)), st.sampled_from([1, 7, 1 << 20]))
-def test_counts_equal_those_of_regex(unmatched: str, texts: list[str], chunk_size: int) -> None:
-    """Any chunk size: a text is never cut, but at special tokens, even where it is far longer."""
-    options = check_count_options(SOME, ["<|>"], 1, "strict", unmatched)
+def test_counts_equal_those_of_regex(
+    expression: str, unmatched: str, texts: list[str], chunk_size: int
+) -> None:
+    """Any chunk size, compiled and not: then a text is never cut but at special tokens."""
+    options = check_count_options(expression, ["<|>"], 1, "strict", unmatched)
     options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
-    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=SOME)
+    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=expression)
     words = count_pieces(pieces, options, RareWords())
     parts = [part for text in texts for part in text.split("<|>")]
     assert words.to_dict() == naive_counts(parts, SOME, unmatched)
-    assert words.pattern == SOME
+    assert words.pattern == expression
 
 
+@pytest.mark.parametrize("pattern", [LETTERS, IN_PROCESSES])
 @settings(max_examples=5)
 @given(st.lists(st.text("ab1 \n\u4e2d<|>", max_size=60), min_size=1), st.integers(2, 3))
-def test_processes_count_as_one_does(texts: list[str], n_threads: int) -> None:
-    """The words and their order."""
-    special = {"pattern": LETTERS, "special_tokens": ["<|>"]}
+def test_processes_count_as_one_does(pattern: str, texts: list[str], n_threads: int) -> None:
+    """The words and their order; of threads, too, where the pattern is compiled."""
+    special = {"pattern": pattern, "special_tokens": ["<|>"]}
     one = bpetok.count_words_from_iterator(texts, n_threads=1, **special)  # type: ignore[arg-type]  # mypy can't tell the keys
     some = bpetok.count_words_from_iterator(texts, n_threads=n_threads, **special)  # type: ignore[arg-type]  # as above
     assert list(one) == list(some)
@@ -76,19 +83,20 @@ def test_groups_are_no_words() -> None:
     assert bpetok.pretokenize("ab ab", r"(a)(b)|( )") == ["ab", " ", "ab"]
 
 
-def test_text_without_a_match_is_an_error_by_default(tmp_path: Path) -> None:
+@pytest.mark.parametrize("some", [SOME, SOME + r"|(.)\1{99}"])
+def test_text_without_a_match_is_an_error_by_default(tmp_path: Path, some: str) -> None:
     """The message names the file or text, the byte and the choices."""
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "bad.txt").write_text("abc<|x|>abc1")
     message = (
-        r"bad\.txt: pattern '\[a-z\]\+' does not match what stands at byte 11; unmatched='word'"
+        r"bad\.txt: pattern '\[a-z\].*' does not match what stands at byte 11; unmatched='word'"
     )
     files = [tmp_path / "good.txt", tmp_path / "bad.txt"]
     for n_threads in (1, 2):
         with pytest.raises(ValueError, match=message):
-            bpetok.count_words(files, pattern=SOME, special_tokens=["<|x|>"], n_threads=n_threads)
+            bpetok.count_words(files, pattern=some, special_tokens=["<|x|>"], n_threads=n_threads)
     with pytest.raises(ValueError, match=r"text 1: .* at byte 3"):
-        bpetok.train_from_iterator(["abc", "abc1"], vocab_size=257, pattern=SOME, n_threads=1)
+        bpetok.train_from_iterator(["abc", "abc1"], vocab_size=257, pattern=some, n_threads=1)
     with pytest.raises(ValueError, match=r"text: .* at byte 2"):
         bpetok.pretokenize("\u00e91", r"\p{L}+")
 
@@ -134,7 +142,7 @@ def test_an_expression_that_can_split_nothing_is_refused_before_any_text_is_take
         bpetok.count_words_from_iterator(texts(), pattern=expression)  # type: ignore[arg-type]  # never taken
     with pytest.raises(ValueError, match=message):
         bpetok.Tokenizer(merges=[], pattern=expression)
-    with pytest.raises(TypeError, match="pattern must be a str, got None"):
+    with pytest.raises(TypeError, match="pattern must be a str or a list of steps, got None"):
         bpetok.Tokenizer(merges=[], pattern=None)  # type: ignore[arg-type]  # the mistake tested
 
 
@@ -153,7 +161,7 @@ def test_a_slow_expression_ends_with_an_error(
     monkeypatch: pytest.MonkeyPatch, n_threads: int
 ) -> None:
     """It names the pattern and the text; encoding has the same limit."""
-    slow = r"(?:x|xx)+y|[^x]"
+    slow = r"(?:x|xx)+y|[^x]|(.)\1\1"
     monkeypatch.setattr(counters, "LIMIT", Limit(0.2, 0.0))
     monkeypatch.setattr(expressions, "LIMIT", Limit(0.2, 0.0))
     with pytest.raises(TimeoutError, match=r"text 2: pattern '\(\?:x\|xx\)\+y.*takes more than"):
@@ -206,11 +214,11 @@ def test_an_expression_is_saved_and_exported(tmp_path: Path) -> None:
 def test_processes_find_bpetok_as_this_one_did(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its sys.path, in which only str count; an embedded Python may not know its own path."""
     monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), None])
-    words = bpetok.count_words_from_iterator(["ab 1"], pattern=LETTERS, n_threads=1)
+    words = bpetok.count_words_from_iterator(["ab 1"], pattern=IN_PROCESSES, n_threads=1)
     assert words.total == 3
     monkeypatch.setattr(sys, "executable", None)
     with pytest.raises(RuntimeError, match="needs processes to count with"):
-        bpetok.count_words_from_iterator(["ab 1"], pattern=LETTERS, n_threads=1)
+        bpetok.count_words_from_iterator(["ab 1"], pattern=IN_PROCESSES, n_threads=1)
 
 
 def test_a_script_needs_no_main_guard() -> None:
@@ -218,8 +226,11 @@ def test_a_script_needs_no_main_guard() -> None:
     script = textwrap.dedent(
         """
         import bpetok
+        import warnings
+        warnings.simplefilter("ignore")
         texts = ["ab 1"] * 3
-        words = bpetok.count_words_from_iterator(texts, pattern="[a-z]+|[^a-z]+", n_threads=2)
+        pattern = r"[a-z]+|[^a-z]+|(.)\\1"
+        words = bpetok.count_words_from_iterator(texts, pattern=pattern, n_threads=2)
         print(words.to_dict())
         """
     )
@@ -244,10 +255,12 @@ def test_ctrl_c_ends_the_processes_at_once() -> None:
     """Also one that is in the middle of a slow match; nothing is printed but the interrupt."""
     script = textwrap.dedent(
         """
-        import os, signal, threading, bpetok
+        import os, signal, threading, warnings, bpetok
+        warnings.simplefilter("ignore")
+        pattern = r"(?:x|xx)+y|[^x]|(.)\\1\\1"
         threading.Timer(1.5, os.killpg, (0, signal.SIGINT)).start()
         try:
-            bpetok.count_words_from_iterator(["x" * 60] * 4, pattern="(?:x|xx)+y|[^x]", n_threads=2)
+            bpetok.count_words_from_iterator(["x" * 60] * 4, pattern=pattern, n_threads=2)
         except KeyboardInterrupt:
             print("interrupted")
         """
