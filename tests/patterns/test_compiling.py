@@ -1,4 +1,4 @@
-"""Expressions compiled to automata give the words that `regex` gives, and chains those of tokenizers."""
+"""Expressions compiled to automata give the words of `regex`, chains those of tokenizers."""
 
 import pytest
 import regex
@@ -52,7 +52,7 @@ EXPRESSIONS = [
     r"[^\S\r\n]+|\S+|[\r\n]",
     # possessive and atomic, lazy, counted
     r"\p{L}++|\s++|.",
-    r"[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    r"[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s",
     r"(?>ab|a)|.|\s",
     r"(?>\s+)|(?>\S+)",
     r"a{2,4}?|a|[^a]{2}|[^a]",
