@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +60,8 @@ class Spill:
     """A scratch folder of runs, in the system's folder for temporary files; `close` removes it."""
 
     def __init__(self) -> None:
+        import tempfile  # takes 3 ms, and hardly any training needs it
+
         self._folder = tempfile.TemporaryDirectory(prefix="bpetok-")
         self._numbers = count()
         self._runs: list[Run] = []

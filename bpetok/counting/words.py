@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,9 @@ from bpetok.base.checks import check_special_tokens
 from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays
 from bpetok.patterns.builtin import check_pattern
 from bpetok.sources.files import StrPath
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,9 +12,8 @@ from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
 
 LEFT_MEMORY = 170_000_000
-"""Memory that other things take while merges are learned: Numba, up to 100 MB, where kernels must
-be compiled or are parallel; and what counting has taken and not given back: 20 (text) to 80 MB
-(Parquet)."""
+"""Memory that other things take while merges are learned: Numba, up to 100 MB, if several threads
+learn; and what counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
 MOST_RARE = 1 << 16
 """Words that occur more often are never left out to save memory."""
 
