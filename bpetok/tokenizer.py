@@ -41,9 +41,9 @@ class Tokenizer(Codec):
 
     Parameters
     ----------
-    merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
+    merges : sequence of pairs of int or of bytes, or integer array, shape (n_merges, 2)
         The tokens that each merge joins, in learning order: 0 to 255 are the bytes, 256 + i is what
-        merge i makes.
+        merge i makes. Or their bytes, as `merges` gives them, where these say which token is meant.
     pattern : str
         What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or a
         regular expression. Text that the expression does not match is a word, so that no text is

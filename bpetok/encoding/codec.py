@@ -64,6 +64,7 @@ class Codec(TextEncoder):
         "_allowing",
         "_counts",
         "_decoder",
+        "_id_of",
         "_narrow",
         "_normalizer",
         "_other_tokens",
@@ -124,6 +125,7 @@ class Codec(TextEncoder):
         )
         self._decoder = Decoder(self._tokens_by_id())
         self._refusing = self._build_specials((), "all")
+        self._id_of: dict[bytes, int] | None = None  # of tokens, made when it is first needed
         self._allowing: Specials | None = None  # of all, made when it is first needed
 
     def _tokens_by_id(self) -> list[bytes | None]:
@@ -232,6 +234,38 @@ class Codec(TextEncoder):
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes of one id, ordinary or special; ValueError if there is no such id."""
         return self._decoder.decode([token_id])
+
+    def token_id(self, token: bytes | str) -> int:
+        """Return the id of a token; ValueError if there is none.
+
+        The inverse of `token_bytes`, but for tokens with the same bytes: an ordinary one comes
+        before a special one, and the first before others.
+
+        Parameters
+        ----------
+        token : bytes or str
+            A str means its UTF-8 form.
+        """
+        try:
+            return self.encode_single_token(token)
+        except KeyError:
+            raise ValueError(f"token must be in the vocabulary, got {shorten(token)}") from None
+
+    def encode_single_token(self, text_or_bytes: bytes | str) -> int:
+        """Return the id of a token, as `token_id`; like tiktoken, KeyError if there is none."""
+        token = (
+            encode_utf8(text_or_bytes, "text") if isinstance(text_or_bytes, str) else text_or_bytes
+        )
+        if not isinstance(token, bytes):
+            raise TypeError(f"a token must be bytes or str, got {type(token).__name__}")
+        if self._id_of is None:
+            special = ((name.encode(), token_id) for name, token_id in self._special_tokens.items())
+            self._id_of = build_vocab(chain(self.vocab.items(), special))
+        return self._id_of[token]
+
+    def __len__(self) -> int:
+        """The same as `vocab_size`: rows that an embedding needs."""
+        return self._vocab_size
 
     @property
     def token_ids(self) -> npt.NDArray[np.int32]:
@@ -441,6 +475,12 @@ class Codec(TextEncoder):
         specials = self._specials(allowed_special, disallowed_special)
         return encode_lists(self._encoder, texts, resolve_threads(n_threads), specials)
 
+    def encode_ordinary_batch(
+        self, texts: Iterable[str | bytes], *, n_threads: int | None = None
+    ) -> list[list[int]]:
+        """Return the ids of each text, as `encode_ordinary` does; otherwise as `encode_batch`."""
+        return self.encode_batch(texts, n_threads=n_threads, disallowed_special=())
+
     def encode_batch_to_numpy(
         self,
         texts: Iterable[str | bytes],
@@ -564,6 +604,28 @@ class Codec(TextEncoder):
         if not isinstance(rows, Iterable):
             raise TypeError(f"rows must be an iterable of rows of ids, got {shorten(rows)}")
         return [self.decode(row, errors) for row in rows]
+
+    def decode_with_offsets(
+        self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]
+    ) -> tuple[str, list[int]]:
+        """Return the text of ids and where each begins in it, in characters, as tiktoken does.
+
+        An id that begins inside of a character has the place of that character.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `decode`.
+        UnicodeDecodeError
+            If the bytes are not UTF-8.
+        """
+        tokens = [self._decoder.decode([token_id]) for token_id in ids]
+        starts = []
+        n_begun = 0
+        for token in tokens:
+            starts.append(max(0, n_begun - (0x80 <= token[0] < 0xC0 if token else 0)))
+            n_begun += sum(byte & 0xC0 != 0x80 for byte in token)
+        return b"".join(tokens).decode(), starts
 
     def decode_stream(self, errors: str = "replace") -> DecodeStream:
         """Return a decoder for ids that come one by one, as a model makes them.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Merges = Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]
+    Merges = Sequence[Sequence[int]] | Sequence[Sequence[bytes]] | npt.NDArray[np.integer[Any]]
     Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 N_BYTES = 256
@@ -38,8 +38,8 @@ def check_merges(merges: Merges) -> array[int]:
 
     Parameters
     ----------
-    merges : sequence of pairs of int, or integer array, shape (n_merges, 2)
-        The ids that each merge joins, in learning order.
+    merges : sequence of pairs of int or of bytes, or integer array, shape (n_merges, 2)
+        The ids that each merge joins, or their bytes, in learning order.
 
     Raises
     ------
@@ -78,6 +78,8 @@ def _flat_pairs(merges: Merges) -> array[int]:
     if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
         return array("i", given.tobytes())  # as training gives them
     rows = _rows(merges, "merges")
+    if rows and isinstance(rows[0], Sequence) and any(isinstance(part, bytes) for part in rows[0]):
+        rows = _numbered(rows)
     if set(map(type, rows)) <= {list, tuple} and set(map(len, rows)) == {2}:
         flat = list(chain.from_iterable(rows))
         if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < N_BYTES + len(rows):
@@ -93,6 +95,34 @@ def _flat_pairs(merges: Merges) -> array[int]:
         _check_pair(i, left, right)
         pairs.append(left)
         pairs.append(right)
+    return pairs
+
+
+def _numbered(rows: Sequence[Any]) -> list[tuple[int, int]]:
+    """Return merges that say what they join by its bytes as pairs of ids."""
+    numbers = {bytes([byte]): byte for byte in range(N_BYTES)}
+    spelled_twice: dict[bytes, int] = {}
+    pairs = []
+    for i, row in enumerate(rows):
+        if not isinstance(row, tuple | list) or list(map(type, row)) != [bytes, bytes]:
+            raise ValueError(
+                f"merges[{i}] must be a pair of bytes, as the first merge is, got {shorten(row)}"
+            )
+        for part in row:
+            if part not in numbers:
+                raise ValueError(
+                    f"merges[{i}] joins {shorten(part)}, which is no byte and made by no earlier "
+                    "merge"
+                )
+            if part in spelled_twice:
+                raise ValueError(
+                    f"merges[{i}] joins {shorten(part)}, which more than one earlier merge makes, "
+                    f"the last is merges[{spelled_twice[part]}]: give the merges as pairs of ids"
+                )
+        pairs.append((numbers[row[0]], numbers[row[1]]))
+        made = row[0] + row[1]
+        if numbers.setdefault(made, N_BYTES + i) != N_BYTES + i:
+            spelled_twice[made] = i
     return pairs
 
 

@@ -1,0 +1,108 @@
+"""Small doors of a tokenizer: merges as bytes, ids of tokens, tiktoken's names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import Tokenizer
+from strategies import ALPHABETS, TEXT, merge_lists, respelled
+
+SPECIAL = ["<|end|>", "<|ö|>"]
+
+
+@pytest.fixture(scope="module")
+def tok() -> Tokenizer:
+    """A tokenizer with two special tokens."""
+    return bpetok.train_from_iterator([TEXT] * 3, vocab_size=350, special_tokens=SPECIAL)
+
+
+@given(merges=merge_lists(), letters=ALPHABETS)
+def test_merges_may_be_pairs_of_bytes(merges: list[tuple[int, int]], letters: bytes) -> None:
+    """What `tok.merges` gives, unless the bytes do not say which token is meant."""
+    tok = Tokenizer(merges=respelled(merges, letters))
+    made = [left + right for left, right in tok.merges]
+    for form in (tok.merges, [list(pair) for pair in tok.merges], tuple(tok.merges)):
+        try:
+            same = Tokenizer(merges=form)
+        except ValueError:  # "more than one earlier merge makes"
+            assert len(set(made)) < len(made)
+        else:
+            assert same == tok
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ([(b"a", b"bc")], r"merges\[0\] joins b'bc', which is no byte and made by no earlier"),
+        ([(b"a", b"b"), (b"ab", b"")], r"merges\[1\] joins b'', which is no byte"),
+        ([(b"a", b"b"), (97, 98)], r"merges\[1\] must be a pair of bytes, .* got \(97, 98\)"),
+        ([(b"a", 98)], r"merges\[0\] must be a pair of bytes"),
+        ([(b"a", b"b", b"c")], r"merges\[0\] must be a pair of bytes"),
+        ([(b"a", b"b"), (b"a", b"b")], r"merges\[1\] joins \(97, 98\), which an earlier merge"),
+        (
+            [(b"a", b"b"), (b"b", b"c"), (b"ab", b"c"), (b"a", b"bc"), (b"abc", b"d")],
+            r"merges\[4\] joins b'abc', which more than one earlier merge makes, .*merges\[3\]",
+        ),
+    ],
+)
+def test_merges_of_bytes_that_say_nothing_are_refused(
+    merges: list[tuple[bytes, bytes]], message: str
+) -> None:
+    """The message names the merge."""
+    with pytest.raises(ValueError, match=message):
+        Tokenizer(merges=merges)
+
+
+def test_each_token_has_its_id(tok: Tokenizer) -> None:
+    """Ordinary and special, as bytes and as str; the inverse of `token_bytes`."""
+    for token_id in range(tok.vocab_size):
+        token = tok.token_bytes(token_id)
+        assert tok.token_id(token) == tok.encode_single_token(token) == token_id
+    assert tok.token_id("<|ö|>") == tok.token_id("<|ö|>".encode()) == tok.special_tokens["<|ö|>"]
+    for unknown in ("no such token", b"no such token", "", b""):
+        with pytest.raises(ValueError, match=r"token must be in the vocabulary, got b?'"):
+            tok.token_id(unknown)
+        with pytest.raises(KeyError):
+            tok.encode_single_token(unknown)
+    with pytest.raises(TypeError, match="must be bytes or str, got int"):
+        tok.token_id(97)  # type: ignore[arg-type]  # refused
+
+
+def test_of_tokens_with_the_same_bytes_the_first_ordinary_one_counts() -> None:
+    """As in `vocab`, and as in tiktoken."""
+    tok = Tokenizer(
+        merges=[(97, 98), (98, 99), (97, 257), (256, 99)], special_tokens={"abc": 300, "x": 301}
+    )
+    assert tok.token_id("abc") == 258
+    assert tok.token_id("x") == ord("x")
+
+
+def test_names_of_tiktoken_mean_what_they_mean_there(tok: Tokenizer) -> None:
+    """`decode_with_offsets`, `encode_single_token`, `encode_ordinary_batch`."""
+    pytest.importorskip("tiktoken")
+    theirs = tok.to_tiktoken()
+    texts = [TEXT, "é<|end|>你好", "", "<|ö|>🎉"]
+    assert tok.encode_ordinary_batch(texts) == theirs.encode_ordinary_batch(texts)
+    for text in texts:
+        ids = tok.encode(text, allowed_special="all")
+        assert tok.decode_with_offsets(ids) == theirs.decode_with_offsets(ids)
+        assert tok.decode_with_offsets(iter(ids)) == theirs.decode_with_offsets(ids)
+    for token in (b"a", "a", " the", "<|end|>", "<|ö|>"):
+        assert tok.encode_single_token(token) == theirs.encode_single_token(token)
+    half = tok.encode("é")[:1] if len(tok.encode("é")) > 1 else [0xC3]
+    with pytest.raises(UnicodeDecodeError):
+        tok.decode_with_offsets(half)
+
+
+@given(st.text())
+def test_offsets_are_where_ids_begin(text: str) -> None:
+    """Also of ids that begin inside of a character."""
+    tok = Tokenizer(merges=[(0xE4, 0xBD), (0xA0, 0xE4)])
+    ids, spans = tok.encode_with_offsets(text)
+    assert tok.decode_with_offsets(ids) == (text, [start for start, _ in spans])
+
+
+def test_the_length_is_the_number_of_ids(tok: Tokenizer) -> None:
+    """Rows of an embedding."""
+    assert len(tok) == tok.vocab_size == 350
