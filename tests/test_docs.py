@@ -114,5 +114,4 @@ def test_api_md_has_every_command() -> None:
 
 
 def commands() -> Iterable[str]:
-    parser = main._build_parser()
-    return next(a.choices for a in parser._actions if isinstance(a.choices, dict))
+    return main.commands_of(main._build_parser())

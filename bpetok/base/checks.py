@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
 
@@ -86,6 +86,11 @@ def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
     if isinstance(special_tokens, str | bytes):
         raise TypeError(
             f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
+        )
+    if isinstance(special_tokens, Mapping):
+        raise TypeError(
+            "special_tokens must be a list of str: their ids follow the merges, so those of a "
+            f"mapping can't be kept; got {shorten(special_tokens)}"
         )
     if not isinstance(special_tokens, Iterable):
         raise TypeError(f"special_tokens must be a list of str, got {shorten(special_tokens)}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,29 @@ if TYPE_CHECKING:
 
 
 READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
+
+
+FLAGS = {
+    **{name: f"--{name.replace('_', '-')}" for name in READING},
+    "vocab_size": "--vocab-size",
+    "pattern": "--pattern",
+    "unmatched": "--unmatched",
+    "special_tokens": "--special-token",
+    "min_frequency": "--min-frequency",
+    "max_token_length": "--max-token-length",
+    "compat": "--compat",
+    "initial": "--initial",
+    "n_threads": "--threads",
+    "errors": "--errors",
+    "checkpoint": "--checkpoint",
+    "max_memory": "--max-memory",
+    "min_word_count": "--min-word-count",
+    "sample_size": "--sample-size",
+    "shard_size": "--shard-size",
+    "eot": "--eot",
+    "lang": "--lang",
+}
+"""The command's names of the library's options."""
 
 
 class CommandError(Exception):
@@ -40,6 +66,51 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise CommandError("standard output is closed, so the result can't be written", status=1)
     return sys.stdout
+
+
+def program() -> str:
+    """Return how this command was called, as a shell takes it."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m bpetok"
+    found = shutil.which("bpetok")
+    if found is not None and called.exists() and called.samefile(found):
+        return "bpetok"
+    return shlex.quote(sys.argv[0])
+
+
+def count(text: str) -> int:
+    """Return a number, given as 32000, 32_000 or 32k."""
+    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kKM]?)", text)
+    number = (
+        float(match[1]) * {"": 1, "K": 1000, "M": 1_000_000}[match[2].upper()] if match else 0.5
+    )
+    if number != int(number):
+        raise argparse.ArgumentTypeError(f"must be a number such as 32000 or 32k, got {text!r}")
+    return int(number)
+
+
+def plural(number: int, thing: str) -> str:
+    """Return a number with what it counts, such as "1 file" or "2,000 files"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def with_flags(message: str) -> str:
+    """Return a message of the library with the command's names of options.
+
+    ``vocab_size must be`` becomes ``--vocab-size must be``, ``errors='replace'`` becomes
+    ``--errors replace``.
+    """
+    message = re.sub(r"(?<![\w./'-])(\w+)='(\w+)'", _flag_and_value, message)
+    message = re.sub(r"(?<![\w./'-])(\w+)=", _flag_and_value, message)
+    return re.sub(r"(?<![\w./'-])(\w+)(?= must| needs)", _flag_and_value, message)
+
+
+def _flag_and_value(match: re.Match[str]) -> str:
+    name, *value = match.groups()
+    if name not in FLAGS:
+        return match[0]
+    return " ".join([FLAGS[name], *value]) + (" " if match[0].endswith("=") else "")
 
 
 def describe(error: Exception) -> str:

@@ -15,6 +15,7 @@ from bpetok.cli.common import (
     load_tokenizer,
     on_terminal,
     open_inputs,
+    plural,
     reading_of,
     standard_output,
 )
@@ -51,6 +52,7 @@ def add_parsers(commands: Any) -> None:
 def _add_file_options(encode: argparse.ArgumentParser) -> None:
     """Add what says how files of ids are written."""
     encode.add_argument(
+        "-o",
         "--output",
         metavar="TRAIN.bin",
         help="write ids as uint16 (uint32 where one is larger) and TRAIN.json about them",
@@ -93,6 +95,8 @@ def run_encode(options: argparse.Namespace) -> None:
     output = standard_output()
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
+    if not options.files and on_terminal() and sys.stdin is not None and sys.stdin.isatty():
+        print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
     for name, file in open_inputs(options.files):
         try:
             ids = tokenizer.encode(
@@ -146,10 +150,10 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
 
 def _summary(written: IdFiles, output: str, seconds: float) -> str:
     n_files = len(written.files)
-    files = f"{n_files} file{'' if n_files == 1 else 's'}"
     saved = output if n_files == 1 else f"{written.files[0]}..."
     return (
-        f"Encoded in {seconds:.1f} s: {written.n_ids:,} ids of {written.dtype} in {files}.\n"
+        f"Encoded in {seconds:.1f} s: {plural(written.n_ids, 'id')} of {written.dtype} in "
+        f"{plural(n_files, 'file')}.\n"
         f"Saved to {saved}, described in {written.summary}."
     )
 

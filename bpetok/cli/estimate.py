@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bpetok.cli.common import CommandError, add_reading, describe, reading_of, standard_output
+from bpetok.cli.common import (
+    CommandError,
+    add_reading,
+    count,
+    describe,
+    reading_of,
+    standard_output,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -16,7 +23,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="text, JSON lines, Parquet: as for train"
     )
-    parser.add_argument("--vocab-size", type=int, default=32_000, metavar="N")
+    parser.add_argument("--vocab-size", type=count, default=32_000, metavar="N")
     parser.add_argument("--pattern", default="gpt2", help="a built-in one (default: %(default)s)")
     parser.add_argument(
         "--special-token", action="append", default=[], metavar="S", dest="special_tokens"

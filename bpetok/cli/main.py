@@ -8,17 +8,18 @@ used, so that `--help` is instant.
 from __future__ import annotations
 
 import argparse
+import difflib
 import gc
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn, TextIO
 
 import bpetok
 from bpetok.base.extras import MissingExtraError
-from bpetok.cli import encoding, estimate, showing, training
-from bpetok.cli.common import CommandError, describe
+from bpetok.cli import encoding, estimate, exporting, showing, training
+from bpetok.cli.common import CommandError, describe, with_flags
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,10 +44,11 @@ def run() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    options = argparse.Namespace()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            options = _build_parser().parse_args(arguments)
+            options = _parse(sys.argv[1:] if arguments is None else arguments)
             options.run(options)
             if sys.stdout is not None:  # closed, as a daemon's is
                 sys.stdout.flush()
@@ -57,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory", 1)
     except KeyboardInterrupt:
-        return 130
+        folder = getattr(options, "checkpoint", None)
+        how = f"; the same command goes on from {folder}" if folder else ""
+        return _fail(f"interrupted{how}", 130)
     except BrokenPipeError:
         # The reader, such as `head`, has had enough.
         _drop_output()
@@ -68,6 +72,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options, or say which command or option was probably meant."""
+    parser = _build_parser()
+    commands = commands_of(parser)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        raise CommandError("give a COMMAND")
+    name = arguments[0]
+    if name in commands:
+        _check_options(commands[name], arguments[1:])
+    elif not name.startswith("-"):
+        raise CommandError(f"unknown command {name!r}{_meant(name, commands)} (see bpetok --help)")
+    return parser.parse_args(arguments)
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the commands' parsers by name."""
+    found: dict[str, argparse.ArgumentParser]
+    found = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
+    return found
+
+
+def _check_options(command: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Refuse an option that is none before argparse misses one that is required."""
+    known = command._option_string_actions
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name == "--":
+            return
+        if name.startswith("--") and not any(option.startswith(name) for option in known):
+            command.error(f"unknown option {name}{_meant(name, known)}")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
 def _build_parser() -> Parser:
     parser = Parser(prog="bpetok", description="Train and use exact byte-level BPE tokenizers.")
     parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")
@@ -75,6 +117,7 @@ def _build_parser() -> Parser:
 
     training.add_parsers(commands)
     encoding.add_parsers(commands)
+    exporting.add_parser(commands)
     showing.add_parsers(commands)
     estimate.add_parser(commands)
     return parser
@@ -101,7 +144,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"bpetok: warning: {message}", file=sys.stderr)
+    print(f"bpetok: warning: {with_flags(str(message))}", file=sys.stderr)
 
 
 def _drop_output() -> None:
@@ -111,5 +154,5 @@ def _drop_output() -> None:
 
 
 def _fail(message: object, status: int) -> int:
-    print(f"bpetok: error: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"bpetok: error: {' '.join(with_flags(str(message)).split())}", file=sys.stderr)
     return status

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bpetok.cli.common import (
     CommandError,
     add_reading,
+    count,
     describe,
     load_tokenizer,
     open_inputs,
@@ -70,7 +71,10 @@ def add_parsers(commands: Any) -> None:
     )
     watch.add_argument("text", metavar="TEXT|FILE", help="a text, or the name of a text file")
     watch.add_argument(
-        "--vocab-size", type=int, metavar="N", help="256 bytes and up to 300 merges (default: 356)"
+        "--vocab-size",
+        type=count,
+        metavar="N",
+        help="256 bytes and up to 300 merges (default: 356)",
     )
     watch.add_argument("--lang", default="en", help="language of the page: en or zh")
     watch.add_argument("--pattern", default="gpt2", help="split pattern (default: %(default)s)")

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpetok
@@ -13,9 +14,12 @@ from bpetok.cli.common import (
     READING,
     CommandError,
     add_reading,
+    count,
     describe,
     load_tokenizer,
     on_terminal,
+    plural,
+    program,
     reading_of,
 )
 from bpetok.cli.showing import check_training_report, save_training_report
@@ -29,64 +33,97 @@ FILES = (
 )
 
 
+EXAMPLES = """examples:
+  bpetok train corpus/*.txt --vocab-size 32k --special-token "<|endoftext|>" -o tok.json
+  bpetok train chats.jsonl.zst --text-column "messages[].content" --max-memory 4GB -o tok.json
+"""
+
+
 def add_parsers(commands: Any) -> None:
     """Add the commands to the subparsers of `bpetok`."""
-    train = commands.add_parser("train", help="learn a tokenizer from files")
-    train.add_argument("files", nargs="*", metavar="FILE", help=FILES)
-    train.add_argument(
-        "--demo",
-        action="store_true",
-        help="train on the sources of Python's own standard library instead of FILEs",
+    _add_train(commands)
+    _add_count(commands)
+    _add_merge_counts(commands)
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser(
+        "train",
+        help="learn a tokenizer from files",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument(
+    group = train.add_argument_group("input")
+    group.add_argument("files", nargs="*", metavar="FILE", help=FILES)
+    group.add_argument(
         "--counts",
         nargs="+",
         metavar="COUNTS.parquet",
         help="train on words that were counted before, instead of FILEs",
     )
-    train.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
-    train.add_argument(
+    group.add_argument(
+        "--demo",
+        action="store_true",
+        help="train on the sources of Python's own standard library instead of FILEs",
+    )
+    add_reading(train)
+    _add_vocabulary_options(train.add_argument_group("vocabulary"))
+    _add_split_options(train)
+    group = train.add_argument_group("output")
+    group.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
+    group.add_argument(
         "--report", metavar="FILE.html", help="write a page on how good it is on the FILEs"
     )
-    train.add_argument(
+    _add_quiet_options(group)
+    _add_count_options(train)
+    train.set_defaults(run=_train)
+
+
+def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--vocab-size",
-        type=int,
+        type=count,
         default=32_000,
         metavar="N",
-        help="bytes + merges + special tokens (default: %(default)s)",
+        help="bytes + merges + special tokens, such as 32000 or 32k (default: %(default)s)",
     )
-    train.add_argument(
+    group.add_argument(
         "--min-frequency",
-        type=int,
+        type=count,
         default=1,
         metavar="N",
-        help="stop when the best pair occurs less often (default: %(default)s)",
+        help="stop when the most frequent pair occurs less often (default: %(default)s)",
     )
-    train.add_argument(
-        "--max-token-length", type=int, metavar="N", help="make no token of more bytes"
+    group.add_argument(
+        "--max-token-length", type=int, metavar="N", help="the longest token in bytes"
     )
-    train.add_argument(
+    group.add_argument(
         "--compat",
         metavar="TRAINER",
         help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
         "or cs336",
     )
-    train.add_argument(
+    group.add_argument(
         "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
     )
-    _add_split_options(train)
-    _add_count_options(train)
-    train.set_defaults(run=_train)
 
+
+def _add_count(commands: Any) -> None:
     count = commands.add_parser("count", help="count the words of files, to train on later")
-    count.add_argument("files", nargs="+", metavar="FILE", help=FILES)
-    count.add_argument(
+    group = count.add_argument_group("input")
+    group.add_argument("files", nargs="+", metavar="FILE", help=FILES)
+    add_reading(count)
+    _add_split_options(count)
+    group = count.add_argument_group("output")
+    group.add_argument(
         "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
     )
-    _add_split_options(count)
+    _add_quiet_options(group)
     _add_count_options(count)
     count.set_defaults(run=_count)
 
+
+def _add_merge_counts(commands: Any) -> None:
     merge = commands.add_parser("merge-counts", help="add counts up, with weights if wanted")
     merge.add_argument("files", nargs="+", metavar="COUNTS.parquet")
     merge.add_argument(
@@ -107,12 +144,13 @@ def add_parsers(commands: Any) -> None:
 
 def _add_split_options(command: argparse.ArgumentParser) -> None:
     """Add what says how text is split; files of counts say it themselves, most of them."""
-    command.add_argument(
+    group = command.add_argument_group("text")
+    group.add_argument(
         "--pattern",
         help="what splits text into words: the name of a pattern, or a regular expression "
-        "(default: what counts say, else gpt2)",
+        "(default: that of the counts, otherwise gpt2)",
     )
-    command.add_argument(
+    group.add_argument(
         "--special-token",
         action="append",
         metavar="S",
@@ -121,41 +159,45 @@ def _add_split_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_quiet_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--no-progress", action="store_true", help="no progress bar")
+    group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
 def _add_count_options(command: argparse.ArgumentParser) -> None:
     """Add what says how text is counted."""
-    command.add_argument(
+    group = command.add_argument_group("bytes that are wrong")
+    group.add_argument(
         "--unmatched",
         choices=("error", "word", "drop"),
         help="text that the expression does not match (default: error, or as --compat does)",
     )
-    command.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
-    )
-    command.add_argument(
+    group.add_argument(
         "--errors",
         choices=("strict", "replace"),
         default="strict",
         help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
-    command.add_argument(
-        "--checkpoint",
-        metavar="DIR",
-        help="a folder that keeps what is done: after an interruption the same command goes on",
+    group = command.add_argument_group("resources")
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
     )
-    command.add_argument(
+    group.add_argument(
         "--max-memory",
         metavar="SIZE",
         help="what counting and learning may take, such as 4GB; more goes to files in $TMPDIR",
     )
-    command.add_argument(
+    group.add_argument(
         "--min-word-count",
         metavar="N",
         default="1",
-        help='leave out words that come less often; "auto": as many as --max-memory demands',
+        help='leave out words that occur less often; "auto": as many as --max-memory demands',
     )
-    command.add_argument("--no-progress", action="store_true", help="no progress bar")
-    command.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
-    add_reading(command)
+    group.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="a folder that keeps what is done: after an interruption the same command goes on",
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -182,7 +224,7 @@ def _train(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CommandError(describe(error), status=1) from None
     if not options.quiet:
-        print(_summary(tokenizer, seconds, options.output), file=sys.stderr)
+        print(_summary(tokenizer, seconds, options), file=sys.stderr)
     if options.report is not None:
         save_training_report(tokenizer, options)
 
@@ -323,12 +365,12 @@ def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
             f"{done} and saved to {options.output}: {words.total:,} words, {len(words):,} "
             f"different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
             "Next:\n"
-            f"  bpetok train --counts {shlex.quote(options.output)} --output tok.json",
+            f"  {program()} train --counts {shlex.quote(options.output)} --output tok.json",
             file=sys.stderr,
         )
 
 
-def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
+def _summary(tokenizer: Tokenizer, seconds: float, options: argparse.Namespace) -> str:
     from bpetok.base.display import show_size
 
     facts = tokenizer.training
@@ -336,17 +378,24 @@ def _summary(tokenizer: Tokenizer, seconds: float, output: str) -> str:
     n_special = len(tokenizer.special_tokens)
     n_merges = len(tokenizer.merges)
     phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
-    name = shlex.quote(output)
     return (
-        f"Trained in {seconds:.1f} s ({phases}) and saved to {output}.\n"
-        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {n_merges:,} merges + "
-        f"{n_special} special token{'' if n_special == 1 else 's'}\n"
+        f"Trained in {seconds:.1f} s ({phases}) and saved to {options.output}.\n"
+        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {plural(n_merges, 'merge')} + "
+        f"{plural(n_special, 'special token')}\n"
         f"  text         {show_size(facts.n_bytes)}, {facts.n_words:,} words, "
         f"{facts.n_unique_words:,} different ones\n"
         f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
         f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"
         "Next:\n"
-        f'  bpetok explain "Hello world" --tokenizer {name}\n'
-        f'  echo "Hello world" | bpetok encode --tokenizer {name}\n'
-        f"  bpetok report {name} --text FILE... --html report.html"
-    )
+    ) + "\n".join(f"  {line}" for line in _next_steps(options))
+
+
+def _next_steps(options: argparse.Namespace) -> list[str]:
+    """Return commands that run as they are printed."""
+    name, called = shlex.quote(options.output), program()
+    folder = shlex.quote(str(Path(options.output).with_suffix("")))
+    return [
+        f'{called} explain "Hello world" --tokenizer {name}',
+        f'echo "Hello world" | {called} encode --tokenizer {name}',
+        f"{called} export {name} --to tiktoken -o {folder}.tiktoken",
+    ]

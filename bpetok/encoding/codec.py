@@ -93,8 +93,8 @@ class Codec(TextEncoder):
     ) -> None:
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
-        special = check_special_tokens(special_tokens)
         given = special_tokens if isinstance(special_tokens, Mapping) else None
+        special = check_special_tokens(special_tokens if given is None else tuple(given))
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
         self._whole_words = check_tokens(whole_words or {}, "whole_words")
         self._other_tokens = check_tokens(other_tokens or {}, "other_tokens")

@@ -115,7 +115,7 @@ def count_source(
     options = {
         **options,
         "pattern": tokenizer.pattern,
-        "special_tokens": tokenizer.special_tokens,
+        "special_tokens": tuple(tokenizer.special_tokens),
         "unmatched": "word",  # as encoding does
     }
     if source.files:

@@ -92,6 +92,58 @@ def test_training_saves_the_tokenizer_and_says_how_to_go_on(run: Run, tmp_path: 
     assert run("encode", "--tokenizer", "new.json", input=b"the").stdout.split() != []
 
 
+@posix
+def test_what_is_proposed_next_runs_as_printed(
+    run: Run, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """By a shell, in the same folder, whatever the file is called."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    pytest.importorskip("pyarrow")
+    outputs = [
+        run("train", "a.txt", "--vocab-size", "0.27k", "-o", "my tok.json").stderr,
+        run("count", "a.txt", "-o", "my counts.parquet").stderr,
+    ]
+    lines = [line for out in outputs for line in out.decode().partition("Next:\n")[2].splitlines()]
+    assert len(lines) == 4
+    for line in lines:
+        done = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, (line, done.stderr)
+
+
+def test_without_a_command_the_help_is_shown(call: Call) -> None:
+    """And the exit status is that of bad usage."""
+    done = call()
+    assert (done.status, done.out) == (2, "")
+    assert "commands:" in done.err
+
+
+@pytest.mark.parametrize("to", ["bpetok", "huggingface", "tiktoken", "gpt2", "minbpe"])
+def test_a_tokenizer_is_exported(call: Call, tok: Tokenizer, tmp_path: Path, to: str) -> None:
+    """To a file or folder that the command reads again, with the same ids."""
+    output = {"huggingface": "hf", "gpt2": "folder", "minbpe": "mini"}.get(to, f"new.{to}")
+    done = call("export", "tok.json", "--to", to, "-o", output)
+    assert (done.status, done.out) == (0, ""), done.err
+    name = f"{output}.model" if to == "minbpe" else output
+    (tmp_path / "a.txt").write_text("the cat")
+    pattern = ("--pattern", "gpt2") if to == "tiktoken" else ()
+    done = call("export", name, "--to", "bpetok", "-o", "again.json", *pattern)
+    assert done.status == 0, done.err
+    assert Tokenizer.load(tmp_path / "again.json").encode("the cat") == tok.encode("the cat")
+
+
+def test_an_export_for_transformers_has_roles(call: Call, tok: Tokenizer, tmp_path: Path) -> None:
+    """And the chat template of a file."""
+    (tmp_path / "chat.jinja").write_text("{{ messages }}")
+    roles = ("--eos-token", "<|end|>", "--chat-template", "chat.jinja")
+    done = call("export", "tok.json", "--to", "huggingface", "-o", "hf", *roles)
+    assert done.status == 0, done.err
+    written = "".join(path.read_text() for path in (tmp_path / "hf").iterdir())
+    assert '"eos_token": "<|end|>"' in written
+    assert "{{ messages }}" in written
+
+
 def test_each_option_of_training_has_its_effect(run: Run, tmp_path: Path) -> None:
     """--min-frequency, --threads, --errors, --pattern and --quiet reach the trainer."""
     (tmp_path / "a.txt").write_text(TEXT, "utf-8")
@@ -108,9 +160,9 @@ def test_each_option_of_training_has_its_effect(run: Run, tmp_path: Path) -> Non
     assert run(*bad).returncode == 2
     assert run(*bad, "--errors", "replace").returncode == 0
     done = run(*train, 270, "--min-word-count", 21, "--max-memory", "200MB", "--threads", 1)
-    assert b"min_word_count=21 left out" in done.stderr
-    assert b"n_threads" in run(*train, 270, "--threads", 0).stderr
-    assert b"pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
+    assert b"--min-word-count 21 left out" in done.stderr
+    assert b"--threads must be in 1..1024, got 0" in run(*train, 270, "--threads", 0).stderr
+    assert b"--pattern must be" in run(*train, 270, "--pattern", "gpt9").stderr
 
 
 def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
@@ -122,7 +174,7 @@ def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
     done = call("count", "a.txt", "-o", "a.parquet", *split, "--threads", 2)
     assert (done.status, done.out) == (0, "")
     assert "a.parquet: 221 words, 9 different ones, 0.00 MB of text" in done.err
-    assert "bpetok train --counts a.parquet --output tok.json" in done.err
+    assert "train --counts a.parquet --output tok.json" in done.err
     assert call("count", "b.txt", "-o", "b.parquet", *split, "--quiet").err == ""
     assert call("merge-counts", "a.parquet", "b.parquet", "-o", "c.parquet").status == 0
     size = ("--vocab-size", 270)
@@ -174,7 +226,15 @@ def test_the_demo_trains_without_any_file(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required: COMMAND"),
+        (["trian"], "unknown command 'trian', did you mean train"),
+        (["train", "--vocabsize", "9"],
+         "unknown option --vocabsize, did you mean --vocab-size"),
+        (["encode", "--tokeniser", "x"],
+         "unknown option --tokeniser, did you mean --tokenizer.*encode --help"),
+        (["export", "tok.json", "--to", "gpt2", "-o", "a.txt"], "--output: a.txt is a file"),
+        (["export", "tok.json", "--to", "minbpe", "-o", "new", "--eos-token", "<\\|end\\|>"],
+         "--eos-token needs --to huggingface"),
+        (["train", "a.txt", "-o", "new.json", "--vocab-size", "32q"], "such as 32000 or 32k"),
         (["train", "a.txt"], "required: -o/--output"),
         (["train", "--output", "new.json"], "give FILEs to train on, or --counts"),
         (["train", "a.txt", "--demo", "--output", "new.json"], "only one of them"),
@@ -193,7 +253,8 @@ def test_the_demo_trains_without_any_file(run: Run, tmp_path: Path) -> None:
         (["merge-counts", "a.txt", "-o", "a.txt"], "a.txt is one of the files to read"),
         (["merge-counts", "a.txt", "--weight", "1", "--weight", "2", "-o", "new.parquet"],
          "--weight for each of the 1 files, or none; got 2"),
-        (["train", "a.txt", "--output", "new.json", "--vocab-size", "x"], "invalid int value: 'x'"),
+        (["train", "a.txt", "--output", "new.json", "--vocab-size", "x"],
+         "--vocab-size: must be a number such as 32000 or 32k, got 'x'"),
         (["train", "a.txt", "--output", "new.json", "--vocab-size", "9"], "256 .*got 9"),
         (["train", "no.txt", "--output", "new.json"], "no.txt"),
         (["train", ".", "--output", "new.json"], "tok.json may be one text, or a record in each"),
@@ -352,7 +413,8 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
             assert process.poll() is None, process.stderr.read()
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
-            assert process.stdout.read() + process.stderr.read() == b""
+            assert process.stdout.read() == b""
+            assert process.stderr.read() == b"bpetok: error: interrupted\n"
     assert not (tmp_path / "new.json").exists()
 
 

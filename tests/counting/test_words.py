@@ -182,6 +182,7 @@ def test_bad_texts_are_refused(texts: object, error: type[Exception], message: s
         ({"n_threads": 1.5}, TypeError, "n_threads must be an int"),
         ({"errors": "ignore"}, ValueError, "errors must be 'strict' or 'replace'"),
         ({"progress": "yes"}, TypeError, "progress must be True, False or a callable"),
+        ({"special_tokens": {"<|a|>": 0}}, TypeError, "those of a mapping can't be kept"),
     ],
 )
 def test_bad_options_are_refused_before_any_text_is_taken(

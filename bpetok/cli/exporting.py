@@ -1,0 +1,82 @@
+"""The command that writes the files of other libraries."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpetok.cli.common import CommandError, describe, load_tokenizer
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+ROLES = ("bos_token", "eos_token", "pad_token", "unk_token")
+FOLDERS = ("huggingface", "gpt2")
+EXAMPLES = """examples:
+  bpetok export tok.json --to huggingface -o model --eos-token "<|endoftext|>"
+  bpetok export tok.json --to tiktoken -o ranks.tiktoken
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of `bpetok`."""
+    export = commands.add_parser(
+        "export",
+        help="write a tokenizer for another library",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    export.add_argument(
+        "tokenizer", metavar="TOK.json", help="bpetok's file, tokenizer.json, a folder..."
+    )
+    export.add_argument(
+        "--to",
+        required=True,
+        choices=("bpetok", "huggingface", "tiktoken", "gpt2", "minbpe"),
+        help="huggingface: a folder for AutoTokenizer; gpt2: a folder with vocab.json and "
+        "merges.txt; tiktoken: a file of ranks; minbpe: OUTPUT.model and OUTPUT.vocab",
+    )
+    export.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="where to save")
+    export.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
+    group = export.add_argument_group("with --to huggingface")
+    for role in ROLES:
+        group.add_argument(
+            f"--{role.replace('_', '-')}", metavar="S", help=f"the special token for {role}"
+        )
+    group.add_argument("--chat-template", metavar="FILE.jinja", help="a file with the template")
+    group.add_argument("--model-max-length", type=int, metavar="N", help="the longest input")
+    export.set_defaults(run=run_export)
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """Write a tokenizer in another format, after its ids were compared."""
+    tokenizer = load_tokenizer(options.tokenizer, options.pattern, options.tokenizer)
+    given = {name: getattr(options, name) for name in (*ROLES, "chat_template", "model_max_length")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and options.to != "huggingface":
+        raise CommandError(f"--{next(iter(given)).replace('_', '-')} needs --to huggingface")
+    output = Path(options.output)
+    if options.to in FOLDERS and output.is_file():
+        raise CommandError(f"--output: {output} is a file, give the name of a folder")
+    try:
+        if "chat_template" in given:
+            given["chat_template"] = Path(given["chat_template"]).read_text(encoding="utf-8")
+        _write(tokenizer, options.to, output, given)
+    except (ValueError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+    sys.stderr.write(f"Saved to {output}.\n")
+
+
+def _write(tokenizer: Tokenizer, to: str, output: Path, given: dict[str, Any]) -> None:
+    if to == "huggingface":
+        tokenizer.save_pretrained(output, **given)
+    elif to == "tiktoken":
+        tokenizer.save_tiktoken(output)
+    elif to == "gpt2":
+        tokenizer.save_gpt2(output)
+    elif to == "minbpe":
+        tokenizer.save_minbpe(output)
+    else:
+        tokenizer.save(output)
