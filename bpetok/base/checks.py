@@ -44,9 +44,14 @@ def encode_utf8(text: str, name: str) -> bytes:
 
 
 def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
-    """Refuse a single text, each of whose characters would be taken as one."""
+    """Refuse a text, whose characters would be taken as texts, and a mapping, whose keys would."""
     if isinstance(texts, str | bytes):
         raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
+    if isinstance(texts, Mapping):
+        raise TypeError(
+            "texts must be an iterable of texts, not a mapping, of which only the keys would be "
+            "read: give its values(), or words with their counts to train_from_words"
+        )
     if not isinstance(texts, Iterable):
         raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
     return texts

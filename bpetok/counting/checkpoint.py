@@ -12,8 +12,12 @@ killed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +26,7 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile, write_whole
 from bpetok.base.version import __version__
@@ -29,6 +34,7 @@ from bpetok.counting.arrays import MAX_COUNT, Int32, Int64
 from bpetok.counting.memory import RareWords
 from bpetok.counting.tables import load, read_metadata, save
 from bpetok.counting.words import Words
+from bpetok.sources.arrow import naming
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import StrPath, file_state
 from bpetok.sources.reading import Position
@@ -40,12 +46,19 @@ SECONDS = 60.0
 """How long a run works between two saves: what is saved in a second or two can't be lost often."""
 
 INPUTS = pa.schema(
-    [("part", pa.int32()), ("path", pa.string()), ("size", pa.int64()), ("modified", pa.string())]
+    [("part", pa.int32()), ("path", pa.binary()), ("size", pa.int64()), ("modified", pa.string())]
 )
+"""Paths are bytes, as the system has them, since names of files need not be UTF-8."""
 MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
-LAYOUT = 2
+LAYOUT = 3
 """Goes up when a folder is laid out in another way."""
 METADATA_KEY = b"bpetok.checkpoint"
+BEGUN = {"lock", "inputs.parquet"}
+"""What a folder may have before its run.json is written, besides temporary files."""
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""The names that `PendingFile` gives."""
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""The errors of file systems without locks: Lustre without its option flock, some NFS and FUSE."""
 
 MergeArrays: TypeAlias = tuple[Int32, Int64]
 """The pairs of ids that were merged, shape (n_merges, 2), and their counts."""
@@ -71,14 +84,19 @@ class Checkpoint:
     Parameters
     ----------
     folder : Path
+    run : dict
+        What the result depends on, as `open_checkpoint` takes it.
     inputs : list of lists of (path, size, modified)
         The files of each part, and the state in which they are to be counted.
     """
 
-    def __init__(self, folder: Path, inputs: list[list[tuple[str, int, str]]]) -> None:
+    def __init__(
+        self, folder: Path, run: dict[str, Any], inputs: list[list[tuple[str, int, str]]]
+    ) -> None:
         self._folder = folder
+        self._run = run
         self._inputs = inputs
-        self._counted = [_read_part(folder, part) for part in range(len(inputs))]
+        self._counted = [_read_part(folder, part, len(files)) for part, files in enumerate(inputs)]
         self._saved_at = monotonic()
 
     def is_due(self) -> bool:
@@ -113,7 +131,9 @@ class Checkpoint:
         first = self.end(part)
         self._check_unchanged(part, first, end)
         counted = self._counted[part]
-        path = self._folder / f"counts-{part}-{len(counted)}.parquet"
+        numbers = range(len(counted), MAX_COUNT)
+        paths = (self._folder / f"counts-{part}-{number}.parquet" for number in numbers)
+        path = next(path for path in paths if not path.exists())
         saved = _Counted(first, end, n_bytes, n_null, path)
         content = {METADATA_KEY: json.dumps(saved[:-1]).encode()}
         save(words.arrays, words.split, path, content)
@@ -121,9 +141,20 @@ class Checkpoint:
         self._saved_at = monotonic()
 
     def words(self, part: int, rare: RareWords) -> Words:
-        """Return all words of a part that were saved, but rare ones."""
+        """Return all words of a part that were saved, but rare ones.
+
+        Raises
+        ------
+        OSError, ValueError
+            If a file is not what was saved, or its words were split otherwise.
+        """
+        for saved in self._counted[part]:
+            if _read_counted(saved.path) != saved:
+                raise changed_error(str(saved.path))
         paths = [saved.path for saved in self._counted[part]]
-        return Words.of_arrays(*load(paths, rare=rare))
+        return Words.of_arrays(
+            *load(paths, self._run["pattern"], self._run["special_tokens"], rare)
+        )
 
     def _check_unchanged(self, part: int, *positions: Position) -> None:
         """See that files of which parts are counted at different times are what they were."""
@@ -228,21 +259,44 @@ def open_checkpoint(
     versions = {"bpetok_version": __version__, "checkpoint_layout": LAYOUT}
     run = json.loads(json.dumps({**versions, **run}))
     rows = [(part, path, *file_state(path)) for part, paths in enumerate(parts) for path in paths]
-    columns = list(zip(*rows, strict=True)) or [()] * len(INPUTS)
+    encoded = [(part, os.fsencode(path), *state) for part, path, *state in rows]
+    columns = list(zip(*encoded, strict=True)) or [()] * len(INPUTS)
     inputs = pa.table(list(map(list, columns)), schema=INPUTS)
+    _check_folder(folder)
     with _locked(folder):
-        for path in folder.glob(".*.tmp"):  # of a run that was killed
-            path.unlink()
         if (folder / "run.json").exists():
             _check_run(folder, run)
             _check_inputs(folder, inputs)
         else:
             _begin(folder, run, inputs)
+        for path in folder.iterdir():
+            if TEMPORARY.fullmatch(path.name):  # of a run that was killed
+                path.unlink()
         states = [[row[1:] for row in rows if row[0] == part] for part in range(len(parts))]
-        yield Checkpoint(folder, states)
+        yield Checkpoint(folder, run, states)
 
 
-def _read_part(folder: Path, part: int) -> list[_Counted]:
+def _check_folder(folder: Path) -> None:
+    """Raise a ValueError, and touch nothing, if the folder has other files than those of a run."""
+    names = {path.name for path in folder.iterdir()}
+    if "run.json" in names:
+        return
+    others = {name for name in names - BEGUN if not TEMPORARY.fullmatch(name)}
+    lock = folder / "lock"
+    if lock.exists() and not (lock.is_file() and lock.stat().st_size == 0):
+        others.add("lock")
+    if "inputs.parquet" in names:
+        try:
+            _read_table(folder / "inputs.parquet", INPUTS)
+        except ValueError:
+            others.add("inputs.parquet")
+    if others:
+        raise ValueError(
+            f"checkpoint {str(folder)!r} must be a new or empty folder, it has {min(others)!r}"
+        )
+
+
+def _read_part(folder: Path, part: int, n_files: int) -> list[_Counted]:
     """Return what the files of counts of a part have, in order."""
     counted = sorted(map(_read_counted, folder.glob(f"counts-{part}-*.parquet")))
     end = Position()
@@ -252,24 +306,28 @@ def _read_part(folder: Path, part: int) -> list[_Counted]:
                 f"{saved.path} does not go on where the counts before it end: remove the folder"
             )
         end = saved.end
+        is_end = end == Position(n_files)
+        if saved.first >= end or not (end.file < n_files or is_end):
+            raise ValueError(
+                f"{saved.path} ends at {end._asdict()}, where no texts of this run end: "
+                "remove the folder"
+            )
     return counted
 
 
 def _read_counted(path: Path) -> _Counted:
     """Return what a file of counts says that it has."""
+    metadata = read_metadata(str(path))
     try:
-        first, end, n_bytes, n_null = json.loads(read_metadata(str(path))[METADATA_KEY])
+        first, end, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
+        for number in (*first, *end, n_bytes, n_null):
+            check_integer("a number", number, 0, MAX_COUNT)
         return _Counted(Position(*first), Position(*end), n_bytes, n_null, path)
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{path} does not say what was counted: remove the folder") from None
 
 
 def _begin(folder: Path, run: dict[str, Any], inputs: Any) -> None:
-    others = {path.name for path in folder.iterdir()} - {"lock", "inputs.parquet"}
-    if others:
-        raise ValueError(
-            f"checkpoint {str(folder)!r} must be a new or empty folder, it has {min(others)!r}"
-        )
     _write_table(folder / "inputs.parquet", inputs)
     write_whole(folder / "run.json", (json.dumps(run, indent=1) + "\n").encode())
 
@@ -279,6 +337,8 @@ def _check_run(folder: Path, run: dict[str, Any]) -> None:
         before = json.loads((folder / "run.json").read_bytes())
     except ValueError as error:
         raise ValueError(f"{folder / 'run.json'}: is not a run's: {error}") from None
+    if not isinstance(before, dict):
+        raise ValueError(f"{folder / 'run.json'}: is not a run's: must be an object")
     for name in {**before, **run}:
         if before.get(name) != run.get(name):
             raise _changed(folder, f"{name} was {before.get(name)!r} and is {run.get(name)!r}")
@@ -291,7 +351,7 @@ def _check_inputs(folder: Path, inputs: Any) -> None:
     if before.select(["part", "path"]).equals(inputs.select(["part", "path"])):
         pairs = zip(before.to_pylist(), inputs.to_pylist(), strict=True)
         path = next(now["path"] for old, now in pairs if old != now)
-        raise _changed(folder, f"the file {path} has changed")
+        raise _changed(folder, f"the file {os.fsdecode(path)} has changed")
     raise _changed(
         folder,
         f"the files are others: {before.num_rows} of them then, {inputs.num_rows} now",
@@ -309,26 +369,27 @@ def _write_table(path: Path, table: Any) -> None:
     pending = PendingFile(path)
     try:
         with pending.named():
-            pq.write_table(table, pending.file)
+            pq.write_table(table, pending.file, write_page_checksum=True)
         pending.keep()
     finally:
         pending.discard()
 
 
 def _read_table(path: Path, schema: Any) -> Any:
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: can't be read as Parquet: {error}") from None
-    if table.schema != schema:
-        raise ValueError(f"{path}: must have the columns {schema.names}: remove the folder")
+    """Return the table in a file, which must have this schema and no null."""
+    with path.open("rb") as file, naming(str(path)):
+        table = pq.ParquetFile(file, page_checksum_verification=True).read()
+    if table.schema != schema or any(column.null_count for column in table.columns):
+        raise ValueError(
+            f"{path}: must have the columns {schema.names} without nulls: remove the folder"
+        )
     return table
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process; there is none on Windows."""
-    with (folder / "lock").open("wb") as file:
+    with (folder / "lock").open("ab") as file:
         _lock(file, folder)
         yield
 
@@ -342,3 +403,11 @@ def _lock(file: IO[bytes], folder: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OSError(f"checkpoint {str(folder)!r} is in use by another process") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(
+            f"the file system of checkpoint {str(folder)!r} has no locks ({error.strerror}): "
+            "make sure that no other process uses the folder",
+            stacklevel=2,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -200,6 +200,11 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
         return [(files, 1)], False
     if not isinstance(files, Iterable):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
+    if isinstance(files, Mapping):
+        raise TypeError(
+            "files must be a path, a table or an iterable of them, not a mapping: give "
+            "its .values(), or its .items() if they are pairs of files and weights"
+        )
     items = list(files)
     pairs = [item for item in items if isinstance(item, tuple)]
     if not pairs:

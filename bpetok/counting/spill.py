@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import count
-from pathlib import Path
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -38,32 +41,26 @@ class WordList(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A file of the words of one table, a WordList for each partition."""
+    """Where the words of one table are in the file, a WordList for each partition."""
 
-    path: Path
     starts: list[int]
     n_words: list[int]
     n_bytes: list[int]
 
-    def read(self, p: int) -> WordList:
-        """Return the words of partition `p`."""
-        with self.path.open("rb") as file:
-            file.seek(self.starts[p])
-            return WordList(
-                np.fromfile(file, np.uint8, self.n_bytes[p]),
-                np.fromfile(file, np.int32, self.n_words[p]),
-                np.fromfile(file, np.int64, self.n_words[p]),
-            )
-
 
 class Spill:
-    """A scratch folder of runs, in the system's folder for temporary files; `close` removes it."""
+    """A file of runs, in the system's folder for temporary files.
+
+    It has no name, where the system knows such files, so that nothing is left of it in whatever way
+    the process ends.
+    """
 
     def __init__(self) -> None:
         import tempfile  # takes 3 ms, and hardly any training needs it
 
-        self._folder = tempfile.TemporaryDirectory(prefix="bpetok-")
-        self._numbers = count()
+        self._folder = tempfile.gettempdir()
+        self._file = tempfile.TemporaryFile(prefix="bpetok-")  # noqa: SIM115  # until `close`
+        self._lock = threading.Lock()
         self._runs: list[Run] = []
 
     def __len__(self) -> int:
@@ -71,8 +68,9 @@ class Spill:
         return len(self._runs)
 
     def close(self) -> None:
-        """Remove all files."""
-        self._folder.cleanup()
+        """Remove the file."""
+        with suppress(OSError):  # raised before, where the words could not be written
+            self._file.close()
 
     def write(self, table: WordTable) -> None:
         """Write the words of a table and clear it. Several threads may do so at a time.
@@ -80,29 +78,54 @@ class Spill:
         Raises
         ------
         OSError
-            If they can't be written; the error names the file.
+            If they can't be written; the error names the folder.
         """
-        run = Run(Path(self._folder.name, f"{next(self._numbers)}.run"), [], [], [])
-        try:
-            with run.path.open("wb") as file:
-                for p in range(N_PARTITIONS):
-                    words = WordList(*sorted_words(table, p))
-                    run.starts.append(file.tell())
-                    run.n_words.append(len(words.counts))
-                    run.n_bytes.append(len(words.data))
-                    for array in words:
-                        file.write(array.data)
-        except OSError as error:
-            message = f"{error.strerror} while spilling words"
-            raise OSError(error.errno, message, str(run.path)) from None
+        run = Run([], [], [])
+        for p in range(N_PARTITIONS):
+            words = WordList(*sorted_words(table, p))
+            run.starts.append(self._append(words))
+            run.n_words.append(len(words.counts))
+            run.n_bytes.append(len(words.data))
         table.clear()
         self._runs.append(run)
+
+    def _append(self, words: WordList) -> int:
+        """Write words to the end of the file; return where they begin."""
+        with self._lock, self._naming_folder():
+            start = self._file.seek(0, os.SEEK_END)
+            for array in words:
+                self._file.write(array.data)
+            self._file.flush()
+        return start
+
+    def _read(self, run: Run, p: int) -> WordList:
+        """Return the words of partition `p` of a run."""
+        words = WordList(
+            np.empty(run.n_bytes[p], np.uint8),
+            np.empty(run.n_words[p], np.int32),
+            np.empty(run.n_words[p], np.int64),
+        )
+        with self._lock, self._naming_folder():
+            self._file.seek(run.starts[p])
+            for array in words:
+                if self._file.readinto(array.data) < array.nbytes:
+                    raise OSError(errno.EIO, "The file has become shorter")
+        return words
+
+    @contextmanager
+    def _naming_folder(self) -> Iterator[None]:
+        """Give errors, as of a full disk, the name of the folder, since the file has none."""
+        try:
+            yield
+        except OSError as error:
+            message = f"{error.strerror} while spilling words"
+            raise OSError(error.errno, message, self._folder) from None
 
     def merged(self, p: int) -> WordList:
         """Return the words of partition `p` of all runs, with the sums of their counts."""
         table = WordTable(SpecialTokens([]), one_partition=True)
         for run in self._runs:
-            words = run.read(p)
+            words = self._read(run, p)
             table.add_words(words.data.data, np.cumsum(words.lengths, dtype=np.int64), words.counts)
         return WordList(*sorted_words(table, p))
 

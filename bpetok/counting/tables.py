@@ -22,7 +22,13 @@ from bpetok.base.checks import check_special_tokens
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile
 from bpetok.base.version import __version__
-from bpetok.counting.arrays import Split, WordArrays, combine_tables
+from bpetok.counting.arrays import (
+    MAX_COUNT,
+    Split,
+    WordArrays,
+    combine_tables,
+    sum_of_products,
+)
 from bpetok.counting.memory import RareWords
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import WordTable
@@ -106,7 +112,9 @@ def save(
         schema = schema.with_metadata({**schema.metadata, **(metadata or {})})
         with (
             pending.named(),
-            pq.ParquetWriter(pending.file, schema, compression="zstd") as writer,
+            pq.ParquetWriter(
+                pending.file, schema, compression="zstd", write_page_checksum=True
+            ) as writer,
         ):
             for batch in to_batches(words):
                 writer.write_batch(batch)
@@ -176,19 +184,26 @@ def _parquet_file(path: str) -> Iterator[Any]:
         raise ValueError("counts can't be read from standard input: name a file")
     with open_source(path) as file:
         with naming(path):
-            parquet = pq.ParquetFile(file)
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
             _ = parquet.schema_arrow  # what is wrong in it is said here
         yield parquet
 
 
 def _batches(file: Any, path: str) -> Iterator[Any]:
     batches = file.iter_batches(BATCH_ROWS, columns=["word", "count"])
+    n_rows = 0
     while True:
         with naming(path):
             batch = next(batches, None)
         if batch is None:
-            return
+            break
+        n_rows += batch.num_rows
         yield batch
+    if n_rows != file.metadata.num_rows:
+        raise ValueError(
+            f"{path}: can't be read as Parquet: it has {n_rows} rows and says that it has "
+            f"{file.metadata.num_rows}"
+        )
 
 
 def _read_split(metadata: dict[bytes, bytes] | None, origin: str) -> Split | None:
@@ -283,7 +298,7 @@ class _Rows:
 
     def __init__(self, rare: RareWords) -> None:
         self._table = WordTable(SpecialTokens([]))
-        self._size = 0.0  # the sum of count * length
+        self._size = 0  # the sum of count * length
         self._rare = rare
         self._spill: Spill | None = None
         if rare.limits.max_memory is not None:
@@ -322,8 +337,8 @@ class _Rows:
         offsets = np.frombuffer(offset_buffer, np.int64)[words.offset :][: len(words) + 1]
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
         n = counts.to_numpy()
-        self._size += float(np.sum(np.multiply(n, np.diff(offsets), dtype=np.float64)))
-        if self._size > 2.0**63:
+        self._size += sum_of_products(n, np.diff(offsets))
+        if self._size > MAX_COUNT:
             raise ValueError(
                 f"{origin}, row {row} and the following: the sum of count * length over the words "
                 "must be below 2**63: scale the counts down"

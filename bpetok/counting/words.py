@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_special_tokens
-from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays
+from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
 from bpetok.sources.files import StrPath
 
@@ -303,7 +303,6 @@ def _check_arrays(words: WordArrays) -> None:
         raise ValueError(
             f"offsets must have one element more than counts, {len(counts) + 1}, got {len(offsets)}"
         )
-    lengths = words.lengths
     # Not by the lengths: the difference of two numbers far apart wraps around.
     if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] <= offsets[:-1]).any():
         raise ValueError(f"offsets must ascend from 0 to len(ids) = {len(ids)}")
@@ -311,11 +310,7 @@ def _check_arrays(words: WordArrays) -> None:
         raise ValueError("ids must be bytes, in 0..255")
     if (counts < 1).any():
         raise ValueError(f"counts must be at least 1, got {counts.min()}")
-    # Not np.dot: of floats it wakes the threads of BLAS, which then spin for 0.1 s.
-    total = float(np.sum(np.multiply(counts, lengths, dtype=np.float64)))
-    if total > 2.0**62:  # floats round: near the bound add up exactly
-        total = int(np.dot(counts.astype(object), lengths.astype(object)))
-    if total > MAX_COUNT:
+    if sum_of_products(counts, words.lengths) > MAX_COUNT:
         raise ValueError(
             "the sum of count * length over the words must be below 2**63: scale the counts down"
         )

@@ -164,7 +164,14 @@ def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = Fal
 
 
 def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
-    """Share a table of words and counts out: equal words to equal buckets, on every worker."""
+    """Share a table of words and counts out: equal words to equal buckets, on every worker.
+
+    Raises
+    ------
+    ValueError
+        If the table points outside of its memory.
+    """
+    table.validate(full=True)
     buckets = pa.array([crc32(word) % n_buckets for word in table["word"].to_pylist()], pa.int64())
     return [table.filter(pc.equal(buckets, bucket)) for bucket in range(n_buckets)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from io import RawIOBase
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -93,7 +93,7 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     if is_table(files) or isinstance(files, str | os.PathLike):
         files = [files]
     _check_no_arrow_column(files)
-    if not isinstance(files, Iterable):
+    if not isinstance(files, Iterable) or isinstance(files, Mapping):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
     sources: list[str | Table] = []
     sizes = [np.empty(0, np.int64)]

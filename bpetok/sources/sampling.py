@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from io import BytesIO
 from typing import NamedTuple
 
@@ -23,10 +22,19 @@ LINES_SIZE = 1 << 20
 
 
 class FileSample(NamedTuple):
-    """Some texts of a file, or pieces of them, and about how many bytes all its texts have."""
+    """Some texts of a file, or pieces of them, and about how many bytes all its texts have.
 
-    items: list[Piece | Chunk]
+    blocks : list of lists
+        The texts that lie together in the file, in order: they are more alike than others.
+    """
+
+    blocks: list[list[Piece | Chunk]]
     n_bytes: float
+
+    @property
+    def n_sampled(self) -> int:
+        """The bytes of the texts."""
+        return sum(len(item.data) for block in self.blocks for item in block)
 
 
 def sample_file(
@@ -56,17 +64,15 @@ def sample_file(
         # Of JSON lines longer than blocks there is none.
         if share == 0:
             blocks, share = _beginning(file, size, file_size)
-    items: list[Piece | Chunk] = []
+    items: list[list[Piece | Chunk]] = []
     for block in blocks:
         if name == "text":
-            items += cut_text(path, block, context.cutting)
+            items.append(list(cut_text(path, block, context.cutting)))
         else:
-            items += unmarked(JsonLines(path, context).read_items(BytesIO(block).read, Position()))
-    return FileSample(items, _size(items) / share if share else 0)
-
-
-def _size(items: Iterable[Piece | Chunk]) -> int:
-    return sum(len(item.data) for item in items)
+            lines = JsonLines(path, context).read_items(BytesIO(block).read, Position())
+            items.append(list(unmarked(lines)))
+    sample = FileSample(items, 0)
+    return sample._replace(n_bytes=sample.n_sampled / share if share else 0)
 
 
 def _beginning(file: Stream, size: int, file_size: int) -> tuple[list[bytes], float]:
@@ -103,15 +109,17 @@ def _sample_parquet(
     path: str, size: int, context: ReadContext, random: np.random.Generator
 ) -> FileSample:
     sizes = parquet_sizes(path, context)
-    items: list[Piece | Chunk] = []
+    blocks: list[list[Piece | Chunk]] = []
     left = size
     for group in random.permutation(len(sizes)).tolist():
+        blocks.append([])
         for item in parquet_items(path, context, Position(at=group)):
             if isinstance(item, Position):  # the next group begins
                 break
-            items.append(item)
+            blocks[-1].append(item)
             left -= len(item.data)
             if left <= 0:
-                # The column has little beside the texts, four bytes for each.
-                return FileSample(items, sum(sizes))
-    return FileSample(items, _size(items))
+                # The column has little besides the texts, four bytes for each.
+                return FileSample(blocks, sum(sizes))
+    sample = FileSample(blocks, 0)
+    return sample._replace(n_bytes=sample.n_sampled)

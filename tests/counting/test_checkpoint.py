@@ -1,7 +1,9 @@
 """Runs that are stopped, at any moment and in any way, go on and end with the same bytes."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +18,11 @@ import pytest
 
 import bpetok
 from bpetok import Words
-from bpetok.counting import checkpoint
+from bpetok.counting import checkpoint, tables
+from bpetok.counting.arrays import Split
 from bpetok.counting.memory import CountLimits
 from bpetok.counting.spill import Spill
+from bpetok.counting.tables import save
 from bpetok.learning import learner
 from bpetok.learning.rule import Tuning
 from bpetok.sources import corpus as sources_corpus
@@ -247,7 +251,7 @@ def test_what_has_changed_since_is_named_and_refused(corpus: list[Path], tmp_pat
         bpetok.train(corpus, **TRAIN, checkpoint=run)
     old = {name: value for name, value in content.items() if name != "checkpoint_layout"}
     (run / "run.json").write_text(json.dumps(old), "utf-8")
-    with pytest.raises(ValueError, match="checkpoint_layout was None and is 2 now: go on with"):
+    with pytest.raises(ValueError, match="checkpoint_layout was None and is 3 now: go on with"):
         bpetok.train(corpus, **TRAIN, checkpoint=run)
     (run / "run.json").write_text(json.dumps(content), "utf-8")
     os.utime(corpus[3], (time.time(), 12345))
@@ -314,3 +318,198 @@ def test_words_of_any_bytes_resume(tmp_path: Path) -> None:
         )
     resumed = bpetok.train_from_words(words, vocab_size=300, checkpoint=tmp_path)
     assert resumed == bpetok.train_from_words(words, vocab_size=300)
+
+
+def learned(folder: Path) -> Path:
+    """Begin a run, with merges that were saved; return their file."""
+    (folder / "t.txt").write_text("low lower lowest newest widest " * 50)
+    stop = StopAt("learn", 3)
+    with pytest.raises(KeyboardInterrupt):
+        bpetok.train(folder / "t.txt", vocab_size=270, checkpoint=folder / "run", progress=stop)
+    path = folder / "run" / "merges.parquet"
+    assert pq.read_table(path).num_rows > 1
+    return path
+
+
+@pytest.mark.usefixtures("_save_always")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(10**6, 97, 9)],
+        [((1 << 31) - 1, (1 << 31) - 1, 9)],
+        [(97, -1, 9)],
+        [(256, 97, 9)],
+        [(108, 111, 9), (257, 119, 9)],
+        [(108, 111, 0)],
+        [(108, 111, 9), (256, 119, 10)],
+        [(108, 111, 9), (108, 111, 9)],
+        [(97, 97, 9)] + [(256 + i, 256 + i, 9) for i in range(5)],
+        [(i, i + 1, 9) for i in range(15)],
+    ],
+)
+def test_merges_that_cannot_be_of_the_run_are_refused(
+    rows: list[tuple[int, int, int]], tmp_path: Path
+) -> None:
+    """Ids that there are not yet, counts that rise, tokens twice or longer than any word."""
+    path = learned(tmp_path)
+    pq.write_table(pa.table(list(zip(*rows, strict=True)), schema=checkpoint.MERGES), path)
+    with pytest.raises(ValueError, match=r"merges\.parquet, row \d+ .* can't be a merge of this"):
+        bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+    path.unlink()
+    resumed = bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+    assert resumed == bpetok.train(tmp_path / "t.txt", vocab_size=270)
+
+
+@pytest.mark.usefixtures("_save_always")
+def test_every_damaged_byte_of_merges_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    """Nothing is learned from what was not learned, and nothing ends the process."""
+    path = learned(tmp_path)
+    expected = bpetok.train(tmp_path / "t.txt", vocab_size=270)
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        try:
+            found = bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+        except ValueError as error:
+            assert "merges.parquet" in str(error)  # noqa: PT017  # most of them raise
+        else:
+            assert found == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"[[0, 0, 0], [1, 0, 0], 5]",
+        b"[[0, 0, 0, 0], [1, 0, 0], 5, 0]",
+        b"[[0, 0, 0], [1, 0, 0], -5, 0]",
+        b"[[0, 0, 0], [1, 0, 0], 5.5, 0]",
+        b"[[0, 0, 0], [1, 0, true], 5, 0]",
+        b"[[0, 0, 0], [2, 0, 0], 5, 0]",
+        b"[[0, 0, 0], [1, 5, 0], 5, 0]",
+        b"[[0, 0, 0], [0, 0, 0], 5, 0]",
+        b"[" * 100_000,
+    ],
+)
+def test_counts_that_say_what_cannot_be_are_refused(content: bytes, tmp_path: Path) -> None:
+    """A position that no reading comes to would leave text out, or go on for ever."""
+    (tmp_path / "t.txt").write_text("low lower lowest " * 50)
+    words = bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+    path = tmp_path / "run" / "counts-0-0.parquet"
+    save(words.arrays, words.split, path, {checkpoint.METADATA_KEY: content})
+    with pytest.raises(ValueError, match=r"counts-0-0\.parquet (does not say|ends at)"):
+        bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+
+
+@pytest.mark.usefixtures("_save_always")
+def test_counts_of_another_split_are_refused(corpus: list[Path], tmp_path: Path) -> None:
+    """They say how their words were split; the run says it, too."""
+    run = tmp_path / "run"
+    words = bpetok.count_words(corpus, checkpoint=run)
+    for path in run.glob("counts-0-*.parquet"):
+        content = tables.read_metadata(str(path))[checkpoint.METADATA_KEY]
+        save(words.arrays, Split("cl100k", ()), path, {checkpoint.METADATA_KEY: content})
+    with pytest.raises(ValueError, match="were counted with pattern 'cl100k', but the caller says"):
+        bpetok.count_words(corpus, checkpoint=run)
+
+
+@pytest.mark.usefixtures("_save_always")
+def test_counts_that_change_while_they_are_used_are_refused(
+    corpus: list[Path], tmp_path: Path
+) -> None:
+    """Where a file system has no locks two runs may write to a folder: texts would count twice."""
+    run = tmp_path / "run"
+
+    def write_another(phase: str, done: int, total: int | None) -> None:
+        for path in list(run.glob("counts-0-1.parquet")):
+            path.write_bytes((run / "counts-0-0.parquet").read_bytes())
+
+    with pytest.raises(OSError, match=r"counts-0-1\.parquet changed"):
+        bpetok.count_words(corpus, checkpoint=run, progress=write_another)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", '"run"'])
+def test_a_run_that_is_no_object_is_refused(content: str, tmp_path: Path) -> None:
+    """As what is no JSON."""
+    (tmp_path / "t.txt").write_text("low")
+    bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"run\.json: is not a run's"):
+        bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [".notes.tmp", "letter.txt"],
+        [".notes.tmp"],
+        ["lock"],
+        ["inputs.parquet"],
+        ["letter.txt", ".0123456789abcdef.tmp"],
+    ],
+)
+def test_files_of_others_are_left_alone(names: list[str], tmp_path: Path) -> None:
+    """Also those that are named like some of a run: it is refused before anything is touched."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in names:
+        (mine / name).write_text("important")
+    (tmp_path / "t.txt").write_text("low lower lowest " * 50)
+    with pytest.raises(ValueError, match="must be a new or empty folder"):
+        bpetok.train(tmp_path / "t.txt", vocab_size=260, checkpoint=mine)
+    assert {path.name: path.read_text() for path in mine.iterdir()} == dict.fromkeys(
+        names, "important"
+    )
+
+
+def test_a_run_of_others_keeps_its_temporary_files(tmp_path: Path) -> None:
+    """They are removed only by the run whose folder it is, and then only those that it made."""
+    (tmp_path / "t.txt").write_text("low lower lowest " * 50)
+    bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+    for name in (".notes.tmp", ".0123456789abcdef.tmp"):
+        (tmp_path / "run" / name).touch()
+    with pytest.raises(ValueError, match="of another run"):
+        bpetok.count_words(tmp_path / "t.txt", pattern="cl100k", checkpoint=tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").glob(".*")} == {
+        ".notes.tmp",
+        ".0123456789abcdef.tmp",
+    }
+    bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").glob(".*")] == [".notes.tmp"]
+
+
+@pytest.mark.usefixtures("_save_always")
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
+    """Named in messages as elsewhere."""
+    paths = [os.fsencode(tmp_path) + name for name in (b"/\xff.txt", b"/\xfe.txt")]
+    for path in paths:
+        Path(os.fsdecode(path)).write_text("low lower lowest " * 50)
+    names = list(map(os.fsdecode, paths))
+    with pytest.raises(KeyboardInterrupt):
+        bpetok.count_words(names, checkpoint=tmp_path / "run", progress=StopAt("count", 2))
+    assert bpetok.count_words(names, checkpoint=tmp_path / "run") == bpetok.count_words(names)
+    os.utime(paths[1], (time.time(), 12345))
+    with pytest.raises(ValueError, match=re.escape("\udcfe.txt has changed")):
+        bpetok.count_words(names, checkpoint=tmp_path / "run")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And used: Lustre, NFS and FUSE may have none."""
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / "t.txt").write_text("plum plum")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="has no locks .*no other process uses the folder"):
+            words = bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+        assert words.total == 2

@@ -1,6 +1,7 @@
 """A bound of memory is kept, changes no count, and leaves out only what the user allows."""
 
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -189,8 +190,62 @@ bpetok.count_words("a.txt", max_memory={SMALLEST!r}, n_threads=2)
         text=True,
     )
     assert done.returncode == 1
-    assert re.search(r"OSError: .*File too large while spilling words: '.*run'", done.stderr)
+    assert f"File too large while spilling words: '{tmp_path}'" in done.stderr
+    assert "During handling" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills itself")
+def test_nothing_is_left_of_a_killed_process(tmp_path: Path, environment: dict[str, str]) -> None:
+    """However it ends: files that it spills words to have no name."""
+    (tmp_path / "a.txt").write_text(" ".join(map(letters, range(200_000))))
+    code = f"""
+import os, signal, bpetok
+from bpetok.counting.spill import Spill
+write = Spill.write
+def kill(*call):
+    write(*call)
+    os.kill(os.getpid(), signal.SIGKILL)
+Spill.write = kill
+bpetok.count_words("a.txt", max_memory={SMALLEST!r}, n_threads=2)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**environment, "TMPDIR": str(tmp_path)}
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_texts_as_they_come_keep_the_limits_too() -> None:
+    """As files do: what is spilled and what is rare."""
+    texts = [" ".join(map(letters, range(n))) for n in (60_000, 50_000)]
+    expected = {word: k for word, k in bpetok.count_words_from_iterator(texts) if k > 1}
+    for max_memory in (None, SMALLEST):
+        with pytest.warns(UserWarning, match="min_word_count=2 left out"):
+            words = bpetok.count_words_from_iterator(
+                iter(texts), max_memory=max_memory, min_word_count=2, n_threads=2
+            )
+        assert words.to_dict() == expected
+    with pytest.warns(UserWarning, match="min_word_count=2 left out"):
+        tok = bpetok.train_from_iterator(
+            texts, vocab_size=300, max_memory="1GB", min_word_count=2, n_threads=2
+        )
+    assert tok == bpetok.train_from_words(expected, vocab_size=300)
+    taken: list[str] = []
+    for options, message in (
+        ({"max_memory": "60MB"}, "at least 88 MB for 2 threads"),
+        ({"min_word_count": "auto"}, "needs max_memory"),
+        ({"max_memory": "1GB", "pattern": r"\w+"}, "a pattern that is not built in"),
+        ({"max_memory": "1GB", "compat": "minbpe"}, "goes by the order of the words"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            bpetok.train_from_iterator(
+                (taken.append(text) or text for text in texts),  # type: ignore[func-returns-value]  # None
+                vocab_size=300,
+                n_threads=2,
+                **options,  # type: ignore[arg-type]  # of several types
+            )
+    assert not taken
 
 
 TEXT = ["common word"] * 50 + [f"rare{letters(i)}" for i in range(40)] + ["twice", "twice"]

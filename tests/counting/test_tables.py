@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -230,3 +231,47 @@ def test_without_pyarrow_the_message_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.delattr(bpetok.counting, "tables")
     with pytest.raises(ImportError, match=r"pyarrow is needed .*: pip install 'bpetok\[arrow\]'"):
         WORDS.to_arrow()
+
+
+@pytest.mark.parametrize("offsets", [[0, 1 << 30, 6], [0, -5, 4], [4, 2, 6]])
+@pytest.mark.parametrize("large", [False, True])
+def test_tables_that_point_outside_of_their_memory_are_refused(
+    offsets: list[int], large: bool
+) -> None:
+    """A table comes from another program: its offsets may be anything."""
+    kind, number = (pa.large_binary(), np.int64) if large else (pa.binary(), np.int32)
+    buffers = [None, pa.py_buffer(np.array(offsets, number)), pa.py_buffer(b"lowlow")]
+    table = pa.table({"word": pa.Array.from_buffers(kind, 2, buffers), "count": [1, 2]})
+    with pytest.raises(ValueError, match=r"table 0 is damaged or not whole: .*[Oo]ffset"):
+        Words.from_arrow(table, pattern="gpt2")
+    with pytest.raises(ValueError, match="table 1 is damaged"):
+        Words.from_arrow([WORDS.to_arrow(), table.to_batches()[0]], pattern="gpt2")
+
+
+@pytest.mark.parametrize("rows", [[(1 << 63) - 1, 1], [1 << 62, 1 << 62], [(1 << 63) - 1] * 3])
+def test_counts_that_add_up_to_2_to_the_63_are_refused(rows: list[int], tmp_path: Path) -> None:
+    """By the file and the row, however near to the bound they are."""
+    table = pa.table({"word": [b"a"] * len(rows), "count": pa.array(rows, pa.int64())})
+    pq.write_table(table, tmp_path / "w.parquet")
+    message = r"w\.parquet, row 0 and the following: the sum .* must be below 2\*\*63"
+    with pytest.raises(ValueError, match=message):
+        Words.load(tmp_path / "w.parquet", pattern="gpt2")
+    with pytest.raises(ValueError, match="table 1, row 0 and the following"):
+        Words.from_arrow([table.slice(0, 1), table.slice(1)], pattern="gpt2")
+    most = pa.table({"word": [b"a"] * 2, "count": pa.array([(1 << 63) - 2, 1], pa.int64())})
+    assert Words.from_arrow(most, pattern="gpt2").to_dict() == {b"a": (1 << 63) - 1}
+
+
+def test_every_damaged_byte_of_counts_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    """Each page has a check sum, and what is wrong elsewhere is an error that names the file."""
+    path = tmp_path / "w.parquet"
+    WORDS.save(path)
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        try:
+            found = Words.load(path, pattern=WORDS.pattern, special_tokens=WORDS.special_tokens)
+        except ValueError as error:
+            assert "w.parquet" in str(error)  # noqa: PT017  # most of them raise
+        else:
+            assert found == WORDS

@@ -1,11 +1,16 @@
 """Words are counted exactly, however the text is cut and shared."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +255,7 @@ def test_bad_counts_are_refused(counts: object, error: type[Exception], message:
     [
         ([97, 97], [10**12, 10**12 + 2], [5], ValueError, "offsets must ascend"),
         ([97, 98], [0, 2, 2], [5, 5], ValueError, "offsets must ascend"),
+        ([97, 98], [0, 1, -(1 << 63), -1, 2], [1] * 4, ValueError, "offsets must ascend"),
         ([97, 98], [0, 2], [5, 5], ValueError, "offsets must have one element more"),
         ([1000, 97], [0, 2], [5], ValueError, "ids must be bytes"),
         ([97, 98], [0, 2], [0], ValueError, "counts must be at least 1, got 0"),
@@ -361,3 +367,78 @@ def test_a_sum_of_2_to_the_63_is_too_large(counts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"must be below 2\*\*63"):
         Words(ids, offsets, np.array(counts))
     assert Words(ids, offsets, np.array(counts) - 1).n_bytes == 2 * (sum(counts) - len(counts))
+
+
+def test_nobody_can_change_words_that_were_checked() -> None:
+    """Neither the arrays that were given, nor those of the words, a pickle or a copy."""
+    given = (
+        np.frombuffer(b"lowlower", np.uint8).astype(np.int32),
+        np.array([0, 3, 8]),
+        np.ones(2, int),
+    )
+    special_tokens = ["<|end|>"]
+    words = Words(*given, "gpt2", special_tokens)  # type: ignore[arg-type]  # a list, which can change
+    for array in given:
+        array[:] = 1_000_000_000
+    special_tokens.append(7)  # type: ignore[arg-type]  # no token
+    assert words.to_dict() == {b"low": 1, b"lower": 1}
+    assert words.special_tokens == ("<|end|>",)
+    made = [
+        words,
+        pickle.loads(pickle.dumps(words)),
+        copy.copy(words),
+        copy.deepcopy(words),
+        replace(words, pattern="none"),
+        words.select(np.array([True, True])),
+        Words.from_counts({b"low": 1, b"lower": 1}),
+        Words.combine([(words, 1)]),
+        Words.from_arrow(words.to_arrow()),
+        bpetok.count_words_from_iterator(["low lower"]),
+    ]
+    for one in made:
+        for array in one.arrays:
+            assert not array.flags.writeable
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                array.flags.writeable = True
+        assert sorted(word.strip() for word in one.to_dict()) == [b"low", b"lower"]
+    assert made[1:4] == [words] * 3
+
+
+def test_what_words_were_split_by_is_checked() -> None:
+    """A Words with a pattern that nobody knows would fail when it is used."""
+    arrays = np.array([97], np.int32), np.array([0, 1]), np.array([1])
+    with pytest.raises(ValueError, match="pattern"):
+        Words(*arrays, pattern="(")
+    with pytest.raises(TypeError, match="special_tokens must be a list"):
+        Words(*arrays, special_tokens="end")  # type: ignore[arg-type]  # what is refused
+
+
+@pytest.mark.filterwarnings("ignore:vocab_size is")
+@pytest.mark.parametrize("word", [b"\0", b"\xff", b"\0\0", b"\xff" * 15, b"\0" * 15, b"\0" * 16])
+def test_words_of_the_least_and_the_greatest_bytes_are_words(word: bytes) -> None:
+    """None of them is what marks a free entry of a table."""
+    counts = {word: 3, b"a": 2}
+    words = Words.from_counts(counts)
+    assert Words.combine([(words, 1), (words, 2)]).to_dict() == {word: 9, b"a": 6}
+    assert Words.from_arrow(words.to_arrow()) == words
+    tok = bpetok.train_from_words(words, vocab_size=280, min_word_count=1)
+    assert tok.merges == bpetok.train_from_words(counts, vocab_size=280).merges
+    assert len(word) < 2 or tok.merges[0] == (word[:1], word[:1])
+
+
+@pytest.mark.parametrize("kind", [dict, Counter, MappingProxyType])
+def test_a_mapping_of_counts_is_no_iterable_of_texts(kind: Any) -> None:
+    """Its keys would be read, each once, and the counts be lost."""
+    counts = kind({"plum": 900})
+    for call in (
+        lambda: bpetok.count_words_from_iterator(counts),
+        lambda: bpetok.train_from_iterator(counts, vocab_size=300),
+    ):
+        with pytest.raises(TypeError, match=r"not a mapping, .*train_from_words"):
+            call()
+    for call in (
+        lambda: bpetok.count_words({__file__: 2.0}),
+        lambda: bpetok.train({__file__: 2.0}, vocab_size=300),
+    ):
+        with pytest.raises(TypeError, match=r"not a mapping: .*\.items\(\)"):
+            call()
