@@ -10,7 +10,7 @@ from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
 
-from campaigns import runner
+from campaigns import runner, sanitize
 from campaigns.findings import command, load
 from campaigns.registry import CAMPAIGNS, open_campaign
 
@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.repeat is not None:
         return _repeat(options.name[0], options.repeat.absolute())
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
+    if "sanitize" in options.name:
+        folder = options.output.absolute()
+        return sanitize.run(options.seconds, seed, folder, options.tests)
     names = list(CAMPAIGNS) if options.name == ["all"] else options.name
     seconds = options.seconds / len(names) if options.together else options.seconds
     wanted = runner.Options(seconds, options.inputs, seed, options.first, options.output.absolute())
@@ -39,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m campaigns", description=__doc__)
     add = parser.add_argument
-    add("name", nargs="+", choices=[*CAMPAIGNS, "all"], help="one or more campaigns, or all")
+    add("name", nargs="+", choices=[*CAMPAIGNS, "all", "sanitize"],
+        help="one or more campaigns; all of them; or sanitize, alone")  # fmt: skip
     add("--seconds", type=float, default=60.0, metavar="N", help="for each campaign (default 60)")
     add("--together", action="store_true", help="--seconds is for all of them together")
     add("--inputs", type=int, metavar="N", help="at most so many inputs for each campaign")
@@ -47,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--first", type=int, default=0, metavar="N", help="number of the first input (default 0)")
     add("--output", type=Path, default=Path("findings"), metavar="DIR",
         help="where inputs that fail are saved (default findings)")  # fmt: skip
+    add("--tests", nargs="*", default=["tests"], metavar="PATH",
+        help="for sanitize: tests to run, none if there is no path (default tests)")  # fmt: skip
     add("--repeat", type=Path, metavar="FILE", help="check the input of such a file again")
     return parser
 

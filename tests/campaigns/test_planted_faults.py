@@ -101,7 +101,7 @@ def test_a_planted_fault_is_found(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Within few inputs."""
+    """Within few inputs; in none of them is anything wrong without it."""
     owner, _, attribute = target.rpartition(".")
     right = resolve_name(owner)
     before = getattr(right, attribute)

@@ -1,0 +1,104 @@
+"""The suite and the other campaigns with a build that sees wrong memory and undefined behaviour.
+
+The extensions are built with the address and the undefined behaviour sanitizer of gcc in a copy of
+the checkout, and run with each instruction set of this processor. Numba's kernels are as always.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bpetok.patterns.scan import instruction_sets
+from campaigns import ROOT
+from campaigns.instruction_set import VARIABLE
+
+CAMPAIGNS = ("scanner", "learner", "encoder", "json", "files")
+"""Those that call the extensions in their own process."""
+FLAGS = (
+    "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+)
+NOT_COPIED = ("*.so", "build", "dist", "findings", ".*", "*.egg-info", "__pycache__")
+
+
+def run(seconds: float, seed: int, folder: Path, tests: Sequence[str]) -> int:
+    """Build, and run tests, then each campaign for some seconds; returns 1 if something failed.
+
+    Parameters
+    ----------
+    seconds : float
+        For each campaign with each instruction set.
+    seed : int
+    folder : Path
+        For findings.
+    tests : sequence of str
+        Paths of tests, as for pytest; none if empty.
+    """
+    status = 0
+    with tempfile.TemporaryDirectory(prefix="campaign-") as scratch:
+        tree = build(Path(scratch))
+        for name in instruction_sets():
+            where = {**environment(tree), VARIABLE: name}
+            commands = [
+                [campaign, "--seconds", str(seconds), "--seed", str(seed), "--output", str(folder)]
+                for campaign in CAMPAIGNS
+            ]
+            modules = [["campaigns", *command] for command in commands]
+            if tests:
+                options = ["-q", "-p", "campaigns.instruction_set", "-p", "no:cacheprovider"]
+                modules.insert(0, ["pytest", *options, *tests])
+            for module in modules:
+                print(f"sanitize: {name}: {' '.join(module)}", flush=True)
+                done = subprocess.run([sys.executable, "-m", *module], cwd=tree, env=where)
+                status |= done.returncode != 0
+    return status
+
+
+def build(scratch: Path) -> Path:
+    """Build the extensions in a copy of the checkout; returns the copy."""
+    tree = scratch / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    compiler = write_compiler(scratch)
+    print(f"sanitize: building in {tree}", flush=True)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+        cwd=tree,
+        env={**os.environ, "CC": str(compiler), "LDSHARED": f"{compiler} -shared"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return tree
+
+
+def write_compiler(folder: Path) -> Path:
+    """Write a compiler whose flags come last, after those of the build."""
+    path = folder / "cc"
+    path.write_text(f'#!/bin/sh\nexec gcc "$@" {FLAGS}\n')
+    path.chmod(0o755)
+    return path
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """Return the environment of a Python that may load what was built."""
+    libraries = [_library("libasan.so"), _library("libstdc++.so")]
+    return {
+        **os.environ,
+        "LD_PRELOAD": " ".join(libraries),  # Python itself is not built so
+        "PYTHONMALLOC": "malloc",  # objects by themselves, not in Python's own pools
+        "PYTHONPATH": str(tree),
+        # Python does not free all it has at the end.
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    }
+
+
+def _library(name: str) -> str:
+    done = subprocess.run(
+        ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
