@@ -68,6 +68,8 @@ class Tokenizer(Codec):
         before that.
     training : TrainingFacts, optional
         What it was trained on.
+    settings : mapping of str, optional
+        What a file held that has no meaning here; `save_pretrained` writes it back.
 
     Raises
     ------
@@ -83,6 +85,11 @@ class Tokenizer(Codec):
         import hashlib  # takes 2 ms
 
         return hashlib.sha256(self._to_json(with_training=False)).hexdigest()
+
+    def _ids_around(self) -> tuple[list[int], list[int]]:
+        from bpetok.formats.templates import ids_around
+
+        return ids_around(self.settings.get("post_processor"))
 
     # ---- files ----
 
@@ -115,6 +122,7 @@ class Tokenizer(Codec):
             whole_words=self._whole_words,
             other_tokens=self._other_tokens,
             normalizer=self.normalizer,
+            settings=self.settings if with_training else {},
         )
 
     @classmethod
@@ -407,7 +415,8 @@ class Tokenizer(Codec):
         """Return the tokenizer of a tokenizer.json, or of a folder that holds one.
 
         All tokens that are matched in the text before it is split ("added_tokens") become special
-        tokens. Warns if the file adds tokens around each text, which `encode` never does.
+        tokens. What the file says of templates, truncation and padding is kept for
+        `save_pretrained`; `encode` applies the template with ``add_special_tokens=True``.
 
         Raises
         ------

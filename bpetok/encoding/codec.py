@@ -31,6 +31,7 @@ from bpetok.encoding.vocab import (
     check_ids,
     check_merge_counts,
     check_merges,
+    check_settings,
     check_tokens,
 )
 from bpetok.encoding.whole_words import WholeWords
@@ -70,6 +71,7 @@ class Codec(TextEncoder):
         "_other_tokens",
         "_pairs",
         "_pattern",
+        "_settings",
         "_special_tokens",
         "_token_bytes",
         "_token_ids",
@@ -90,6 +92,7 @@ class Codec(TextEncoder):
         other_tokens: Mapping[bytes, int] | None = None,
         normalizer: Spec | None = None,
         training: TrainingFacts | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
@@ -110,6 +113,7 @@ class Codec(TextEncoder):
         self._counts = None if counts is None else counts.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
         self._training = training
+        self._settings = check_settings(settings or {})
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
         # A tuple, which the garbage collector need not walk through.
@@ -215,6 +219,16 @@ class Codec(TextEncoder):
     def normalizer(self) -> dict[str, Any] | list[dict[str, Any]] | None:
         """What changes a text before it is split, as tokenizer.json says it; None if nothing."""
         return None if self._normalizer is None else copy.deepcopy(self._normalizer.spec)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its file held that has no meaning here, for `save_pretrained` to write it back.
+
+        As in the files of Hugging Face: "post_processor", "truncation", "padding", "decoder",
+        "tokenizer_config", "chat_template" and so on.
+        """
+        settings: dict[str, Any] = json.loads(self._settings)
+        return settings
 
     @property
     def special_tokens(self) -> dict[str, int]:
@@ -346,6 +360,10 @@ class Codec(TextEncoder):
         ]
 
     # ---- text to ids ----
+
+    def _ids_around(self) -> tuple[list[int], list[int]]:
+        # What `add_special_tokens` puts before and after the ids of a text.
+        return [], []
 
     def encode_to_numpy(
         self,
@@ -663,7 +681,7 @@ class Codec(TextEncoder):
         pairs, pattern, special_tokens, *others = self._identity()
         names = tuple((intern(name), token_id) for name, token_id in special_tokens)
         parts = (pairs, intern(pattern), names, *others)
-        return _restore, (type(self), *parts, self._counts, self._training)
+        return _restore, (type(self), *parts, self._counts, self._training, self._settings)
 
     def _identity(self) -> tuple[Any, ...]:
         return (
@@ -706,6 +724,7 @@ def _restore(
     normalizer: str | None,
     counts: bytes | None,
     training: TrainingFacts | None,
+    settings: str,
 ) -> Codec:
     flat = memoryview(pairs).cast("i")
     return cls(
@@ -718,6 +737,7 @@ def _restore(
         other_tokens=dict(other_tokens),
         normalizer=None if normalizer is None else json.loads(normalizer),
         training=training,
+        settings=json.loads(settings),
     )
 
 

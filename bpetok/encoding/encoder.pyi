@@ -55,4 +55,5 @@ class TextEncoder:
         *,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        add_special_tokens: bool = False,
     ) -> list[int]: ...

@@ -808,7 +808,9 @@ cdef class TextEncoder:
         """
         return self._made().encode_list(text, ORDINARY)
 
-    def encode(self, text, *, allowed_special=(), disallowed_special="all"):
+    def encode(
+        self, text, *, allowed_special=(), disallowed_special="all", add_special_tokens=False
+    ):
         """Return the ids of a text, with special tokens where they are allowed.
 
         Special tokens are found leftmost first, the longest where several begin. As in tiktoken, a
@@ -824,6 +826,9 @@ cdef class TextEncoder:
         disallowed_special : "all" or a set of str
             What the text must not hold; "all": the special tokens that are not allowed. Pass () to
             encode them as ordinary text.
+        add_special_tokens : bool
+            Whether to put those around the ids that the tokenizer.json which was read says (its
+            post-processor), as transformers does unless told otherwise.
 
         Raises
         ------
@@ -832,6 +837,12 @@ cdef class TextEncoder:
         ValueError
             If the text has a lone surrogate or is not UTF-8; the message says where.
         """
+        if add_special_tokens:
+            before, after = self._ids_around()
+            ids = self.encode(
+                text, allowed_special=allowed_special, disallowed_special=disallowed_special
+            )
+            return before + ids + after
         if allowed_special == () and disallowed_special == "all":
             return self._made().encode_list(text, self._refusing)
         specials = self._specials(allowed_special, disallowed_special)

@@ -8,6 +8,7 @@ do: each has an id of its own, so merges are kept as pairs of ids, never of byte
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
@@ -257,6 +258,22 @@ def _check_id(value: Any, name: str) -> int:
     if not 0 <= token_id < 1 << 31:
         raise ValueError(f"{name} must be from 0 to 2**31 - 1, got {shorten(token_id)}")
     return token_id
+
+
+def check_settings(settings: Mapping[str, Any]) -> str:
+    """Return settings as JSON, the same for equal ones.
+
+    Raises
+    ------
+    TypeError
+        If they are no mapping of str to what JSON can hold.
+    """
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"settings must be a mapping of str, got {shorten(settings)}")
+    try:
+        return json.dumps(dict(settings), sort_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"settings must hold what JSON can hold: {error}") from None
 
 
 def check_tokens(tokens: Mapping[bytes, int], name: str) -> dict[bytes, int]:

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_path, read_bounded, write_together
-from bpetok.formats.byte_level import to_text
+from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
     check_tokens_differ,
@@ -22,7 +23,7 @@ from bpetok.formats.checks import (
 from bpetok.formats.files import naming_file, read_json
 from bpetok.formats.parts import Parts
 from bpetok.formats.tokenizer_json import parse
-from bpetok.patterns.builtin import expression_of
+from bpetok.patterns.builtin import SPELLINGS, expression_of
 
 if TYPE_CHECKING:
     import tokenizers
@@ -35,6 +36,28 @@ READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_tem
 """What older versions of transformers have written, and read with every tokenizer.json."""
 
 
+NOT_OF_AN_OBJECT = ("tokenizer_class", "added_tokens_decoder", "auto_map")
+"""Entries of a tokenizer_config.json that say how to make a tokenizer of the files."""
+
+SPECIAL = {
+    "single_word": False,
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "special": True,
+}
+BYTE_LEVEL = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": False,
+}
+SPELLED = {
+    "gpt2": next(expression for expression, name in SPELLINGS.items() if name == "gpt2"),
+}
+"""Patterns as other readers know them: tokenizers 1.0 and transformers.js go by the spelling."""
+
+
 def save_pretrained(
     tokenizer: Codec,
     folder: str | os.PathLike[str],
@@ -43,27 +66,22 @@ def save_pretrained(
     model_max_length: int | None,
 ) -> None:
     """Write tokenizer.json, tokenizer_config.json and, if there is one, chat_template.jinja."""
-    config = build_config(tokenizer, roles, model_max_length)
-    template = None if chat_template is None else _check_template(chat_template)
+    config = build_config(tokenizer, roles, chat_template, model_max_length)
+    template = config.get("chat_template")
+    has_file = isinstance(template, str)
     target = check_path(folder)
-    _check_no_leftovers(target, READ_TOO if template is not None else (*READ_TOO, TEMPLATE))
+    _check_no_leftovers(target, READ_TOO if has_file else (*READ_TOO, TEMPLATE))
     document = build_document(tokenizer)
     check(tokenizer, document)
     files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
-    if template is not None:
-        files[TEMPLATE] = template
+    if has_file:
+        files[TEMPLATE] = encode_utf8(str(template), "chat_template")
     if (target / "config.json").exists():
         _check_beside(target / "config.json", tokenizer, files)
     target.mkdir(parents=True, exist_ok=True)
     write_together({target / name: data for name, data in files.items()})
     if read_json(read_bounded(target / "tokenizer.json")) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")
-
-
-def _check_template(chat_template: str) -> bytes:
-    if not isinstance(chat_template, str):
-        raise TypeError(f"chat_template must be a str, got {shorten(chat_template)}")
-    return encode_utf8(chat_template, "chat_template")
 
 
 def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
@@ -99,11 +117,22 @@ def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) ->
 
 def to_tokenizers(tokenizer: Codec) -> tokenizers.Tokenizer:
     """Return the tokenizer as an object of the tokenizers library."""
-    import tokenizers
-
     document = build_document(tokenizer)
     check(tokenizer, document)
-    return tokenizers.Tokenizer.from_str(json.dumps(document))
+    return _load(document)
+
+
+def _load(document: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    """Return what the tokenizers library makes of a tokenizer.json.
+
+    From a file, since tokenizers 1.0 reads nothing else.
+    """
+    import tokenizers
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "tokenizer.json")
+        file.write_bytes(dump(document))
+        return tokenizers.Tokenizer.from_file(str(file))
 
 
 def to_transformers(
@@ -112,21 +141,22 @@ def to_transformers(
     """Return the tokenizer as a fast tokenizer of the transformers library."""
     from transformers import PreTrainedTokenizerFast
 
-    config = build_config(tokenizer, roles, None)
-    del config["tokenizer_class"]
-    if chat_template is not None:
-        _check_template(chat_template)
-        config["chat_template"] = chat_template
+    config = build_config(tokenizer, roles, chat_template, None)
+    for name in NOT_OF_AN_OBJECT:
+        config.pop(name, None)
     return PreTrainedTokenizerFast(tokenizer_object=to_tokenizers(tokenizer), **config)
 
 
 def build_document(tokenizer: Codec) -> dict[str, Any]:
     """Return what tokenizer.json holds.
 
-    Special tokens stand in the vocabulary too, since some readers count that only.
+    Special tokens are in the vocabulary, too, since some readers count that only. Merges are
+    strings, which all readers take; pairs are for newer ones only.
     """
     check_tokens_differ(tokenizer)
     _check_whole_words(tokenizer)
+    _warn_of_decoding(tokenizer)
+    settings = tokenizer.settings
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
     added = []
     for name, token_id in sorted(tokenizer.special_tokens.items(), key=lambda item: item[1]):
@@ -136,29 +166,17 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
                 "is in tokenizer.json, which gives both one id"
             )
         vocab[name] = token_id
-        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-        added.append({"id": token_id, "content": name, **flags, "special": True})
-    split = {
-        "type": "Split",
-        "pattern": {"Regex": expression_of(tokenizer.pattern)},
-        "behavior": "Isolated",
-        "invert": False,
-    }
-    byte_level = {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": False,
-    }
+        flags = settings.get("added_tokens", {}).get(name, SPECIAL)
+        added.append({"id": token_id, "content": name, **SPECIAL, **flags})
     return {
         "version": "1.0",
-        "truncation": None,
-        "padding": None,
+        "truncation": settings.get("truncation"),
+        "padding": settings.get("padding"),
         "added_tokens": added,
         "normalizer": _normalizer(tokenizer),
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
-        "post_processor": None,
-        "decoder": byte_level,
+        "pre_tokenizer": settings.get("pre_tokenizer") or _pre_tokenizer(tokenizer.pattern),
+        "post_processor": settings.get("post_processor"),
+        "decoder": settings.get("decoder", BYTE_LEVEL),
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -168,15 +186,43 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": bool(tokenizer.whole_words),
+            **settings.get("model", {}),
             "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
-            "merges": [[to_text(left), to_text(right)] for left, right in tokenizer.merges],
+            "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
         },
     }
+
+
+def _pre_tokenizer(pattern: str) -> dict[str, Any]:
+    if pattern == "none":
+        return BYTE_LEVEL
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": SPELLED.get(pattern) or expression_of(pattern)},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    return {"type": "Sequence", "pretokenizers": [split, BYTE_LEVEL]}
 
 
 def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:
     spec = tokenizer.normalizer
     return {"type": "Sequence", "normalizers": spec} if isinstance(spec, list) else spec
+
+
+def _warn_of_decoding(tokenizer: Codec) -> None:
+    """Warn of special tokens that tokenizers takes for bytes that are spelled when it decodes."""
+    for name in tokenizer.special_tokens:
+        try:
+            decoded = from_text(name).decode(errors="replace")
+        except ValueError:
+            continue
+        if decoded != name:
+            warnings.warn(
+                f"tokenizers will decode the special token {name!r} as {decoded!r}, since all of "
+                "its characters spell bytes there: its ids are right, its text is not",
+                stacklevel=4,
+            )
 
 
 def _check_whole_words(tokenizer: Codec) -> None:
@@ -196,17 +242,21 @@ def _check_whole_words(tokenizer: Codec) -> None:
 
 
 def build_config(
-    tokenizer: Codec, roles: Mapping[str, str | None], model_max_length: int | None
+    tokenizer: Codec,
+    roles: Mapping[str, str | None],
+    chat_template: str | None,
+    model_max_length: int | None,
 ) -> dict[str, Any]:
-    """Return what tokenizer_config.json holds.
+    """Return what tokenizer_config.json holds: what its own file said, but for what is given.
 
-    The class is the one that every version of transformers loads as it is: others replace the
-    pre-tokenizer, silently.
+    The class is otherwise the one that every version of transformers loads as it is: others replace
+    the pre-tokenizer, silently. The template is here for readers before chat_template.jinja.
     """
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
     }
+    config |= tokenizer.settings.get("tokenizer_config", {})
     for role, token in roles.items():
         if token is None:
             continue
@@ -217,6 +267,11 @@ def build_config(
                 "add it to the vocabulary"
             )
         config[role] = token
+    if chat_template is not None:
+        if not isinstance(chat_template, str):
+            raise TypeError(f"chat_template must be a str, got {shorten(chat_template)}")
+        encode_utf8(chat_template, "chat_template")
+        config["chat_template"] = chat_template
     if model_max_length is not None:
         most = (1 << 63) - 1
         config["model_max_length"] = check_integer("model_max_length", model_max_length, 1, most)
@@ -230,13 +285,23 @@ def dump(document: object) -> bytes:
 
 def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     """Compare ids with those of the tokenizers library, or of the reader here without it."""
+    # What is done with a text besides: it is cut off, filled up, and put into a template.
+    plain = document | dict.fromkeys(("truncation", "padding", "post_processor"))
     try:
         import tokenizers
     except ImportError:
-        check_ids_equal(tokenizer, encoder_of(parse(document)), "the file")
+        check_ids_equal(tokenizer, encoder_of(parse(plain)), "the file")
         return
-    other = tokenizers.Tokenizer.from_str(json.dumps(document))
-    check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")
+    consumer = f"tokenizers {tokenizers.__version__}"
+    try:
+        other = _load(plain)
+        other.encode("")
+    except Exception as error:  # it raises this very class
+        raise ValueError(
+            f"{consumer} can't read the pattern {shorten(tokenizer.pattern)}, or something else of "
+            f"the file: {error}; nothing was written"
+        ) from None
+    check_ids_equal(tokenizer, lambda text: list(other.encode(text).ids), consumer)
 
 
 def find_file(path: str | os.PathLike[str]) -> Path:
@@ -246,7 +311,29 @@ def find_file(path: str | os.PathLike[str]) -> Path:
 
 
 def read(file: Path) -> Parts:
-    """Return the parts of a tokenizer from a tokenizer.json."""
+    """Return the parts of a tokenizer from a tokenizer.json and the files beside it."""
     data = read_bounded(file)
     with naming_file(file):
-        return parse(read_json(data))
+        parts = parse(read_json(data))
+    if file.name != "tokenizer.json":
+        return parts
+    config = _read_beside(file.with_name("tokenizer_config.json"))
+    roles = _read_beside(file.with_name("special_tokens_map.json"))
+    template = file.with_name(TEMPLATE)
+    if template.exists():
+        with naming_file(template):
+            roles["chat_template"] = read_bounded(template).decode()
+    beside = roles | {name: value for name, value in config.items() if value is not None}
+    return parts._replace(settings={**(parts.settings or {}), "tokenizer_config": beside})
+
+
+def _read_beside(file: Path) -> dict[str, Any]:
+    """Return what a file beside tokenizer.json holds; nothing if it is not there."""
+    if not file.exists():
+        return {}
+    data = read_bounded(file)
+    with naming_file(file):
+        content = read_json(data)
+        if not isinstance(content, dict):
+            raise ValueError(f"must be an object, got {shorten(content)}")
+    return content

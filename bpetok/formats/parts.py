@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from bpetok.encoding.facts import TrainingFacts
@@ -24,3 +24,4 @@ class Parts(NamedTuple):
     normalizer: Spec | None = None
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None
+    settings: Mapping[str, Any] | None = None

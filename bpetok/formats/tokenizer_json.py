@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, NoReturn
@@ -17,6 +16,11 @@ from bpetok.patterns.builtin import name_of, names
 
 POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
 """As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
+
+
+CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
+CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback")
+"""Parts of a tokenizer.json that are written back as they were."""
 
 
 def parse(document: Any) -> Parts:
@@ -34,7 +38,6 @@ def parse(document: Any) -> Parts:
     decoder = content.get("decoder")
     if decoder is not None and _type_of(decoder) != "ByteLevel":
         _refuse("decoder", decoder, "only ByteLevel is byte-level")
-    _check_post_processor(content.get("post_processor"))
     pattern = _read_pattern(content.get("pre_tokenizer"))
     special = _read_added_tokens(content.get("added_tokens", []))
     vocab = _read_vocab(model.get("vocab"), special)
@@ -46,7 +49,21 @@ def parse(document: Any) -> Parts:
         special,
         whole_words_first=bool(model.get("ignore_merges")),
     )
-    return parts._replace(normalizer=content.get("normalizer"))
+    return parts._replace(
+        normalizer=content.get("normalizer"), settings=_read_settings(content, model)
+    )
+
+
+def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has no meaning here, to be written back."""
+    settings = {name: content.get(name) for name in CARRIED}
+    settings["model"] = {name: model[name] for name in CARRIED_OF_MODEL if model.get(name)}
+    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    settings["added_tokens"] = {
+        row["content"]: {flag: bool(row.get(flag)) for flag in flags}
+        for row in content.get("added_tokens", [])
+    }
+    return settings
 
 
 def _check_model(model: dict[str, Any]) -> None:
@@ -91,18 +108,6 @@ def _read_vocab(rows: Any, special: Mapping[str, int]) -> dict[str, int]:
                 f"added_tokens gives it the id {token_id}",
             )
     return vocab
-
-
-def _check_post_processor(processor: Any) -> None:
-    steps = [processor]
-    if _type_of(processor) == "Sequence":
-        steps = _expect(processor.get("processors"), list, "post_processor.processors")
-    if any(step is not None and _type_of(step) != "ByteLevel" for step in steps):
-        warnings.warn(
-            "the post_processor adds tokens around each text, which encode() here never does: ids "
-            "are those of encode(text, add_special_tokens=False)",
-            stacklevel=2,
-        )
 
 
 def _read_pattern(pre_tokenizer: Any) -> str:

@@ -185,6 +185,7 @@ def test_a_consumer_that_gives_other_ids_is_found_out(
     pytest.importorskip("tokenizers")
     pytest.importorskip("tiktoken")
     monkeypatch.setattr(f"bpetok.formats.{target}.expression_of", lambda _: r"\s+|\S+")
+    monkeypatch.setattr("bpetok.formats.huggingface.SPELLED", {})
     tok = TOKENIZERS["as trained"]
     write: Any = tok.to_tiktoken if target == "tiktoken" else tok.save_pretrained
     with pytest.raises(ValueError, match="gives other ids than this tokenizer for"):
@@ -235,3 +236,23 @@ def test_two_kinds_of_added_tokens_that_never_overlap_are_read(tmp_path: Path) -
     tok = Tokenizer.from_pretrained(tmp_path)
     assert len(tok.special_tokens) == 5
     check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+
+
+@pytest.mark.parametrize("name", ["<|größe|>", "«q»", "<|Ġ|>", "<|č|>"])
+def test_a_special_token_that_is_decoded_otherwise_there_is_warned_of(name: str) -> None:
+    """tokenizers takes each of its characters for a byte, if all are of GPT-2's alphabet."""
+    pytest.importorskip("tokenizers")
+    tok = Tokenizer(merges=[], special_tokens=[name])
+    with pytest.warns(UserWarning, match=r"tokenizers will decode the special token .* as "):
+        theirs = tok.to_tokenizers()
+    assert theirs.encode(name).ids == [256]
+    with pytest.warns(UserWarning, match="as '" + theirs.decode([256], skip_special_tokens=False)):
+        tok.to_tokenizers()
+
+
+@pytest.mark.parametrize("name", ["<|слово|>", "<|ü x|>", "<|plain|>", "<｜a▁b｜>"])
+def test_other_special_tokens_are_decoded_as_they_are(name: str) -> None:
+    """Without a warning."""
+    pytest.importorskip("tokenizers")
+    theirs = Tokenizer(merges=[], special_tokens=[name]).to_tokenizers()
+    assert theirs.decode([256], skip_special_tokens=False) == name

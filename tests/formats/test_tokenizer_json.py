@@ -306,12 +306,3 @@ def test_a_merge_that_is_listed_twice_comes_as_late_as_there(tmp_path: Path) -> 
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     tok = Tokenizer.from_pretrained(tmp_path)
     assert tok.encode("abcab") == theirs.encode("abcab").ids == [97, 257, 256]
-
-
-def test_tokens_around_a_text_are_warned_of(tmp_path: Path) -> None:
-    """The ids are those without them."""
-    processor = {"type": "Sequence", "processors": [{"type": "TemplateProcessing"}]}
-    (tmp_path / "tokenizer.json").write_bytes(document(post_processor=processor))
-    with pytest.warns(UserWarning, match="add_special_tokens=False"):
-        tok = Tokenizer.from_pretrained(tmp_path)
-    assert tok.encode("abc") == [258]
