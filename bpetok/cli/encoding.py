@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bpetok.cli.common import (
     READING,
@@ -42,7 +44,9 @@ def add_parsers(commands: Any) -> None:
     )
     _add_file_options(encode)
     encode.set_defaults(run=run_encode)
-    decode = commands.add_parser("decode", help="ids, separated by white space, to text")
+    decode = commands.add_parser(
+        "decode", help="ids to text: separated by white space, or a TRAIN.bin with its TRAIN.json"
+    )
     decode.set_defaults(run=run_decode)
     for command in (encode, decode):
         command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
@@ -163,12 +167,39 @@ def run_decode(options: argparse.Namespace) -> None:
     output = standard_output().buffer
     tokenizer = load_tokenizer(options.tokenizer)
     for name, file in open_inputs(options.files):
+        if name.endswith(".bin"):
+            _decode_file(tokenizer, Path(name), output)
+            continue
         for number, line in enumerate(file, 1):
             try:
                 output.write(tokenizer.decode_bytes(_parse_ids(line)))
             except ValueError as error:
                 raise CommandError(f"{name}, line {number}: {error}") from None
     output.flush()
+
+
+def _decode_file(tokenizer: Tokenizer, path: Path, output: BinaryIO) -> None:
+    """Write the text of a file of ids that `bpetok encode --output` has written."""
+    import json
+
+    import numpy as np
+
+    # One JSON file says what is in all shards, TRAIN_000000.bin and so on.
+    stem = re.sub(r"_\d{6}$", "", path.stem)
+    summary = path.with_name(f"{stem}.json")
+    try:
+        dtype = np.dtype(json.loads(summary.read_bytes())["dtype"]).newbyteorder("<")
+        empty = np.empty(0, dtype)  # which can't be mapped
+        ids = np.memmap(path, dtype, "r") if path.stat().st_size else empty
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"{path}: {summary.name}, which says what is in it, can't be read: {error!r}"
+        ) from None
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        try:
+            output.write(tokenizer.decode_bytes(ids[start : start + IDS_AT_ONCE]))
+        except ValueError as error:
+            raise CommandError(f"{path}: {error}; was it written with this tokenizer?") from None
 
 
 def _parse_ids(line: bytes) -> list[int]:

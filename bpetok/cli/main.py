@@ -18,7 +18,7 @@ from typing import NoReturn, TextIO
 
 import bpetok
 from bpetok.base.extras import MissingExtraError
-from bpetok.cli import encoding, estimate, exporting, showing, training
+from bpetok.cli import encoding, estimate, exporting, info, showing, training
 from bpetok.cli.common import CommandError, describe, with_flags
 
 
@@ -118,6 +118,7 @@ def _build_parser() -> Parser:
     training.add_parsers(commands)
     encoding.add_parsers(commands)
     exporting.add_parser(commands)
+    info.add_parser(commands)
     showing.add_parsers(commands)
     estimate.add_parser(commands)
     return parser

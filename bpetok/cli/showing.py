@@ -25,10 +25,18 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 DEMO = "Python's standard library"
+HTML = "write a page instead, for a browser"
+TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
 
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the subparsers of `bpetok`."""
+    _add_explain(commands)
+    _add_report(commands)
+    _add_watch(commands)
+
+
+def _add_explain(commands: Any) -> None:
     explain = commands.add_parser("explain", help="show how a text becomes tokens, step by step")
     explain.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
     explain.add_argument("--tokenizer", required=True, metavar="TOK.json")
@@ -38,8 +46,12 @@ def add_parsers(commands: Any) -> None:
         default="ids",
         help="special tokens in the text: their ids, or ordinary text (default: %(default)s)",
     )
+    explain.add_argument("--html", metavar="FILE", help=HTML)
+    explain.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     explain.set_defaults(run=run_explain)
 
+
+def _add_report(commands: Any) -> None:
     report = commands.add_parser(
         "report", help="show how good a tokenizer is, or compare several, on text"
     )
@@ -64,8 +76,13 @@ def add_parsers(commands: Any) -> None:
         default="strict",
         help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
+    report.add_argument("--html", metavar="FILE", help=HTML)
+    report.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     add_reading(report)
     report.set_defaults(run=run_report)
+
+
+def _add_watch(commands: Any) -> None:
     watch = commands.add_parser(
         "watch", help="train on a small text, and step through it merge by merge"
     )
@@ -78,11 +95,8 @@ def add_parsers(commands: Any) -> None:
     )
     watch.add_argument("--lang", default="en", help="language of the page: en or zh")
     watch.add_argument("--pattern", default="gpt2", help="split pattern (default: %(default)s)")
-    watch.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
+    watch.add_argument("--html", metavar="FILE", help=HTML)
     watch.set_defaults(run=run_watch)
-    for command in (explain, report):
-        command.add_argument("--html", metavar="FILE", help="write a page instead, for a browser")
-        command.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
 
 
 def run_explain(options: argparse.Namespace) -> None:

@@ -70,7 +70,9 @@ def _add_train(commands: Any) -> None:
     _add_vocabulary_options(train.add_argument_group("vocabulary"))
     _add_split_options(train)
     group = train.add_argument_group("output")
-    group.add_argument("-o", "--output", required=True, metavar="TOK.json", help="where to save")
+    group.add_argument(
+        "-o", "--output", required=True, metavar="TOK.json", help="where to save; replaced"
+    )
     group.add_argument(
         "--report", metavar="FILE.html", help="write a page on how good it is on the FILEs"
     )

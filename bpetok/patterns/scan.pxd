@@ -72,8 +72,8 @@ cdef void scan_given(
     Scanner* s, const int64_t* ends, const uint8_t* text, Py_ssize_t n
 ) noexcept nogil
 
-# The same for a pattern that is compiled; -1 without memory. scan_end must follow. Where text is not
-# matched and that is an error, scanning ends, and s.chain.unmatched is the place.
+# The same for a pattern that is compiled; -1 without memory. scan_end must follow. Where text is
+# not matched and that is an error, scanning ends, and s.chain.unmatched is the place.
 cdef int scan_compiled(
     Scanner* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
 ) noexcept nogil

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from bpetok.patterns.dfa cimport (
-    ChainScan, CompiledPattern, chain_begin, chain_end, chain_next, code_at
+    CompiledPattern, chain_begin, chain_end, chain_next, code_at
 )
 
 from bpetok.patterns.errors import SplitError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpetok.base.display import show_bytes
@@ -26,18 +26,7 @@ def explanation_page(words: Sequence[ExplainedWord], byte_ids: Sequence[int]) ->
         for step in word.steps:
             steps.setdefault(step.rank, []).append(step)
     table = [_step_row(steps[rank]) for rank in sorted(steps)]
-    number_of = {rank: i for i, rank in enumerate(sorted(steps), 1)}
-    never = len(steps) + 1
-    starts: list[int] = []
-    gone: list[int] = []
-    for word in words:
-        starts.append(len(gone))
-        boundaries = [never] * len(word.word)
-        # From the last to the first, so that the step which took a boundary away has the last word.
-        for step in reversed(word.steps):
-            for start in _inner_bytes(step):
-                boundaries[start] = number_of[step.rank]
-        gone += boundaries
+    starts, gone = _boundaries(words, {rank: i for i, rank in enumerate(sorted(steps), 1)})
     times = Counter(word.word for word in words)
     return render(
         "explain.html",
@@ -64,6 +53,26 @@ def explanation_page(words: Sequence[ExplainedWord], byte_ids: Sequence[int]) ->
             "byteIds": byte_ids,
         },
     )
+
+
+def _boundaries(
+    words: Sequence[ExplainedWord], number_of: Mapping[int, int]
+) -> tuple[list[int], list[int]]:
+    """Return where each word starts, and which step joins each byte to the one before it.
+
+    The number of a step is that of its rank in `number_of`; one more than all where none does.
+    """
+    starts: list[int] = []
+    gone: list[int] = []
+    for word in words:
+        starts.append(len(gone))
+        boundaries = [len(number_of) + 1] * len(word.word)
+        # From the last to the first: the first step that took a boundary away is written last.
+        for step in reversed(word.steps):
+            for start in _inner_bytes(step):
+                boundaries[start] = number_of[step.rank]
+        gone += boundaries
+    return starts, gone
 
 
 def _step_row(steps: list[MergeStep]) -> dict[str, Any]:

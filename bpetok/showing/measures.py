@@ -56,7 +56,7 @@ class SourceReport:
 
     @property
     def bytes_per_token(self) -> float:
-        """How many bytes of text a token stands for; more is better. NaN without text."""
+        """How many bytes of text a token has on average; more is better. NaN without text."""
         return self.n_bytes / self.n_tokens if self.n_tokens else math.nan
 
     @property

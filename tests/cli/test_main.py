@@ -133,6 +133,25 @@ def test_a_tokenizer_is_exported(call: Call, tok: Tokenizer, tmp_path: Path, to:
     assert Tokenizer.load(tmp_path / "again.json").encode("the cat") == tok.encode("the cat")
 
 
+def test_info_says_what_a_tokenizer_is(call: Call, tok: Tokenizer, tmp_path: Path) -> None:
+    """Facts, special tokens, merges; or the whole vocabulary, a line for each id."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    call("train", "a.txt", "--vocab-size", 268, "-o", "new.json", "--special-token", "<s>")
+    done = call("info", "new.json")
+    assert (done.status, done.err) == (0, "")
+    for line in ("vocabulary      268 ids, 11 merges", "pattern         gpt2"):
+        assert line in done.out.splitlines()
+    assert re.search(r"^special token   267  <s>$", done.out, re.MULTILINE)
+    assert re.search(r"^merge 0 +a \+ t  \d+ times$", done.out, re.MULTILINE)
+    assert "merge 5 " not in done.out
+    assert "merge 10" in done.out
+    lines = call("info", "tok.json", "--vocab").out.splitlines()
+    assert lines[97] == "97\ta"
+    assert lines[-2:] == ["258\tthe␣", "259\t<|end|>"]
+    assert len(lines) == tok.vocab_size
+    assert call("info", "no.json").err.startswith("bpetok: error: no.json: ")
+
+
 def test_an_export_for_transformers_has_roles(call: Call, tok: Tokenizer, tmp_path: Path) -> None:
     """And the chat template of a file."""
     (tmp_path / "chat.jinja").write_text("{{ messages }}")
@@ -316,10 +335,22 @@ def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) ->
     ids = np.fromfile(tmp_path / "train.bin", dtype="<u2").tolist()
     expected = [*tok.encode(TEXT), 259, 259, *tok.encode(TEXT), 259]
     assert ids == expected
+    done = run("decode", "--tokenizer", "tok.json", "train.bin")
+    assert done.stdout == tok.decode_bytes(expected)
     done = run(*command, *options, "--shard-size", 500, "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     shards = [np.fromfile(path, dtype="<u2") for path in sorted(tmp_path.glob("train_0*.bin"))]
     assert np.concatenate(shards).tolist() == expected
+    names = [path.name for path in sorted(tmp_path.glob("train_0*.bin"))]
+    assert run("decode", "--tokenizer", "tok.json", *names).stdout == tok.decode_bytes(expected)
+    small = Tokenizer(merges=[])
+    small.save(tmp_path / "small.json")
+    done = run("decode", "--tokenizer", "small.json", names[0])
+    assert b"was it written with this tokenizer?" in done.stderr
+    (tmp_path / "other.bin").write_bytes(b"ab")
+    done = run("decode", "--tokenizer", "tok.json", "other.bin")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"other.bin: other.json, which says what is in it" in done.stderr
     for wrong, message in (
         ([*command], b"a.txt holds the special token '<|end|>' at byte 740; give it its own"),
         ([*command[:3], "--output", "x.bin"], b"give FILEs to encode into --output"),
