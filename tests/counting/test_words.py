@@ -436,6 +436,8 @@ def test_a_mapping_of_counts_is_no_iterable_of_texts(kind: Any) -> None:
     ):
         with pytest.raises(TypeError, match=r"not a mapping, .*train_from_words"):
             call()
+    with pytest.raises(TypeError, match=r"special_tokens must be a list .* of a mapping"):
+        bpetok.count_words(__file__, special_tokens=kind({"<|end|>": 7}))
     for call in (
         lambda: bpetok.count_words({__file__: 2.0}),
         lambda: bpetok.train({__file__: 2.0}, vocab_size=300),
