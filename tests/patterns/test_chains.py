@@ -1,0 +1,151 @@
+"""Chains give the words that the pre-tokenizers of Hugging Face's tokenizers give."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Regex, pre_tokenizers
+
+import bpetok
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER
+from bpetok.counting.chunks import count_pieces
+from bpetok.counting.memory import RareWords
+from bpetok.counting.options import check_count_options
+from bpetok.patterns.builtin import CHAINS, PATTERNS, check_pattern, scanner_of
+from bpetok.patterns.chains import STEPS, Step, spell_chain
+from bpetok.patterns.scan import split_words
+from bpetok.sources.pieces import text_pieces
+from strategies import TEXT
+
+CHARACTERS = "astmdrevlTLS'\t\n\r0129!-/ \x00éжñ²½中海あ\u0301\u00a0\u3000🙂ſÀª,.$+"
+
+OTHERS: dict[str, list[Step]] = {
+    "digits": ["digits"],
+    "digits together": [("digits", "contiguous")],
+    "punctuation": [("punctuation", "removed"), "gpt2"],
+    "whitespace split": [("whitespace", "removed")],
+    "whitespace": [(r"\w+|[^\w\s]+", "kept")],
+    "to the one before": [(r"[,.]", "merged_with_previous")],
+    "to the next": [(r"[\s,]", "merged_with_next")],
+    "both": [(r"\s", "merged_with_next"), ("digits", "merged_with_previous"), "gpt2"],
+    "runs": [(r"[a-z]{1,2}", "contiguous"), r"\p{L}"],
+    "thousands": [r"(?=(\d{3})+(?!\d))", "gpt2"],
+    "thousands of all numbers": ["right_to_left_digits", "o200k"],
+    # What Oniguruma has for \b, which is another thing in `regex`: all numbers are of words.
+    "thousands at edges": [r"\d{1,3}(?=(?:\d{3})*(?![\p{L}\p{M}\p{N}\p{Pc}]))", "gpt2"],
+    "old deepseek": [
+        r"[\r\n]",
+        r"\s?\p{L}+",
+        r"\s?\p{P}+",
+        r"[一-龥ࠀ-一가-퟿]+",
+        "digits",
+    ],
+    "two that look back": ["gpt2", r"\s+(?!\S)|\p{L}{2}|\s\p{N}"],
+    "removed and looked behind": [(r"\s+(?!\S)|x+y", "removed"), r"(?<=[a-s])[a-z]+|\d+"],
+    "kept at last": ["digits", (r"[a-z]+!|\s+(?!\S)", "kept")],
+    "bytes": ["gpt2", "byte_level", "digits", ("punctuation", "contiguous")],
+}
+
+
+def step_of(step: Step) -> pre_tokenizers.PreTokenizer:
+    """Return what tokenizers calls a step."""
+    name, behavior = step if isinstance(step, tuple) else (step, "isolated")
+    if name == "byte_level":
+        return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    if name == "digits" and behavior in ("isolated", "contiguous"):
+        return pre_tokenizers.Digits(individual_digits=behavior == "isolated")
+    if name == "punctuation":
+        return pre_tokenizers.Punctuation(behavior)
+    if name == "whitespace" and behavior == "removed":
+        return pre_tokenizers.WhitespaceSplit()
+    if (name, behavior) == (r"\w+|[^\w\s]+", "kept"):
+        return pre_tokenizers.Whitespace()
+    expression = Regex(STEPS.get(name) or PATTERNS.get(name, name))
+    if behavior == "kept":
+        return pre_tokenizers.Split(expression, "removed", invert=True)
+    return pre_tokenizers.Split(expression, behavior)
+
+
+def tokenizers_words(steps: list[Step], text: str) -> list[bytes]:
+    names = [step if isinstance(step, str) else step[0] for step in steps]
+    sequence = pre_tokenizers.Sequence([*map(step_of, steps)])
+    words = [word for word, _ in sequence.pre_tokenize_str(text)]
+    if "byte_level" in names:
+        return [bytes(BYTES_BY_CHARACTER[c] for c in word) for word in words]
+    return [word.encode() for word in words]
+
+
+def words(steps: list[Step], text: str) -> list[bytes]:
+    scanner = scanner_of(check_pattern(steps))
+    assert scanner is not None
+    return split_words(text.encode(), scanner)
+
+
+ALL = {**{name: list(chain) for name, chain in CHAINS.items()}, **OTHERS}
+
+
+@pytest.mark.parametrize("name", ALL)
+@given(st.text(CHARACTERS, max_size=60))
+def test_words_equal_those_of_tokenizers(name: str, text: str) -> None:
+    """Each behaviour, steps whose ends are seen late, look-ahead, steps behind ByteLevel."""
+    assert words(ALL[name], text) == tokenizers_words(ALL[name], text)
+
+
+@pytest.mark.parametrize("name", ["deepseek", "smollm", "falcon", "thousands", "removed and looked behind"])
+@given(st.lists(st.text(CHARACTERS + "<|>", max_size=40), max_size=3), st.sampled_from([1, 7, 30]))
+def test_any_chunking_gives_the_same_counts(name: str, texts: list[str], chunk_size: int) -> None:
+    """Where a text may be cut, the tables of the first level tell."""
+    options = check_count_options(check_pattern(ALL[name]), ["<|>"], 1, "strict")
+    options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
+    specials = options.cutting.special_tokens
+    pieces = text_pieces(texts, specials, chunk_size, pattern=options.pattern)
+    parts = [part for text in texts for part in text.split("<|>")]
+    expected = Counter(word for part in parts for word in words(ALL[name], part))
+    assert count_pieces(pieces, options, RareWords()).to_dict() == expected
+
+
+def test_a_chain_trains_encodes_and_is_saved(tmp_path: Path) -> None:
+    """In our own file, under its name or as a str; formats that hold one expression refuse it."""
+    chain: list[Step] = ["right_to_left_digits", ("whitespace", "removed"), "gpt2"]
+    tok = bpetok.train_from_iterator([TEXT], vocab_size=300, pattern=chain)
+    assert json.loads(tok.pattern)[1] == ["whitespace", "removed"]
+    ids = tok.encode("It's 12345 here")
+    assert tok.decode(ids) == "It's12345here"
+    tok.save(tmp_path / "tok.json")
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json") == tok
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json").encode("It's 12345 here") == ids
+    with pytest.raises(ValueError, match="is a chain of steps"):
+        tok.to_tiktoken()
+    assert bpetok.Tokenizer(merges=[], pattern=["digits", "gpt2"]).pattern == "smollm"
+    assert bpetok.Tokenizer(merges=[], pattern="starcoder").pattern == "smollm"
+    assert bpetok.Tokenizer(merges=[], pattern=["gpt2"]).pattern == "gpt2"
+    assert bpetok.Tokenizer(merges=[], pattern=spell_chain(["digits", "gpt2"])).pattern == "smollm"
+
+
+@pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        ([], "at least one step"),
+        (["digits", "gtp2"], "a step of a pattern must be an expression or one of 'digits'"),
+        ([("gpt2", "split")], "the behaviour of a step must be one of 'isolated'"),
+        (["byte_level"], "must have a step that splits"),
+        ([""], "must not be empty"),
+        ([r"(.)\1"], r"can't be compiled: \\1 \(a back reference\)"),
+        ([(r"\s+(?!\S)", "merged_with_next")], "merged_with_next of matches whose ends"),
+        ([r"a*"], "a match of nothing at all"),
+    ],
+)
+def test_a_chain_that_can_not_be_is_refused(chain: list[Step], message: str) -> None:
+    """With the reason."""
+    with pytest.raises(ValueError, match=message):
+        bpetok.pretokenize("a", chain)
+
+
+def test_a_step_is_a_str_or_a_pair() -> None:
+    """Anything else is a mistake."""
+    for chain in ([1], [("a",)], {"a": "b"}):
+        with pytest.raises(TypeError, match="pattern must be"):
+            bpetok.pretokenize("a", chain)  # type: ignore[arg-type]  # the mistake tested
