@@ -386,8 +386,7 @@ cdef class WordTable:
         scan_end(&scanner)
         if scanner.chain.unmatched != NULL:
             self.unmatched = scanner.chain.unmatched
-            return -1
-        return status
+        return -1 if scanner.chain.unmatched != NULL or scanner.chain.no_memory else status
 
     cdef inline int count_words(self, Scanner* scanner, const uint8_t* last) noexcept nogil:
         cdef const uint8_t* bounds[SCAN_WORDS + 1]

@@ -470,6 +470,8 @@ cdef class Encoder:
             return NOT_SPLIT
         failure = self.append_scanned(work, &scanner, readable)
         scan_end(&scanner)
+        if scanner.is_compiled and scanner.chain.no_memory:
+            return NO_MEMORY
         return failure
 
     cdef inline int append_scanned(

@@ -30,6 +30,7 @@ class Phase(IntEnum):
     START = 0
     MATCH = 1
     BETWEEN = 2
+    MAYBE = 3  # as BETWEEN, but a match may have begun at the last symbol
 
 
 class Behavior(IntEnum):
@@ -50,7 +51,7 @@ class End(IntEnum):
 
 
 class Part(NamedTuple):
-    """The state of a step: the state of its matcher, or else the group of what is behind it."""
+    """The state of a step: that of its matcher in MATCH and MAYBE, else the group behind it."""
 
     phase: Phase
     value: int
@@ -65,6 +66,11 @@ class Step:
     behavior : Behavior
     drop_between : bool
         Leave out what is between matches.
+
+    Attributes
+    ----------
+    defers : bool
+        Whether it goes to MAYBE where it can't tell if a match begins.
     """
 
     def __init__(
@@ -76,19 +82,20 @@ class Step:
     ) -> None:
         self.matcher = matcher
         self._behavior = behavior
-        self._drop_between = drop_between
-        self._sure: dict[int, bool] = {}
+        self.drop_between = drop_between
+        self.defers = False
         self.first = Part(Phase.START, matcher.behind[matcher.begin])
 
     def drops(self, part: Part) -> bool:
         """Tell whether the piece that is being read is left out."""
         if part.phase is Phase.MATCH:
             return self._behavior is Behavior.REMOVED
-        return part.phase is Phase.BETWEEN and self._drop_between
+        return part.phase is Phase.BETWEEN and self.drop_between
 
     def group(self, part: Part) -> int:
         """Return the group of what is behind a state."""
-        return self.matcher.group[part.value] if part.phase is Phase.MATCH else part.value
+        in_match = part.phase in (Phase.MATCH, Phase.MAYBE)
+        return self.matcher.group[part.value] if in_match else part.value
 
     def again(self, part: Part) -> Part:
         """Return the state where a piece begins behind what this state has read."""
@@ -112,6 +119,11 @@ class Step:
             if following.phase is Phase.BETWEEN and merges:
                 return End.NO, following
             return End.HERE, following
+        if part.phase is Phase.MAYBE:
+            row = matcher.row(part.value)
+            if row.next[symbol] != DEAD or row.ends[symbol]:
+                return End.BACK, part
+            return self.read(self.between(part), symbol)
         start = matcher.start(part.value)
         state = matcher.row(start).next[symbol] if start != DEAD else DEAD
         if state == DEAD:
@@ -119,8 +131,8 @@ class Step:
             return End.HERE if end else End.NO, Part(Phase.BETWEEN, matcher.behind[symbol])
         if part.phase is Phase.START:
             return End.NO, Part(Phase.MATCH, state)
-        if not self._is_sure(state):
-            return End.BACK, part
+        if not matcher.is_sure(state, symbol):
+            return (End.NO, Part(Phase.MAYBE, state)) if self.defers else (End.BACK, part)
         merges = self._behavior is Behavior.MERGED_WITH_PREVIOUS
         return End.NO if merges else End.HERE, Part(Phase.MATCH, state)
 
@@ -128,26 +140,22 @@ class Step:
         """Tell whether a piece may end in front of a symbol, even if it may also go on."""
         if part.phase is Phase.MATCH:
             return self.matcher.row(part.value).ends[symbol]
-        return part.phase is Phase.BETWEEN
-
-    def _is_sure(self, state: int) -> bool:
-        if state not in self._sure:
-            self._sure[state] = self.matcher.is_sure(state)
-        return self._sure[state]
+        return part.phase is not Phase.START
 
     def is_immediate(self) -> bool:
         """Tell whether each end of a piece is seen at once."""
-        seen = {self.first}
-        stack = [self.first]
+        matcher = self.matcher
+        stack = [(self.first, matcher.begin)]
+        seen = set(stack)
         while stack:
-            part = stack.pop()
-            for symbol in range(self.matcher.end + 1):
-                end, following = self.read(part, symbol)
+            part, before = stack.pop()
+            for symbol in matcher.followers(before):
+                end, after = self.read(part, symbol)
                 if end is End.BACK:
                     return False
-                if symbol != self.matcher.end and following not in seen:
-                    seen.add(following)
-                    stack.append(following)
+                if symbol != matcher.end and (after, symbol) not in seen:
+                    seen.add((after, symbol))
+                    stack.append((after, symbol))
         return True
 
 
@@ -201,6 +209,7 @@ class Action(IntEnum):
     BACK_END = 4  # and the next one, of that character, ends here
     SEARCH = 5  # a word has ended before, or has not matched: read it again
     TRY = 6  # between matches: one may begin here
+    TRY_BACK = 7  # or one may have begun at the character before
 
 
 class Entry(NamedTuple):
@@ -239,6 +248,9 @@ class Automaton:
 
     def __init__(self, steps: list[AnyStep]) -> None:
         self._steps = steps
+        last = steps[-1]
+        if isinstance(last, Step) and not last.drop_between and not last.is_immediate():
+            last.defers = True
         self._matcher = steps[-1].matcher
         self.end = self._matcher.end
         self.states: dict[State, int] = {}
@@ -354,6 +366,8 @@ class Automaton:
             return Entry(Action.DROP if drops else Action.END, target)
         if parts[-1].phase is Phase.BETWEEN:
             return Entry(Action.TRY, -1)
+        if parts[-1].phase is Phase.MAYBE:
+            return self._entry_of_maybe(state, symbol)
         if back is None or drops or self.drops(back):
             return Entry(Action.SEARCH, -1)
         end, following = self._step_all(back, symbol)
@@ -363,3 +377,20 @@ class Automaton:
             target = self._number(State(following, None)) if symbol != self.end else -1
             return Entry(Action.BACK_END, target)
         return Entry(Action.BACK, self._after(back, symbol, following))
+
+    def _entry_of_maybe(self, state: State, symbol: int) -> Entry:
+        """Return the entry where the match that may have begun at the last symbol goes on, or ends."""
+        *outer, part = state.parts
+        match = (*outer, Part(Phase.MATCH, part.value))
+        number = self.states[state]
+        self.back[number] = self._number(State(match, None))
+        self.read[self.back[number]] |= self.read[number]
+        end, following = self._step_all(match, symbol)
+        if self.drops(state.parts) or self.drops(match) or end is End.BACK:
+            return Entry(Action.TRY_BACK, -1)
+        if end is End.HERE:
+            target = self._number(State(following, None)) if symbol != self.end else -1
+            return Entry(Action.BACK_END, target)
+        if not self._matcher.is_sure(following[-1].value, symbol):
+            return Entry(Action.TRY_BACK, -1)
+        return Entry(Action.BACK, self._after(match, symbol, following))

@@ -66,7 +66,9 @@ STEPS = {
     "digits": r"\p{N}",
     "punctuation": rf"[!-/:-@\[-`{{-~\p{{P}}&&[^{_NEWER_PUNCTUATION}]]",
     "whitespace": r"\s",
-    "right_to_left_digits": r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))",
+    # Lazy, which gives the same words, since just one length leaves groups of three, and of which
+    # each end is seen at once.
+    "right_to_left_digits": r"\p{N}{1,3}?(?=(?:\p{N}{3})*(?!\p{N}))",
 }
 """The steps that have names of their own, as expressions."""
 

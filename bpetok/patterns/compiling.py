@@ -96,15 +96,16 @@ def _level(splits: list[SplitStep], trees: list[Node], unmatched: str | None) ->
     alphabet = Alphabet(trees[:n])
     steps: list[AnyStep] = []
     lookahead = None
-    symbols = [Symbol(base, ()) for base in range(alphabet.n)]
+    symbols = [Symbol(base) for base in range(alphabet.n)]
+    followers = None
     for split, tree in zip(splits[:n], trees[:n], strict=True):
         program = Program(tree, alphabet)
         if program.looks and steps:
             break  # what it looks at ends with the pieces of the steps before
         if program.looks:
             lookahead = Lookahead(program.looks, alphabet)
-            symbols = lookahead.symbols
-        step = _step(split, Matcher(program, symbols), unmatched)
+            symbols, followers = lookahead.symbols, lookahead.followers
+        step = _step(split, Matcher(program, symbols, followers), unmatched)
         steps.append(step)
         if not step.is_immediate():
             break

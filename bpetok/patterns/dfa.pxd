@@ -13,6 +13,7 @@ cdef struct Level:
     int last_line
     const uint32_t* table
     uint32_t first_ending
+    uint32_t first_back
     uint32_t first_action
     const uint8_t* actions
     const uint32_t* targets
@@ -42,6 +43,7 @@ cdef struct LevelScan:
 cdef struct ChainScan:
     LevelScan[MOST_LEVELS] scans
     int n_levels
+    bint no_memory
     const uint8_t* unmatched      # what is not matched, where that is an error
     # Words of all levels but the last: those that the next level has not split yet.
     const uint8_t* words[MOST_LEVELS - 1][LEVEL_WORDS + 1]
@@ -60,7 +62,7 @@ cdef int chain_begin(
 ) noexcept nogil
 
 # Return the number of words found, which lie one after another: word i is bounds[i]:bounds[i + 1].
-# 0 at the end of the text, or where it is not matched.
+# 0 at the end of the text, where it is not matched, or without memory: see `unmatched`, `no_memory`.
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
 
 cdef void chain_end(ChainScan* s) noexcept nogil

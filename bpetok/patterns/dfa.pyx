@@ -19,6 +19,7 @@ cdef enum Action:  # `automaton.Action`
     BACK_END
     SEARCH
     TRY
+    TRY_BACK
 
 
 @cython.final
@@ -59,7 +60,8 @@ cdef class CompiledPattern:
         level.again, level.between, level.back = &again[0], &between[0], &back[0]
         level.cuts = &cuts[0]
         level.end, level.last_line = tables.end, tables.last_line
-        level.first_ending, level.first_action = tables.first_ending, tables.first_action
+        level.first_ending, level.first_back = tables.first_ending, tables.first_back
+        level.first_action = tables.first_action
         level.width, level.n_codes = tables.width, tables.n_codes
         level.n_single = 256 if tables.by_byte else 0x80
         if len(tables.actions):
@@ -179,6 +181,13 @@ cdef bint may_match(const LevelScan* s, const uint8_t* at, uint32_t row) noexcep
         at += length
 
 
+cdef inline const uint8_t* character_before(const LevelScan* s, const uint8_t* at) noexcept nogil:
+    at -= 1
+    while s.level.n_single == 0x80 and at[0] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
 cdef Py_ssize_t level_next(
     LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
 ) noexcept nogil:
@@ -186,133 +195,138 @@ cdef Py_ssize_t level_next(
     cdef const Level* level = s.level
     cdef const uint8_t* codes = level.code
     cdef const uint32_t* table = level.table
-    cdef uint32_t first_ending = level.first_ending, first_action = level.first_action
+    cdef const uint32_t* column_entries
+    cdef uint32_t first_ending = level.first_ending, first_back = level.first_back
+    cdef uint32_t first_action = level.first_action
     cdef const uint8_t* at = s.at
     cdef const uint8_t* end = s.end
     cdef const uint8_t* stop
     cdef const uint8_t* found
+    cdef const uint8_t* columns
+    cdef const uint8_t* text
     cdef uint32_t[LEVEL_WORDS + 1] marks
     cdef uint32_t state = s.state, row, following
-    cdef Py_ssize_t n = 1
+    cdef Py_ssize_t previous, n = 1
     cdef int column, length, single = level.n_single
-    cdef bint is_end
     cdef Action action
     if s.word == end:
         return 0
     bounds[0], marks[0] = s.word, s.mark
-    while True:
+    while n <= LEVEL_WORDS - 64:
         # Up to `stop` nothing can run over: not the text, not the room for bounds.
         stop = at + (LEVEL_WORDS - 2 - n)
-        if stop > end:
+        if stop >= end:
             stop = end
-        if stop == end and level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
-            stop -= 1
-        following = state
+            if level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
+                stop -= 1
+        previous = at - character_before(s, at)
         if s.columns == NULL:
             while at < stop:
+                # The column first, so that the state waits for one load only.
                 if at[0] < single:
-                    column = codes[at[0]]
+                    column_entries = table + codes[at[0]]
                     length = 1
                 else:
-                    column = code_at(level, at, &length)
-                following = table[state + column]
+                    column_entries = table + code_at(level, at, &length)
+                following = column_entries[state]
                 if following >= first_action:
                     break
-                bounds[n], marks[n] = at, following
+                bounds[n] = at - (previous & -<Py_ssize_t>(following >= first_back))
+                marks[n] = following
                 n += following >= first_ending
                 state = following
                 at += length
+                previous = length
         else:
+            columns = s.columns
+            text = s.text
             while at < stop:
                 code_at(level, at, &length)
-                following = table[state + s.columns[at - s.text]]
+                following = (table + columns[at - text])[state]
                 if following >= first_action:
                     break
-                bounds[n], marks[n] = at, following
+                bounds[n] = at - (previous & -<Py_ssize_t>(following >= first_back))
+                marks[n] = following
                 n += following >= first_ending
                 state = following
                 at += length
-        if at < stop or stop == end or at + 1 == end:
-            # An action, the last line feed or the end of the text.
-            column = column_at(s, at, &length)
-            following = table[state + column]
-            is_end = at == end
-            if following < first_action:
-                bounds[n], marks[n] = at, following
-                n += following >= first_ending
-                if is_end:
-                    s.word = s.at = end
-                    return n - 1
-                state = following
+                previous = length
+        if at >= stop and at + 1 < end and stop != end:
+            continue  # the room for bounds may be used up
+        # An action, the last line feed or the end of the text.
+        column = column_at(s, at, &length)
+        following = table[state + column]
+        if following < first_action:
+            bounds[n] = character_before(s, at) if following >= first_back else at
+            marks[n] = following
+            n += following >= first_ending
+            if at == end:
+                break
+            state = following
+            at += length
+            continue
+        action = <Action> level.actions[following - first_action]
+        following = level.targets[following - first_action]
+        if action == BACK_END:
+            bounds[n], marks[n] = character_before(s, at), level.back[state // level.width]
+            bounds[n + 1], marks[n + 1] = at, following
+            n += 2
+            if at == end:
+                break
+            state = following
+            at += length
+            continue
+        if action == TRY_BACK:
+            row = level.back[state // level.width]
+            if may_match(s, at, row):
+                bounds[n], marks[n] = character_before(s, at), row
+                n += 1
+                state = row
+            else:
+                state = level.between[state // level.width]
+            continue
+        if action == TRY:
+            found = at
+            row = state
+            following = table[level.again[row // level.width] + column]
+            if not may_match(s, at + length, following):
+                state = level.between[following // level.width]
                 at += length
                 continue
-            action = <Action> level.actions[following - first_action]
-            following = level.targets[following - first_action]
-            if action == BACK or action == BACK_END:
-                found = at - 1
-                while single == 0x80 and found[0] & 0xC0 == 0x80:
-                    found -= 1
-                bounds[n], marks[n] = found, level.back[state // level.width]
-                n += 1
-                if action == BACK_END:
-                    bounds[n], marks[n] = at, following
-                    n += 1
-                    if is_end:
-                        s.word = s.at = end
-                        return n - 1
-                state = following
-                at += length
-            elif action == DROP:
-                found = bounds[n - 1]
-                if level.fails:
-                    unmatched[0] = found
-                    s.word = s.at = end
-                    return n - 1
-                s.word, s.mark, s.state = at, following, following
-                s.at = at + length
-                if n > 1 or is_end:
-                    return n - 1
-                bounds[0], marks[0] = at, following
-                state = following
-                at += length
-            else:
-                if action == SEARCH:
-                    code_at(level, bounds[n - 1], &length)
-                    row = marks[n - 1]
-                    found = search(s, bounds[n - 1] + length, at, &row)
-                    if found == NULL:
-                        state = level.between[row // level.width]
-                        at = bounds[n - 1] + length
-                        continue
-                else:
-                    found = at
-                    row = state
-                    following = table[level.again[row // level.width] + column]
-                    if not may_match(s, at + length, following):
-                        state = level.between[following // level.width]
-                        at += length
-                        continue
-                # A word ends at `found`, where `row` is the state, and another one begins.
-                column = column_at(s, found, &length)
-                following = table[level.again[row // level.width] + column]
-                if level.drops[row // level.width]:
-                    if level.fails:
-                        unmatched[0] = bounds[n - 1]
-                        s.word = s.at = end
-                        return n - 1
-                    s.word, s.mark, s.state = found, following, following
-                    s.at = found + length
-                    if n > 1:
-                        return n - 1
-                    n = 0
-                bounds[n], marks[n] = found, following
-                n += 1
-                state = following
-                at = found + length
-        if n > LEVEL_WORDS - 64:
-            s.word, s.mark = bounds[n - 1], marks[n - 1]
-            s.state, s.at = state, at
-            return n - 1
+        elif action == SEARCH:
+            code_at(level, bounds[n - 1], &length)
+            row = marks[n - 1]
+            if row >= first_back:
+                row = level.back[row // level.width]
+            found = search(s, bounds[n - 1] + length, at, &row)
+            if found == NULL:
+                state = level.between[row // level.width]
+                at = bounds[n - 1] + length
+                continue
+        else:  # DROP
+            found = at
+            row = state
+        # A word ends at `found`, where `row` is the state, and another one begins.
+        if found < end:
+            column = column_at(s, found, &length)
+            following = table[level.again[row // level.width] + column]
+        if level.drops[row // level.width]:
+            if level.fails:
+                unmatched[0] = bounds[n - 1]
+                s.word = s.at = end
+                return n - 1
+            s.word, s.mark, s.state = found, following, following
+            s.at = found + length if found < end else end
+            if n > 1 or found == end:
+                return n - 1
+            n = 0
+        bounds[n], marks[n] = found, following
+        n += 1
+        state = following
+        at = found + length
+    s.word, s.mark = bounds[n - 1], marks[n - 1]
+    s.state, s.at = state, at
+    return n - 1
 
 
 cdef int chain_begin(
@@ -321,6 +335,7 @@ cdef int chain_begin(
     cdef int i
     s.n_levels = pattern.n_levels
     s.unmatched = NULL
+    s.no_memory = False
     for i in range(s.n_levels):
         s.scans[i].columns = NULL
         s.scans[i].level = &pattern.levels[i]
@@ -347,9 +362,53 @@ cdef Py_ssize_t next_words(ChainScan* s, int level, const uint8_t** bounds) noex
             s.next_word[level - 1] = 0
             if s.n_words[level - 1] == 0:
                 return 0
+        n = split_plain(
+            scan.level, words + s.n_words[level - 1], words + s.next_word[level - 1],
+            &s.next_word[level - 1], bounds,
+        )
+        if n > 0:
+            return n
         n = s.next_word[level - 1]
         s.next_word[level - 1] += 1
-        level_begin(scan, scan.level, words[n], words[n + 1])
+        if level_begin(scan, scan.level, words[n], words[n + 1]) < 0:
+            s.no_memory = True
+            return 0
+
+
+cdef Py_ssize_t split_plain(
+    const Level* level, const uint8_t** last, const uint8_t** word, Py_ssize_t* n_done,
+    const uint8_t** bounds,
+) noexcept nogil:
+    # Split words of the level before as long as no action is met, and count those that are done. A
+    # text of its own for each word would take several times as long as most words do.
+    cdef const uint32_t* table = level.table
+    cdef const uint8_t* at
+    cdef uint32_t state, first_ending = level.first_ending, first_back = level.first_back
+    cdef Py_ssize_t n = 0, n_before
+    cdef int length
+    if level.look_rows != NULL or level.last_line >= 0:
+        return 0
+    bounds[0] = word[0]
+    while word < last and word[1] - word[0] < LEVEL_WORDS - 2 - n:
+        n_before = n
+        at = word[0]
+        state = table[code_at(level, at, &length)]
+        at += length
+        while at < word[1]:
+            state = (table + code_at(level, at, &length))[state]
+            if state >= first_back:
+                return n_before
+            bounds[n + 1] = at
+            n += state >= first_ending
+            at += length
+        state = table[state + level.end]
+        if not first_ending <= state < first_back:
+            return n_before
+        n += 1
+        bounds[n] = at
+        n_done[0] += 1
+        word += 1
+    return n
 
 
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil:

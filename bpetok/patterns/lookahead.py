@@ -28,6 +28,8 @@ class Lookahead:
         rows[state][base] is the state before the symbol `base`, read in front of `state`.
     numbers : list of (list of int)
         numbers[state][base]: the symbol of `base` that leads to `state`, -1 if none does.
+    followers : list of (list of int)
+        The symbols that may follow each.
     begin : int
         The state before END, in front of which nothing is read.
     """
@@ -60,13 +62,21 @@ class Lookahead:
         for row in self.rows:
             for base, state in enumerate(row):
                 bases_of.setdefault(state, set()).add(base)
-        numbers: dict[Symbol, int] = {}
+        self.symbols: list[Symbol] = []
         self.numbers = [[-1] * end for _ in self.rows]
         for state, bases in bases_of.items():
             for base in sorted(bases):
-                symbol = Symbol(base, holding[state])
-                self.numbers[state][base] = numbers.setdefault(symbol, len(numbers))
-        self.symbols = [*numbers, Symbol(end, holding[0])]
+                self.numbers[state][base] = len(self.symbols)
+                self.symbols.append(Symbol(base, holding[state], state))
+        self.symbols.append(Symbol(end, holding[0], self.begin))
+        self.followers = [
+            [number for number, after in enumerate(self.symbols) if self._leads_to(after, symbol)]
+            for symbol in self.symbols
+        ]
+
+    def _leads_to(self, after: Symbol, symbol: Symbol) -> bool:
+        end = self._alphabet.end
+        return symbol.base != end and self.rows[after.state][symbol.base] == symbol.state
 
     def _holding(self, state: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
         return tuple(nodes[look.start] for look, nodes in zip(self._looks, state, strict=True))

@@ -9,7 +9,7 @@ machine, made deterministic as in RE2 and in Rust's regex-automata.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bpetok.patterns.nfa import Kind, Program, Symbol
@@ -40,6 +40,8 @@ class Matcher:
     program : Program
     symbols : list of Symbol
         The last one is END. All masks below are of their numbers.
+    followers : list of list of int, optional
+        The symbols that may follow each of them, if not all do.
 
     Attributes
     ----------
@@ -48,7 +50,12 @@ class Matcher:
         tell symbols of one group apart there. A state knows the group of what it has read last.
     """
 
-    def __init__(self, program: Program, symbols: list[Symbol]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        symbols: list[Symbol],
+        followers: list[list[int]] | None = None,
+    ) -> None:
         self.symbols = symbols
         self.end = len(symbols) - 1
         self.begin = len(symbols)
@@ -86,6 +93,8 @@ class Matcher:
         self._threads: list[tuple[tuple[int, int], ...]] = []
         self.group: list[int] = []  # of a state: what is behind it
         self._rows: dict[int, Row] = {}
+        self._followers = followers
+        self._sure: dict[tuple[int, int], bool] = {}
         self._closures: dict[tuple[tuple[int, ...], int], int] = {}
 
     def start(self, group: int) -> int:
@@ -167,21 +176,32 @@ class Matcher:
                 stack.append((following[0], allowed & mask))
         return threads
 
-    def is_sure(self, state: int) -> bool:
-        """Tell whether a match ends somewhere behind a state, whatever follows."""
-        assumed: set[int] = set()
-        stack = [state]
+    def followers(self, symbol: int) -> Sequence[int]:
+        """Return the symbols that may come after a symbol, or after BEGIN."""
+        if self._followers is None or symbol == self.begin:
+            return range(len(self.symbols))
+        return self._followers[symbol]
+
+    def is_sure(self, state: int, symbol: int) -> bool:
+        """Tell whether a match ends somewhere behind a state, which a symbol has led to."""
+        if (state, symbol) not in self._sure:
+            self._sure[state, symbol] = self._find_sure(state, symbol)
+        return self._sure[state, symbol]
+
+    def _find_sure(self, state: int, symbol: int) -> bool:
+        seen = set()
+        stack = [(state, symbol)]
         while stack:
-            state = stack.pop()
-            if state in assumed:
+            state, symbol = stack.pop()
+            if (state, symbol) in seen:
                 continue
-            assumed.add(state)
+            seen.add((state, symbol))
             row = self.row(state)
-            for following, ends in zip(row.next, row.ends, strict=True):
-                if not ends:
-                    if following == DEAD:
+            for after in self.followers(symbol):
+                if not row.ends[after]:
+                    if row.next[after] == DEAD:
                         return False
-                    stack.append(following)
+                    stack.append((row.next[after], after))
         return True
 
     def starts(self) -> set[int]:

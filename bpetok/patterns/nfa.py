@@ -56,10 +56,13 @@ class Symbol(NamedTuple):
 
     looks : tuple of int
         For each look-ahead, the symbols (and BEGIN) that may be behind the place where it holds.
+    state : int
+        The state of the look-ahead's automaton there.
     """
 
     base: int
-    looks: tuple[int, ...]
+    looks: tuple[int, ...] = ()
+    state: int = 0
 
 
 class Alphabet:

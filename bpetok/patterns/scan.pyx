@@ -737,6 +737,8 @@ def split_words(bytes text not None, pattern=0):
         for i in range(n):
             words.append(text[bounds[i] - data : bounds[i + 1] - data])
     scan_end(&scanner)
+    if scanner.is_compiled and scanner.chain.no_memory:
+        raise MemoryError
     if scanner.is_compiled and scanner.chain.unmatched != NULL:
         raise SplitError("unmatched", scanner.chain.unmatched - data)
     return words

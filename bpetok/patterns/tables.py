@@ -2,8 +2,9 @@
 
 A state is a row of the table: an entry for each column, and symbols with the same entries in all
 rows share one. Entries are offsets of rows. Rows below `first_ending` are reached while a word goes
-on, those up to `first_action` when a new one begins: such a state has two rows with the same
-entries, so that its number alone tells whether a word has ended. Greater entries are actions.
+on, those up to `first_back` when a new one begins in front of the symbol, and those up to
+`first_action` when it has begun at the symbol before that. So a state may have several rows with the
+same entries, and the number alone tells whether a word has ended. Greater entries are actions.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class Tables(NamedTuple):
     end, last_line : int
         The codes of the end of the text, and of a line feed there; -1 if that is as any other.
     table : array of uint32
-    first_ending, first_action : int
-        The first row where a word has begun, and the first entry that is an action.
+    first_ending, first_back, first_action : int
+        The first row where a word has begun, the first one where it has begun at the symbol before,
+        and the first entry that is an action.
     actions : bytes
     targets : array of uint32
         What each action is, and the row behind the symbol.
@@ -44,7 +46,8 @@ class Tables(NamedTuple):
         By entry: whether a word may end in front of the symbol; by row: whether the word that is
         being read is left out.
     again, between, back : array of uint32
-        By row: `Automaton.again`, `Automaton.between` and `Automaton.back`.
+        By row: `Automaton.again`, `Automaton.between` and `Automaton.back`; of a row from
+        `first_back` on the last is that of the state one symbol into the word.
     look_rows, look_columns : array of uint16
         By state of `Lookahead` and code: the state before, and the column; empty without.
     look_begin : int
@@ -63,6 +66,7 @@ class Tables(NamedTuple):
     last_line: int
     table: array[int]
     first_ending: int
+    first_back: int
     first_action: int
     actions: bytes
     targets: array[int]
@@ -187,42 +191,68 @@ class _Layout:
         self._ending = {state: n + i for i, state in enumerate(sorted(ending))}
         # At the end of a text there is no state: any row will do that says that a word has ended.
         self._no_state = n
-        self._n_rows = n + max(1, len(ending))
+        self._first_back = n + max(1, len(ending))
+        self._backs: dict[tuple[int, int], int] = {}
+        for number, row in enumerate(automaton.rows):
+            for entry in row:
+                if entry.action is Action.BACK:
+                    self._backs.setdefault(self._pair(number, entry.target), len(self._backs))
+        self._n_rows = self._first_back + len(self._backs)
         self._actions: dict[tuple[Action, int], int] = {}
+
+    def _pair(self, state: int, target: int) -> tuple[int, int]:
+        return self._states[target], self._states[self._automaton.back[state]]
 
     def _row_of(self, state: int) -> int:
         return self._states[state] * self._width if state >= 0 else 0
 
-    def _entry(self, action: Action, target: int) -> int:
+    def _entry(self, state: int, action: Action, target: int) -> int:
         if action is Action.NONE:
             return self._row_of(target)
         if action is Action.END:
             row = self._ending[self._states[target]] if target >= 0 else self._no_state
             return row * self._width
+        if action is Action.BACK:
+            return (self._first_back + self._backs[self._pair(state, target)]) * self._width
         number = self._actions.setdefault((action, self._row_of(target)), len(self._actions))
         return self._n_rows * self._width + number
 
     def arrays(
         self,
     ) -> tuple[
-        array[int], int, int, bytes, array[int], bytes, bytes, array[int], array[int], array[int]
+        array[int],
+        int,
+        int,
+        int,
+        bytes,
+        array[int],
+        bytes,
+        bytes,
+        array[int],
+        array[int],
+        array[int],
     ]:
         """Return the fields of `Tables` from `table` to `back`."""
         order = [*range(len(self._representatives)), *self._ending]
-        order += [0] * (self._n_rows - len(order))
+        order += [0] * (self._first_back - len(order))
+        order += [target for target, _ in self._backs]
         chosen = [self._representatives[state] for state in order]
         automaton = self._automaton
         parts = [state.parts for state in automaton.states]
-        return (
-            array(
-                "I",
-                (
-                    self._entry(*automaton.rows[state][symbol])
-                    for state in chosen
-                    for symbol in self._symbols
-                ),
+        back = [self._row_of(automaton.back[state]) for state in chosen[: self._first_back]]
+        back += [state * self._width for _, state in self._backs]
+        table = array(
+            "I",
+            (
+                self._entry(state, *automaton.rows[state][symbol])
+                for state in chosen
+                for symbol in self._symbols
             ),
+        )
+        return (
+            table,
             len(self._representatives) * self._width,
+            self._first_back * self._width,
             self._n_rows * self._width,
             bytes(action for action, _ in self._actions),
             array("I", (row for _, row in self._actions)),
@@ -230,7 +260,7 @@ class _Layout:
             bytes(automaton.drops(parts[state]) for state in chosen),
             array("I", (self._row_of(automaton.again[state]) for state in chosen)),
             array("I", (self._row_of(automaton.between[state]) for state in chosen)),
-            array("I", (self._row_of(automaton.back[state]) for state in chosen)),
+            array("I", back),
         )
 
 

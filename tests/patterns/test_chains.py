@@ -94,7 +94,9 @@ def test_words_equal_those_of_tokenizers(name: str, text: str) -> None:
     assert words(ALL[name], text) == tokenizers_words(ALL[name], text)
 
 
-@pytest.mark.parametrize("name", ["deepseek", "smollm", "falcon", "thousands", "removed and looked behind"])
+@pytest.mark.parametrize(
+    "name", ["deepseek", "smollm", "falcon", "thousands", "removed and looked behind"]
+)
 @given(st.lists(st.text(CHARACTERS + "<|>", max_size=40), max_size=3), st.sampled_from([1, 7, 30]))
 def test_any_chunking_gives_the_same_counts(name: str, texts: list[str], chunk_size: int) -> None:
     """Where a text may be cut, the tables of the first level tell."""
