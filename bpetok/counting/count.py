@@ -12,6 +12,7 @@ from bpetok.counting.chunks import count_pieces, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.words import Words
+from bpetok.patterns.chains import Pattern
 from bpetok.sources.arrow import is_column, is_table
 from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
@@ -29,7 +30,7 @@ WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 def count_words(
     files: WeightedFiles,
     *,
-    pattern: str = "gpt2",
+    pattern: Pattern = "gpt2",
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",
@@ -118,7 +119,7 @@ def count_words(
 def count_words_from_iterator(
     texts: Iterable[str | bytes],
     *,
-    pattern: str = "gpt2",
+    pattern: Pattern = "gpt2",
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bpetok.base.checks import check_errors, check_special_tokens, check_unmatched, resolve_threads
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern
+from bpetok.patterns.chains import Pattern
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.pieces import Cutting, replacing_makes_tokens
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
@@ -48,7 +49,7 @@ class CountOptions(NamedTuple):
 
 
 def check_count_options(
-    pattern: str,
+    pattern: Pattern,
     special_tokens: Iterable[str],
     n_threads: int | None,
     errors: str,

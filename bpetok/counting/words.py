@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bpetok.base.checks import check_special_tokens
 from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
+from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import StrPath
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Words:
         cls,
         counts: Mapping[bytes, int] | Iterable[tuple[bytes, int]],
         *,
-        pattern: str = "gpt2",
+        pattern: Pattern = "gpt2",
         special_tokens: Iterable[str] = (),
     ) -> Words:
         """Pack words that were counted elsewhere.

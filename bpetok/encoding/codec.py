@@ -36,6 +36,7 @@ from bpetok.encoding.vocab import (
 )
 from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.builtin import check_pattern, scanner_of
+from bpetok.patterns.chains import Pattern
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Codec(TextEncoder):
         self,
         *,
         merges: Merges,
-        pattern: str = "gpt2",
+        pattern: Pattern = "gpt2",
         special_tokens: Iterable[str] | Mapping[str, int] = (),
         merge_counts: Counts | None = None,
         token_ids: Counts | None = None,

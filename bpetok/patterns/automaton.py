@@ -379,7 +379,7 @@ class Automaton:
         return Entry(Action.BACK, self._after(back, symbol, following))
 
     def _entry_of_maybe(self, state: State, symbol: int) -> Entry:
-        """Return the entry where the match that may have begun at the last symbol goes on, or ends."""
+        """Return the entry where a match that may have begun at the last symbol goes on or ends."""
         *outer, part = state.parts
         match = (*outer, Part(Phase.MATCH, part.value))
         number = self.states[state]

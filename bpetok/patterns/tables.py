@@ -3,8 +3,8 @@
 A state is a row of the table: an entry for each column, and symbols with the same entries in all
 rows share one. Entries are offsets of rows. Rows below `first_ending` are reached while a word goes
 on, those up to `first_back` when a new one begins in front of the symbol, and those up to
-`first_action` when it has begun at the symbol before that. So a state may have several rows with the
-same entries, and the number alone tells whether a word has ended. Greater entries are actions.
+`first_action` when it has begun at the symbol before that. So a state may have several rows with
+the same entries, and the number alone tells whether a word has ended. Greater entries are actions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bpetok.base.byte_characters import CHARACTERS
 from bpetok.patterns.automaton import Action, Automaton, Phase
@@ -102,18 +102,18 @@ def build_tables(
             look_rows.extend([*row, 0])
             look_columns.extend([*(columns[numbers[s][base]] for base, s in enumerate(row)), 0])
     return Tables(
-        to_code,
-        blocks,
-        block_codes,
-        columns[-1],
-        codes[alphabet.last_line] if alphabet.uses_last_line else -1,
-        *layout.arrays(),
-        look_rows,
-        look_columns,
-        width,
-        n_codes,
-        _cuts(automaton, states, alphabet, lookahead, codes, n_codes),
-        by_byte,
+        bytes_to_code=to_code,
+        blocks=blocks,
+        block_codes=block_codes,
+        end=columns[-1],
+        last_line=codes[alphabet.last_line] if alphabet.uses_last_line else -1,
+        **layout.fields(),
+        look_rows=look_rows,
+        look_columns=look_columns,
+        width=width,
+        n_codes=n_codes,
+        cuts=_cuts(automaton, states, alphabet, lookahead, codes, n_codes),
+        by_byte=by_byte,
     )
 
 
@@ -217,21 +217,7 @@ class _Layout:
         number = self._actions.setdefault((action, self._row_of(target)), len(self._actions))
         return self._n_rows * self._width + number
 
-    def arrays(
-        self,
-    ) -> tuple[
-        array[int],
-        int,
-        int,
-        int,
-        bytes,
-        array[int],
-        bytes,
-        bytes,
-        array[int],
-        array[int],
-        array[int],
-    ]:
+    def fields(self) -> dict[str, Any]:
         """Return the fields of `Tables` from `table` to `back`."""
         order = [*range(len(self._representatives)), *self._ending]
         order += [0] * (self._first_back - len(order))
@@ -241,27 +227,24 @@ class _Layout:
         parts = [state.parts for state in automaton.states]
         back = [self._row_of(automaton.back[state]) for state in chosen[: self._first_back]]
         back += [state * self._width for _, state in self._backs]
-        table = array(
-            "I",
-            (
-                self._entry(state, *automaton.rows[state][symbol])
-                for state in chosen
-                for symbol in self._symbols
-            ),
+        table = (
+            self._entry(state, *automaton.rows[state][symbol])
+            for state in chosen
+            for symbol in self._symbols
         )
-        return (
-            table,
-            len(self._representatives) * self._width,
-            self._first_back * self._width,
-            self._n_rows * self._width,
-            bytes(action for action, _ in self._actions),
-            array("I", (row for _, row in self._actions)),
-            bytes(automaton.ends[state][symbol] for state in chosen for symbol in self._symbols),
-            bytes(automaton.drops(parts[state]) for state in chosen),
-            array("I", (self._row_of(automaton.again[state]) for state in chosen)),
-            array("I", (self._row_of(automaton.between[state]) for state in chosen)),
-            array("I", back),
-        )
+        return {
+            "table": array("I", table),
+            "first_ending": len(self._representatives) * self._width,
+            "first_back": self._first_back * self._width,
+            "first_action": self._n_rows * self._width,
+            "actions": bytes(action for action, _ in self._actions),
+            "targets": array("I", (row for _, row in self._actions)),
+            "ends": bytes(automaton.ends[state][s] for state in chosen for s in self._symbols),
+            "drops": bytes(automaton.drops(parts[state]) for state in chosen),
+            "again": array("I", (self._row_of(automaton.again[state]) for state in chosen)),
+            "between": array("I", (self._row_of(automaton.between[state]) for state in chosen)),
+            "back": array("I", back),
+        }
 
 
 def _code_tables(

@@ -18,6 +18,7 @@ from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.builtin import scanner_of
+from bpetok.patterns.chains import Pattern
 from bpetok.sources.corpus import Files, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, chunks_of
@@ -93,7 +94,7 @@ def estimate(
     files: Files,
     *,
     vocab_size: int,
-    pattern: str = "gpt2",
+    pattern: Pattern = "gpt2",
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",

@@ -16,6 +16,7 @@ from bpetok.base.checks import (
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.rule import Merges, Rule
+from bpetok.patterns.chains import Pattern
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
 
@@ -24,7 +25,7 @@ class TrainOptions(NamedTuple):
     """The options of a training, as the caller gives them; see `bpetok.train`."""
 
     vocab_size: int
-    pattern: str | None
+    pattern: Pattern | None
     special_tokens: Iterable[str]
     min_frequency: int
     max_token_length: int | None

@@ -16,6 +16,7 @@ from bpetok.counting.count import (
 )
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
+from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def train(
     files: WeightedFiles,
     *,
     vocab_size: int,
-    pattern: str | None = None,
+    pattern: Pattern | None = None,
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
@@ -149,7 +150,7 @@ def train_from_iterator(
     texts: Iterable[str | bytes],
     *,
     vocab_size: int,
-    pattern: str | None = None,
+    pattern: Pattern | None = None,
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
@@ -200,7 +201,7 @@ def train_from_words(
     words: Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]],
     *,
     vocab_size: int,
-    pattern: str | None = None,
+    pattern: Pattern | None = None,
     special_tokens: Iterable[str] | None = None,
     min_frequency: int = 1,
     max_token_length: int | None = None,

@@ -12,6 +12,7 @@ from bpetok.learning.learner import Learner
 from bpetok.learning.packing import pack
 from bpetok.learning.rule import Tuning
 from bpetok.patterns.builtin import check_pattern
+from bpetok.patterns.chains import Pattern
 from bpetok.patterns.pretokenize import pretokenize
 from bpetok.showing.lesson import Lesson
 from bpetok.showing.lesson_steps import N_BYTES, WordSlots, replay
@@ -29,7 +30,7 @@ ONE_ROUND_AT_A_TIME = Tuning(pause_rounds=1)
 
 
 def watch(
-    text: str, *, vocab_size: int | None = None, pattern: str = "gpt2", lang: str = "en"
+    text: str, *, vocab_size: int | None = None, pattern: Pattern = "gpt2", lang: str = "en"
 ) -> Lesson:
     """Train on a small text, and return the training as something that one can step through.
 
