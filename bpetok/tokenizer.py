@@ -51,7 +51,7 @@ class Tokenizer(Codec):
     special_tokens : iterable of str, or mapping of str to int
         All different, none empty. A mapping says what id each has.
     merge_counts : sequence of int or integer array, shape (n_merges,), optional
-        How often each pair stood in the training text when it was merged.
+        How often each pair occurred in the training text when it was merged.
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
         The id of each byte and of what each merge makes, for a vocabulary that came from elsewhere
         with other ids. All that this class takes and gives are these ids, but for `merge_pairs`.
@@ -159,7 +159,7 @@ class Tokenizer(Codec):
         """Encode files of any size into a file of ids, as training loops read them.
 
         The ids of all files, one after another, each an integer of `id_dtype`, little-endian:
-        ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Beside it stands a small JSON
+        ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Next to it is a small JSON
         file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
         the vocabulary. Everything gets its name when it is whole. Files of an earlier run with this
         output are replaced, all that its JSON file lists: none of its shards stay.
@@ -170,7 +170,7 @@ class Tokenizer(Codec):
             Text, JSON lines, Parquet, Arrow, datasets: as `count_words` takes them, unweighted.
         output : path
         eot : str, optional
-            A special token whose id is written behind each text: each record, and each plain text
+            A special token whose id is written after each text: each record, and each plain text
             file that is not empty.
         shard_size : int, optional
             Ids a file. The files are then named after `output` with a number: train.bin becomes
@@ -521,7 +521,7 @@ class Tokenizer(Codec):
         ----------
         vocab, merges : path
         special_tokens : iterable of str, optional
-            Which entries of the vocabulary are special tokens. Else those that no merge makes, as
+            Which entries of the vocabulary are special tokens. By default those no merge makes, as
             long as none is one word by itself, as a token is whose merge is missing.
 
         Raises

@@ -1,4 +1,4 @@
-"""The Python blocks of README and of docs/ run and print what stands there."""
+"""The Python blocks of README and of docs/ run and print what the text block after them says."""
 
 from pathlib import Path
 

@@ -219,7 +219,7 @@ AVX2_TARGET static void find_letters_avx2(const uint8_t *bytes, uint64_t *two, u
  * and fourth byte; each of three tables, by half a byte, has a bit for each error that it allows. */
 enum {
     TOO_SHORT = 1,      /* no continuation where one must be */
-    TOO_LONG = 2,       /* one behind ASCII */
+    TOO_LONG = 2,       /* one after ASCII */
     OVERLONG_3 = 4,
     TOO_LARGE = 8,      /* above U+10FFFF */
     SURROGATE = 16,
@@ -233,7 +233,7 @@ enum {
 #define AVX2_TABLE(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
 #define AVX2_NIBBLES(x) _mm256_and_si256(x, _mm256_set1_epi8(15))
 #define AVX2_HIGH_NIBBLES(x) AVX2_NIBBLES(_mm256_srli_epi16(x, 4))
-/* The bytes that stand n before those of x; `before` are the 32 bytes before x. */
+/* The bytes that are n before those of x; `before` are the 32 bytes before x. */
 #define AVX2_BEFORE(x, before, n) \
     _mm256_alignr_epi8(x, _mm256_permute2x128_si256(before, x, 0x21), 16 - (n))
 
@@ -268,7 +268,7 @@ AVX2_TARGET ALWAYS_INLINE __m256i utf8_errors_avx2(__m256i x, __m256i before) {
 }
 
 /* The length of a beginning of bytes[:n], a multiple of 32, that is UTF-8 up to a character which
- * may go on behind it; 0 if any of the bytes looked at is wrong. */
+ * may go on after it; 0 if any of the bytes looked at is wrong. */
 AVX2_TARGET static size_t utf8_blocks_avx2(const uint8_t *bytes, size_t n) {
     __m256i errors = _mm256_setzero_si256(), before = _mm256_setzero_si256();
     size_t at;

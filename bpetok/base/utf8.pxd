@@ -58,7 +58,7 @@ cdef uint8_t* write_str(const Text* text, uint8_t* out) noexcept nogil
 
 
 cdef inline uint8_t* write_utf8(const Text* text, uint8_t* out) noexcept nogil:
-    # Write a text of CHECKED, LATIN1, UCS2 or UCS4 as UTF-8. Return the place behind what was
+    # Write a text of CHECKED, LATIN1, UCS2 or UCS4 as UTF-8. Return the place after what was
     # written, NULL if there is a lone surrogate.
     if text.form != CHECKED:
         return write_str(text, out)
@@ -67,7 +67,7 @@ cdef inline uint8_t* write_utf8(const Text* text, uint8_t* out) noexcept nogil:
 
 
 cdef inline uint8_t* write_point(uint32_t point, uint8_t* out) noexcept nogil:
-    # Write a code point as UTF-8. Return the place behind what was written. Requires: room for 2
+    # Write a code point as UTF-8. Return the place after what was written. Requires: room for 2
     # bytes below 0x800, where the second one is written also if the first is all.
     if point < 0x800:
         # One byte or two: where words are short, a branch would be guessed wrong too often.

@@ -243,7 +243,7 @@ def open_checkpoint(
     ----------
     folder : path
     run : dict
-        What the result depends on beside the files, by the names that the user knows.
+        What the result depends on besides the files, by the names that the user knows.
     parts : sequence of sequences of str
         The files to count, of each weighted source.
 

@@ -57,7 +57,7 @@ def count_words(
         are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
         and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
-        Texts that stand between words: boundaries which are not counted.
+        Texts between words: boundaries which are not counted.
     n_threads : int, optional
         By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
         this process may use. The result does not depend on it.
@@ -82,7 +82,7 @@ def count_words(
         minute. A run that was interrupted, in whatever way, goes on from there when it is called
         again, with the same result: in the middle of a file, too, where a row group of Parquet, a
         record batch of Arrow, or a line of JSON or a word of text begins. Needs the extra `arrow`.
-        Adding up what was saved may take some 50 MB more than a `max_memory` that is just enough.
+        Adding up what was saved may take about 50 MB more than a `max_memory` that is just enough.
     **reading
         Which column, how much of it: `format`, `text_column`, `sample`, `seed`, `max_text_chars`
         and `max_bytes`, see `bpetok.Reading`. `max_bytes` is for each weighted source.

@@ -1,6 +1,6 @@
 """Words as a table, in memory (Arrow) and in files (Parquet): ``word: binary, count: int64``.
 
-Any program can write such a table. Rows may be in any order; a word that stands in several rows
+Any program can write such a table. Rows may be in any order; a word that is in several rows
 has the sum of their counts, as in what the workers of a map-reduce wrote. Other columns are
 ignored. The schema's metadata may have the key `bpetok`, a JSON object::
 

@@ -131,7 +131,7 @@ class Words:
 
         A word's count is the sum over the parts of weight * count, rounded once, half to even; a
         word whose count rounds to 0 is left out. A weight is the nearest decimal number with 12
-        digits behind the point, so that 0.1 is a tenth, and all sums are exact: the result does not
+        digits after the point, so that 0.1 is a tenth, and all sums are exact: the result does not
         depend on the order of the parts.
 
         Parameters

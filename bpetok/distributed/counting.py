@@ -113,7 +113,7 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
     -------
     pyarrow.Table
         ``word: binary, count: int64``, each word once. The larger the batch, the less is left to
-        merge: some 100 MB of text are a good size.
+        merge: about 100 MB of text are a good size.
 
     Raises
     ------

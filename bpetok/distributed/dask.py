@@ -34,7 +34,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     Parameters
     ----------
     dataset : dask.dataframe.DataFrame or dask.bag.Bag
-        With a column `plan.text_column`; or of texts. Partitions of some 100 MB are a good size.
+        With a column `plan.text_column`; or of texts. Partitions of about 100 MB are a good size.
     plan : CountPlan
     n_buckets : int
         No worker holds more than this part of the different words, several times over.

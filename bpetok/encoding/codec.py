@@ -181,7 +181,7 @@ class Codec(TextEncoder):
 
     @property
     def merge_counts(self) -> npt.NDArray[np.int64] | None:
-        """How often each pair stood when it was merged: int64, shape (n_merges,), read-only.
+        """How often each pair occurred when it was merged: int64, shape (n_merges,), read-only.
 
         None if that is not known.
         """
@@ -409,7 +409,7 @@ class Codec(TextEncoder):
         allowed_special: Special = (),
         disallowed_special: Special = "all",
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return the ids of a text and where each stands in it: (start, end), in characters.
+        """Return the ids of a text and where each is in it: (start, end), in characters.
 
         A character that several ids share belongs to each of them; else text[start:end] is the
         text of the id.
@@ -481,7 +481,7 @@ class Codec(TextEncoder):
         ----------
         texts : iterable of str or bytes
         n_threads : int, optional
-            Else the environment variable BPETOK_NUM_THREADS, else the CPUs this process may use.
+            Otherwise BPETOK_NUM_THREADS, otherwise the CPUs this process may use.
             The result does not depend on it.
         allowed_special, disallowed_special : "all" or a set of str
             As in `encode`.
@@ -577,7 +577,7 @@ class Codec(TextEncoder):
             return list(allowed), [name for name in names if name not in allowed]
         if "" in disallowed:
             raise ValueError(
-                "disallowed_special must not hold the empty str, which stands in every text"
+                "disallowed_special must not hold the empty str, which occurs in every text"
             )
         return list(allowed), disallowed
 

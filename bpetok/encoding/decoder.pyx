@@ -1,4 +1,4 @@
-"""Ids back to bytes, and where each id stands in a text. No NumPy."""
+"""Ids back to bytes, and where each id is in a text. No NumPy."""
 
 from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject

@@ -61,7 +61,7 @@ cdef extern from *:
     int fill_list(list result, PyObject** numbers, const int32_t* ids, Py_ssize_t n) except -1
 
 cdef enum:
-    RELEASE_GIL_FROM = 4096  # bytes; some 20 us of work
+    RELEASE_GIL_FROM = 4096  # bytes; about 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
     SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
@@ -220,7 +220,7 @@ cdef class Workspace:
         return 0
 
     cdef inline Py_ssize_t convert(self, Text* text) noexcept nogil:
-        # Make UTF-8 of the text, or check that it is. Return how many bytes may be read behind it.
+        # Make UTF-8 of the text, or check that it is. Return how many bytes may be read after it.
         cdef Py_ssize_t room
         cdef uint8_t* end
         if text.form == NO_TEXT:
@@ -420,7 +420,7 @@ cdef class Encoder:
     cdef int append_rare(
         self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, CacheLine* line
     ) noexcept nogil:
-        # Append the ids of a word that does not stand in its line, or is long; keep them if they
+        # Append the ids of a word that is not in its line, or is long; keep them if they
         # are new.
         cdef CacheEntry* entry
         cdef int32_t* ids = work.ids + work.n_ids
@@ -508,7 +508,7 @@ cdef class Encoder:
                     hashed = 0
                 lines[i] = line_of(&work.cache, hashed)
                 prefetch(lines[i])
-            # What is asked for each word stands in local variables, out of memory.
+            # What is asked for each word is in local variables, not in memory.
             ids = work.ids + work.n_ids
             for i in range(k):
                 # Either of the two may match, at random, so no branch may ask for one of them: `or`

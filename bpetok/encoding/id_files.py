@@ -162,7 +162,7 @@ def _names_in_summary(path: Path) -> set[str]:
 
 
 def encode_chunks(job: EncodeJob, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
-    """Yield the number of bytes and the ids of each chunk, in order; `eot_id` behind each text.
+    """Yield the number of bytes and the ids of each chunk, in order; `eot_id` after each text.
 
     Threads encode, this one reads; few chunks are in memory at a time.
     """

@@ -40,7 +40,7 @@ cdef struct Place:
     int32_t after     # first byte of the next token, n at the end
 
 cdef struct Node:
-    # A place where a pair stands or stood: one of a list for each rank.
+    # A place where a pair is or was: one of a list for each rank.
     int32_t at
     int32_t below     # the node under it, -1 if none
 
@@ -66,7 +66,7 @@ cdef inline void set_rank(LongWord* w, int32_t at, int32_t rank) noexcept nogil:
 
 
 cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept nogil:
-    # Merge the tokens at `at` and behind it; return the place behind both.
+    # Merge the token at `at` and the next; return the place after both.
     cdef Place* place = &w.places[at]
     cdef Place* gone = &w.places[place.after]
     cdef int32_t after = gone.after
@@ -85,7 +85,7 @@ cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept n
 
 cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
     # Merge every place of the list of `rank`. A node whose place has another rank by now is stale.
-    # A pair never comes back to a place, since ids only grow there, so no place stands in a list
+    # A pair never comes back to a place, since ids only grow there, so no place is in a list
     # twice.
     cdef int32_t i = rank - N_BYTES
     cdef int32_t node = w.lists.top[i]

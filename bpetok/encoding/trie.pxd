@@ -8,7 +8,7 @@ cdef enum:
     TOKEN_MASK = (1 << TOKEN_BITS) - 1
 
 cdef struct Trie:
-    # A double array: the child of a node for a byte stands in slot `base` + byte, if that slot
+    # A double array: the child of a node for a byte is in slot `base` + byte, if that slot
     # holds the byte. No two nodes with children have the same base, so that is proof enough.
     uint64_t* slots
     Py_ssize_t n

@@ -97,7 +97,7 @@ cdef int layout_reserve(Layout* layout, Py_ssize_t n) noexcept nogil:
 
 
 cdef Py_ssize_t base_from(Layout* layout, int32_t first, Py_ssize_t at) noexcept nogil:
-    # A base with free slots for the child `first` and its siblings, if that one can stand at one of
+    # A base with free slots for the child `first` and its siblings, if that one can be at one of
     # the slots from `at` on; else -1.
     cdef Py_ssize_t base, last = min(at + MOST_TRIES, layout.end)
     cdef int32_t child
@@ -116,7 +116,7 @@ cdef Py_ssize_t base_from(Layout* layout, int32_t first, Py_ssize_t at) noexcept
 
 cdef Py_ssize_t find_base(Layout* layout, int32_t first, Py_ssize_t parent) noexcept nogil:
     # A base for the child `first` and its siblings: near the slot of their parent, since they are
-    # looked at after it; else where there may be room; else behind all others.
+    # looked at after it; otherwise where there may be room, or after all others.
     cdef Py_ssize_t base
     base = base_from(layout, first, max(parent & ~<Py_ssize_t>7, FIRST_FREE))
     if base < 0:

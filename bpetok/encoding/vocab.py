@@ -47,7 +47,7 @@ def check_merges(merges: Merges) -> array[int]:
     TypeError
         If an id is not an integer.
     ValueError
-        If a merge is not a pair, uses an id that no byte or earlier merge has, or stands twice; or
+        If a merge is not a pair, uses an id that no byte or earlier merge has, or occurs twice; or
         if all tokens together would be longer than 256 MiB.
     """
     pairs = _flat_pairs(merges)

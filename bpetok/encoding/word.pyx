@@ -3,11 +3,11 @@
 For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes
 if and only if the same holds for each two neighbours in it, and any bytes have one such list
 (README of the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest
-token that can stand beside the one before, else a shorter one, else back by one token. A place that
-was gone back from leads nowhere, whatever stands before it, so each is given up only once.
+token that can follow the one before, otherwise a shorter one, or back by one token. A place that
+was gone back from leads nowhere, whatever is before it, so each is given up only once.
 
-A long word is cut before that where no token reaches across, since no two bytes that stand there
-stand in any token side by side.
+A long word is cut before that where no token reaches across, since no two bytes that meet there
+are neighbours in any token.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
@@ -49,7 +49,7 @@ cdef int32_t node_of_pair(
     Draft* draft, const int32_t* nodes, Pair pair
 ) noexcept nogil:
     # The node of what left and right spell: from that of the left one, down by the bytes of the
-    # right one, which stand on the way from its node up.
+    # right one, which are on the way from its node up.
     cdef uint8_t room[PLACES]
     cdef int32_t node = nodes[pair.right]
     cdef Py_ssize_t n = 0

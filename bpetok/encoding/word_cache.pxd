@@ -11,14 +11,14 @@ cdef enum:
 
 cdef struct CacheEntry:
     Key key
-    int32_t ids[INLINE_IDS]  # if there are more: ids[0] says where they stand in the arena
+    int32_t ids[INLINE_IDS]  # if there are more: ids[0] says where they are in the arena
     int32_t n_ids
 
 cdef struct CacheLine:
     CacheEntry entries[2]
 
 cdef struct Cache:
-    # Open addressing: a word stands in its line, or in the first one behind it that had room.
+    # Open addressing: a word is in its line, or in the first one after it that had room.
     CacheLine* lines
     int bits              # of the number of lines
     Py_ssize_t n_entries
@@ -39,7 +39,7 @@ cdef inline Key key_of_short(const uint8_t* word, Py_ssize_t n, const uint8_t* e
 
 
 cdef inline Key key_of_long(const uint8_t* word, Py_ssize_t n, Seed seed) noexcept nogil:
-    # Requires: PACKED_WORD < n <= CACHED_WORD. In the lowest 40 bits of a key that is kept stands
+    # Requires: PACKED_WORD < n <= CACHED_WORD. The lowest 40 bits of a key that is kept are
     # where the bytes of the word are in the arena.
     return Key(hash_bytes(word, n, seed), LONG_WORD | <uint64_t>n << 40)
 
@@ -51,7 +51,7 @@ cdef inline CacheLine* line_of(const Cache* cache, uint64_t hashed) noexcept nog
 cdef inline int32_t* copy_cached(
     const Cache* cache, const CacheEntry* entry, int32_t* ids
 ) noexcept nogil:
-    # Copy the ids of a word and return the place behind them. Requires: room for INLINE_IDS more.
+    # Copy the ids of a word and return the place after them. Requires: room for INLINE_IDS more.
     memcpy(ids, entry.ids, INLINE_IDS * sizeof(int32_t))
     if entry.n_ids > INLINE_IDS:
         memcpy(ids, &cache.arena[entry.ids[0]], entry.n_ids * sizeof(int32_t))

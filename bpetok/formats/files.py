@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A file of 256 MiB could hold a hundred million lists, some 7 GB of memory. A million merges with
+# A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
 MAX_COMMAS = 1 << 23
 

@@ -31,7 +31,7 @@ HEADER = "#version: 0.2"
 
 
 def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
-    """Write vocab.json and merges.txt; special tokens stand in vocab.json only."""
+    """Write vocab.json and merges.txt; special tokens are in vocab.json only."""
     if tokenizer.pattern != "gpt2":
         raise ValueError(
             f"these files are read with the pattern 'gpt2', but this tokenizer has "
@@ -95,7 +95,7 @@ def parse(
     Parameters
     ----------
     special_tokens : iterable of str, optional
-        What in the vocabulary is special. Else what no merge makes, if it can't be a token whose
+        What in the vocabulary is special. By default what no merge makes, if it can't be a token whose
         merge is missing.
     """
     vocab = read_json(vocab_data)

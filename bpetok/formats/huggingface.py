@@ -1,4 +1,4 @@
-"""Hugging Face: tokenizer.json and the files beside it, for tokenizers and transformers."""
+"""Hugging Face: tokenizer.json and the files next to it, for tokenizers and transformers."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def find_file(path: str | os.PathLike[str]) -> Path:
 
 
 def read(file: Path) -> Parts:
-    """Return the parts of a tokenizer from a tokenizer.json and the files beside it."""
+    """Return the parts of a tokenizer from a tokenizer.json and the files next to it."""
     data = read_bounded(file)
     with naming_file(file):
         parts = parse(read_json(data))
@@ -328,7 +328,7 @@ def read(file: Path) -> Parts:
 
 
 def _read_beside(file: Path) -> dict[str, Any]:
-    """Return what a file beside tokenizer.json holds; nothing if it is not there."""
+    """Return what a file next to tokenizer.json holds; nothing if it is not there."""
     if not file.exists():
         return {}
     data = read_bounded(file)

@@ -115,7 +115,7 @@ def parse(data: bytes) -> Parts:
 
 
 def _check_longest_first(special: Mapping[str, int]) -> None:
-    """Refuse a special token behind one that it begins with: minbpe never finds it."""
+    """Refuse a special token that follows one that it begins with: minbpe never finds it."""
     line = {name: number for number, name in enumerate(special, 4)}
     for name, begin in names_within_names(special):
         if line[begin] < line[name]:

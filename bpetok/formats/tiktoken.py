@@ -125,7 +125,7 @@ def parse_ranks(data: bytes) -> dict[bytes, int]:
         rank = int(parts[1])
         if token in ranks or rank in taken:
             what = "token" if token in ranks else "rank"
-            raise ValueError(f"line {number}: {shorten(line)}: this {what} stands there before")
+            raise ValueError(f"line {number}: {shorten(line)}: this {what} occurs there before")
         ranks[token] = rank
         taken.add(rank)
     return ranks

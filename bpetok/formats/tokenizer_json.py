@@ -161,7 +161,7 @@ def _read_added_tokens(rows: Any) -> dict[str, int]:
             if token.get(flag):
                 _refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
         if name in special:
-            _refuse(f"added_tokens[{i}].content", name, "it stands there twice")
+            _refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
         special[name] = token["id"]
         normalized[name] = bool(token.get("normalized"))
     _check_one_search(normalized)
@@ -173,7 +173,7 @@ def _check_one_search(normalized: dict[str, bool]) -> None:
 
     tokenizers looks for all that are not "normalized" first, and for the others in what is left.
     That is the same if none of one kind can overlap one of the other in a text: if none begins
-    with another, and the first character of none stands further on in another.
+    with another, and the first character of none occurs further on in another.
     """
     groups = [[name for name in normalized if normalized[name] is kind] for kind in (True, False)]
     firsts, others = ({name[:1]: name for name in group} for group in groups), groups[::-1]

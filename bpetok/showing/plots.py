@@ -93,7 +93,7 @@ def lines(
 def bars(heights: Mapping[str, Sequence[float]], *, x: str, y: str, last_is_more: bool) -> bytes:
     """Return a plot of named rows of bars at 0, 1, 2, ..., side by side.
 
-    With `last_is_more` the last ones stand for all that follows.
+    With `last_is_more` the last ones count all that follows.
     """
     with mpl.rc_context(STYLE):
         figure, axes = _figure()

@@ -186,7 +186,7 @@ def marked_items(
 ) -> Generator[Piece | Chunk | Position, None, None]:
     """Yield the texts from `start` on, and between them, now and then, the position of the next.
 
-    What is yielded from such a position on is the same; behind the last text there is one, too. A
+    What is yielded from such a position on is the same; after the last text there is one, too. A
     file that is done is closed, and has not changed. `max_bytes` is not looked at.
     """
     small = (corpus.sizes >= 0) & (corpus.sizes <= context.cutting.chunk_size)

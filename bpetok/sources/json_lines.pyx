@@ -142,7 +142,7 @@ cdef const uint8_t* read_string(
 
 
 cdef const uint8_t* skip_string(const uint8_t* at, const uint8_t* end) noexcept nogil:
-    # Return the place behind the quote that ends a string, NULL if something is wrong.
+    # Return the place after the quote that ends a string, NULL if something is wrong.
     cdef uint8_t escaped[4]
     cdef uint8_t* out
     while True:
@@ -164,7 +164,7 @@ cdef inline const uint8_t* skip_space(const uint8_t* at, const uint8_t* end) noe
 
 
 cdef const uint8_t* skip_digits(const uint8_t* at, const uint8_t* end) noexcept nogil:
-    # Return the place behind one digit or more, NULL if there is none.
+    # Return the place after one digit or more, NULL if there is none.
     cdef const uint8_t* begin = at
     while at < end and c'0' <= at[0] <= c'9':
         at += 1
@@ -195,7 +195,7 @@ cdef inline const uint8_t* skip_literal(
 
 
 cdef const uint8_t* skip_value(const uint8_t* at, const uint8_t* end, int depth) noexcept nogil:
-    # Return the place behind a value that begins here, NULL if it is none.
+    # Return the place after a value that begins here, NULL if it is none.
     if at == end:
         return NULL
     if at[0] == c'"':
@@ -214,7 +214,7 @@ cdef const uint8_t* skip_value(const uint8_t* at, const uint8_t* end, int depth)
 cdef const uint8_t* skip_nested(
     const uint8_t* at, const uint8_t* end, bint is_object, int depth
 ) noexcept nogil:
-    # Return the place behind an object or an array; `at` is behind its first bracket.
+    # Return the place after an object or an array; `at` is after its first bracket.
     cdef uint8_t closing = c'}' if is_object else c']'
     cdef bint more = True
     at = skip_space(at, end)
@@ -249,7 +249,7 @@ cdef inline const uint8_t* next_element(
 
 
 cdef const uint8_t* skip_name(const uint8_t* at, const uint8_t* end) noexcept nogil:
-    # Return the place of the value behind a name and a colon, NULL if there is none.
+    # Return the place of the value after a name and a colon, NULL if there is none.
     if at == end or at[0] != c'"':
         return NULL
     at = skip_string(at + 1, end)

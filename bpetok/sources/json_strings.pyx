@@ -75,7 +75,7 @@ cdef class StringFinder:
         """Return the place of the next quote that begins a string which is not to be passed over.
 
         That is one which is a text, has at least so many bytes, or does not end in this part. If
-        there is none it is len(part). The next search begins behind that string, or at it.
+        there is none it is len(part). The next search begins after that string, or at it.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ cdef class StringFinder:
         return self._depth == self._on_way == self._n_steps
 
     cdef inline object step(self):
-        # The next step of the way, None behind the last one.
+        # The next step of the way, None after the last one.
         return self._steps[self._on_way] if self._on_way < self._n_steps else None
 
     cdef inline bint way_goes_by_name(self) except -1:

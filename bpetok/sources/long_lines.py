@@ -80,7 +80,7 @@ class LongLine:
     ----------
     rest : bytearray
         The line as far as it was read, but without what is in its texts and in other long strings.
-        If that is JSON, so is the line, and it says the same beside them.
+        If that is JSON, so is the line, and it says the same besides them.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class LongLine:
         return len(part) > 0
 
     def _string(self) -> Iterator[bytes]:
-        """Yield what the string says that begins, or goes on, at the place; go behind it."""
+        """Yield what the string says that begins, or goes on, at the place; go to its end."""
         end = string_end(self._data, self._at)
         while end == len(self._data):
             if end - self._at > LONGEST_ESCAPE:

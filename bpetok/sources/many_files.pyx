@@ -58,7 +58,7 @@ def file_sizes(bytes names not None, Py_ssize_t n):
     Parameters
     ----------
     names : bytes
-        The paths, each with a NUL behind it.
+        The paths, each with a NUL after it.
     n : int
         How many they are.
 
@@ -83,7 +83,7 @@ def read_files(bytes names not None, const int64_t[::1] sizes not None):
     Parameters
     ----------
     names : bytes
-        The paths, each with a NUL behind it.
+        The paths, each with a NUL after it.
     sizes : int64 array, shape (n_files,)
         How many bytes each has.
 
@@ -91,7 +91,7 @@ def read_files(bytes names not None, const int64_t[::1] sizes not None):
     -------
     data : bytes
     n_read : int
-        The file behind those has another size, changes meanwhile or can't be read.
+        The file after those has another size, changes meanwhile or can't be read.
     """
     cdef Py_ssize_t i, n_read = 0
     cdef int64_t size = 0

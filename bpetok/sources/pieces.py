@@ -243,7 +243,7 @@ def find_cut(
     Words and special tokens on either side are the same as in the whole, whatever follows. The
     words are those of a compiled pattern, or of any built-in one but `none`.
     """
-    # What begins in the last bytes may go on behind them.
+    # What begins in the last bytes may go on after them.
     end = len(data) - max(4, special_tokens.longest)
     while end > 0:
         end = last_word_end(data, 0, end, compiled)
@@ -258,7 +258,7 @@ def find_cut(
 
 
 def find_special_cut(data: Buffer, special_tokens: SpecialTokens) -> int:
-    """Return the offset behind the last special token in a part of a text, or -1.
+    """Return the offset after the last special token in a part of a text, or -1.
 
     That is all that is sure to end a word where the pattern is not known to end any.
     """

@@ -38,7 +38,7 @@ class Reading(TypedDict, total=False):
         backslash, a dot or ``[]`` is part of a name: ``r"meta\.text"`` is the field ``meta.text``.
     sample : float
         Take about this share of the texts, chosen at random. A plain text file is sampled in pieces
-        of some 2 MB.
+        of about 2 MB.
     seed : int
         Another seed, another sample; by default 0. The sample depends on nothing else than the seed
         and the files in their order.

@@ -64,9 +64,9 @@ def train(
         "gpt2". Expressions that are not built in are slower by far: `regex` runs them, in
         `n_threads` processes. With them and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
-        Texts that stand between words: boundaries which are not counted.
+        Texts between words: boundaries which are not counted.
     min_frequency : int
-        Stop where the best pair stands less often.
+        Stop when the most frequent pair occurs less often.
     max_token_length : int, optional
         Make no token of more bytes: pairs that would be longer are passed over. It changes what is
         learned, not what a tokenizer is: all formats hold it, and no reader needs to know of it.
@@ -86,9 +86,9 @@ def train(
         Counts are exact where those of "huggingface" and "rustbpe" wrap around, at 2**31.
     initial : Tokenizer, optional
         Keep all its ids and merges, and learn more of them. New merges have the next ids after its
-        largest, new special tokens those behind them; `vocab_size` counts all. From the same text
+        largest, new special tokens those after them; `vocab_size` counts all. From the same text
         that gives what one training gives, if it has no special tokens, whose ids would else be
-        behind all merges.
+        after all merges.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.

@@ -105,8 +105,8 @@ DAMAGED_RANKS = {
     "cut": (ranks_file(b"YWI="), "line 257: b'YWI=' is not a token and its rank"),
     "huge": (ranks_file(b"YWI= 1000000000000"), "line 257"),
     "large": (ranks_file(b"YWI= 2000000000"), "ids must be less than"),
-    "token again": (ranks_file(b"YQ== 256"), "line 257: .* this token stands there before"),
-    "rank again": (ranks_file(b"YWI= 97"), "line 257: .* this rank stands there before"),
+    "token again": (ranks_file(b"YQ== 256"), "line 257: .* this token occurs there before"),
+    "rank again": (ranks_file(b"YWI= 97"), "line 257: .* this rank occurs there before"),
     "no parts": (
         ranks_file(b"YWJj 256", b"YWI= 257"),
         "the token b'abc', rank 256, comes to 3 parts .* tokens of higher ranks may become it",
