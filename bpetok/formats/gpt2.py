@@ -95,8 +95,8 @@ def parse(
     Parameters
     ----------
     special_tokens : iterable of str, optional
-        What in the vocabulary is special. By default what no merge makes, if it can't be a token whose
-        merge is missing.
+        What in the vocabulary is special. By default what no merge makes, unless a token whose
+        merge is missing could be that.
     """
     vocab = read_json(vocab_data)
     if not isinstance(vocab, dict):
