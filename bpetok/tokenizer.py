@@ -50,6 +50,8 @@ class Tokenizer(Codec):
         lost; encoding is far slower with an expression that is not a built-in pattern.
     special_tokens : iterable of str, or mapping of str to int
         All different, none empty. A mapping says what id each has.
+    added_tokens : iterable of AddedToken, optional
+        Flags of special tokens, as Hugging Face has them; those that are not given have none.
     merge_counts : sequence of int or integer array, shape (n_merges,), optional
         How often each pair occurred in the training text when it was merged.
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
@@ -116,6 +118,7 @@ class Tokenizer(Codec):
             pairs=memoryview(self._pairs).cast("i").tolist(),
             pattern=self._pattern,
             special_tokens=self._special_tokens,
+            added_tokens=self.added_tokens,
             counts=counts,
             token_ids=None if self._token_ids is None else list(self._ids()),
             training=facts,
@@ -216,6 +219,7 @@ class Tokenizer(Codec):
             vocabulary_sha256=self.vocabulary_sha256,
             specials=self._build_specials(allowed, disallowed),
             boundaries={*allowed, *disallowed},
+            takes_space=self._finder(allowed) is not None,
             eot_id=None if eot is None else self._special_tokens[eot],
             n_threads=resolve_threads(n_threads),
             errors=check_errors(errors),

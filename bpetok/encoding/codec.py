@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import index
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
@@ -19,6 +20,12 @@ from bpetok.base.checks import (
     shorten,
 )
 from bpetok.base.extras import load_numpy
+from bpetok.encoding.added_tokens import (
+    AddedToken,
+    AddedTokenFinder,
+    check_added_tokens,
+    finder_of,
+)
 from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
@@ -63,6 +70,7 @@ class Codec(TextEncoder):
     """
 
     __slots__ = (
+        "_added_tokens",
         "_allowing",
         "_counts",
         "_decoder",
@@ -87,6 +95,7 @@ class Codec(TextEncoder):
         merges: Merges,
         pattern: Pattern = "gpt2",
         special_tokens: Iterable[str] | Mapping[str, int] = (),
+        added_tokens: Iterable[AddedToken] = (),
         merge_counts: Counts | None = None,
         token_ids: Counts | None = None,
         whole_words: Mapping[bytes, int] | None = None,
@@ -117,6 +126,7 @@ class Codec(TextEncoder):
         self._settings = check_settings(settings or {})
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
+        self._added_tokens = check_added_tokens(added_tokens, self._special_tokens)
         # A tuple, which the garbage collector need not walk through.
         self._token_bytes = tuple(build_token_bytes(pairs))
         self._vocab_size = 1 + max(largest, *special_ids, 0)
@@ -125,6 +135,13 @@ class Codec(TextEncoder):
         split = _splitter(self._pattern) if scanner is None else None
         whole = WholeWords(self._whole_words) if self._whole_words else None
         self._normalizer = _normalizer(normalizer)
+        if self._normalizer is not None and any(
+            token.normalized for token in self._added_tokens.values()
+        ):
+            raise ValueError(
+                "added_tokens must not be normalized where there is a normalizer: special tokens "
+                "are searched for before it is applied"
+            )
         self._encoder = Encoder(
             pairs, self._vocab_size, ids, scanner, split, whole, self._normalizer
         )
@@ -237,6 +254,11 @@ class Codec(TextEncoder):
         return dict(self._special_tokens)
 
     @property
+    def added_tokens(self) -> list[AddedToken]:
+        """All special tokens with the flags that Hugging Face's files give them, by id."""
+        return list(self._added_tokens.values())
+
+    @property
     def pattern(self) -> str:
         """The pattern that splits text into words: a name, or an expression that has none."""
         return self._pattern
@@ -330,6 +352,10 @@ class Codec(TextEncoder):
                 name: token_id - bisect_left(gone, token_id)
                 for name, token_id in self._special_tokens.items()
             },
+            added_tokens=[
+                token._replace(id=token.id - bisect_left(gone, token.id))
+                for token in self._added_tokens.values()
+            ],
             merge_counts=None if counts is None else counts[list(kept)],
             token_ids=[ids[number] - bisect_left(gone, ids[number]) for number in numbers],
             whole_words={
@@ -417,7 +443,8 @@ class Codec(TextEncoder):
         ids = self.encode(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
-        if self._normalizer is None and -1 not in self._ids()[:N_BYTES]:
+        finder = self._finder(self._special_names(allowed_special, ())[0])
+        if self._normalizer is None and finder is None and -1 not in self._ids()[:N_BYTES]:
             return ids, self._decoder.offsets(ids, to_utf8(text))
         return ids, self._offsets_in_changed_text(to_utf8(text), allowed_special)
 
@@ -427,14 +454,16 @@ class Codec(TextEncoder):
         # Where the ids of a text occur in it if bytes without an id are left out, or a normalizer
         # changes it: piece by piece between special tokens.
         allowed, _ = self._special_names(allowed_special, ())
-        tokens = SpecialTokens(name.encode() for name in allowed)
         result: list[tuple[int, int]] = []
         at = begin = 0  # in bytes, in characters
-        for start, end in (*tokens.spans(text), (len(text), len(text))):
+        for start, end, token_id in (
+            *self._special_spans(text, allowed),
+            (len(text), len(text), -1),
+        ):
             piece = text[at:start].decode()
             result += self._offsets_of_piece(piece, begin)
             begin += len(piece)
-            if start < end:
+            if token_id >= 0:
                 n = len(text[start:end].decode())
                 result.append((begin, begin + n))
                 begin += n
@@ -563,7 +592,23 @@ class Codec(TextEncoder):
             tokens,
             ids,
             SpecialTokens(encode_utf8(name, "disallowed_special") for name in disallowed),
+            self._finder(allowed),
         )
+
+    def _finder(self, allowed: Collection[str]) -> AddedTokenFinder | None:
+        # What finds the special tokens in a text, None if they are matched as they are.
+        return finder_of([self._added_tokens[name] for name in allowed])
+
+    def _special_spans(self, text: bytes, allowed: Collection[str]) -> list[tuple[int, int, int]]:
+        # Start, end and id of each special token in a text, in bytes, with the white space that
+        # belongs to it.
+        finder = self._finder(allowed)
+        if finder is None:
+            spans = SpecialTokens(name.encode() for name in allowed).spans(text)
+            ids = (self._special_tokens[text[start:end].decode()] for start, end in spans)
+            return [(*span, token_id) for span, token_id in zip(spans, ids, strict=True)]
+        found = finder(text).tolist()
+        return list(zip(found[::3], found[1::3], found[2::3], strict=True))
 
     def _special_names(
         self, allowed_special: Special, disallowed_special: Special
@@ -594,7 +639,11 @@ class Codec(TextEncoder):
         return self._decoder.decode(ids)
 
     def decode(
-        self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]], errors: str = "replace"
+        self,
+        ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]],
+        errors: str = "replace",
+        *,
+        skip_special_tokens: bool = False,
     ) -> str:
         """Return the text of ids.
 
@@ -604,6 +653,9 @@ class Codec(TextEncoder):
         errors : str
             What becomes of bytes that are not UTF-8, as half a character is: "replace", "strict",
             "ignore" or another error handler of `bytes.decode`.
+        skip_special_tokens : bool
+            Leave special tokens out, but for those of `added_tokens` that are not `special`: as
+            Hugging Face does.
 
         Raises
         ------
@@ -612,17 +664,23 @@ class Codec(TextEncoder):
         UnicodeDecodeError
             With ``errors="strict"``, if the bytes are not UTF-8.
         """
+        if skip_special_tokens:
+            self.decode_bytes(ids := list(ids))  # all of them have to be ids
+            skipped = {token.id for token in self._added_tokens.values() if token.special}
+            ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def decode_batch(
         self,
         rows: Iterable[Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]],
         errors: str = "replace",
+        *,
+        skip_special_tokens: bool = False,
     ) -> list[str]:
         """Return the text of each of several rows of ids, as `decode` does."""
         if not isinstance(rows, Iterable):
             raise TypeError(f"rows must be an iterable of rows of ids, got {shorten(rows)}")
-        return [self.decode(row, errors) for row in rows]
+        return [self.decode(row, errors, skip_special_tokens=skip_special_tokens) for row in rows]
 
     def decode_with_offsets(
         self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]
@@ -681,7 +739,8 @@ class Codec(TextEncoder):
         # Equal strings become one object: a pickle has it once, so the bytes would tell them apart.
         pairs, pattern, special_tokens, *others = self._identity()
         names = tuple((intern(name), token_id) for name, token_id in special_tokens)
-        parts = (pairs, intern(pattern), names, *others)
+        flags = [tuple(token)[1:] for token in self._added_tokens.values()]
+        parts = (pairs, intern(pattern), names, tuple(flags), *others[1:])
         return _restore, (type(self), *parts, self._counts, self._training, self._settings)
 
     def _identity(self) -> tuple[Any, ...]:
@@ -689,6 +748,7 @@ class Codec(TextEncoder):
             self._pairs,
             self._pattern,
             tuple(self._special_tokens.items()),
+            tuple(self._added_tokens.values()),
             self._token_ids,
             tuple(sorted(self._whole_words.items())),
             tuple(sorted(self._other_tokens.items())),
@@ -719,6 +779,7 @@ def _restore(
     pairs: bytes,
     pattern: str,
     special_tokens: tuple[tuple[str, int], ...],
+    flags: tuple[tuple[Any, ...], ...],
     token_ids: bytes | None,
     whole_words: tuple[tuple[bytes, int], ...],
     other_tokens: tuple[tuple[bytes, int], ...],
@@ -732,6 +793,10 @@ def _restore(
         merges=list(zip(flat[::2], flat[1::2], strict=True)),
         pattern=pattern,
         special_tokens=dict(special_tokens),
+        added_tokens=[
+            AddedToken(name, *values)
+            for (name, _), values in zip(special_tokens, flags, strict=True)
+        ],
         merge_counts=None if counts is None else memoryview(counts).cast("q").tolist(),
         token_ids=None if token_ids is None else memoryview(token_ids).cast("i").tolist(),
         whole_words=dict(whole_words),

@@ -12,7 +12,11 @@ Special = Literal["all"] | Iterable[str]
 
 class Specials:
     def __init__(
-        self, allowed: SpecialTokens, ids: list[int], disallowed: SpecialTokens
+        self,
+        allowed: SpecialTokens,
+        ids: list[int],
+        disallowed: SpecialTokens,
+        finder: Callable[[bytes], Buffer] | None = None,
     ) -> None: ...
 
 class IdArray(Buffer):

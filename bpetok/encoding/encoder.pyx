@@ -94,17 +94,21 @@ cdef class Specials:
     ids : list of int
         The id of each of `allowed.tokens`.
     disallowed : SpecialTokens
+    finder : AddedTokenFinder, optional
+        Finds those of `allowed` where they are not matched as they are.
     """
 
     cdef SpecialTokens allowed
     cdef SpecialTokens disallowed
+    cdef object finder
     cdef int32_t* ids
 
     def __cinit__(
-        self, SpecialTokens allowed not None, list ids not None, SpecialTokens disallowed not None
+        self, SpecialTokens allowed not None, list ids not None, SpecialTokens disallowed not None,
+        finder=None,
     ):
         cdef Py_ssize_t i
-        self.allowed, self.disallowed = allowed, disallowed
+        self.allowed, self.disallowed, self.finder = allowed, disallowed, finder
         self.ids = <int32_t*> malloc((len(ids) + 1) * sizeof(int32_t))
         if self.ids == NULL:
             raise MemoryError
@@ -575,6 +579,8 @@ cdef class Encoder:
             if found != NULL:
                 work.wrong_at, work.wrong_length = found - at, length
                 return DISALLOWED
+        if specials.finder is not None:
+            return self.append_between_found(work, specials, at, text.n, end + padding)
         while True:
             found = specials.allowed.find(at, end, &length)
             if found != at:
@@ -584,13 +590,43 @@ cdef class Encoder:
                     return failure
             if found == NULL:
                 return 0
-            if work.reserve(1) < 0:
-                return NO_MEMORY
-            work.ids[work.n_ids] = specials.id_of(found, length)
-            work.n_ids += 1
-            if work.flush() < 0:
+            if self.append_id(work, specials.id_of(found, length)) < 0:
                 return NO_MEMORY
             at = found + length
+
+    cdef int append_id(self, Workspace work, int32_t token_id) noexcept nogil:
+        if work.reserve(1) < 0:
+            return NO_MEMORY
+        work.ids[work.n_ids] = token_id
+        work.n_ids += 1
+        return work.flush()
+
+    cdef int append_between_found(
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
+        const uint8_t* readable
+    ) noexcept with gil:
+        # As the end of `append_text`, with the special tokens that `finder` finds: start, end and
+        # id of each, in order.
+        cdef const int64_t[::1] found
+        cdef Py_ssize_t i, at = 0
+        cdef int failure = 0
+        try:
+            found = specials.finder(<bytes> text[:n])
+        except BaseException as error:
+            work.error = error
+            return NOT_SPLIT
+        with nogil:
+            for i in range(0, found.shape[0], 3):
+                if found[i] > at:
+                    failure = self.append_piece(work, text + at, found[i] - at, readable)
+                if failure == 0:
+                    failure = self.append_id(work, <int32_t> found[i + 2])
+                if failure < 0:
+                    return failure
+                at = found[i + 1]
+            if at < n:
+                failure = self.append_piece(work, text + at, n - at, readable)
+        return failure
 
     # ---- with the GIL ----
 

@@ -67,6 +67,7 @@ class EncodeJob(NamedTuple):
     vocabulary_sha256: str
     specials: Specials
     boundaries: Collection[str]  # special tokens, at which a text may be cut in two
+    takes_space: bool  # what is around a special token may belong to it: no text is cut
     eot_id: int | None
     n_threads: int
     errors: str
@@ -97,7 +98,7 @@ def encode_files(
     cutting = Cutting(
         SpecialTokens(name.encode() for name in job.boundaries),
         job.codec.pattern,
-        whole=replacing_makes_tokens(job.boundaries, job.errors),
+        whole=job.takes_space or replacing_makes_tokens(job.boundaries, job.errors),
     )
     context = ReadContext(job.reading, cutting, job.errors, tally)
     chunks = chunks_of(corpus_items(corpus, context))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from bpetok.base.checks import shorten
 from bpetok.base.files import read_bounded
+from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.facts import TrainingFacts
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.files import naming_file, read_json
@@ -24,6 +25,7 @@ def to_json(
     pairs: Sequence[int],
     pattern: str,
     special_tokens: Mapping[str, int],
+    added_tokens: Sequence[AddedToken],
     counts: Sequence[int] | None,
     token_ids: Sequence[int] | None,
     training: Mapping[str, int | str] | None,
@@ -40,6 +42,10 @@ def to_json(
     more = "" if normalizer is None else f'  "normalizer": {json.dumps(normalizer)},\n'
     if settings:
         more += f'  "settings": {json.dumps(settings, ensure_ascii=False)},\n'
+    flagged = [token for token in added_tokens if token != AddedToken(token.content, token.id)]
+    if flagged:
+        rows_of = [json.dumps(token._asdict(), ensure_ascii=False) for token in flagged]
+        more += '  "added_tokens": [\n    ' + ",\n    ".join(rows_of) + "\n  ],\n"
     for name, tokens in (("whole_words", whole_words), ("other_tokens", other_tokens)):
         if tokens:
             spelled = {to_text(token): token_id for token, token_id in tokens.items()}
@@ -97,11 +103,15 @@ def parse(data: bytes) -> Parts:
     for name in ("whole_words", "other_tokens", "settings"):
         if not isinstance(content.setdefault(name, {}), dict):
             raise ValueError(f"{name} must be an object, got {shorten(content[name])}")
+    added = content.get("added_tokens", [])
+    if not isinstance(added, list):
+        raise ValueError(f"added_tokens must be an array, got {shorten(added)}")
     facts = content.get("training")
     return Parts(
         merges=content["merges"],
         pattern=content["pattern"],
         special_tokens=content["special_tokens"],
+        added_tokens=[_read_added(row, i) for i, row in enumerate(added)],
         token_ids=content.get("token_ids"),
         whole_words={from_text(name): i for name, i in content["whole_words"].items()},
         other_tokens={from_text(name): i for name, i in content["other_tokens"].items()},
@@ -110,3 +120,12 @@ def parse(data: bytes) -> Parts:
         settings=content["settings"],
         training=None if facts is None else TrainingFacts.from_json(facts),
     )
+
+
+def _read_added(row: object, i: int) -> AddedToken:
+    if not isinstance(row, dict) or set(row) != set(AddedToken._fields):
+        raise ValueError(
+            f"added_tokens[{i}] must be an object with {', '.join(AddedToken._fields)}, "
+            f"got {shorten(row)}"
+        )
+    return AddedToken(**row)

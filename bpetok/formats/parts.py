@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from bpetok.encoding.added_tokens import AddedToken
     from bpetok.encoding.facts import TrainingFacts
     from bpetok.patterns.normalizers import Spec
 
@@ -25,3 +26,4 @@ class Parts(NamedTuple):
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None
     settings: Mapping[str, Any] | None = None
+    added_tokens: Sequence[AddedToken] = ()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from bpetok.encoding.vocab import N_BYTES
 from bpetok.patterns.pretokenize import pretokenize
-from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -73,16 +72,18 @@ def explain_words(
     tokenizer: Codec, data: bytes, allowed_special: Collection[str]
 ) -> tuple[ExplainedWord, ...]:
     """Return the words of a text and its special tokens, in order. Requires: UTF-8."""
-    names = tokenizer.special_tokens
-    special = SpecialTokens(name.encode() for name in names if name in allowed_special)
+    allowed = [name for name in tokenizer.special_tokens if name in allowed_special]
     explainer = _Explainer(tokenizer)
     words: list[ExplainedWord] = []
     at = 0
-    for start, end in [*special.spans(data), (len(data), len(data))]:
+    for start, end, token_id in [
+        *tokenizer._special_spans(data, allowed),
+        (len(data), len(data), -1),
+    ]:
         words += explainer.words(data[at:start])
-        if end > start:
+        if token_id >= 0:
             token = data[start:end]
-            words.append(ExplainedWord(token, (), (token,), (names[token.decode()],), True))
+            words.append(ExplainedWord(token, (), (token,), (token_id,), True))
         at = end
     return tuple(words)
 

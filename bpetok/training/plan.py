@@ -146,6 +146,7 @@ def _continued(initial: Tokenizer, merges: Merges, special_tokens: Sequence[str]
         "token_ids": np.concatenate([initial.token_ids, np.arange(first, first_special)]),
         "special_tokens": initial.special_tokens
         | {name: first_special + i for i, name in enumerate(new)},
+        "added_tokens": initial.added_tokens,
     }
 
 

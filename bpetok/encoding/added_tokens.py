@@ -1,0 +1,159 @@
+"""Tokens that are matched in a text before it is split, with the flags of Hugging Face's files."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from bpetok.base.checks import shorten
+from bpetok.patterns.special import SpecialTokens
+
+FLAGS = ("special", "lstrip", "rstrip", "single_word", "normalized")
+# White_Space of Unicode, as tokenizers understands it: str.isspace takes U+001C to U+001F, too.
+_SPACES = frozenset("\t\n\v\f\r \x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000") | {
+    chr(code) for code in range(0x2000, 0x200B)
+}
+
+
+class AddedToken(NamedTuple):
+    """A token that is matched in a text before it is split, as in tokenizer.json.
+
+    Attributes
+    ----------
+    content : str
+    id : int
+    special : bool
+        Whether ``decode(skip_special_tokens=True)`` leaves it out.
+    lstrip, rstrip : bool
+        Whether white space before or after it is a part of it.
+    single_word : bool
+        Whether it is only matched where no letter, number or the like is next to it.
+    normalized : bool
+        Whether it is searched for in what is left when all others have been found.
+    """
+
+    content: str
+    id: int
+    special: bool = True
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool = False
+
+
+def check_added_tokens(
+    added_tokens: Iterable[AddedToken], special_tokens: Mapping[str, int]
+) -> dict[str, AddedToken]:
+    """Return all special tokens with their flags, which are the defaults unless given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no AddedToken, has flags that are not bool, is not among the special tokens with
+        its id, or is given twice.
+    """
+    given: dict[str, AddedToken] = {}
+    for i, token in enumerate(added_tokens):
+        if not isinstance(token, AddedToken):
+            raise TypeError(f"added_tokens[{i}] must be an AddedToken, got {shorten(token)}")
+        for flag in FLAGS:
+            if not isinstance(getattr(token, flag), bool):
+                value = shorten(getattr(token, flag))
+                raise TypeError(f"added_tokens[{i}].{flag} must be True or False, got {value}")
+        if special_tokens.get(token.content) != token.id:
+            raise ValueError(
+                f"added_tokens[{i}] must be among special_tokens with its id {token.id}, "
+                f"got {shorten(token.content)}"
+            )
+        if token.content in given:
+            raise ValueError(f"added_tokens[{i}] is {shorten(token.content)}, given already")
+        given[token.content] = token
+    return {
+        name: given.get(name, AddedToken(name, token_id))
+        for name, token_id in special_tokens.items()
+    }
+
+
+def finder_of(tokens: Sequence[AddedToken]) -> AddedTokenFinder | None:
+    """Return what finds the tokens, None if a search for them as they are finds the same."""
+    plain = not any(token.lstrip or token.rstrip or token.single_word for token in tokens)
+    if plain and len({token.normalized for token in tokens}) < 2:
+        return None
+    return AddedTokenFinder(tokens)
+
+
+class AddedTokenFinder:
+    """Finds added tokens where tokenizers finds them (its `AddedVocabulary`).
+
+    Those that are not `normalized` are searched for first, the others in what is left. What one
+    takes of the white space around it, the next one can't take.
+    """
+
+    def __init__(self, tokens: Sequence[AddedToken]) -> None:
+        groups = [
+            {token.content.encode(): token for token in tokens if token.normalized == normalized}
+            for normalized in (False, True)
+        ]
+        self._groups = [(SpecialTokens(group), group) for group in groups if group]
+
+    def __call__(self, data: bytes) -> array[int]:
+        """Return start, end (in bytes) and id of each token in a text, in order, in one array."""
+        text = data.decode()
+        parts: list[tuple[int, int, int]] = [(0, len(text), -1)]
+        for tokens, by_content in self._groups:
+            before, parts = parts, []
+            for begin, end, token_id in before:
+                if token_id >= 0:
+                    parts.append((begin, end, token_id))
+                    continue
+                found = _find(text[begin:end], tokens, by_content)
+                parts += [(begin + start, begin + stop, new_id) for start, stop, new_id in found]
+        spans = array("q")
+        at_character = at_byte = 0
+        for start, stop, token_id in parts:
+            begin = at_byte + len(text[at_character:start].encode())
+            at_byte = begin + len(text[start:stop].encode())
+            at_character = stop
+            if token_id >= 0:
+                spans.extend((begin, at_byte, token_id))
+        return spans
+
+
+def _find(
+    text: str, tokens: SpecialTokens, by_content: Mapping[bytes, AddedToken]
+) -> list[tuple[int, int, int]]:
+    # Cut a text into (start, end, id of the token or -1), in characters.
+    data = text.encode()
+    parts: list[tuple[int, int, int]] = []
+    done = at_byte = at_character = 0
+    for first, last in tokens.spans(data):
+        token = by_content[data[first:last]]
+        start = at_character + len(data[at_byte:first].decode())
+        stop = start + len(token.content)
+        at_byte, at_character = last, stop
+        beside = text[max(0, start - 1) : start], text[stop : stop + 1]
+        if token.single_word and any(map(_is_word, beside)):
+            continue
+        while token.lstrip and start > done and text[start - 1] in _SPACES:
+            start -= 1
+        if token.lstrip:
+            start = max(start, done)
+        while token.rstrip and stop < len(text) and text[stop] in _SPACES:
+            stop += 1
+        if start == stop:
+            continue  # all of it is white space that the token before has taken
+        start = max(start, done)
+        if done < start:
+            parts.append((done, start, -1))
+        done = max(start, stop)
+        parts.append((start, done, token.id))
+    if done < len(text):
+        parts.append((done, len(text), -1))
+    return parts
+
+
+def _is_word(character: str) -> bool:
+    import regex  # takes 20 ms, and few tokens need it
+
+    return regex.match(r"\w", character) is not None
