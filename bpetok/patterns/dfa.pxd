@@ -61,8 +61,8 @@ cdef int chain_begin(
     ChainScan* s, CompiledPattern pattern, const uint8_t* text, Py_ssize_t n
 ) noexcept nogil
 
-# Return the number of words found, which lie one after another: word i is bounds[i]:bounds[i + 1].
-# 0 at the end of the text, where it is not matched, or without memory: see `unmatched`, `no_memory`.
+# Return the number of words found, one after another: word i is bounds[i]:bounds[i + 1]. 0 at the
+# end of the text, where it is not matched, or without memory: see `unmatched`, `no_memory`.
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
 
 cdef void chain_end(ChainScan* s) noexcept nogil
