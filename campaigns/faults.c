@@ -3,7 +3,8 @@
  * FAULTS_UNDER    a folder: calls on files outside of it are let through and not counted
  * FAULTS_CALL     which call fails: read, write, open, fsync, rename, unlink, mkdir
  * FAULTS_AT       which one of these fails, from 1 on
- * FAULTS_ERROR    its errno, or 0: then no more than the first byte is read or written
+ * FAULTS_ERROR    its errno; or 0: then no more than the first byte is read or written; or -1: then
+ *                 the process is killed in the place of the call
  * FAULTS_ALWAYS   1 if all later ones fail, too
  * FAULTS_LOG      a file for the number of each call, written at the end of the process
  */
@@ -11,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +51,9 @@ __attribute__((destructor)) static void end(void) {
 /* Count a call; whether it is to fail. */
 static int fails(int call) {
     long number = __atomic_add_fetch(&counts[call], 1, __ATOMIC_SEQ_CST);
-    return call == failing && at > 0 && (number == at || (always && number > at));
+    int failed = call == failing && at > 0 && (number == at || (always && number > at));
+    if (failed && error_number == -1) kill(getpid(), SIGKILL);
+    return failed;
 }
 
 static int is_ours(const char *path) {

@@ -201,7 +201,6 @@ def _check_tokenizer(tok: Tokenizer) -> Tokenizer:
     for text in TEXTS:
         ids = tok.encode(text, allowed_special="all")
         expect(tok.decode(ids), text, "a text that is encoded and decoded")
-    expect(len(tok.token_bytes(0)) >= 0, True, "the first token")
     return tok
 
 
@@ -321,6 +320,8 @@ FORMATS = {
     "summary of ids": Format("ids.json", [_summary], _encode_files),
 }
 
+TABLES = ("t.parquet", "t.arrow")
+
 
 def check_result(form: Format, path: Path, result: Any) -> None:
     """Compare what was read with what another library reads, if it can read the file."""
@@ -329,7 +330,7 @@ def check_result(form: Format, path: Path, result: Any) -> None:
     try:
         right = form.right(path)
     except UNREADABLE:
-        if form.name.startswith("t.") and form.name not in ("t.parquet", "t.arrow"):
+        if form.name not in TABLES:
             raise AssertionError(f"{path.name} is damaged, and {result!r:.300} is read") from None
         return
     text = b" ".join(right).decode(errors="replace")
@@ -338,8 +339,11 @@ def check_result(form: Format, path: Path, result: Any) -> None:
 
 
 def check_refused(form: Format, path: Path, error: Exception) -> None:
-    """See that another library can't read the file either."""
-    if form.right is None:
+    """See that another library can't read the file either.
+
+    Of a table it may read less, and what is damaged may be in the rest.
+    """
+    if form.right is None or form.name in TABLES:
         return
     try:
         right = form.right(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from random import Random
@@ -16,18 +17,21 @@ from campaigns import jobs
 from campaigns.campaign import Campaign, expect
 
 ERRORS = {
-    "read": ["EIO", "EINTR", "short"],
-    "write": ["EIO", "ENOSPC", "EINTR", "short"],
-    "open": ["EIO", "EMFILE", "EINTR"],
-    "fsync": ["EIO", "ENOSPC"],
-    "rename": ["EIO", "ENOSPC"],
-    "unlink": ["EIO"],
+    "read": ["EIO", "EINTR", "short", "kill"],
+    "write": ["EIO", "ENOSPC", "EINTR", "short", "kill"],
+    "open": ["EIO", "EMFILE", "EINTR", "kill"],
+    "fsync": ["EIO", "ENOSPC", "kill"],
+    "rename": ["EIO", "ENOSPC", "kill"],
+    "unlink": ["EIO", "kill"],
     "mkdir": ["EIO", "ENOSPC"],
 }
-"""How each call fails; EINTR and "short" are no errors, and callers go on."""
+"""How each call fails; EINTR and "short" are no errors, and callers go on. "kill" ends the
+process instead of the call, by SIGKILL."""
+NUMBERS = {"short": 0, "kill": -1}
+"""What `faults.c` calls them."""
 
-COMMAND_REFUSED = 2
-"""Exit status of the command where it has said why."""
+COMMAND_REFUSED = (1, 2)
+"""Exit statuses of the command where it has said why."""
 
 
 class Case(NamedTuple):
@@ -70,7 +74,9 @@ class IoFaults(Campaign[Case]):
         """Any call of any job."""
         call = random.choice([*ERRORS, "read", "write", "open"])
         error = random.choice(ERRORS[call])
-        always = error not in ("EINTR", "short") and random.random() < 0.3
+        # Where no file can be renamed any more, what was renamed before can't be undone.
+        lasting = error not in ("EINTR", *NUMBERS) and call not in ("rename", "unlink")
+        always = lasting and random.random() < 0.3
         return Case(random.choice(list(jobs.JOBS)), call, error, random.random(), always)
 
     def check(self, case: Case) -> None:
@@ -83,7 +89,7 @@ class IoFaults(Campaign[Case]):
         faults = {
             "FAULTS_CALL": case.call,
             "FAULTS_AT": str(number),
-            "FAULTS_ERROR": str(getattr(errno, case.error, 0)),
+            "FAULTS_ERROR": str(NUMBERS.get(case.error) or getattr(errno, case.error, 0)),
             "FAULTS_ALWAYS": str(int(case.always)),
         }
         done = self._run(case.job, faults)
@@ -91,6 +97,9 @@ class IoFaults(Campaign[Case]):
         what = f"{case.call} {number} of {n_calls[case.call]} fails with {case.error}: "
         if done.status == 0:
             expect(_differing(got, right), [], f"{what}files that are wrong after {case.job}")
+        elif case.error == "kill":
+            expect(done.status, -signal.SIGKILL, f"{what}the status of {case.job}: {done.errors}")
+            self._check_whole(what, got, right)
         elif case.error in ("EINTR", "short"):
             raise AssertionError(f"{what}{case.job} does not go on: {done.output}{done.errors}")
         else:
@@ -103,21 +112,25 @@ class IoFaults(Campaign[Case]):
     def _check_refused(
         self, case: Case, what: str, done: jobs.Done, right: dict[str, bytes]
     ) -> None:
-        if done.status != (COMMAND_REFUSED if case.job == "command" else jobs.REFUSED):
+        refused = COMMAND_REFUSED if case.job == "command" else (jobs.REFUSED,)
+        if done.status not in refused or "Traceback" in done.errors:
             raise AssertionError(f"{what}{case.job}: {done.status}, {done.output}{done.errors}")
         message = done.errors if case.job == "command" else done.output
-        if not any(name in message for name in ("in/", "out/", "run", "tmp/", "tok.json")):
+        files = [path.name for path in self._whole.rglob("*.*")]
+        if not any(name in message for name in ("in/", "out/", "run", "tmp/", *files)):
             raise AssertionError(f"{what}no file is named: {message}")
+        self._check_whole(what, jobs.contents(self._folder), right)
+        if case.call != "unlink" and not case.always:
+            expect(jobs.scratch_files(self._folder), [], f"{what}left by {case.job}: {message}")
+
+    def _check_whole(self, what: str, got: dict[str, bytes], right: dict[str, bytes]) -> None:
+        """See that each file is an old or a new one, and the shards of ids all of one kind."""
         old = jobs.contents(self._whole)
-        got = jobs.contents(self._folder)
         for name, data in got.items():
             if data not in (old.get(name), right.get(name)):
                 raise AssertionError(f"{what}{name} is neither the old nor the new file")
-        if case.call != "unlink" and not case.always:
-            expect(jobs.scratch_files(self._folder), [], f"{what}left by {case.job}: {message}")
-        ids = [_ids(files) for files in (old, right)]
-        if _ids(got) not in (None, *ids):
-            raise AssertionError(f"{what}the summary of ids lists old and new shards: {message}")
+        if _ids(got) not in (None, _ids(old), _ids(right)):
+            raise AssertionError(f"{what}the summary of ids lists old and new shards")
 
     def _counted(self, job: str) -> tuple[dict[str, bytes], dict[str, int]]:
         """Return what the job writes, and how often it calls what."""

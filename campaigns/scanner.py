@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from itertools import pairwise
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import regex
 
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns import scan
-from bpetok.patterns.builtin import PATTERNS
+from bpetok.patterns.builtin import PATTERNS, scanner_of
+from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.pieces import Cutting, cut, cut_text, read_into
 from campaigns.campaign import Campaign, expect
 from reference import assigned_in_unicode_16
 
-COMPILED = {name: regex.compile(PATTERNS[name]) for name in PATTERNS}
+ATOMS = [
+    r"\p{L}", r"\p{N}", r"\p{Lu}", r"\p{Ll}", r"\p{M}", r"\s", r"\S", r"[^\s\p{L}\p{N}]", r"[\r\n]",
+    r"[^\r\n\p{L}\p{N}]", "[a-z]", "[A-Z]", " ",
+    "'", "a", "é", "(?i:'s|'t)", r"\w", r"\d", r"[\p{L}\p{M}]",
+]  # fmt: skip
+QUANTIFIERS = ["", "", "?", "*", "+", "{1,3}", "{2}", "+?", "*?", "++", "?+"]
+ENDS = ["", "", "", r"(?!\S)", r"(?=\s)", "(?![a-z])"]
 CHANGED_SINCE = "\u0295"
 """Unicode 17.0 made this lower case letter into one without case."""
 CHARACTERS = (
@@ -30,6 +37,8 @@ CHARACTERS = (
 WHITE = " \n\r\t\u00a0\u3000\u2003"
 BAD_BYTES = [b"\x80", b"\xbf", b"\xc0\x80", b"\xe0\x9f", b"\xed\xa0\x80", b"\xf0\x8f", b"\xf4\x90",
              b"\xf5", b"\xff", b"\xc3", b"\xe4\xb8", b"\xf0\x9f\x99"]  # fmt: skip
+
+Scanning: TypeAlias = int | CompiledPattern
 
 
 class Case(NamedTuple):
@@ -50,7 +59,10 @@ class Scanner(Campaign[Case]):
         data = random.choice((few_characters, all_characters, long_runs))(random).encode()
         if random.random() < 0.2:
             data = with_bad_bytes(random, data)
-        return Case(data, random.choice(list(PATTERNS)), random.choice((1, 3, 64, 100, 1000)))
+        pattern = random.choice(list(PATTERNS))
+        if random.random() < 0.3:
+            pattern = expression(random)
+        return Case(data, pattern, random.choice((1, 3, 64, 100, 1000)))
 
     def check(self, case: Case) -> None:
         """With each instruction set."""
@@ -61,6 +73,17 @@ class Scanner(Campaign[Case]):
                 _check(case, name)
         finally:
             scan.use_instruction_set(sets[-1])
+
+
+def expression(random: Random) -> str:
+    """Return an expression that may be compiled, or not."""
+    branches = []
+    for _ in range(random.randint(1, 4)):
+        parts = [
+            random.choice(ATOMS) + random.choice(QUANTIFIERS) for _ in range(random.randint(1, 3))
+        ]
+        branches.append("".join(parts) + random.choice(ENDS))
+    return "|".join(branches)
 
 
 def few_characters(random: Random) -> str:
@@ -114,39 +137,52 @@ def in_order() -> list[str]:
 
 
 def regex_words(text: str, pattern: str) -> list[bytes]:
-    """Return the words that `regex` finds."""
-    return [word.encode() for word in COMPILED[pattern].findall(text)]
+    """Return the words that `regex` finds, and what is between them, as words, too."""
+    words = []
+    at = 0
+    for match in compiled(pattern).finditer(text):
+        words += [text[at : match.start()], match.group()]
+        at = match.end()
+    return [word.encode() for word in (*words, text[at:]) if word]
+
+
+@lru_cache(200)
+def compiled(pattern: str) -> Any:
+    """Return the expression of a name, or an expression, for `regex`."""
+    return regex.compile(PATTERNS.get(pattern, pattern))
 
 
 def _check(case: Case, instruction_set: str) -> None:
     data, pattern, _ = case
-    number = scan.PATTERN_NAMES.index(pattern)
+    scanner = scanner_of(pattern)
+    if scanner is None:
+        return  # `regex` itself runs it
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         expect(scan.check_utf8(data), error.start, f"first bad byte, {instruction_set}")
-        _check_refused(data, number, error.start)
+        _check_refused(data, scanner, error.start)
         return
     expect(scan.check_utf8(data), -1, f"UTF-8 is refused, {instruction_set}")
     if not assigned().issuperset(text):
         return  # a changed byte has made a character that `regex` may know and others not
     right = regex_words(text, pattern)
-    expect(scan.split_words(data, number), right, f"words of {pattern}, {instruction_set}")
-    _check_chunks(case, right, instruction_set)
+    expect(scan.split_words(data, scanner), right, f"words of {pattern}, {instruction_set}")
+    _check_chunks(case, scanner, right, instruction_set)
 
 
-def _check_refused(data: bytes, number: int, first_bad: int) -> None:
+def _check_refused(data: bytes, scanner: Scanning, first_bad: int) -> None:
     try:
-        scan.split_words(data, number)
+        scan.split_words(data, scanner)
     except ValueError as error:
         expect(f"byte {first_bad} " in str(error), True, f"the message names the byte: {error}")
     else:
         raise AssertionError("bytes that are not UTF-8 are split into words")
-    table = WordTable(SpecialTokens([]), number)
+    table = WordTable(SpecialTokens([]), scanner)
     expect(table.count(data, np.array([len(data)])), first_bad, "counting returns the bad byte")
 
 
-def _check_chunks(case: Case, right: list[bytes], instruction_set: str) -> None:
+def _check_chunks(case: Case, scanner: Scanning, right: list[bytes], instruction_set: str) -> None:
     data, pattern, chunk_size = case
     specials = SpecialTokens([])
     cutting = Cutting(specials, pattern, chunk_size)
@@ -158,7 +194,7 @@ def _check_chunks(case: Case, right: list[bytes], instruction_set: str) -> None:
     for what, parts in pieces.items():
         joined = b"".join(bytes(part.data) for part in parts)
         expect(joined, data, f"{what} in pieces of {chunk_size} bytes")
-        table = WordTable(specials, scan.PATTERN_NAMES.index(pattern), in_order=True)
+        table = WordTable(specials, scanner, in_order=True)
         for part in parts:
             expect(table.count(part.data, np.array([len(part.data)])), -1, "counting fails")
         expect(words_of(table), counts, f"{what} in pieces of {chunk_size}, {instruction_set}")

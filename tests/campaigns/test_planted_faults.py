@@ -90,6 +90,12 @@ def test_each_campaign_has_planted_faults() -> None:
     assert set(PLANTED) == set(CAMPAIGNS)
 
 
+@pytest.mark.parametrize("name", ["scanner", "learner", "encoder", "json"])
+def test_nothing_is_found_where_nothing_is_planted(name: str, tmp_path: Path) -> None:
+    """In the inputs in which a planted fault is found."""
+    assert first_failure(name, tmp_path, 20) is None
+
+
 @pytest.mark.parametrize(
     ("name", "target", "fault"),
     [(name, *planted) for name, faults in PLANTED.items() for planted in faults],
@@ -101,7 +107,7 @@ def test_a_planted_fault_is_found(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Within few inputs; in none of them is anything wrong without it."""
+    """Within few inputs."""
     owner, _, attribute = target.rpartition(".")
     right = resolve_name(owner)
     before = getattr(right, attribute)
