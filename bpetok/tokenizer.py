@@ -68,6 +68,9 @@ class Tokenizer(Codec):
         "StripAccents", a step as tokenizer.json has it, or several steps in a list. Unicode's forms
         are those of Hugging Face tokenizers, which knows Unicode 9.0. Special tokens are found
         before that.
+    prefix_space : bool
+        Whether to put a space before each text, and before what follows a special token, if it does
+        not begin with one.
     training : TrainingFacts, optional
         What it was trained on.
     settings : mapping of str, optional
@@ -125,6 +128,7 @@ class Tokenizer(Codec):
             whole_words=self._whole_words,
             other_tokens=self._other_tokens,
             normalizer=self.normalizer,
+            prefix_space=self.prefix_space,
             settings=self.settings if with_training else {},
         )
 

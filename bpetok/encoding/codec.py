@@ -80,6 +80,7 @@ class Codec(TextEncoder):
         "_other_tokens",
         "_pairs",
         "_pattern",
+        "_prefix_space",
         "_settings",
         "_special_tokens",
         "_token_bytes",
@@ -101,6 +102,7 @@ class Codec(TextEncoder):
         whole_words: Mapping[bytes, int] | None = None,
         other_tokens: Mapping[bytes, int] | None = None,
         normalizer: Spec | None = None,
+        prefix_space: bool = False,
         training: TrainingFacts | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -142,8 +144,18 @@ class Codec(TextEncoder):
                 "added_tokens must not be normalized where there is a normalizer: special tokens "
                 "are searched for before it is applied"
             )
+        if not isinstance(prefix_space, bool):
+            raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
+        self._prefix_space = prefix_space
         self._encoder = Encoder(
-            pairs, self._vocab_size, ids, scanner, split, whole, self._normalizer
+            pairs,
+            self._vocab_size,
+            ids,
+            scanner,
+            split,
+            whole,
+            self._normalizer,
+            self._prefix_space,
         )
         self._decoder = Decoder(self._tokens_by_id())
         self._refusing = self._build_specials((), "all")
@@ -237,6 +249,11 @@ class Codec(TextEncoder):
     def normalizer(self) -> dict[str, Any] | list[dict[str, Any]] | None:
         """What changes a text before it is split, as tokenizer.json says it; None if nothing."""
         return None if self._normalizer is None else copy.deepcopy(self._normalizer.spec)
+
+    @property
+    def prefix_space(self) -> bool:
+        """Whether a space is put before each text that does not begin with one."""
+        return self._prefix_space
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -367,6 +384,7 @@ class Codec(TextEncoder):
                 for token, token_id in self._other_tokens.items()
             },
             normalizer=self.normalizer,
+            prefix_space=self._prefix_space,
         )
 
     def unreachable(self) -> list[int]:
@@ -443,16 +461,16 @@ class Codec(TextEncoder):
         ids = self.encode(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
-        finder = self._finder(self._special_names(allowed_special, ())[0])
-        if self._normalizer is None and finder is None and -1 not in self._ids()[:N_BYTES]:
-            return ids, self._decoder.offsets(ids, to_utf8(text))
-        return ids, self._offsets_in_changed_text(to_utf8(text), allowed_special)
+        data = to_utf8(text)
+        if self._decoder.decode(ids) == data:
+            return ids, self._decoder.offsets(ids, data)
+        return ids, self._offsets_in_changed_text(data, allowed_special)
 
     def _offsets_in_changed_text(
         self, text: bytes, allowed_special: Special
     ) -> list[tuple[int, int]]:
-        # Where the ids of a text occur in it if bytes without an id are left out, or a normalizer
-        # changes it: piece by piece between special tokens.
+        # Where the ids of a text occur in it if they are not all of its bytes: piece by piece
+        # between special tokens.
         allowed, _ = self._special_names(allowed_special, ())
         result: list[tuple[int, int]] = []
         at = begin = 0  # in bytes, in characters
@@ -476,6 +494,8 @@ class Codec(TextEncoder):
         normal = piece
         if self._normalizer is not None:
             normal, starts, ends = self._normalizer.align(piece)
+        if self._prefix_space and normal and normal[0] != " ":
+            normal, starts, ends = " " + normal, [starts[0], *starts], [starts[0], *ends]
         data = normal.encode()
         # Which character each byte belongs to.
         character = [i for i, one in enumerate(normal) for _ in one.encode()]
@@ -484,9 +504,11 @@ class Codec(TextEncoder):
         at = 0
         for token_id in self.encode_ordinary(piece):
             token = self._decoder.decode([token_id])
-            if not data.startswith(token, at):
+            if not data.startswith(token, at) and missing:
                 while data[at] in missing:
                     at += 1
+            elif not missing:
+                at = data.index(token, at)  # what the pattern leaves out comes before
             first = at
             for byte in token:
                 while data[at] != byte:
@@ -753,6 +775,7 @@ class Codec(TextEncoder):
             tuple(sorted(self._whole_words.items())),
             tuple(sorted(self._other_tokens.items())),
             None if self._normalizer is None else self._normalizer.to_json(),
+            self._prefix_space,
         )
 
 
@@ -784,6 +807,7 @@ def _restore(
     whole_words: tuple[tuple[bytes, int], ...],
     other_tokens: tuple[tuple[bytes, int], ...],
     normalizer: str | None,
+    prefix_space: bool,
     counts: bytes | None,
     training: TrainingFacts | None,
     settings: str,
@@ -802,6 +826,7 @@ def _restore(
         whole_words=dict(whole_words),
         other_tokens=dict(other_tokens),
         normalizer=None if normalizer is None else json.loads(normalizer),
+        prefix_space=prefix_space,
         training=training,
         settings=json.loads(settings),
     )

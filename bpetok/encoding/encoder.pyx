@@ -12,7 +12,7 @@ from cpython.list cimport PyList_New
 from cpython.ref cimport PyObject, Py_XDECREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, Seed, hash_key
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
@@ -65,6 +65,7 @@ cdef enum:
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
     SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
+    SPACE = 0x20
     PADDING = 64             # bytes after a copied text that may be read: the scanner does
 
 cdef enum Failure:
@@ -189,6 +190,8 @@ cdef class Workspace:
     cdef Py_ssize_t narrow_room
     cdef uint8_t* utf8       # of a str
     cdef Py_ssize_t utf8_room
+    cdef uint8_t* spaced     # a piece of text with a space before it
+    cdef Py_ssize_t spaced_room
     cdef uint8_t* kept       # of a word, the bytes that have an id
     cdef Py_ssize_t kept_room
     cdef Py_ssize_t n_done   # ids that went into the sink
@@ -209,6 +212,21 @@ cdef class Workspace:
         free(self.narrow)
         free(self.utf8)
         free(self.kept)
+        free(self.spaced)
+
+    cdef int prefix_with_space(self, const uint8_t* text, Py_ssize_t n) noexcept nogil:
+        # Fill `spaced` with a space and the text.
+        if n + 1 + PADDING > self.spaced_room:
+            free(self.spaced)
+            self.spaced_room = 2 * n + 1 + PADDING
+            self.spaced = <uint8_t*> malloc(self.spaced_room)
+            if self.spaced == NULL:
+                self.spaced_room = 0
+                return NO_MEMORY
+        self.spaced[0] = SPACE
+        memcpy(self.spaced + 1, text, n)
+        memset(self.spaced + 1 + n, 0, PADDING)
+        return 0
 
     cdef int reserve(self, Py_ssize_t n) noexcept nogil:
         # Make room for n more ids.
@@ -288,6 +306,9 @@ cdef class Workspace:
         if self.kept_room > KEPT_UTF8:
             free(self.kept)
             self.kept, self.kept_room = NULL, 0
+        if self.spaced_room > KEPT_UTF8:
+            free(self.spaced)
+            self.spaced, self.spaced_room = NULL, 0
 
 
 # ---- text to ids --------------------------------------------------------------------------------
@@ -313,6 +334,8 @@ cdef class Encoder:
         Words that have an id of their own, whatever their merges are.
     normalizer : Normalizer, optional
         What each piece of text between special tokens becomes before it is split.
+    prefix_space : bool
+        Whether such a piece gets a space before it after that, if it does not begin with one.
     """
 
     cdef Vocabulary vocabulary
@@ -322,6 +345,7 @@ cdef class Encoder:
     cdef object split
     cdef WholeWords whole_words
     cdef object normalizer
+    cdef bint prefix_space
     cdef int normal_flags    # of the characters that it may change; 0: any text may change
     cdef bint leaves_out     # bytes without an id
     cdef Workspace spare     # not in use; None where there is none
@@ -334,7 +358,7 @@ cdef class Encoder:
     def __cinit__(
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
         const int32_t[::1] token_ids = None, pattern=0, split=None,
-        WholeWords whole_words=None, normalizer=None,
+        WholeWords whole_words=None, normalizer=None, bint prefix_space=False,
     ):
         cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
@@ -351,6 +375,7 @@ cdef class Encoder:
         self.split = split
         self.whole_words = whole_words
         self.normalizer = normalizer
+        self.prefix_space = prefix_space
         self.normal_flags = 0 if normalizer is None else normalizer.flags
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
@@ -463,6 +488,11 @@ cdef class Encoder:
         # can be read up to `readable`.
         cdef Scanner scanner
         cdef int failure
+        if self.prefix_space and n > 0 and text[0] != SPACE:
+            if work.prefix_with_space(text, n) < 0:
+                return NO_MEMORY
+            text, n = work.spaced, n + 1
+            readable = text + n + PADDING
         if self.pattern >= 0:
             scan_begin(&scanner, self.pattern, text, n, readable)
         elif self.compiled is not None:

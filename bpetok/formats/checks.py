@@ -104,6 +104,7 @@ def check_plain(tokenizer: Codec, consumer: str) -> None:
     """Refuse what most formats can't say: a normalizer, and other tokens than bytes and merges."""
     for name, value in (
         ("normalizer", tokenizer.normalizer),
+        ("prefix_space", tokenizer.prefix_space),
         ("whole_words", tokenizer.whole_words),
         ("other_tokens", tokenizer.other_tokens),
         ("bytes without an id", [byte for byte in range(N_BYTES) if tokenizer.token_ids[byte] < 0]),
@@ -136,7 +137,7 @@ def check_ranks_mean_merges(tokenizer: Codec) -> None:
     together, as a word of their own, had come to by then. So if all words that spell a token come
     to it by its own merge, no other pair that spells it ever occurs in a text.)
     """
-    if tokenizer.normalizer is not None or tokenizer.other_tokens:
+    if tokenizer.normalizer is not None or tokenizer.prefix_space or tokenizer.other_tokens:
         check_plain(tokenizer, "tiktoken")
     check_tokens_differ(tokenizer)
     before = -1

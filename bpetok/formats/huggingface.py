@@ -22,8 +22,8 @@ from bpetok.formats.checks import (
 )
 from bpetok.formats.files import naming_file, read_json
 from bpetok.formats.parts import Parts
+from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write
 from bpetok.formats.tokenizer_json import parse
-from bpetok.patterns.builtin import SPELLINGS, expression_of
 
 if TYPE_CHECKING:
     import tokenizers
@@ -46,16 +46,6 @@ SPECIAL = {
     "normalized": False,
     "special": True,
 }
-BYTE_LEVEL = {
-    "type": "ByteLevel",
-    "add_prefix_space": False,
-    "trim_offsets": True,
-    "use_regex": False,
-}
-SPELLED = {
-    "gpt2": next(expression for expression, name in SPELLINGS.items() if name == "gpt2"),
-}
-"""Patterns as other readers know them: tokenizers 1.0 and transformers.js go by the spelling."""
 
 
 def save_pretrained(
@@ -174,9 +164,10 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
         "padding": settings.get("padding"),
         "added_tokens": added,
         "normalizer": _normalizer(tokenizer),
-        "pre_tokenizer": settings.get("pre_tokenizer") or _pre_tokenizer(tokenizer.pattern),
+        "pre_tokenizer": settings.get("pre_tokenizer")
+        or write(tokenizer.pattern, prefix_space=tokenizer.prefix_space),
         "post_processor": settings.get("post_processor"),
-        "decoder": settings.get("decoder", BYTE_LEVEL),
+        "decoder": settings.get("decoder", BYTE_LEVEL_ALONE),
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -191,18 +182,6 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
             "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
         },
     }
-
-
-def _pre_tokenizer(pattern: str) -> dict[str, Any]:
-    if pattern == "none":
-        return BYTE_LEVEL
-    split = {
-        "type": "Split",
-        "pattern": {"Regex": SPELLED.get(pattern) or expression_of(pattern)},
-        "behavior": "Isolated",
-        "invert": False,
-    }
-    return {"type": "Sequence", "pretokenizers": [split, BYTE_LEVEL]}
 
 
 def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ def to_json(
     whole_words: Mapping[bytes, int],
     other_tokens: Mapping[bytes, int],
     normalizer: object,
+    prefix_space: bool,
     settings: Mapping[str, object],
 ) -> bytes:
     """Return what `Tokenizer.save` writes. `pairs`: left 0, right 0, left 1, right 1, ..."""
@@ -40,6 +41,8 @@ def to_json(
     ids = "" if token_ids is None else f'  "token_ids": {json.dumps(list(token_ids))},\n'
     facts = "" if training is None else f'  "training": {json.dumps(training)},\n'
     more = "" if normalizer is None else f'  "normalizer": {json.dumps(normalizer)},\n'
+    if prefix_space:
+        more += '  "prefix_space": true,\n'
     if settings:
         more += f'  "settings": {json.dumps(settings, ensure_ascii=False)},\n'
     flagged = [token for token in added_tokens if token != AddedToken(token.content, token.id)]
@@ -117,6 +120,7 @@ def parse(data: bytes) -> Parts:
         other_tokens={from_text(name): i for name, i in content["other_tokens"].items()},
         normalizer=content.get("normalizer"),
         merge_counts=content.get("merge_counts"),
+        prefix_space=content.get("prefix_space", False),
         settings=content["settings"],
         training=None if facts is None else TrainingFacts.from_json(facts),
     )

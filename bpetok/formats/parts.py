@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from bpetok.encoding.added_tokens import AddedToken
     from bpetok.encoding.facts import TrainingFacts
+    from bpetok.patterns.chains import Pattern
     from bpetok.patterns.normalizers import Spec
 
 Pair = tuple[int, int]
@@ -17,12 +18,13 @@ class Parts(NamedTuple):
     """The parts of a tokenizer, by the names of the Tokenizer's parameters, which explain them."""
 
     merges: Sequence[Pair]
-    pattern: str
+    pattern: Pattern
     special_tokens: Mapping[str, int]
     token_ids: Sequence[int] | None = None
     whole_words: Mapping[bytes, int] | None = None
     other_tokens: Mapping[bytes, int] | None = None
     normalizer: Spec | None = None
+    prefix_space: bool = False
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None
     settings: Mapping[str, Any] | None = None

@@ -10,6 +10,7 @@ from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.byte_level import CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
 from bpetok.formats.ways import bytes_of_names, merges_of_ranks, merges_taken
+from bpetok.patterns.chains import Pattern
 
 # The parts of a token are searched for in quadratic time: some seconds for this many steps.
 # cl100k_base takes 8 million.
@@ -17,7 +18,7 @@ MAX_STEPS = 50_000_000
 
 
 def from_ranks(
-    ranks: Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int]
+    ranks: Mapping[bytes, int], pattern: Pattern, special_tokens: Mapping[str, int]
 ) -> Parts:
     """Return the parts of a tokenizer from tokens with ranks, as tiktoken has them.
 
@@ -83,7 +84,7 @@ def _renumber(pairs: array[int]) -> array[int]:
 def from_merges(
     vocab: Mapping[str, int],
     merges: Iterable[tuple[str, str]],
-    pattern: str,
+    pattern: Pattern,
     special_tokens: Mapping[str, int],
     *,
     whole_words_first: bool = False,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, NoReturn
 
 from bpetok.base.checks import shorten
+from bpetok.formats import pre_tokenizers
 from bpetok.formats.byte_level import CHARACTERS
 from bpetok.formats.checks import names_within_names
 from bpetok.formats.parts import Parts
+from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
-from bpetok.patterns.builtin import name_of, names
-
-POSSESSIVE_INTERVAL = re.compile(r"\{\d+(,\d*)?\}\+")
-"""As in tiktoken's cl100k: Oniguruma, which reads the file, repeats the interval instead."""
-
 
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
 CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback")
@@ -37,8 +33,8 @@ def parse(document: Any) -> Parts:
     _check_model(model)
     decoder = content.get("decoder")
     if decoder is not None and _type_of(decoder) != "ByteLevel":
-        _refuse("decoder", decoder, "only ByteLevel is byte-level")
-    pattern = _read_pattern(content.get("pre_tokenizer"))
+        refuse("decoder", decoder, "only ByteLevel is byte-level")
+    pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
     special = _read_added_tokens(content.get("added_tokens", []))
     vocab = _read_vocab(model.get("vocab"), special)
     _check_missing_bytes(model, vocab)
@@ -50,7 +46,9 @@ def parse(document: Any) -> Parts:
         whole_words_first=bool(model.get("ignore_merges")),
     )
     return parts._replace(
-        normalizer=content.get("normalizer"), settings=_read_settings(content, model)
+        normalizer=content.get("normalizer"),
+        prefix_space=prefix_space,
+        settings=_read_settings(content, model),
     )
 
 
@@ -68,14 +66,14 @@ def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict
 
 def _check_model(model: dict[str, Any]) -> None:
     if model.get("type", "BPE") != "BPE":
-        _refuse("model.type", model["type"], "only BPE can be read")
+        refuse("model.type", model["type"], "only BPE can be read")
     for name, why in (
         ("dropout", "ids are not drawn at random here"),
         ("continuing_subword_prefix", "a token is its bytes here"),
         ("end_of_word_suffix", "a token is its bytes here"),
     ):
         if model.get(name):
-            _refuse(f"model.{name}", model[name], why)
+            refuse(f"model.{name}", model[name], why)
 
 
 def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> None:
@@ -85,7 +83,7 @@ def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> Non
         raise ValueError("model.vocab: no byte has an id, so it is not byte-level")
     for name in ("unk_token", "byte_fallback"):
         if missing and model.get(name):
-            _refuse(
+            refuse(
                 f"model.{name}",
                 model[name],
                 f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}, and a byte "
@@ -99,54 +97,15 @@ def _read_vocab(rows: Any, special: Mapping[str, int]) -> dict[str, int]:
     if set(map(type, vocab.values())) - {int}:
         for name, token_id in vocab.items():
             if type(token_id) is not int:
-                _refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
+                refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
     for name, token_id in special.items():
         if vocab.pop(name, token_id) != token_id:
-            _refuse(
+            refuse(
                 f"model.vocab[{shorten(name)}]",
                 rows[name],
                 f"added_tokens gives it the id {token_id}",
             )
     return vocab
-
-
-def _read_pattern(pre_tokenizer: Any) -> str:
-    steps = [pre_tokenizer]
-    if _type_of(pre_tokenizer) == "Sequence":
-        steps = _expect(pre_tokenizer.get("pretokenizers"), list, "pre_tokenizer.pretokenizers")
-    kinds = [_type_of(step) for step in steps]
-    if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
-        _refuse("pre_tokenizer", pre_tokenizer, "must be ByteLevel, or Split and ByteLevel")
-    byte_level = steps[-1]
-    if byte_level.get("add_prefix_space", True):
-        _refuse("pre_tokenizer.add_prefix_space", True, "no space is added to texts here")
-    uses_own = byte_level.get("use_regex", True)
-    if len(steps) == 1:
-        return "gpt2" if uses_own else "none"
-    if uses_own:
-        _refuse("pre_tokenizer", pre_tokenizer, "splits by two expressions, one after the other")
-    split = steps[0]
-    expression = _expect(split.get("pattern"), dict, "pre_tokenizer.pattern").get("Regex")
-    behavior = (split.get("behavior"), bool(split.get("invert")))
-    if behavior not in (("Isolated", False), ("Removed", True)):
-        _refuse("pre_tokenizer.behavior", behavior, "words are what the expression matches here")
-    pattern = name_of(_expect(expression, str, "pre_tokenizer.pattern.Regex"))
-    if pattern is None:
-        _refuse(
-            "pre_tokenizer.pattern.Regex",
-            expression,
-            "another engine than the file's may find other words; only the expressions of "
-            f"{', '.join(names())} are known to give the same",
-        )
-    interval = POSSESSIVE_INTERVAL.search(expression)
-    if interval is not None:
-        _refuse(
-            "pre_tokenizer.pattern.Regex",
-            expression,
-            f"the file's engine takes {interval[0]} for any number of repetitions; "
-            f"the pattern {pattern!r} is spelled without a + there",
-        )
-    return pattern
 
 
 def _read_added_tokens(rows: Any) -> dict[str, int]:
@@ -156,12 +115,12 @@ def _read_added_tokens(rows: Any) -> dict[str, int]:
         token = _expect(row, dict, f"added_tokens[{i}]")
         name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
         if type(token.get("id")) is not int:
-            _refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
+            refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
         for flag in ("lstrip", "rstrip", "single_word"):
             if token.get(flag):
-                _refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
+                refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
         if name in special:
-            _refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
+            refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
         special[name] = token["id"]
         normalized[name] = bool(token.get("normalized"))
     _check_one_search(normalized)
@@ -188,7 +147,7 @@ def _check_one_search(normalized: dict[str, bool]) -> None:
 
 
 def _refuse_mixed(name: str, other: str) -> NoReturn:
-    _refuse(
+    refuse(
         "added_tokens",
         [name, other],
         'one is "normalized" and the other is not, so where they overlap it is not the leftmost '
@@ -209,7 +168,7 @@ def _read_merges(rows: Any) -> list[tuple[str, str]]:
     for i, parts in enumerate(merges):
         is_pair = isinstance(parts, list) and len(parts) == 2
         if not is_pair or not all(isinstance(part, str) and part for part in parts):
-            _refuse(f"model.merges[{i}]", rows[i], "a merge is a pair of tokens")
+            refuse(f"model.merges[{i}]", rows[i], "a merge is a pair of tokens")
     return []  # never: one of them is no pair
 
 
@@ -222,7 +181,3 @@ def _expect(value: Any, kind: type, name: str) -> Any:
         names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
         raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
     return value
-
-
-def _refuse(name: str, value: object, why: str) -> NoReturn:
-    raise ValueError(f"{name}: {shorten(value)} can't be represented: {why}")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from bpetok.formats.byte_level import CHARACTERS as SPELLED
 from bpetok.formats.checks import check_ids_equal
+from bpetok.formats.pre_tokenizers import read
 from bpetok.formats.tokenizer_json import parse
 from bpetok.patterns.builtin import GPT2, PATTERNS, SPELLINGS
+from bpetok.patterns.pretokenize import pretokenize
 from bpetok.tokenizer import Tokenizer
 from samples import BYTE_LEVEL, TOKENIZERS, document, vocab_without
 
@@ -27,6 +31,19 @@ def test_a_text_that_is_not_split_is_one_word(tmp_path: Path) -> None:
 
 
 TIKTOKENS = next(e for e, name in SPELLINGS.items() if name == "cl100k")
+
+
+def split(expression: str, behavior: str = "Isolated", invert: bool = False) -> dict[str, Any]:
+    """Return a step that splits by an expression."""
+    pattern = {"Regex": expression}
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def sequence(*steps: dict[str, Any]) -> dict[str, Any]:
+    """Return a pre-tokenizer of several steps."""
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
 DAMAGED_JSON = {
     "empty": (b"", "line 1 column 1"),
     "cut": (document()[:-40], "line 1 column"),
@@ -41,75 +58,43 @@ DAMAGED_JSON = {
     "suffix": (document(model__end_of_word_suffix="</w>"), "end_of_word_suffix: '</w>'"),
     "decoder": (document(decoder={"type": "Metaspace"}), "decoder: .*Metaspace"),
     "no pre-tokenizer": (document(pre_tokenizer=None), "pre_tokenizer: None can't be"),
-    "prefix space": (document(pre_tokenizer__add_prefix_space=True), "add_prefix_space: True"),
-    "two splits": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [{"type": "Digits"}, {"type": "Split"}, BYTE_LEVEL],
-            }
-        ),
-        "pre_tokenizer: .*must be ByteLevel, or Split and ByteLevel",
+    "split by what is no expression": (
+        document(pre_tokenizer=sequence({"type": "Split", "behavior": "Isolated"}, BYTE_LEVEL)),
+        r"pretokenizers\[0\]\.pattern\.Regex must be a string, got None",
     ),
-    "other pattern": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated"},
-                    BYTE_LEVEL,
-                ],
-            }
-        ),
-        "pattern.Regex: 'x[+]' can't be represented: another engine .* gpt2, cl100k, o200k",
+    "no ByteLevel": (
+        document(pre_tokenizer=sequence({"type": "Digits", "individual_digits": True})),
+        "pre_tokenizer: .* must have one ByteLevel",
     ),
-    "a name for an expression": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"Regex": "llama3"}, "behavior": "Isolated"},
-                    BYTE_LEVEL,
-                ],
-            }
-        ),
-        "pattern.Regex: 'llama3' can't be represented",
+    "two ByteLevels": (document(pre_tokenizer=sequence(BYTE_LEVEL, BYTE_LEVEL)), "have one"),
+    "a space before each piece": (
+        document(pre_tokenizer=sequence(split("x+"), BYTE_LEVEL | {"add_prefix_space": True})),
+        r"pretokenizers\[1\]\.add_prefix_space: .* before each piece",
     ),
-    "removed matches": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Removed"},
-                    BYTE_LEVEL,
-                ],
-            }
-        ),
-        "behavior: .*'Removed'.* words are what the expression matches",
+    "an unknown pre-tokenizer": (
+        document(pre_tokenizer=sequence({"type": "Metaspace"}, BYTE_LEVEL)),
+        r"pretokenizers\[0\]: .*Metaspace.* no pattern can say that",
     ),
-    "split by a string": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"},
-                    BYTE_LEVEL,
-                ],
-            }
-        ),
-        "pattern.Regex must be a string, got None",
+    "an unknown behavior": (
+        document(pre_tokenizer=sequence(split("x+", "Doubled"), BYTE_LEVEL)),
+        r"pretokenizers\[0\]\.behavior: 'Doubled'",
     ),
-    "split twice": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"Regex": GPT2}, "behavior": "Isolated"},
-                    BYTE_LEVEL | {"use_regex": True},
-                ],
-            }
-        ),
-        "splits by two expressions",
+    "a sequence of nothing": (document(pre_tokenizer={"type": "Sequence"}), "must be an array"),
+    "an interval with a plus": (
+        document(pre_tokenizer=sequence(split(TIKTOKENS), BYTE_LEVEL)),
+        r"pattern.Regex: .* takes \{1,3\}\+ for any number of repetitions; the pattern 'cl100k'",
+    ),
+    "another interval with a plus": (
+        document(pre_tokenizer=sequence(split(r"\w{2}+|\W"), BYTE_LEVEL)),
+        r"takes \{2\}\+ for any number of repetitions$",
+    ),
+    "the end of a line": (
+        document(pre_tokenizer=sequence(split(r"\s+$|[$^]x"), BYTE_LEVEL)),
+        r"takes \$ for the begin or end of any line",
+    ),
+    "an escape of Oniguruma": (
+        document(pre_tokenizer=sequence(split(r"\h+"), BYTE_LEVEL)),
+        r"takes .*h for a hexadecimal digit",
     ),
     "huge id": (document(model__vocab=vocab_without(ab=10**12)), "must be from 0 to 2[*][*]31"),
     "far id": (document(model__vocab=vocab_without(ab=2 * 10**9)), "ids must be less than"),
@@ -149,18 +134,6 @@ DAMAGED_JSON = {
         ),
         r"added_tokens: \['<t>', '<t>s'\] can't be represented",
     ),
-    "an interval with a plus": (
-        document(
-            pre_tokenizer={
-                "type": "Sequence",
-                "pretokenizers": [
-                    {"type": "Split", "pattern": {"Regex": TIKTOKENS}, "behavior": "Isolated"},
-                    BYTE_LEVEL,
-                ],
-            }
-        ),
-        r"pattern.Regex: .* takes \{1,3\}\+ for any number of repetitions; the pattern 'cl100k'",
-    ),
 }
 
 
@@ -174,6 +147,22 @@ def test_a_damaged_tokenizer_json_is_refused_by_name_and_place(name: str, tmp_pa
     with pytest.raises(ValueError, match=f"tokenizer.json: .*{message}"):
         Tokenizer.from_pretrained(tmp_path)
     assert time.perf_counter() - started < 5
+
+
+def test_words_are_what_they_are_in_oniguruma() -> None:
+    """Every character that Unicode 16 has assigned."""
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\w"), "removed")
+    pattern, _ = read(sequence(split(r"\w", "Removed"), BYTE_LEVEL))
+    assigned = [
+        chr(point)
+        for point in range(0x110000)
+        if not 0xD800 <= point < 0xE000 and reference.assigned_in_unicode_16(chr(point))
+    ]
+    for first in range(0, len(assigned), 1000):
+        text = "".join(assigned[first : first + 1000])
+        kept = "".join(piece for piece, _ in theirs.pre_tokenize_str(text))
+        assert "".join(pretokenize(text, pattern)) == kept
 
 
 READ = {
@@ -198,6 +187,37 @@ READ = {
         model__ignore_merges=True, model__merges=["a b", "b c", "a bc"]
     ),
     "a merge before that of its part": document(model__merges=["ab c", "a b"]),
+    "a space before each text": document(pre_tokenizer=BYTE_LEVEL | {"add_prefix_space": True}),
+    "two splits": document(
+        pre_tokenizer=sequence(
+            {"type": "Digits", "individual_digits": True}, split(r"\s+", "Removed"), BYTE_LEVEL
+        )
+    ),
+    "another pattern": document(pre_tokenizer=sequence(split("b+"), BYTE_LEVEL)),
+    "a name for an expression": document(pre_tokenizer=sequence(split("llama3"), BYTE_LEVEL)),
+    "a step's name for an expression": document(
+        pre_tokenizer=sequence(split("digits"), split("b", "MergedWithNext"), BYTE_LEVEL)
+    ),
+    "removed matches": document(pre_tokenizer=sequence(split("b+", "Removed"), BYTE_LEVEL)),
+    "kept matches": document(pre_tokenizer=sequence(split(r"\w+", "Removed", True), BYTE_LEVEL)),
+    "split by a string": document(
+        pre_tokenizer=sequence(
+            split("") | {"pattern": {"String": "b."}}, {"type": "Punctuation"}, BYTE_LEVEL
+        )
+    ),
+    "split twice": document(pre_tokenizer=sequence(split(GPT2), BYTE_LEVEL | {"use_regex": True})),
+    "sequences in sequences": document(
+        pre_tokenizer=sequence(
+            sequence({"type": "Digits", "individual_digits": False}), sequence(BYTE_LEVEL)
+        )
+    ),
+    "as BERT splits": document(pre_tokenizer=sequence({"type": "BertPreTokenizer"}, BYTE_LEVEL)),
+    "spaces left out": document(pre_tokenizer=sequence({"type": "WhitespaceSplit"}, BYTE_LEVEL)),
+    "all but words": document(pre_tokenizer=sequence(split(r"[^\w\s]+|\W\w"), BYTE_LEVEL)),
+    "words of white space": document(pre_tokenizer=sequence({"type": "Whitespace"}, BYTE_LEVEL)),
+    "a delimiter": document(
+        pre_tokenizer=sequence({"type": "CharDelimiterSplit", "delimiter": "-"}, BYTE_LEVEL)
+    ),
     "two ways, the first is taken": document(model__merges=["b c", "a bc", "a b", "ab c"]),
     "two ways, the second is taken": document(model__merges=["a b", "b c", "a bc", "ab c"]),
 }
