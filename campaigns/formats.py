@@ -198,9 +198,13 @@ def _trained() -> Tokenizer:
 
 
 def _check_tokenizer(tok: Tokenizer) -> Tokenizer:
+    # A vocabulary may lack bytes, which are left out then, and a normalizer changes text.
+    vocab = tok.vocab
+    is_whole = tok.normalizer is None and all(bytes([byte]) in vocab for byte in range(256))
     for text in TEXTS:
-        ids = tok.encode(text, allowed_special="all")
-        expect(tok.decode(ids), text, "a text that is encoded and decoded")
+        decoded = tok.decode(tok.encode(text, allowed_special="all"))
+        if is_whole:
+            expect(decoded, text, "a text that is encoded and decoded")
     return tok
 
 
