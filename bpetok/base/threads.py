@@ -37,6 +37,11 @@ class ThreadPool:
                 self._working.add(thread)
         return future
 
+    def n_free(self) -> int:
+        """Return how many tasks more would be begun at once; below 0 if some are waiting."""
+        with self._lock:
+            return self._n_threads - len(self._working) - len(self._tasks)
+
     def __enter__(self) -> ThreadPool:
         return self
 

@@ -8,16 +8,17 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from bpetok.base.progress import OnProgress, Progress, reporting
-from bpetok.counting.chunks import count_pieces, without_rare
+from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.arrow import is_column, is_table
-from bpetok.sources.corpus import Corpus, Files, corpus_items, marked_items, resolve_corpus
+from bpetok.sources.corpus import Corpus, Files, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
 from bpetok.sources.pieces import Chunk, Piece, text_pieces
 from bpetok.sources.reading import NullTexts, Position, Reading, ReadOptions, check_reading
+from bpetok.sources.segments import Segment, corpus_segments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -258,7 +259,7 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
     done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
     counted: list[tuple[Words, float]] = []
 
-    def count(items: Iterable[Piece | Chunk], rare: RareWords) -> Words:
+    def count(segments: Iterable[Segment], rare: RareWords) -> Words:
         nonlocal done
         before = done
 
@@ -267,12 +268,14 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
             done = before + n_bytes
             report("count", done, total)
 
-        return count_pieces(items, job.options, rare, on_count)
+        return count_segments(segments, job.options, rare, job.null_texts, on_count)
 
     for number, (corpus, weight) in enumerate(job.parts):
         if checkpoint is None:
             context = job.options.read_context(job.reading, job.null_texts)
-            words = count(corpus_items(corpus, context), job.rare)
+            # Where memory is bounded, that of one reader is reckoned with.
+            in_order = job.options.in_order or job.rare.limits.max_memory is not None
+            words = count(corpus_segments(corpus, context, in_order=in_order), job.rare)
         else:
             words = _count_saving(job, number, count, checkpoint)
         counted.append((words, weight))
@@ -283,7 +286,7 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
 def _count_saving(
     job: CountJob,
     part: int,
-    count: Callable[[Iterable[Piece | Chunk], RareWords], Words],
+    count: Callable[[Iterable[Segment], RareWords], Words],
     checkpoint: Checkpoint,
 ) -> Words:
     """Count what has not been counted of a part, saving now and then; return the words of all."""
@@ -310,7 +313,7 @@ def _count_saving(
     with closing(marked_items(job.parts[part][0], context, end)) as items:
         while not checkpoint.is_complete(part):
             n_bytes, n_null = 0, null_texts.n_null
-            words = count(until_due(items), RareWords(all_words))
+            words = count([Segment(lambda _: until_due(items))], RareWords(all_words))
             checkpoint.add(part, words, end, n_bytes, null_texts.n_null - n_null)
             if is_first and checkpoint.is_complete(part):
                 return words

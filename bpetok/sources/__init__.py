@@ -10,5 +10,6 @@ records      many short texts in one buffer -> chunks
 long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
 arrow        Parquet, Arrow, tables, datasets -> chunks
+segments     a corpus in parts, which several threads read
 corpus       what a user gives -> all of it
 """

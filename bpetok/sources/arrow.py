@@ -37,10 +37,35 @@ def parquet_sizes(path: str, context: ReadContext) -> list[int]:
         return [_column_size(group, column) for group in groups]
 
 
+def parquet_parts(
+    path: str, context: ReadContext, file: int, part_size: int
+) -> Iterator[tuple[Position, int]]:
+    """Yield where parts of a Parquet file begin, and the row groups that they end before.
+
+    Each has about `part_size` bytes of texts, or one row group; `file` is the file's number.
+    """
+    parquet = require("pyarrow.parquet", "arrow")
+    with open_source(path) as source, naming(path):
+        reader = parquet.ParquetFile(source)
+        column = _column(path, reader.schema_arrow, context)
+        begin = Position(file)
+        size = n_rows = 0
+        for number in range(reader.num_row_groups):
+            group = reader.metadata.row_group(number)
+            if size >= part_size:
+                yield begin, number
+                begin, size = Position(file, number, n_rows), 0
+            size += _column_size(group, column)
+            n_rows += group.num_rows
+        yield begin, reader.num_row_groups
+
+
 def parquet_items(
-    path: str, context: ReadContext, start: Position
+    path: str, context: ReadContext, start: Position, stop: int | None = None
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a Parquet file, some megabytes at a time, and where row groups begin.
+
+    They are those of the row groups from `start.at` on, before `stop` if that is given.
 
     Raises
     ------
@@ -54,7 +79,7 @@ def parquet_items(
         reader = parquet.ParquetFile(source, pre_buffer=is_url(path), buffer_size=CHUNK_SIZE)
         column = _column(path, reader.schema_arrow, context)
         records = _Records(path, context, start)
-        for number in range(start.at, reader.num_row_groups):
+        for number in range(start.at, reader.num_row_groups if stop is None else stop):
             if number > start.at:
                 yield records.position(number)
             rows = _batch_rows(reader.metadata.row_group(number), column)

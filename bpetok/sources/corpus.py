@@ -189,18 +189,24 @@ def marked_items(
     What is yielded from such a position on is the same; after the last text there is one, too. A
     file that is done is closed, and has not changed. `max_bytes` is not looked at.
     """
+    for small, files in file_runs(corpus, context):
+        if small and start.file < files.stop:
+            yield from _small_items(corpus, context, start.file, files.stop)
+            start = Position(files.stop)
+        while start.file < files.stop:
+            yield from source_items(corpus.sources[start.file], context, start)
+            start = Position(start.file + 1)
+            yield start
+
+
+def file_runs(corpus: Corpus, context: ReadContext) -> Iterator[tuple[bool, range]]:
+    """Yield runs of files that are small and plain text, and of others; and which of both it is."""
     small = (corpus.sizes >= 0) & (corpus.sizes <= context.cutting.chunk_size)
     if not context.options.take_all or context.cutting.by_line:
         small[:] = False
     bounds = np.flatnonzero(np.diff(small)) + 1
     for begin, end in pairwise([0, *bounds.tolist(), len(small)]):
-        if small[begin] and start.file < end:
-            yield from _small_items(corpus, context, start.file, end)
-            start = Position(end)
-        while start.file < end:
-            yield from source_items(corpus.sources[start.file], context, start)
-            start = Position(start.file + 1)
-            yield start
+        yield bool(small[begin]), range(begin, end)
 
 
 def _small_items(
@@ -208,26 +214,35 @@ def _small_items(
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield plain text files, some at a time: one by one takes several times as long."""
 
-    def read(batch: range) -> tuple[Chunk, int]:
-        paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
-        sizes = corpus.sizes[batch.start : batch.stop]
-        data, n_read = read_files(null_ended(paths), sizes)
-        n_plain = _n_plain(data, sizes[:n_read])
-        if n_plain < n_read:
-            n_read = n_plain
-            data = data[: int(sizes[:n_read].sum())]
-        numbers = np.flatnonzero(sizes[:n_read])  # an empty file is no text
-        origins = Origins(lambda i: Origin(paths[numbers[i]], 0), range(len(numbers)))
-        return Chunk(data, np.cumsum(sizes[numbers]), origins), n_read
-
-    batches = list(_batches(corpus.sizes, first, end, context.cutting.chunk_size))
-    chunks = map_threads(read, batches, context.n_threads)
-    for batch, (chunk, n_read) in zip(batches, chunks, strict=True):
-        if len(chunk.ends):
-            yield chunk
-        for number in batch[n_read:]:  # it says what is wrong, or decompresses
-            yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
+    batches = list(file_batches(corpus.sizes, first, end, context.cutting.chunk_size))
+    read = map_threads(lambda batch: read_batch(corpus, batch), batches, context.n_threads)
+    for batch, (chunk, n_read) in zip(batches, read, strict=True):
+        yield from batch_items(corpus, context, batch, chunk, n_read)
         yield Position(batch.stop)
+
+
+def read_batch(corpus: Corpus, batch: range) -> tuple[Chunk, int]:
+    """Return the texts of the first of some small files, and how many files these are."""
+    paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
+    sizes = corpus.sizes[batch.start : batch.stop]
+    data, n_read = read_files(null_ended(paths), sizes)
+    n_plain = _n_plain(data, sizes[:n_read])
+    if n_plain < n_read:
+        n_read = n_plain
+        data = data[: int(sizes[:n_read].sum())]
+    numbers = np.flatnonzero(sizes[:n_read])  # an empty file is no text
+    origins = Origins(lambda i: Origin(paths[numbers[i]], 0), range(len(numbers)))
+    return Chunk(data, np.cumsum(sizes[numbers]), origins), n_read
+
+
+def batch_items(
+    corpus: Corpus, context: ReadContext, batch: range, chunk: Chunk, n_read: int
+) -> Iterator[Piece | Chunk]:
+    """Yield the texts of some small files, of which `read_batch` has read some."""
+    if len(chunk.ends):
+        yield chunk
+    for number in batch[n_read:]:  # it says what is wrong, or decompresses
+        yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
 
 
 def _n_plain(data: bytes, sizes: NDArray[np.int64]) -> int:
@@ -240,7 +255,9 @@ def _n_plain(data: bytes, sizes: NDArray[np.int64]) -> int:
     return len(sizes)
 
 
-def _batches(sizes: NDArray[np.int64], first: int, end: int, chunk_size: int) -> Iterator[range]:
+def file_batches(
+    sizes: NDArray[np.int64], first: int, end: int, chunk_size: int
+) -> Iterator[range]:
     """Yield ranges of files that have about `chunk_size` bytes together."""
     ends = np.cumsum(sizes[first:end])
     start = 0

@@ -23,6 +23,7 @@ from bpetok.sources.errors import changed_error
 from bpetok.sources.many_files import file_sizes
 from bpetok.sources.streams import FileAfterHead, LocalFile, StandardInput, Stream
 from bpetok.sources.urls import (
+    REMOTE_READERS,
     ending_of,
     expand_url,
     is_url,
@@ -90,13 +91,19 @@ def find_files(
     names, sizes = _with_sizes(names, n_threads)
     if (sizes < 0).any():
         found = zip(names, sizes.tolist(), strict=True)
-        expanded = ([name] if size >= 0 else _expand(name) for name, size in found)
+        n_asking = REMOTE_READERS if any(map(is_url, names)) else 1
+        expanded = map_threads(_expand_if_unknown, found, n_asking)
         names, sizes = _with_sizes(chain.from_iterable(expanded), n_threads)
     if not names:
         raise ValueError("files must name at least one file, got none")
     for i in np.flatnonzero(sizes < 0).tolist():
         sizes[i] = _checked_size(names[i])
     return names, sizes
+
+
+def _expand_if_unknown(found: tuple[str, int]) -> Iterable[str]:
+    name, size = found
+    return [name] if size >= 0 else _expand(name)
 
 
 def _with_sizes(paths: Iterable[str], n_threads: int) -> tuple[list[str], NDArray[np.int64]]:

@@ -272,18 +272,24 @@ def chunks_of(items: Iterable[Piece | Chunk], chunk_size: int = CHUNK_SIZE) -> I
     """Join small pieces to chunks of about `chunk_size` bytes; what is a chunk stays one."""
     group: list[Piece] = []
     size = 0
-    for item in items:
-        whole = isinstance(item, Chunk)
-        if group and (whole or size + len(item.data) > chunk_size):
-            yield make_chunk(group)
-            group, size = [], 0
-        if isinstance(item, Chunk):
-            yield item
-            continue
-        group.append(item)
-        size += len(item.data)
+    failure: Exception | None = None
+    try:
+        for item in items:
+            whole = isinstance(item, Chunk)
+            if group and (whole or size + len(item.data) > chunk_size):
+                yield make_chunk(group)
+                group, size = [], 0
+            if isinstance(item, Chunk):
+                yield item
+                continue
+            group.append(item)
+            size += len(item.data)
+    except Exception as error:  # what is wrong in the pieces before comes first
+        failure = error
     if group:
         yield make_chunk(group)
+    if failure is not None:
+        raise failure
 
 
 def make_chunk(pieces: list[Piece]) -> Chunk:

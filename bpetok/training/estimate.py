@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_size, check_vocab_size
-from bpetok.counting.chunks import count_chunk
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
 from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.sharing import count_chunk
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.chains import Pattern

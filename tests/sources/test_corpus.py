@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
+from bpetok.sources import urls
 from bpetok.sources.corpus import corpus_items, resolve_corpus
 from bpetok.sources.files import file_state, opened_bytes
 from bpetok.sources.pieces import Cutting
@@ -299,13 +300,19 @@ class Breaking(BytesIO):
     ],
 )
 def test_what_goes_wrong_elsewhere_names_the_url(
-    tmp_path: Path, elsewhere: Elsewhere, name: str, error: Exception, message: str
+    tmp_path: Path,
+    elsewhere: Elsewhere,
+    name: str,
+    error: Exception,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever exception a file system has for it, and although pyarrow would call it damage."""
     path = write(tmp_path, name, [f"some text {i}" for i in range(40_000)])
     url = f"elsewhere://files/{name}"
     elsewhere.pipe(url, path.read_bytes())
     Elsewhere.error = error
+    monkeypatch.setattr(urls, "PAUSES", (0.0, 0.0))
     with pytest.raises(OSError, match=f"^{url} {message}"):
         bpetok.count_words(url)
 

@@ -1,0 +1,134 @@
+"""A web server on this machine that is as slow as an object store, and fails if told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+BLOCK_SIZE = 1 << 16
+
+Fault = Callable[[int], str]
+"""What goes wrong with the request of a number, the first is 0: "", "reset", "cut", "503" ..."""
+
+
+class Store(ThreadingHTTPServer):
+    """Serves objects by name, with ranges.
+
+    Parameters
+    ----------
+    objects : dict
+    latency : float
+        Seconds before a request is answered.
+    rate : float
+        Bytes a second of each connection; 0 is as many as can be.
+    fault : callable
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self, objects: dict[str, bytes], latency: float, rate: float, fault: Fault
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects, self.latency, self.rate, self.fault = objects, latency, rate, fault
+        self.n_requests = 0
+        self.n_open = self.most_open = 0
+        self.lock = threading.Lock()
+
+    def url(self, name: str) -> str:
+        """Return the URL of an object."""
+        return f"http://127.0.0.1:{self.server_address[1]}/{name}"
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of clients that go away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Store
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _answer(self, *, with_body: bool) -> None:
+        store = self.server
+        with store.lock:
+            number = store.n_requests
+            store.n_requests += 1
+            store.n_open += 1
+            store.most_open = max(store.most_open, store.n_open)
+        try:
+            time.sleep(store.latency)
+            fault = store.fault(number)
+            if fault == "reset":
+                self.close_connection = True
+                self.connection.close()
+            elif fault.isdigit():
+                self.send_error(int(fault))
+            else:
+                self._send(with_body=with_body, cut=fault == "cut")
+        finally:
+            with store.lock:
+                store.n_open -= 1
+
+    def _send(self, *, with_body: bool, cut: bool) -> None:
+        data = self.server.objects.get(self.path.strip("/").partition("?")[0])
+        if data is None:
+            self.send_error(404)
+            return
+        begin, end = 0, len(data)
+        asked = self.headers.get("Range")
+        if asked:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            begin, end = (
+                (int(first), min(end, int(last or end) + 1)) if first else (end - int(last), end)
+            )
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(end - begin))
+        self.send_header("ETag", f'"{len(data)}"')
+        self.end_headers()
+        if with_body:
+            self._send_body(data[begin : (begin + end) // 2 if cut else end])
+        if cut:
+            self.close_connection = True
+            self.connection.close()
+
+    def _send_body(self, data: bytes) -> None:
+        for at in range(0, len(data), BLOCK_SIZE):
+            block = data[at : at + BLOCK_SIZE]
+            self.wfile.write(block)
+            if self.server.rate:
+                time.sleep(len(block) / self.server.rate)
+
+
+@contextmanager
+def serving(
+    objects: dict[str, bytes],
+    latency: float = 0,
+    rate: float = 0,
+    fault: Fault = lambda _: "",
+) -> Iterator[Store]:
+    """Serve objects until the block ends."""
+    with Store(objects, latency, rate, fault) as store:
+        thread = threading.Thread(target=store.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield store
+        finally:
+            store.shutdown()
+            thread.join()
