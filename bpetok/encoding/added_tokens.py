@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bpetok.base.checks import shorten
@@ -30,7 +30,8 @@ class AddedToken(NamedTuple):
     single_word : bool
         Whether it is only matched where no letter, number or the like is next to it.
     normalized : bool
-        Whether it is searched for in what is left when all others have been found.
+        Whether it is searched for in what is left when all others have been found, and when that
+        has been normalized.
     """
 
     content: str
@@ -83,6 +84,20 @@ def finder_of(tokens: Sequence[AddedToken]) -> AddedTokenFinder | None:
     return AddedTokenFinder(tokens)
 
 
+def inner_finder_of(
+    tokens: Sequence[AddedToken], normalize: Callable[[bytes], bytes]
+) -> AddedTokenFinder | None:
+    """Return what finds tokens in a text that is normalized, as their contents are; None if none.
+
+    A token whose content is nothing when it is normalized is never found.
+    """
+    normal = [
+        token._replace(content=normalize(token.content.encode()).decode()) for token in tokens
+    ]
+    found = [token for token in normal if token.content]
+    return AddedTokenFinder(found) if found else None
+
+
 class AddedTokenFinder:
     """Finds added tokens where tokenizers finds them (its `AddedVocabulary`).
 
@@ -96,6 +111,10 @@ class AddedTokenFinder:
             for normalized in (False, True)
         ]
         self._groups = [(SpecialTokens(group), group) for group in groups if group]
+
+    def contents(self) -> SpecialTokens:
+        """Return what a text must hold for any token to be found."""
+        return SpecialTokens(content for _, group in self._groups for content in group)
 
     def __call__(self, data: bytes) -> array[int]:
         """Return start, end (in bytes) and id of each token in a text, in order, in one array."""

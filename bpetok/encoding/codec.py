@@ -25,6 +25,7 @@ from bpetok.encoding.added_tokens import (
     AddedTokenFinder,
     check_added_tokens,
     finder_of,
+    inner_finder_of,
 )
 from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder
@@ -114,7 +115,9 @@ class Codec(TextEncoder):
         self._whole_words = check_tokens(whole_words or {}, "whole_words")
         self._other_tokens = check_tokens(other_tokens or {}, "other_tokens")
         more = {"whole_words": self._whole_words, "other_tokens": self._other_tokens}
-        ids, special_ids = check_ids(token_ids, given, n_merges, more)
+        # A tuple, which the garbage collector need not walk through.
+        self._token_bytes = tuple(build_token_bytes(pairs))
+        ids, special_ids = check_ids(token_ids, given, n_merges, more, self._token_bytes)
         more_ids = [*self._whole_words.values(), *self._other_tokens.values()]
         largest = max(max(ids) if ids is not None else N_BYTES + n_merges - 1, *more_ids, 0)
         if given is None:
@@ -129,21 +132,12 @@ class Codec(TextEncoder):
         by_id = sorted(zip(special_ids, special, strict=True))
         self._special_tokens = {token: token_id for token_id, token in by_id}
         self._added_tokens = check_added_tokens(added_tokens, self._special_tokens)
-        # A tuple, which the garbage collector need not walk through.
-        self._token_bytes = tuple(build_token_bytes(pairs))
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
         scanner = scanner_of(self._pattern)
         split = _splitter(self._pattern) if scanner is None else None
         whole = WholeWords(self._whole_words) if self._whole_words else None
         self._normalizer = _normalizer(normalizer)
-        if self._normalizer is not None and any(
-            token.normalized for token in self._added_tokens.values()
-        ):
-            raise ValueError(
-                "added_tokens must not be normalized where there is a normalizer: special tokens "
-                "are searched for before it is applied"
-            )
         if not isinstance(prefix_space, bool):
             raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
         self._prefix_space = prefix_space
@@ -174,6 +168,8 @@ class Codec(TextEncoder):
             tokens[token_id] = token
         for name, token_id in self._special_tokens.items():
             tokens[token_id] = name.encode()
+            if self._normalizer is not None and self._added_tokens[name].normalized:
+                tokens[token_id] = self._normalizer(name.encode())  # as it is found
         return tokens
 
     def _ids(self) -> Sequence[int]:
@@ -479,7 +475,7 @@ class Codec(TextEncoder):
             (len(text), len(text), -1),
         ):
             piece = text[at:start].decode()
-            result += self._offsets_of_piece(piece, begin)
+            result += self._offsets_of_piece(piece, begin, allowed)
             begin += len(piece)
             if token_id >= 0:
                 n = len(text[start:end].decode())
@@ -488,34 +484,57 @@ class Codec(TextEncoder):
             at = end
         return result
 
-    def _offsets_of_piece(self, piece: str, begin: int) -> list[tuple[int, int]]:
+    def _offsets_of_piece(
+        self, piece: str, begin: int, allowed: Sequence[str]
+    ) -> list[tuple[int, int]]:
+        # The same in a text between special tokens that are found before it is normalized.
         starts: Sequence[int] = range(len(piece))
         ends: Sequence[int] = range(1, len(piece) + 1)
         normal = piece
         if self._normalizer is not None:
             normal, starts, ends = self._normalizer.align(piece)
-        if self._prefix_space and normal and normal[0] != " ":
-            normal, starts, ends = " " + normal, [starts[0], *starts], [starts[0], *ends]
         data = normal.encode()
         # Which character each byte belongs to.
         character = [i for i, one in enumerate(normal) for _ in one.encode()]
+        inner = self._inner_finder(allowed)
+        found = [] if inner is None else inner(data).tolist()
+        spans: list[tuple[int, int]] = []  # in bytes of `data`
+        at = 0
+        for start, end in (
+            *zip(found[::3], found[1::3], strict=True),
+            (len(data), len(data)),
+        ):
+            spans += self._spans_of_words(data[at:start], at)
+            if start < end:
+                spans.append((start, end))
+            at = end
+        return [
+            (begin + starts[character[first]], begin + ends[character[last - 1]])
+            for first, last in spans
+        ]
+
+    def _spans_of_words(self, data: bytes, begin: int) -> list[tuple[int, int]]:
+        # Where the ids of a text without special tokens occur in it, in bytes.
         missing = {byte for byte in range(N_BYTES) if self._ids()[byte] < 0}
+        prefix = b" " if self._prefix_space and data[:1] not in (b"", b" ") else b""
+        text = prefix + data
         spans: list[tuple[int, int]] = []
         at = 0
-        for token_id in self.encode_ordinary(piece):
+        for token_id in self._encoder.encode_normal(data):
             token = self._decoder.decode([token_id])
-            if not data.startswith(token, at) and missing:
-                while data[at] in missing:
+            if not text.startswith(token, at) and missing:
+                while text[at] in missing:
                     at += 1
             elif not missing:
-                at = data.index(token, at)  # what the pattern leaves out comes before
+                at = text.index(token, at)  # what the pattern leaves out comes before
             first = at
             for byte in token:
-                while data[at] != byte:
+                while text[at] != byte:
                     at += 1
                 at += 1
-            left, right = starts[character[first]], ends[character[at - 1]]
-            spans.append((begin + left, begin + right))
+            # The space before a text is a part of its first character.
+            last = max(at - len(prefix), len(data[:1].decode(errors="ignore").encode()) or 1)
+            spans.append((begin + max(0, first - len(prefix)), begin + last))
         return spans
 
     def encode_batch(
@@ -608,25 +627,41 @@ class Codec(TextEncoder):
 
     def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
         allowed, disallowed = self._special_names(allowed_special, disallowed_special)
-        tokens = SpecialTokens(name.encode() for name in allowed)
+        tokens = SpecialTokens(name.encode() for name in self._outer(allowed))
         ids = [self._special_tokens[token.decode()] for token in tokens.tokens]
+        inner = self._inner_finder(allowed)
         return Specials(
             tokens,
             ids,
             SpecialTokens(encode_utf8(name, "disallowed_special") for name in disallowed),
             self._finder(allowed),
+            inner,
+            None if inner is None else inner.contents(),
         )
 
+    def _outer(self, allowed: Collection[str]) -> list[str]:
+        # Those that are found in a text as it is given.
+        if self._normalizer is None:
+            return list(allowed)
+        return [name for name in allowed if not self._added_tokens[name].normalized]
+
     def _finder(self, allowed: Collection[str]) -> AddedTokenFinder | None:
-        # What finds the special tokens in a text, None if they are matched as they are.
-        return finder_of([self._added_tokens[name] for name in allowed])
+        # What finds these, None if they are matched as they are.
+        return finder_of([self._added_tokens[name] for name in self._outer(allowed)])
+
+    def _inner_finder(self, allowed: Collection[str]) -> AddedTokenFinder | None:
+        # What finds the others, in what is normalized; they are normalized, too.
+        if self._normalizer is None:
+            return None
+        tokens = [self._added_tokens[name] for name in allowed]
+        return inner_finder_of([token for token in tokens if token.normalized], self._normalizer)
 
     def _special_spans(self, text: bytes, allowed: Collection[str]) -> list[tuple[int, int, int]]:
         # Start, end and id of each special token in a text, in bytes, with the white space that
         # belongs to it.
         finder = self._finder(allowed)
         if finder is None:
-            spans = SpecialTokens(name.encode() for name in allowed).spans(text)
+            spans = SpecialTokens(name.encode() for name in self._outer(allowed)).spans(text)
             ids = (self._special_tokens[text[start:end].decode()] for start, end in spans)
             return [(*span, token_id) for span, token_id in zip(spans, ids, strict=True)]
         found = finder(text).tolist()

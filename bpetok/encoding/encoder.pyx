@@ -97,19 +97,26 @@ cdef class Specials:
     disallowed : SpecialTokens
     finder : AddedTokenFinder, optional
         Finds those of `allowed` where they are not matched as they are.
+    inner : AddedTokenFinder, optional
+        Finds more tokens, in what is normalized between those.
+    inner_tokens : SpecialTokens, optional
+        Those, as a text must hold them for any to be found.
     """
 
     cdef SpecialTokens allowed
     cdef SpecialTokens disallowed
     cdef object finder
+    cdef object inner
+    cdef SpecialTokens inner_tokens
     cdef int32_t* ids
 
     def __cinit__(
         self, SpecialTokens allowed not None, list ids not None, SpecialTokens disallowed not None,
-        finder=None,
+        finder=None, inner=None, SpecialTokens inner_tokens=None,
     ):
         cdef Py_ssize_t i
         self.allowed, self.disallowed, self.finder = allowed, disallowed, finder
+        self.inner, self.inner_tokens = inner, inner_tokens
         self.ids = <int32_t*> malloc((len(ids) + 1) * sizeof(int32_t))
         if self.ids == NULL:
             raise MemoryError
@@ -565,17 +572,18 @@ cdef class Encoder:
                 return NO_MEMORY
 
     cdef int append_piece(
-        self, Workspace work, const uint8_t* text, Py_ssize_t n, const uint8_t* readable
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
+        const uint8_t* readable
     ) noexcept nogil:
         # As `append_words`, of a text that is not normalized yet.
         if self.normalizer is None:
             return self.append_words(work, text, n, readable)
         if self.normal_flags and first_change(text, n, self.normal_flags) == n:
-            return self.append_words(work, text, n, readable)
-        return self.append_normalized(work, text, n)
+            return self.append_normal(work, specials, text, n, readable)
+        return self.append_normalized(work, specials, text, n)
 
     cdef int append_normalized(
-        self, Workspace work, const uint8_t* text, Py_ssize_t n
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n
     ) noexcept with gil:
         cdef const uint8_t* data
         cdef int failure
@@ -586,7 +594,43 @@ cdef class Encoder:
             return NOT_SPLIT
         data, n = normal, len(normal)
         with nogil:
-            failure = self.append_words(work, data, n, data + n)
+            failure = self.append_normal(work, specials, data, n, data + n)
+        return failure
+
+    cdef int append_normal(
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
+        const uint8_t* readable
+    ) noexcept nogil:
+        # As `append_words`, of a text that is normalized and may hold `inner` tokens.
+        cdef Py_ssize_t length = 0
+        if specials.inner is None or specials.inner_tokens.find(text, text + n, &length) == NULL:
+            return self.append_words(work, text, n, readable)
+        return self.append_between_inner(work, specials, text, n, readable)
+
+    cdef int append_between_inner(
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
+        const uint8_t* readable
+    ) noexcept with gil:
+        # As `append_between_found`, with what `inner` finds.
+        cdef const int64_t[::1] found
+        cdef Py_ssize_t i, at = 0
+        cdef int failure = 0
+        try:
+            found = specials.inner(<bytes> text[:n])
+        except BaseException as error:
+            work.error = error
+            return NOT_SPLIT
+        with nogil:
+            for i in range(0, found.shape[0], 3):
+                if found[i] > at:
+                    failure = self.append_words(work, text + at, found[i] - at, readable)
+                if failure == 0:
+                    failure = self.append_id(work, <int32_t> found[i + 2])
+                if failure < 0:
+                    return failure
+                at = found[i + 1]
+            if at < n:
+                failure = self.append_words(work, text + at, n - at, readable)
         return failure
 
     cdef int append_text(
@@ -615,7 +659,7 @@ cdef class Encoder:
             found = specials.allowed.find(at, end, &length)
             if found != at:
                 length_before = (end if found == NULL else found) - at
-                failure = self.append_piece(work, at, length_before, end + padding)
+                failure = self.append_piece(work, specials, at, length_before, end + padding)
                 if failure < 0:
                     return failure
             if found == NULL:
@@ -648,14 +692,14 @@ cdef class Encoder:
         with nogil:
             for i in range(0, found.shape[0], 3):
                 if found[i] > at:
-                    failure = self.append_piece(work, text + at, found[i] - at, readable)
+                    failure = self.append_piece(work, specials, text + at, found[i] - at, readable)
                 if failure == 0:
                     failure = self.append_id(work, <int32_t> found[i + 2])
                 if failure < 0:
                     return failure
                 at = found[i + 1]
             if at < n:
-                failure = self.append_piece(work, text + at, n - at, readable)
+                failure = self.append_piece(work, specials, text + at, n - at, readable)
         return failure
 
     # ---- with the GIL ----
@@ -737,6 +781,21 @@ cdef class Encoder:
         if n_ids < 0:
             self.give_back(work)
             raise_failure(<int>n_ids, None, None, work)
+        ids = self.as_list(work.ids, work.n_ids)
+        self.give_back(work)
+        return ids
+
+    def encode_normal(self, bytes text not None):
+        """Return the list of the ids of a text without special tokens that is normalized already.
+
+        Requires: UTF-8.
+        """
+        cdef const uint8_t* data = text
+        cdef Workspace work = self.borrow(KEEP)
+        cdef int failure = self.append_words(work, data, len(text), data + len(text))
+        if failure < 0:
+            self.give_back(work)
+            raise_failure(failure, None, None, work)
         ids = self.as_list(work.ids, work.n_ids)
         self.give_back(work)
         return ids

@@ -174,6 +174,7 @@ def check_ids(
     special_tokens: Mapping[str, Any] | None,
     n_merges: int,
     more_tokens: Mapping[str, Mapping[bytes, int]] | None = None,
+    token_bytes: Sequence[bytes] = (),
 ) -> tuple[array[int] | None, list[int]]:
     """Return the ids of bytes and merges as an int32 array, None if they are 0, 1, 2...
 
@@ -185,6 +186,8 @@ def check_ids(
         The id of each special token.
     more_tokens : mapping of str to mappings of bytes to int, optional
         Other tokens with ids, by the names of the parameters that they came in.
+    token_bytes : sequence of bytes, optional
+        Of each byte and merge. A special token may have the id of one that has the same bytes.
 
     Returns
     -------
@@ -209,6 +212,11 @@ def check_ids(
     for name, tokens in given.items():
         for token, value in tokens.items():
             token_id = _check_id(value, f"{name}[{shorten(token)}]")
+            if token_id in taken and name == "special_tokens":
+                number = token_id if ids is None else ids.index(token_id)
+                if token_bytes and token_bytes[number] == token.encode():
+                    new_ids[token_id] = None
+                    continue
             if token_id in taken or token_id in new_ids:
                 raise ValueError(
                     f"{name}: the id of {shorten(token)} is {token_id}, which another token has"

@@ -39,14 +39,6 @@ READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_tem
 NOT_OF_AN_OBJECT = ("tokenizer_class", "added_tokens_decoder", "auto_map")
 """Entries of a tokenizer_config.json that say how to make a tokenizer of the files."""
 
-SPECIAL = {
-    "single_word": False,
-    "lstrip": False,
-    "rstrip": False,
-    "normalized": False,
-    "special": True,
-}
-
 
 def save_pretrained(
     tokenizer: Codec,
@@ -149,15 +141,15 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
     settings = tokenizer.settings
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
     added = []
-    for name, token_id in sorted(tokenizer.special_tokens.items(), key=lambda item: item[1]):
-        if name in vocab:
+    for token in sorted(tokenizer.added_tokens, key=lambda token: token.id):
+        name, token_id = token.content, token.id
+        if vocab.get(name, token_id) != token_id:
             raise ValueError(
                 f"the special token {name!r} is spelled as the ordinary token of id {vocab[name]} "
                 "is in tokenizer.json, which gives both one id"
             )
         vocab[name] = token_id
-        flags = settings.get("added_tokens", {}).get(name, SPECIAL)
-        added.append({"id": token_id, "content": name, **SPECIAL, **flags})
+        added.append(token._asdict())
     return {
         "version": "1.0",
         "truncation": settings.get("truncation"),

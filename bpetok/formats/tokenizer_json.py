@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 from bpetok.base.checks import shorten
+from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.byte_level import CHARACTERS
-from bpetok.formats.checks import names_within_names
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
@@ -35,12 +35,14 @@ def parse(document: Any) -> Parts:
     if decoder is not None and _type_of(decoder) != "ByteLevel":
         refuse("decoder", decoder, "only ByteLevel is byte-level")
     pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
-    special = _read_added_tokens(content.get("added_tokens", []))
-    vocab = _read_vocab(model.get("vocab"), special)
+    added = _read_added_tokens(content.get("added_tokens", []))
+    special = {name: token.id for name, token in added.items()}
+    merges = _read_merges(model.get("merges"))
+    vocab = _read_vocab(model.get("vocab"), special, merges)
     _check_missing_bytes(model, vocab)
     parts = from_merges(
         vocab,
-        _read_merges(model.get("merges")),
+        merges,
         pattern,
         special,
         whole_words_first=bool(model.get("ignore_merges")),
@@ -48,6 +50,7 @@ def parse(document: Any) -> Parts:
     return parts._replace(
         normalizer=content.get("normalizer"),
         prefix_space=prefix_space,
+        added_tokens=list(added.values()),
         settings=_read_settings(content, model),
     )
 
@@ -56,11 +59,6 @@ def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict
     """Return what has no meaning here, to be written back."""
     settings = {name: content.get(name) for name in CARRIED}
     settings["model"] = {name: model[name] for name in CARRIED_OF_MODEL if model.get(name)}
-    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
-    settings["added_tokens"] = {
-        row["content"]: {flag: bool(row.get(flag)) for flag in flags}
-        for row in content.get("added_tokens", [])
-    }
     return settings
 
 
@@ -91,68 +89,41 @@ def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> Non
             )
 
 
-def _read_vocab(rows: Any, special: Mapping[str, int]) -> dict[str, int]:
-    """Return the vocabulary without the added tokens."""
+def _read_vocab(
+    rows: Any, special: Mapping[str, int], merges: Iterable[tuple[str, str]]
+) -> dict[str, int]:
+    """Return the vocabulary without the added tokens, but for those that merges make, too."""
     vocab = dict(_expect(rows, dict, "model.vocab"))
     if set(map(type, vocab.values())) - {int}:
         for name, token_id in vocab.items():
             if type(token_id) is not int:
                 refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
-    for name, token_id in special.items():
-        if vocab.pop(name, token_id) != token_id:
+    both = [name for name in special if name in vocab]
+    made = set(map("".join, merges)).union(CHARACTERS) if both else set()
+    for name in both:
+        if vocab[name] != special[name]:
             refuse(
                 f"model.vocab[{shorten(name)}]",
                 rows[name],
-                f"added_tokens gives it the id {token_id}",
+                f"added_tokens gives it the id {special[name]}",
             )
+        if name not in made:
+            del vocab[name]
     return vocab
 
 
-def _read_added_tokens(rows: Any) -> dict[str, int]:
-    special: dict[str, int] = {}
-    normalized: dict[str, bool] = {}
+def _read_added_tokens(rows: Any) -> dict[str, AddedToken]:
+    added: dict[str, AddedToken] = {}
     for i, row in enumerate(_expect(rows, list, "added_tokens")):
         token = _expect(row, dict, f"added_tokens[{i}]")
         name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
         if type(token.get("id")) is not int:
             refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
-        for flag in ("lstrip", "rstrip", "single_word"):
-            if token.get(flag):
-                refuse(f"added_tokens[{i}].{flag}", True, "special tokens match exactly here")
-        if name in special:
+        if name in added:
             refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
-        special[name] = token["id"]
-        normalized[name] = bool(token.get("normalized"))
-    _check_one_search(normalized)
-    return special
-
-
-def _check_one_search(normalized: dict[str, bool]) -> None:
-    """Refuse added tokens that are not found in one search, leftmost first and longest, as here.
-
-    tokenizers looks for all that are not "normalized" first, and for the others in what is left.
-    That is the same if none of one kind can overlap one of the other in a text: if none begins
-    with another, and the first character of none occurs further on in another.
-    """
-    groups = [[name for name in normalized if normalized[name] is kind] for kind in (True, False)]
-    firsts, others = ({name[:1]: name for name in group} for group in groups), groups[::-1]
-    for first, group in zip(firsts, others, strict=True):
-        for name in group:
-            inside = first.keys() & set(name[1:])
-            if inside:
-                _refuse_mixed(first[inside.pop()], name)
-    for name, begin in names_within_names(normalized):
-        if normalized[begin] is not normalized[name]:
-            _refuse_mixed(begin, name)
-
-
-def _refuse_mixed(name: str, other: str) -> NoReturn:
-    refuse(
-        "added_tokens",
-        [name, other],
-        'one is "normalized" and the other is not, so where they overlap it is not the leftmost '
-        "that is found",
-    )
+        flags = {flag: bool(token.get(flag)) for flag in FLAGS}
+        added[name] = AddedToken(name, token["id"], **flags)
+    return added
 
 
 def _read_merges(rows: Any) -> list[tuple[str, str]]:
