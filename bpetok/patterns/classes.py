@@ -7,6 +7,7 @@ hold, may be on either side.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
 from typing import TypeAlias
@@ -95,17 +96,18 @@ def code_range(first: int, last: int) -> CodeSet:
 
 def contains(a: CodeSet, code: int) -> bool:
     """Tell whether a code point is in a set."""
-    return any(a[i] <= code < a[i + 1] for i in range(0, len(a), 2))
+    return bisect_right(a, code) % 2 == 1
 
 
 def fold_case(a: CodeSet) -> CodeSet:
     """Return the code points that are in a set when case is ignored."""
-    variants = [
-        code_range(code, code)
-        for code, others in _case_variants().items()
-        if any(contains(a, other) for other in others)
-    ]
-    return union([a, *variants])
+    variants = _case_variants()
+    if sum(a[1::2]) - sum(a[::2]) < len(variants):
+        codes = (code for i in range(0, len(a), 2) for code in range(a[i], a[i + 1]))
+        inside = [code for code in codes if code in variants]
+    else:
+        inside = [code for code in variants if contains(a, code)]
+    return union([a, *(code_range(other, other) for code in inside for other in variants[code])])
 
 
 @cache

@@ -30,6 +30,11 @@ cdef struct Level:
     int n_single                  # bytes below this are characters of one byte
     bint fails                    # what would be left out is an error
 
+cdef struct Failed:
+    # A state in which no word that is being read can end any more, and where.
+    const uint8_t* at
+    uint32_t row
+
 cdef struct LevelScan:
     const Level* level
     const uint8_t* text
@@ -39,6 +44,10 @@ cdef struct LevelScan:
     uint32_t state
     uint32_t mark                 # the state behind the first character of that word
     uint8_t* columns              # of the text's bytes, where there is look-ahead
+    Failed* failed                # one for each TRAIL bytes from `trail` on, up to `trail_end`
+    const uint8_t* trail
+    const uint8_t* trail_begin    # behind which they hold
+    const uint8_t* trail_end
 
 cdef struct ChainScan:
     LevelScan[MOST_LEVELS] scans

@@ -9,7 +9,11 @@ A chain may need several levels, each of which splits the words of the one befor
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
+
+cdef enum:
+    TRAIL = 16
+    LONG_SEARCH = 256  # bytes from which on it is worth to keep what was read in vain
 
 cdef enum Action:  # `automaton.Action`
     NONE
@@ -136,6 +140,7 @@ cdef int level_begin(
     cdef int length
     free(s.columns)
     s.columns = NULL
+    s.trail_begin = s.trail_end = text
     s.level = level
     s.text = s.at = s.word = text
     s.end = end
@@ -148,8 +153,37 @@ cdef int level_begin(
     return 0
 
 
+# Text that is read in vain would be read again from each word on: a million spaces by `\\s*\\n|\\s`
+# take a million times as long as one. So the states are kept that have led nowhere, one for some
+# bytes; where a later reading comes to the same state, it leads nowhere, too. ("Maximal munch
+# tokenization in linear time", Reps 1998, keeps all of them.)
+
+cdef bint trail_start(LevelScan* s, const uint8_t* begin, const uint8_t* end) noexcept nogil:
+    # Keep the states from here on. Without memory none is kept, which is only slower.
+    free(s.failed)
+    s.trail = s.trail_begin = s.trail_end = begin
+    s.failed = <Failed*> calloc((end - begin) // TRAIL + 1, sizeof(Failed))
+    return s.failed != NULL
+
+
+cdef inline void trail_keep(LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
+    # Requires: `at` grows from call to call.
+    cdef Failed* failed = s.failed + (at - s.trail) // TRAIL
+    if failed.at == NULL:
+        failed.at, failed.row = at, row
+    s.trail_end = at + 1
+
+
+cdef inline bint has_failed(const LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
+    cdef const Failed* failed
+    if not s.trail_begin < at < s.trail_end:
+        return False
+    failed = s.failed + (at - s.trail) // TRAIL
+    return failed.at == at and failed.row == row
+
+
 cdef const uint8_t* search(
-    const LevelScan* s, const uint8_t* at, const uint8_t* last, uint32_t* state
+    LevelScan* s, const uint8_t* at, const uint8_t* last, uint32_t* state
 ) noexcept nogil:
     # The last place up to `last` where a word may end, of which the automaton has read up to `at`
     # and is in `state`; NULL if there is none. `state` becomes that of that place.
@@ -157,28 +191,62 @@ cdef const uint8_t* search(
     cdef const uint8_t* found = NULL
     cdef uint32_t row = state[0]
     cdef int column, length
+    # What a reading that stopped early has seen, the trail knows already.
+    cdef bint keep = last - at >= LONG_SEARCH and trail_start(s, at, last)
     while True:
         column = column_at(s, at, &length)
         if level.ends[row + column]:
             found, state[0] = at, row
+        elif keep:
+            trail_keep(s, at, row)
         if at >= last:
-            return found
+            break
         row = level.table[row + column]
         at += length
+    if keep and found != NULL:
+        s.trail_begin = found
+    return found
 
 
-cdef bint may_match(const LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
+cdef bint may_match(LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
     # Tell whether a match ends anywhere; its first characters, up to `at`, have led to `row`.
     cdef const Level* level = s.level
+    cdef const uint8_t* begin = at
+    cdef uint32_t first = row
     cdef int column, length
     while True:
         column = column_at(s, at, &length)
         if level.ends[row + column]:
             return True
+        if has_failed(s, at, row):
+            return False
         row = level.table[row + column]
         if row >= level.first_ending:
-            return False
+            break
         at += length
+    if at - begin >= LONG_SEARCH and trail_start(s, begin, at):
+        search_in_vain(s, begin, at, first)
+    return False
+
+
+cdef void search_in_vain(
+    LevelScan* s, const uint8_t* at, const uint8_t* last, uint32_t row
+) noexcept nogil:
+    # Keep the states from `at` to `last`, in none of which a match ends.
+    cdef int length
+    s.trail_begin = at - 1
+    while at < last:
+        trail_keep(s, at, row)
+        row = s.level.table[row + column_at(s, at, &length)]
+        at += length
+
+
+cdef const uint8_t* next_failed(const LevelScan* s, const uint8_t* at) noexcept nogil:
+    # The next place of the trail behind `at`, or NULL.
+    cdef Py_ssize_t i = (at - s.trail) // TRAIL + 1
+    if s.trail + i * TRAIL >= s.trail_end:
+        return NULL
+    return s.failed[i].at
 
 
 cdef inline const uint8_t* character_before(const LevelScan* s, const uint8_t* at) noexcept nogil:
@@ -207,7 +275,9 @@ cdef Py_ssize_t level_next(
     cdef uint32_t[LEVEL_WORDS + 1] marks
     cdef uint32_t state = s.state, row, following
     cdef Py_ssize_t previous, n = 1
+    cdef const uint8_t* next_known
     cdef int column, length, single = level.n_single
+    cdef bint fails
     cdef Action action
     if s.word == end:
         return 0
@@ -219,6 +289,11 @@ cdef Py_ssize_t level_next(
             stop = end
             if level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
                 stop -= 1
+        next_known = NULL
+        if at < s.trail_end:
+            next_known = s.failed[0].at if at < s.trail else next_failed(s, at)
+            if next_known != NULL and next_known < stop:
+                stop = next_known
         previous = at - character_before(s, at)
         if s.columns == NULL:
             while at < stop:
@@ -251,12 +326,15 @@ cdef Py_ssize_t level_next(
                 state = following
                 at += length
                 previous = length
-        if at >= stop and at + 1 < end and stop != end:
+        fails = next_known != NULL and at == next_known and has_failed(s, at, state)
+        if at >= stop and at + 1 < end and stop != end and not fails:
             continue  # the room for bounds may be used up
         # An action, the last line feed or the end of the text.
         column = column_at(s, at, &length)
         following = table[state + column]
-        if following < first_action:
+        if fails:
+            action = SEARCH
+        elif following < first_action:
             bounds[n] = character_before(s, at) if following >= first_back else at
             marks[n] = following
             n += following >= first_ending
@@ -265,8 +343,9 @@ cdef Py_ssize_t level_next(
             state = following
             at += length
             continue
-        action = <Action> level.actions[following - first_action]
-        following = level.targets[following - first_action]
+        else:
+            action = <Action> level.actions[following - first_action]
+            following = level.targets[following - first_action]
         if action == BACK_END:
             bounds[n], marks[n] = character_before(s, at), level.back[state // level.width]
             bounds[n + 1], marks[n + 1] = at, following
@@ -338,6 +417,7 @@ cdef int chain_begin(
     s.no_memory = False
     for i in range(s.n_levels):
         s.scans[i].columns = NULL
+        s.scans[i].failed = NULL
         s.scans[i].level = &pattern.levels[i]
         s.scans[i].word = s.scans[i].end = text
     for i in range(s.n_levels - 1):
@@ -419,4 +499,5 @@ cdef void chain_end(ChainScan* s) noexcept nogil:
     cdef int i
     for i in range(s.n_levels):
         free(s.scans[i].columns)
+        free(s.scans[i].failed)
         s.scans[i].columns = NULL

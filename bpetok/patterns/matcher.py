@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bpetok.patterns.nfa import Kind, Program, Symbol
+from bpetok.patterns.nfa import Instruction, Kind, Program, Symbol
 from bpetok.patterns.parse import Unsupported
 
 MOST_STATES = 3000
@@ -64,14 +64,8 @@ class Matcher:
         self._start = program.start
         base_begin = program.alphabet.begin
         bases = [symbol.base for symbol in symbols] + [base_begin]
-        widened: dict[int, int] = {}
-        self._masks = []
-        for node in program.nodes:
-            if node.symbols not in widened and node.kind in (Kind.TAKE, Kind.AHEAD):
-                widened[node.symbols] = sum(
-                    1 << i for i, symbol in enumerate(symbols) if node.symbols >> symbol.base & 1
-                )
-            self._masks.append(widened.get(node.symbols, node.symbols))
+        self._widened: dict[int, int] = {}
+        self._masks = [self._symbols_of(node) for node in program.nodes]
         self._holds = [
             [
                 sum(1 << i for i, symbol in enumerate(symbols) if symbol.looks[look] >> base & 1)
@@ -96,6 +90,16 @@ class Matcher:
         self._followers = followers
         self._sure: dict[tuple[int, int], bool] = {}
         self._closures: dict[tuple[tuple[int, ...], int], int] = {}
+
+    def _symbols_of(self, node: Instruction) -> int:
+        """Return what a node asks for: symbols here, where it is told by symbols of the alphabet."""
+        if node.kind not in (Kind.TAKE, Kind.AHEAD):
+            return node.symbols
+        if node.symbols not in self._widened:
+            self._widened[node.symbols] = sum(
+                1 << i for i, symbol in enumerate(self.symbols) if node.symbols >> symbol.base & 1
+            )
+        return self._widened[node.symbols]
 
     def start(self, group: int) -> int:
         """Return the state at the begin of a match, behind a symbol of a group."""

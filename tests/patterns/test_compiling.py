@@ -2,11 +2,13 @@
 
 import pytest
 import regex
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpetok.patterns.builtin import PATTERNS, check_pattern, scanner_of
+from bpetok.patterns.compiling import compile_expression
 from bpetok.patterns.dfa import CompiledPattern
+from bpetok.patterns.parse import Unsupported
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
 
 CHARACTERS = (
@@ -116,3 +118,64 @@ COMPILED_NAMES = [name for name in PATTERNS if name not in PATTERN_NAMES]
 def test_words_equal_those_of_regex(expression: str, text: str) -> None:
     """Expressions that people use, and all that the compiler knows."""
     assert words(text, expression) == regex_words(expression, text)
+
+
+def expressions() -> st.SearchStrategy[str]:
+    """Expressions of all that the compiler knows, over few characters."""
+    sets = st.sampled_from(
+        [
+            "a",
+            "b",
+            "'",
+            " ",
+            r"\n",
+            "[ab]",
+            "[^a]",
+            "[^ab ]",
+            r"\p{L}",
+            r"\s",
+            r"\S",
+            r"\w",
+            r"\d",
+            ".",
+        ]
+        + ["(?i:a)", r"[a-c&&[^b]]", "é", r"[\s\d]", r"\p{Lu}"]
+    )
+    place = st.sampled_from(
+        [r"(?!\S)", r"(?=a)", r"(?<=a)", r"(?<!a)", "^", "$", r"\b", r"\B", r"\Z", r"(?=\s|$)"]
+        + [r"(?=a+b)", r"(?!aa)", r"(?=(?:ab)*(?!b))", r"(?=.\b)"]
+    )
+    repeat = st.sampled_from(["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{,2}?", "{2,}"])
+    possessive = st.sampled_from(["*+", "++", "?+", "{1,2}+"])
+
+    def larger(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        group = st.builds("(?:{})".format, part)
+        return (
+            st.builds("{}{}".format, part, part)
+            | st.builds("{}|{}".format, part, part)
+            | st.builds("{}{}".format, group, repeat)
+            | st.builds("{}{}".format, group, place)
+            | st.builds("{}{}".format, place, group)
+        )
+
+    leaf = (
+        sets | st.builds("{}{}".format, sets, repeat) | st.builds("{}{}".format, sets, possessive)
+    )
+    return st.recursive(leaf, larger, max_leaves=6)
+
+
+@settings(max_examples=300)
+@given(expressions(), st.lists(st.text("ab' \n1éA", max_size=20), min_size=1, max_size=6))
+def test_any_expression_gives_the_words_of_regex(expression: str, some: list[str]) -> None:
+    """If it compiles; what does not has a reason."""
+    try:
+        pattern = compile_expression(expression, "word")
+    except Unsupported as reason:
+        assert str(reason)
+        return
+    for text in some:
+        if "&&" in expression:
+            expected = regex_words("(?V1)" + expression, text)
+        else:
+            expected = regex_words(expression, text)
+        assert [word.decode() for word in split_words(text.encode(), pattern)] == expected, text
