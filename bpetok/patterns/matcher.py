@@ -92,7 +92,7 @@ class Matcher:
         self._closures: dict[tuple[tuple[int, ...], int], int] = {}
 
     def _symbols_of(self, node: Instruction) -> int:
-        """Return what a node asks for: symbols here, where it is told by symbols of the alphabet."""
+        """Return what a node asks for; for those that go by what is ahead, in symbols here."""
         if node.kind not in (Kind.TAKE, Kind.AHEAD):
             return node.symbols
         if node.symbols not in self._widened:

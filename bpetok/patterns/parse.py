@@ -110,7 +110,7 @@ def parse(expression: str) -> Node:
     try:
         node = parser.whole()
     except RecursionError:
-        raise Unsupported("more than a hundred groups in each other") from None
+        raise Unsupported("too many groups inside each other") from None
     if parser.at < len(expression):
         raise Unsupported("a ) too many")
     return node

@@ -1,15 +1,20 @@
 """Expressions compiled to automata give the words of `regex`, chains those of tokenizers."""
 
+from functools import cache
+
 import pytest
 import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bpetok.patterns.builtin import PATTERNS, check_pattern, scanner_of
+from bpetok.patterns.builtin import PATTERNS, check_pattern, names, scanner_of
+from bpetok.patterns.classes import contains, named_set
 from bpetok.patterns.compiling import compile_expression
 from bpetok.patterns.dfa import CompiledPattern
+from bpetok.patterns.explaining import explain
 from bpetok.patterns.parse import Unsupported
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
+from reference import assigned_in_unicode_16
 
 CHARACTERS = (
     "astmdrevlTLSREVLD'''\t\n\r019!-/ \x00\x1c\x7féßжñ٣½中海あ한낙\u0301\u0903\u2019\u00a0\u0085"
@@ -120,31 +125,19 @@ def test_words_equal_those_of_regex(expression: str, text: str) -> None:
     assert words(text, expression) == regex_words(expression, text)
 
 
+SETS = (
+    *("a", "b", "'", " ", r"\n", "[ab]", "[^a]", "[^ab ]", r"\p{L}", r"\s", r"\S", r"\w", r"\d"),
+    *(".", "(?i:a)", r"[a-c&&[^b]]", "é", r"[\s\d]", r"\p{Lu}"),
+)
+PLACES = (
+    *(r"(?!\S)", r"(?=a)", r"(?<=a)", r"(?<!a)", "^", "$", r"\b", r"\B", r"\Z", r"(?=\s|$)"),
+    *(r"(?=a+b)", r"(?!aa)", r"(?=(?:ab)*(?!b))", r"(?=.\b)"),
+)
+
+
 def expressions() -> st.SearchStrategy[str]:
     """Expressions of all that the compiler knows, over few characters."""
-    sets = st.sampled_from(
-        [
-            "a",
-            "b",
-            "'",
-            " ",
-            r"\n",
-            "[ab]",
-            "[^a]",
-            "[^ab ]",
-            r"\p{L}",
-            r"\s",
-            r"\S",
-            r"\w",
-            r"\d",
-            ".",
-        ]
-        + ["(?i:a)", r"[a-c&&[^b]]", "é", r"[\s\d]", r"\p{Lu}"]
-    )
-    place = st.sampled_from(
-        [r"(?!\S)", r"(?=a)", r"(?<=a)", r"(?<!a)", "^", "$", r"\b", r"\B", r"\Z", r"(?=\s|$)"]
-        + [r"(?=a+b)", r"(?!aa)", r"(?=(?:ab)*(?!b))", r"(?=.\b)"]
-    )
+    sets, place = st.sampled_from(SETS), st.sampled_from(PLACES)
     repeat = st.sampled_from(["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{,2}?", "{2,}"])
     possessive = st.sampled_from(["*+", "++", "?+", "{1,2}+"])
 
@@ -158,24 +151,141 @@ def expressions() -> st.SearchStrategy[str]:
             | st.builds("{}{}".format, place, group)
         )
 
-    leaf = (
-        sets | st.builds("{}{}".format, sets, repeat) | st.builds("{}{}".format, sets, possessive)
-    )
-    return st.recursive(leaf, larger, max_leaves=6)
+    repeated = st.builds("{}{}".format, sets, repeat | possessive)
+    return st.recursive(sets | repeated, larger, max_leaves=6)
 
 
-@settings(max_examples=300)
+def compiled_or_reason(expression: str) -> CompiledPattern | str:
+    try:
+        return compile_expression(expression, "word")
+    except Unsupported as reason:
+        return str(reason)
+
+
+@settings(max_examples=300, deadline=None)
 @given(expressions(), st.lists(st.text("ab' \n1éA", max_size=20), min_size=1, max_size=6))
+@example(r"\b(?=.\b)'", ["1'1"])
 def test_any_expression_gives_the_words_of_regex(expression: str, some: list[str]) -> None:
     """If it compiles; what does not has a reason."""
-    try:
-        pattern = compile_expression(expression, "word")
-    except Unsupported as reason:
-        assert str(reason)
+    pattern = compiled_or_reason(expression)
+    if isinstance(pattern, str):
+        assert pattern
         return
+    # Without (?V1) `regex` takes && for two characters.
+    theirs = "(?V1)" + expression if "&&" in expression else expression
     for text in some:
-        if "&&" in expression:
-            expected = regex_words("(?V1)" + expression, text)
-        else:
-            expected = regex_words(expression, text)
-        assert [word.decode() for word in split_words(text.encode(), pattern)] == expected, text
+        ours = [word.decode() for word in split_words(text.encode(), pattern)]
+        assert ours == regex_words(theirs, text), text
+
+
+@cache
+def every_code_point() -> str:
+    """Each character assigned in Unicode 16.0 beside characters of each class."""
+    # Unicode 17.0 made U+0295 into a letter without case.
+    characters = [
+        chr(c)
+        for c in range(0x110000)
+        if not 0xD800 <= c < 0xE000 and c != 0x295 and assigned_in_unicode_16(chr(c))
+    ]
+    return "".join(f"a{c}b1{c}- {c} {c}\nA{c}a!{c}中{c}\u0301{c}'{c}" for c in characters)
+
+
+@pytest.mark.parametrize("name", COMPILED_NAMES)
+def test_every_code_point_has_the_class_that_regex_gives_it(name: str) -> None:
+    """In the patterns that are expressions of their own."""
+    text = every_code_point()
+    same = words(text, name) == regex.findall(PATTERNS[name], text)
+    assert same  # the lists are too long to be compared by pytest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "L",
+            "Lu",
+            "LC",
+            "M",
+            "N",
+            "Nd",
+            "P",
+            "S",
+            "Sm",
+            "Z",
+            "Cc",
+            "Cf",
+            "Letter",
+            "gc=Pd",
+            "^L",
+        ),
+        *("Han", "Latin", "Script=Greek", "Cyrillic", "Hiragana", "Katakana", "Hangul", "Thai"),
+        *("Alphabetic", "White_Space", "Uppercase", "Lowercase", "Ideographic", "Any", "ASCII"),
+    ],
+)
+def test_a_property_is_that_of_regex(name: str) -> None:
+    """On each character assigned in 16.0, but for those that a later version has changed."""
+    inside = named_set(name)
+    assert inside is not None
+    theirs = regex.compile(rf"\p{{{name}}}")
+    differ = [
+        c
+        for c in range(0x110000)
+        if not 0xD800 <= c < 0xE000
+        and assigned_in_unicode_16(chr(c))
+        and contains(inside, c) != (theirs.match(chr(c)) is not None)
+    ]
+    assert set(differ) <= CHANGED_SINCE
+
+
+CHANGED_SINCE = {0x295}
+
+
+@pytest.mark.parametrize(
+    "name", [*names(), r"\s*[\r\n]+|\s|\S+", r"(?:x|xx)+y|[^x]", r"\w+@\w+|\W"]
+)
+@pytest.mark.parametrize("unit", [" ", "a", "1", "\n", "\u0301", "\t ", "x", "'r", "1 ", "\n/"])
+def test_long_runs_take_linear_time(name: str, unit: str) -> None:
+    """A million bytes take hundredths of a second; with a square they would take an hour."""
+    text = unit.encode() * (1_000_000 // len(unit.encode()))
+    scanner = scanner_of(check_pattern(name))
+    assert scanner is not None
+    assert b"".join(split_words(text, scanner)) == text
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        (r"(.)\1", "back reference"),
+        (r"(?<=ab)c|.", "look-behind of more than one character"),
+        (r"(?>a|ab)c|.", r"\(\?>...\) before other parts"),
+        (r"(?:[ab]*a[ab]{14})|.", "more than 3000 states"),
+        (r"(?:a{1000}){1000}", "more than 20000 states"),
+        (r"(?=\d{1,1000}x)\d", "look-ahead that is too long"),
+        (r"a{2000}", "more than 1000 repetitions"),
+        (r"\p{Block=Arrows}", "a property"),
+        (r"[a[b]]", r"a \[ inside a class"),
+        (r"a*", "a match of nothing at all"),
+        (r"(?i)\p{Lu}", "with case ignored"),
+        (r"(?R)|a", "a kind of group"),
+        ("(" * 2000 + "a" + ")" * 2000, "groups inside each other"),
+    ],
+)
+def test_what_can_not_be_compiled_has_a_reason(expression: str, reason: str) -> None:
+    """Which the warning names; none of them takes long."""
+    found = compiled_or_reason(expression)
+    assert isinstance(found, str)
+    assert regex.search(reason, found), found
+
+
+def test_users_are_told_which_way_a_pattern_goes() -> None:
+    """And warned once where it is the slow one."""
+    assert explain("gpt2").name == "scanner"
+    assert explain(r"\p{L}+|[^\p{L}]+").can_be_cut
+    assert explain("falcon").n_levels == 2
+    for name in names()[7:]:
+        assert explain(name).memory < 4_000_000
+    with pytest.warns(
+        UserWarning, match=r"can't be compiled to a scanner: \\1 \(a back reference\)"
+    ):
+        engine = explain(r"(\w)\1|\w|\W")
+    assert (engine.name, engine.reason) == ("regex", r"\1 (a back reference)")
