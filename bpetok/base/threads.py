@@ -61,7 +61,7 @@ class ThreadPool:
                     return
                 task = self._tasks.popleft()
             if task[0].set_running_or_notify_cancel():
-                _complete(*task, BaseException)
+                _complete(*task)
             del task  # what it holds may be large
 
 
@@ -69,12 +69,11 @@ def _complete(
     future: Future[Result],
     function: Callable[..., Result],
     args: tuple[Any, ...],
-    kept: type[BaseException],
 ) -> None:
     """Give a future its result, or the error that `future.result()` is to raise."""
     try:
         future.set_result(function(*args))
-    except kept as error:
+    except BaseException as error:
         future.set_exception(error)
 
 
@@ -93,39 +92,6 @@ def map_threads(
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-def map_with_caller(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    n_threads: int,
-    on_failure: Callable[[], None],
-) -> Iterator[Result]:
-    """Yield the same where it takes time to get the items; the caller's thread is one of them all.
-
-    It gets the items and, when the others have enough to do, works on one itself: with one thread
-    more than CPUs, these were idle a tenth of the time. `on_failure` is called before threads are
-    waited for that work when something fails.
-    """
-    if n_threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPool(n_threads - 1) as pool:
-        pending: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                if sum(not future.done() for future in pending) < n_threads:
-                    pending.append(pool.submit(function, item))
-                else:
-                    pending.append(Future())
-                    _complete(pending[-1], function, (item,), Exception)  # Ctrl-C ends all at once
-                while pending and (pending[0].done() or len(pending) > 2 * n_threads):
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        except BaseException:
-            on_failure()
-            raise
 
 
 def exhaust(results: Iterable[object]) -> None:

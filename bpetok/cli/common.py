@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
@@ -153,7 +154,9 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
     if not files:
         if sys.stdin is None:
             raise CommandError("give FILEs: standard input is closed")
-        yield "standard input", sys.stdin.buffer
+        from bpetok.sources.streams import StandardInput  # waits, also if it does not block
+
+        yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))
     for path in files:
         try:
             with Path(path).open("rb") as file:

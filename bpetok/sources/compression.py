@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from io import RawIOBase, UnsupportedOperation
 from typing import Any
 
-from bpetok.base.extras import require
+from bpetok.base.extras import MissingExtraError, require
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.streams import Stream
 from bpetok.sources.urls import ending_of
@@ -156,6 +156,14 @@ class CompressedFile(RawIOBase):
         return damaged_error(self._path, f"{self._compression}: {error}")
 
 
+def _gzip_library() -> Any:
+    """Return isal, which takes a third of zlib's time, if the extra `arrow` has installed it."""
+    try:
+        return require("isal.isal_zlib", "arrow")
+    except MissingExtraError:
+        return zlib
+
+
 def _decompressor_of(compression: str) -> tuple[Callable[[], Any], type[Exception]]:
     """Return what makes a decompressor of one stream, and the error that it raises."""
     if compression == "zstd":
@@ -165,7 +173,8 @@ def _decompressor_of(compression: str) -> tuple[Callable[[], Any], type[Exceptio
             zstandard.ZstdError,
         )
     if compression == "gzip":
-        return lambda: zlib.decompressobj(GZIP_HEADER), zlib.error
+        library = _gzip_library()
+        return lambda: library.decompressobj(GZIP_HEADER), library.error
     if compression == "bzip2":
         return bz2.BZ2Decompressor, OSError
     return lzma.LZMADecompressor, lzma.LZMAError

@@ -158,18 +158,28 @@ def test_ctrl_c_ends_all_threads_soon() -> None:
     assert threading.active_count() == n_before
 
 
-def test_a_long_segment_is_counted_by_threads_that_have_nothing_else_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The last file may be the longest."""
+def threads_that_count(segments: list[Segment], n_threads: int) -> set[int]:
+    """Return the threads that count chunks, each of which takes a while."""
     counting = set()
-    count_chunk = sharing.count_chunk
 
     def noting(*args: object) -> None:
         counting.add(threading.get_ident())
         time.sleep(0.002)
         count_chunk(*args)  # type: ignore[arg-type]  # those of the call
 
-    monkeypatch.setattr(sharing, "count_chunk", noting)
-    count([segment([]), segment([]), segment(["a"] * 50)], 3)
-    assert len(counting) > 1
+    count_chunk = sharing.count_chunk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharing, "count_chunk", noting)
+        count(segments, n_threads)
+    return counting
+
+
+def test_a_long_segment_is_counted_by_threads_that_have_nothing_else_to_do() -> None:
+    """The last file may be the longest."""
+    assert len(threads_that_count([segment([]), segment([]), segment(["a"] * 50)], 3)) > 1
+
+
+def test_the_caller_counts_when_the_others_have_enough_to_do() -> None:
+    """If it reads; where there is one thread, that is the caller's."""
+    assert threading.get_ident() in threads_that_count([segment(["a"] * 50)], 2)
+    assert threads_that_count([segment(["a"] * 5)], 1) == {threading.get_ident()}

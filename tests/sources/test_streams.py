@@ -36,6 +36,24 @@ def test_input_that_does_not_block_is_read_to_its_end(
         assert int(process.stdout.read()) == (800 if options else 801)
 
 
+def test_commands_read_input_that_does_not_block_to_its_end(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """As others do: a text that comes in parts is encoded as a whole."""
+    bpetok.Tokenizer(merges=[]).save(tmp_path / "tok.json")
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    command = [sys.executable, "-m", "bpetok", "encode", "--tokenizer", str(tmp_path / "tok.json")]
+    with subprocess.Popen(command, stdin=ours, stdout=subprocess.PIPE, env=environment) as process:
+        os.close(ours)
+        for _ in range(8):
+            os.write(theirs, b"ab")
+            time.sleep(0.1)
+        os.close(theirs)
+        assert process.stdout is not None
+        assert process.stdout.read().split() == [b"97", b"98"] * 8
+
+
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails to read")
 @pytest.mark.parametrize("format", ["text", "jsonl"])
 def test_a_file_that_fails_to_be_read_is_named(format: str) -> None:
