@@ -431,8 +431,8 @@ class Tokenizer(Codec):
         OSError
             If the file can't be read.
         ValueError
-            If it is not byte-level BPE with a built-in pattern, or is damaged; the message names
-            the file, the place in it and the reason.
+            If it is not byte-level BPE, does what can't be represented, or is damaged; the message
+            names the file, the place in it and the reason.
         """
         from bpetok.formats import huggingface
 
@@ -477,7 +477,8 @@ class Tokenizer(Codec):
         ----------
         source : tiktoken.Encoding or path
         pattern : str, optional
-            Needed for a file, which has none: a name of `bpetok.patterns.names`, or its expression.
+            Needed for a file, which has none: a name of `bpetok.patterns.names`, any expression, or
+            a chain.
         special_tokens : mapping of str to int, optional
             For a file, which has none.
 
@@ -486,8 +487,8 @@ class Tokenizer(Codec):
         OSError
             If the file can't be read.
         ValueError
-            If the pattern is not a built-in one, the file is damaged, or ranks say what merges
-            can't say; the message names the file and the place.
+            If the Encoding's expression means something else there, the file is damaged, or ranks
+            say what merges can't say; the message names the file and the place.
         """
         from bpetok.formats import tiktoken
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from bpetok.base.checks import shorten
 from bpetok.encoding.vocab import N_BYTES
-from bpetok.formats.byte_level import CHARACTERS, from_text
+from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
-from bpetok.formats.ways import bytes_of_names, merges_of_ranks, merges_taken
+from bpetok.formats.ways import bytes_of_names, merges_of_ranks, merges_taken, number_merges
 from bpetok.patterns.chains import Pattern
 
 # The parts of a token are searched for in quadratic time: some seconds for this many steps.
@@ -83,7 +84,7 @@ def _renumber(pairs: array[int]) -> array[int]:
 
 def from_merges(
     vocab: Mapping[str, int],
-    merges: Iterable[tuple[str, str]],
+    merges: Sequence[Any],
     pattern: Pattern,
     special_tokens: Mapping[str, int],
     *,
@@ -96,7 +97,7 @@ def from_merges(
     vocab : mapping of str to int
         Spelled as in `byte_level`, without special tokens. What no merge makes is never found in a
         text, and neither is a name that is not spelled so.
-    merges : iterable of pairs of str
+    merges : sequence of pairs of str, or of str with a space between the two
         Several may make one token: those that no text ever takes are left out.
     whole_words_first : bool
         A word that is a token is that token, whatever the merges are ("ignore_merges").
@@ -104,10 +105,10 @@ def from_merges(
     Raises
     ------
     ValueError
-        If a merge uses or makes what is not there.
+        If a merge is no pair, or uses or makes what is not there.
     """
-    numbers, rows = _number_tokens(vocab, merges)
-    names = list(numbers)
+    names = [*CHARACTERS, *(name for name in vocab if name not in BYTES_BY_CHARACTER)]
+    rows = _number_merges(merges, names, vocab)
     try:
         words = bytes_of_names(names, CHARACTERS)
         pairs, made = merges_taken(rows, words, whole_words_first)
@@ -135,30 +136,27 @@ def from_merges(
     )
 
 
-def _number_tokens(
-    vocab: Mapping[str, int], merges: Iterable[tuple[str, str]]
-) -> tuple[dict[str, int], array[int]]:
-    """Return a number for each token, first the bytes, and left, right, made of each merge."""
-    numbers = {name: byte for byte, name in enumerate(CHARACTERS)}
-    for name in vocab:
-        numbers.setdefault(name, len(numbers))
-    unknown = numbers.keys() - vocab.keys()
-    flat: list[int] = []
-    for i, (left, right) in enumerate(merges):
-        try:
-            flat += numbers[left], numbers[right], numbers[left + right]
-        except KeyError as error:
-            name = error.args[0]
-            what = "makes" if name == left + right else "joins"
-            raise _not_in_vocabulary(i, what, name) from None
-        if unknown and (left in unknown or right in unknown):
-            raise _not_in_vocabulary(i, "joins", left if left in unknown else right)
-    return numbers, array("i", flat)
-
-
-def _not_in_vocabulary(place: int, what: str, name: str) -> ValueError:
-    return ValueError(
-        f"merges[{place}] {what} {shorten(_decoded(name))}, which is not in the vocabulary"
+def _number_merges(
+    merges: Sequence[Any], names: Sequence[str], vocab: Collection[str]
+) -> array[int]:
+    """Return left, right, and what they make, of each merge, as indices of `names`."""
+    numbers = {name: number for number, name in enumerate(names) if name in vocab}
+    flat, bad = number_merges(list(merges), numbers)
+    if bad < 0:
+        return flat
+    parts = merges[bad].split(" ") if isinstance(merges[bad], str) else merges[bad]
+    is_pair = isinstance(parts, list | tuple) and len(parts) == 2
+    if not is_pair or not all(isinstance(part, str) and part for part in parts):
+        raise ValueError(
+            f"merges[{bad}]: {shorten(merges[bad])} can't be represented: a merge is a pair of "
+            "tokens"
+        )
+    left, right = parts
+    what, name = "makes", left + right
+    if left not in numbers or right not in numbers:
+        what, name = "joins", right if left in numbers else left
+    raise ValueError(
+        f"merges[{bad}] {what} {shorten(_decoded(name))}, which is not in the vocabulary"
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
 from bpetok.base.files import read_bounded, write_whole
+from bpetok.encoding.codec import Codec
 from bpetok.formats.checks import (
     check_ids_equal,
     check_ranks_mean_merges,
@@ -20,12 +22,10 @@ from bpetok.formats.checks import (
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_ranks
-from bpetok.patterns.builtin import check_expression, expression_of
+from bpetok.patterns.builtin import expression_of, name_of, names
 
 if TYPE_CHECKING:
     import tiktoken
-
-    from bpetok.encoding.codec import Codec
 
 
 def to_tiktoken(tokenizer: Codec, name: str) -> tiktoken.Encoding:
@@ -88,11 +88,24 @@ def read_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Parts:
                 f"the special token {shorten(name)} begins with {shorten(begin)}, which this "
                 "Encoding finds in its place; here the longest one is found"
             )
-    return from_ranks(
+    parts = from_ranks(
         encoding._mergeable_ranks,
-        check_expression(encoding._pat_str) if pattern is None else pattern,
+        _pattern_of(encoding._pat_str) if pattern is None else pattern,
         encoding._special_tokens,
     )
+    if pattern is None and parts.pattern not in names():
+        # Its engine may take an expression otherwise; those that have names are known to be alike.
+        codec = Codec(**parts._asdict())
+        check_ids_equal(codec, encoding.encode_ordinary, "the Encoding", special=False)
+    return parts
+
+
+def _pattern_of(expression: str) -> str:
+    """Return the name of an expression, or the expression so that it is not taken for a name."""
+    name = name_of(expression)
+    if name is not None:
+        return name
+    return expression if re.search(r"\W", expression) else f"(?:{expression})"
 
 
 def read(path: str | os.PathLike[str], pattern: str, special_tokens: Mapping[str, int]) -> Parts:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.formats import pre_tokenizers
-from bpetok.formats.byte_level import CHARACTERS
+from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
@@ -37,7 +36,7 @@ def parse(document: Any) -> Parts:
     pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
     added = _read_added_tokens(content.get("added_tokens", []))
     special = {name: token.id for name, token in added.items()}
-    merges = _read_merges(model.get("merges"))
+    merges = _expect(model.get("merges"), list, "model.merges")
     vocab = _read_vocab(model.get("vocab"), special, merges)
     _check_missing_bytes(model, vocab)
     parts = from_merges(
@@ -89,9 +88,7 @@ def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> Non
             )
 
 
-def _read_vocab(
-    rows: Any, special: Mapping[str, int], merges: Iterable[tuple[str, str]]
-) -> dict[str, int]:
+def _read_vocab(rows: Any, special: Mapping[str, int], merges: Sequence[Any]) -> dict[str, int]:
     """Return the vocabulary without the added tokens, but for those that merges make, too."""
     vocab = dict(_expect(rows, dict, "model.vocab"))
     if set(map(type, vocab.values())) - {int}:
@@ -99,7 +96,7 @@ def _read_vocab(
             if type(token_id) is not int:
                 refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
     both = [name for name in special if name in vocab]
-    made = set(map("".join, merges)).union(CHARACTERS) if both else set()
+    made = _made_of(both, vocab, merges)
     for name in both:
         if vocab[name] != special[name]:
             refuse(
@@ -110,6 +107,23 @@ def _read_vocab(
         if name not in made:
             del vocab[name]
     return vocab
+
+
+def _made_of(names: Collection[str], vocab: Collection[str], merges: Sequence[Any]) -> set[str]:
+    """Return those of some names that are a byte, or that a merge makes."""
+    pairs = {
+        (name[:i], name[i:])
+        for name in names
+        for i in range(1, len(name))
+        if name[:i] in vocab and name[i:] in vocab
+    }
+    made = {name for name in names if name in BYTES_BY_CHARACTER}
+    if pairs:
+        for row in merges:
+            pair = tuple(row.split(" ") if isinstance(row, str) else row)
+            if pair in pairs:
+                made.add("".join(pair))
+    return made
 
 
 def _read_added_tokens(rows: Any) -> dict[str, AddedToken]:
@@ -124,23 +138,6 @@ def _read_added_tokens(rows: Any) -> dict[str, AddedToken]:
         flags = {flag: bool(token.get(flag)) for flag in FLAGS}
         added[name] = AddedToken(name, token["id"], **flags)
     return added
-
-
-def _read_merges(rows: Any) -> list[tuple[str, str]]:
-    """Return the merges: pairs, or as most files have them, strings with a space between."""
-    merges = [
-        row.split(" ") if isinstance(row, str) else row
-        for row in _expect(rows, list, "model.merges")
-    ]
-    if set(map(type, merges)) <= {list} and set(map(len, merges)) <= {2}:
-        flat = list(chain.from_iterable(merges))
-        if set(map(type, flat)) <= {str} and "" not in flat:
-            return list(zip(flat[::2], flat[1::2], strict=True))
-    for i, parts in enumerate(merges):
-        is_pair = isinstance(parts, list) and len(parts) == 2
-        if not is_pair or not all(isinstance(part, str) and part for part in parts):
-            refuse(f"model.merges[{i}]", rows[i], "a merge is a pair of tokens")
-    return []  # never: one of them is no pair
 
 
 def _type_of(value: Any) -> Any:

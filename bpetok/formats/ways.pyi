@@ -1,4 +1,5 @@
 from array import array
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -7,3 +8,4 @@ def merges_taken(
     rows: Buffer, words: list[bytes | None], every: bool
 ) -> tuple[array[int], array[int]]: ...
 def bytes_of_names(names: list[str], characters: str) -> list[bytes | None]: ...
+def number_merges(rows: list[Any], numbers: dict[str, int]) -> tuple[array[int], int]: ...

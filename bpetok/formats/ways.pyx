@@ -315,3 +315,43 @@ def bytes_of_names(list names not None, str characters not None) -> list:
         else:
             result.append(bytes(room))
     return result
+
+
+def number_merges(list rows not None, dict numbers not None) -> tuple:
+    """Return left, right and what they make of each merge, by number, and where that failed.
+
+    Parameters
+    ----------
+    rows : list of str, or of pairs of str
+        A str has a space between the two.
+    numbers : dict of str to int
+
+    Returns
+    -------
+    flat : int32 array, length 3 * n_rows
+    bad : int
+        The first row that is no pair, or names what has no number; -1 if there is none.
+    """
+    cdef Py_ssize_t i, at, n = len(rows)
+    cdef str left, right
+    flat = array("i", bytes(12 * n))
+    cdef int32_t[::1] view = flat
+    for i in range(n):
+        row = rows[i]
+        if type(row) is str:
+            at = (<str> row).find(" ")
+            if at <= 0:
+                return flat, i
+            left, right = (<str> row)[:at], (<str> row)[at + 1:]
+        elif type(row) in (list, tuple) and len(row) == 2:
+            if type(row[0]) is not str or type(row[1]) is not str:
+                return flat, i
+            left, right = row
+        else:
+            return flat, i
+        first, second = numbers.get(left), numbers.get(right)
+        token = numbers.get(left + right)
+        if first is None or second is None or token is None or not left or not right:
+            return flat, i
+        view[3 * i], view[3 * i + 1], view[3 * i + 2] = first, second, token
+    return flat, -1
