@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bpetok.counting.words import Words as Words
     from bpetok.encoding.facts import TrainingFacts as TrainingFacts
     from bpetok.encoding.texts import SpecialTokenError as SpecialTokenError
+    from bpetok.learning.rule import MergeFilter as MergeFilter
     from bpetok.patterns.pretokenize import pretokenize as pretokenize
     from bpetok.showing.explanation import Explanation as Explanation
     from bpetok.showing.lesson import Lesson as Lesson
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "Explanation": "showing.explanation",
+    "MergeFilter": "learning.rule",
     "Lesson": "showing.lesson",
     "Report": "showing.report",
     "SpecialTokenError": "encoding.texts",

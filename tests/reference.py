@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Pair = tuple[int, int]
 
@@ -39,13 +39,15 @@ def learn_merges(
     max_token_length: int = sys.maxsize,
     byte_order: Sequence[int] | None = None,
     initial: Sequence[Pair] = (),
+    allows: Callable[[bytes, bytes], bool] = lambda left, right: True,
 ) -> tuple[list[Pair], list[int]]:
     """Return the merges, as pairs of ids, and how often each pair stood when it was merged.
 
     All pairs are counted anew for every merge. The best has the highest count and, among equals,
     the smallest (left id, right id); or, as `ties` says, the first "place" in the words in their
     order, or the greatest (left "bytes", right bytes). For ties the bytes are numbered in
-    `byte_order`. The words begin as what the `initial` merges make of them.
+    `byte_order`. `allows` says which tokens may be joined. The words begin as what the `initial`
+    merges make of them.
     """
     words = [(encode_word(word, initial), count) for word, count in word_counts.items()]
     tokens = token_bytes(initial)
@@ -57,7 +59,8 @@ def learn_merges(
     while len(merges) < n_merges:
         counts = count_pairs(words)  # in the order of first places
         for left, right in list(counts):
-            if len(tokens[left]) + len(tokens[right]) > max_token_length:
+            too_long = len(tokens[left]) + len(tokens[right]) > max_token_length
+            if too_long or not allows(tokens[left], tokens[right]):
                 del counts[left, right]
         if not counts:
             break

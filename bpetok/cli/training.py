@@ -100,6 +100,16 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         "--max-token-length", type=int, metavar="N", help="the longest token in bytes"
     )
     group.add_argument(
+        "--whole-characters",
+        action="store_true",
+        help="make no token of a part of one character and something else",
+    )
+    group.add_argument(
+        "--forbid",
+        metavar="EXPRESSION",
+        help=r"make no token in which this expression finds something, such as '\p{L}\p{N}'",
+    )
+    group.add_argument(
         "--compat",
         metavar="TRAINER",
         help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
@@ -272,9 +282,16 @@ def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
         "vocab_size": options.vocab_size,
         "min_frequency": options.min_frequency,
         "max_token_length": options.max_token_length,
+        "merge_filter": _merge_filter(options),
         "compat": options.compat,
         "initial": initial,
     }
+
+
+def _merge_filter(options: argparse.Namespace) -> bpetok.MergeFilter | None:
+    if not options.whole_characters and options.forbid is None:
+        return None
+    return bpetok.MergeFilter(utf8=options.whole_characters, forbid=options.forbid)
 
 
 def _count_options(options: argparse.Namespace) -> dict[str, Any]:

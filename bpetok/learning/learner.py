@@ -93,6 +93,7 @@ class Learner:
         with stage("pack"):
             self._pack(words, start, n_threads)
         self._make_batch()
+        self.token_filter = rule.merge_filter.ready() if rule.merge_filter is not None else None
         self.least_count = 0  # nothing is counted yet
 
     def _pack(self, words: CountedWords, start: Start, n_threads: int) -> None:
@@ -251,7 +252,8 @@ class Learner:
             self._next_least_count() if self.least_count else self._first_least_count(best_count)
         )
         self.least_count = max(least_count, self.rule.min_frequency)
-        keys, totals, places, entries = self._kept_pairs(counts)
+        found = self._kept_pairs(counts)
+        keys, totals, places, entries, forbidden = self._allowed_pairs(*found)
         starts = np.cumsum(places, axis=1) - places
         self._make_postings(places)
         self._make_rows(places)
@@ -261,11 +263,13 @@ class Learner:
             self.rows,
             (self.left, self.right, self.counts),
             self.n_learned,
-            [self.tokens[byte] for byte in self.rule.byte_order or ()]
-            + list(self.tokens[N_BYTES if self.rule.byte_order else 0 :]),
+            self._first_tokens(),
             self.rule.tie_number,
+            self.rule.batches_may_end_early,
+            self.token_filter,
         )
         self.pairs.add(keys, totals, starts, places)
+        self.pairs.let_all_count(forbidden)
         counts.entries[2::3] = NOTHING
         present = entries >= 0
         counts.entries[entries[present] + 2] = starts[present]
@@ -315,6 +319,29 @@ class Learner:
         kept = totals >= self.least_count
         places = np.where(entries >= 0, counts.entries[entries + 2], 0)
         return keys[kept], totals[kept], places[:, kept], entries[:, kept]
+
+    def _first_tokens(self) -> list[bytes]:
+        """Return the bytes of the tokens before the first merge, by the ids that learning uses."""
+        order = self.rule.byte_order or range(N_BYTES)
+        return [*(self.tokens[byte] for byte in order), *self.tokens[N_BYTES:]]
+
+    def _allowed_pairs(
+        self, keys: Int64, totals: Int64, places: Int64, entries: Int64
+    ) -> tuple[Int64, Int64, Int64, Int64, Int64]:
+        """Return those of `_kept_pairs` that the filter lets merge, and the keys of the others.
+
+        None of the others, if what takes their places may not be merged either.
+        """
+        if self.token_filter is None:
+            return keys, totals, places, entries, keys[:0]
+        tokens = self._first_tokens()
+        for left, right in zip(
+            self.left[: self.n_learned].tolist(), self.right[: self.n_learned].tolist(), strict=True
+        ):
+            tokens.append(tokens[left] + tokens[right])
+        kept = self.token_filter.kept(keys, tokens)
+        others = keys[~kept] if self.rule.batches_may_end_early else keys[:0]
+        return keys[kept], totals[kept], places[:, kept], entries[:, kept], others
 
     def _make_rows(self, places: Int64) -> None:
         """Make room for the rows and the events of any round; what is not used takes no memory.

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.learning.arrays import Batch, Rows, Shards
+from bpetok.learning.merge_filter import TokenFilter
 
 class Pairs:
     n_learned: int
@@ -17,6 +18,8 @@ class Pairs:
         n_learned: int,
         tokens: Sequence[bytes],
         ties: int,
+        ends_early: bool = False,
+        token_filter: TokenFilter | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     def add(
@@ -28,6 +31,7 @@ class Pairs:
     ) -> None: ...
     def select(self, least_count: int, n_merges: int, most_postings: int) -> int: ...
     def reduce(self, least_count: int, longest: int) -> bool: ...
+    def let_all_count(self, keys: NDArray[np.int64]) -> None: ...
     def use_postings(
         self, postings: NDArray[np.int32], posting_start: NDArray[np.int64]
     ) -> None: ...

@@ -9,6 +9,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from bpetok.learning.merge_filter cimport TokenFilter
+
 cdef extern from "simd.h":
     void prefetch(const void* address) noexcept nogil
     void* table_alloc(size_t size) noexcept nogil
@@ -101,6 +103,10 @@ cdef class Pairs:
         The tokens that there were before those merges.
     ties : int
         `Rule.tie_number`.
+    ends_early : bool
+        `Rule.batches_may_end_early`.
+    token_filter : TokenFilter, optional
+        Which pairs may be merged; by default all.
     """
 
     cdef Pair* pairs
@@ -115,13 +121,15 @@ cdef class Pairs:
     cdef int64_t* total         # by key of a row; 0 between two calls
     cdef int64_t* pair_of       # by key of a row
     cdef int64_t* chosen        # the pairs of the batch
-    cdef uint8_t* text          # BY_BYTES: the bytes of all tokens
-    cdef int64_t* text_start    # BY_BYTES: where each begins, and the end
+    cdef uint8_t* text          # BY_BYTES or filtered: the bytes of all tokens ...
+    cdef int64_t* text_start    # ... and where each begins, and the end; otherwise NULL
     cdef int64_t text_room
     cdef int64_t n_pairs, room, n_heap, n_waiting, level
     cdef int table_bits
     cdef int n_shards
     cdef int ties
+    cdef bint ends_early, is_filtered
+    cdef TokenFilter token_filter
     cdef int32_t n_rounds
     cdef Py_ssize_t vocab_size
     cdef readonly Py_ssize_t n_learned
@@ -139,7 +147,8 @@ cdef class Pairs:
     cdef int64_t[::1] counts
 
     def __cinit__(
-        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens, int ties
+        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens, int ties,
+        bint ends_early=False, TokenFilter token_filter=None,
     ):
         self.n_shards = len(shards.slot_start) - 1
         self.vocab_size = len(shards.token_len)
@@ -169,7 +178,9 @@ cdef class Pairs:
             or self.pair_of == NULL or self.grow(1 << FIRST_TABLE_BITS) < 0
         ):
             raise MemoryError
-        if ties == BY_BYTES:
+        self.ends_early = ends_early
+        self.is_filtered, self.token_filter = token_filter is not None, token_filter
+        if ties == BY_BYTES or self.is_filtered:
             self.spell_all(b"".join(tokens), [len(token) for token in tokens])
 
     def __dealloc__(self):
@@ -250,7 +261,6 @@ cdef class Pairs:
     cdef int64_t add_pair(self, uint64_t key, int64_t count) noexcept nogil:
         # Add a pair that is not there yet, without postings; return its number, -1 without memory.
         cdef int64_t pair = self.n_pairs
-        cdef uint64_t bit
         if pair == self.room and self.grow(2 * pair) < 0:
             return -1
         if pair >> (self.table_bits - 1) and self.grow_table() < 0:
@@ -259,9 +269,13 @@ cdef class Pairs:
         memset(&self.runs[pair * self.n_shards], 0, self.n_shards * sizeof(PostingRun))
         self.n_pairs += 1
         self.enter(pair)
-        bit = filter_bit(key)
-        self.filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
+        self.let_count(key)
         return pair
+
+    cdef inline void let_count(self, uint64_t key) noexcept nogil:
+        # Let the kernels make rows for what takes the place of a pair.
+        cdef uint64_t bit = filter_bit(key)
+        self.filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
 
     # ---- the heap --------------------------------------------------------------------------------
 
@@ -425,7 +439,7 @@ cdef class Pairs:
                     if self.batch_left[n - 1] == self.batch_right[n - 1]:
                         break  # it goes alone
             self.batch_size[0] = n
-            if self.ties == BY_BYTES:
+            if self.text_start != NULL:
                 failure = self.spell_batch(n)
         if failure < 0:
             raise MemoryError
@@ -465,7 +479,7 @@ cdef class Pairs:
         self.left[i], self.right[i], self.counts[i] = left, right, count
         self.token_len[self.first_id + i] = self.token_len[left] + self.token_len[right]
         self.batch_left[m], self.batch_right[m] = left, right
-        self.yields_to[m] = count if self.ties == BY_BYTES else NEVER
+        self.yields_to[m] = count if self.ends_early else NEVER
         for s in range(self.n_shards):
             run = self.runs[pair * self.n_shards + s]
             self.batch_start[m * self.n_shards + s] = run.start
@@ -501,6 +515,8 @@ cdef class Pairs:
                 self.push(pair)
             self.n_learned += n
         if failure < 0:
+            if self.is_filtered:
+                self.token_filter.raise_error()
             raise MemoryError
         return True
 
@@ -552,18 +568,34 @@ cdef class Pairs:
         self, Py_ssize_t m, int64_t key, int64_t least_count, int64_t longest
     ) noexcept nogil:
         # Take from the old pair, and add the new one if it is worth it: return its number, NOTHING
-        # if it is not, less without memory.
+        # if it is not, less without memory or if the filter failed.
         cdef int64_t neighbour = key if key < self.vocab_size else key - self.vocab_size
         cdef int64_t merged = self.first_id + self.n_learned + m
         cdef int64_t pair = self.find_place(self.old_key(m, key)).pair
+        cdef int allowed
         if pair:
             self.pairs[pair - 1].count -= self.total[key]
         if self.total[key] < least_count:
             return NOTHING
         if <int64_t>self.token_len[neighbour] + self.token_len[merged] > longest:
             return NOTHING
+        if self.is_filtered:
+            allowed = self.may_merge(self.new_key(m, key))
+            if not allowed and self.ends_early:
+                self.let_count(self.new_key(m, key))
+            if allowed <= 0:
+                return NOTHING + allowed
         pair = self.add_pair(self.new_key(m, key), self.total[key])
         return pair if pair >= 0 else NOTHING - 1
+
+    cdef inline int may_merge(self, uint64_t key) noexcept nogil:
+        # What the filter says of a pair; -1 if it failed. Requires: there is a filter.
+        cdef int32_t left = left_of(key), right = right_of(key)
+        cdef int64_t l = self.text_start[left], r = self.text_start[right]
+        return self.token_filter.allows(
+            self.text + l, self.text_start[left + 1] - l,
+            self.text + r, self.text_start[right + 1] - r,
+        )
 
     cdef inline void free_run(self, int s, const PostingRun* run) noexcept nogil:
         # Let a merged pair's postings be overwritten, unless there is a larger hole already.
@@ -611,11 +643,20 @@ cdef class Pairs:
                 self.free_postings[s].end += sizes[s, i]
             self.push(pair)
 
+    def let_all_count(self, const int64_t[::1] keys not None):
+        """Count what takes the place of pairs that are not merged themselves.
+
+        What a merge makes at the places of such a pair may be merged although the pair may not.
+        """
+        cdef int64_t i
+        for i in range(keys.shape[0]):
+            self.let_count(keys[i])
+
     def use_postings(self, int32_t[::1] postings not None, int64_t[::1] posting_start not None):
         """Find the postings in other arrays from now on: those of each shard are the same."""
         self.postings, self.posting_start = postings, posting_start
 
-    # ---- the bytes of tokens, which break ties ---------------------------------------------------
+    # ---- the bytes of tokens, for ties and for the filter ---------------------------------------------------
 
     cdef int spell_all(self, bytes text, list lengths) except -1:
         # The tokens that there are at first, and those that are learned already.

@@ -23,6 +23,12 @@ applied after one that makes such a pair; the rest of the batch is chosen anew.
 **Longest tokens.** A pair that would make a longer token is left out. The argument for batches
 holds: where Q is too long, N, which has all of its bytes and more, is too long as well.
 
+**Filters** (`MergeFilter`). A pair that may not be merged is left out. The argument for batches
+holds where N may not be merged either when Q may not, as N has all of Q's bytes: a bound of words,
+``:`` before a space, tokens that are final. For other filters N may come before the rest of its
+batch, as with *the greatest bytes*, and the remedy is the same. Such pairs Q are still counted, as
+far as N needs it: N occurs no more often than Q did.
+
 **Spelling.** No two merges spell the same bytes, whatever the rule. As long as no merge crosses the
 ends of two spans of the same bytes, all that happens inside the one happens inside the other; so
 when the bytes are one token in the one, they are in the other.
@@ -35,11 +41,14 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.learning.merge_filter import TokenFilter
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -68,6 +77,88 @@ _TRAITS: dict[Ties, _TieTraits] = {
 }
 
 
+class MergeFilter(NamedTuple):
+    """Which tokens merges may make; by default any.
+
+    It changes what is learned, not what a tokenizer is: no reader of it needs to know.
+
+    Attributes
+    ----------
+    utf8 : bool
+        Join whole characters, or the first byte of a character and bytes that continue it; no
+        token is a part of one character with something else. The rule of script_bpe's
+        `bpe_merge_allowed` (Land and Arnett 2025).
+    forbid : str or None
+        A regular expression of the `regex` module: no token in which it finds something is made.
+        Bytes that are no whole character are lone surrogates to it, ``\\p{Cs}``.
+    final : tuple of bytes or str
+        Tokens that are part of no other.
+    max_words : int or None
+        No token has more words, which are what is between spaces.
+    no_colon_space : bool
+        No token has ``:`` before a space, as in SuperBPE's trainer.
+    """
+
+    utf8: bool = False
+    forbid: str | None = None
+    final: tuple[bytes | str, ...] = ()
+    max_words: int | None = None
+    no_colon_space: bool = False
+
+    @property
+    def keeps_to_parts(self) -> bool:
+        """A pair that has all bytes of a forbidden one is forbidden, too: see Filters above."""
+        return not self.utf8 and self.forbid is None
+
+    def ready(self) -> TokenFilter:
+        """Return it ready to be asked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `forbid` is no expression, `max_words` is less than 1 or `final` has other things
+            than bytes and str.
+        """
+        most = 0
+        if self.max_words is not None:
+            most = check_integer("max_words", self.max_words, 1, (1 << 31) - 1)
+        return TokenFilter(
+            bool(self.utf8),
+            bool(self.no_colon_space),
+            most,
+            frozenset(map(_as_bytes, _listed(self.final))),
+            None if self.forbid is None else _finder(self.forbid),
+        )
+
+
+def _listed(final: object) -> Iterable[object]:
+    if isinstance(final, str | bytes) or not isinstance(final, Iterable):
+        raise TypeError(f"final must be a list of tokens, got {shorten(final)}: wrap it in a list")
+    return final
+
+
+def _as_bytes(token: object) -> bytes:
+    if isinstance(token, str):
+        return encode_utf8(token, "a final token")
+    if not isinstance(token, bytes):
+        raise TypeError(f"a final token must be bytes or str, got {shorten(token)}")
+    return token
+
+
+def _finder(expression: str) -> Callable[[bytes], object]:
+    import regex
+
+    if not isinstance(expression, str):
+        raise TypeError(f"forbid must be a str, got {shorten(expression)}")
+    try:
+        search = regex.compile(expression, regex.VERSION1 | regex.DOTALL).search
+    except regex.error as error:
+        raise ValueError(
+            f"forbid must be a regular expression, got {expression!r}: {error}"
+        ) from None
+    return lambda token: search(token.decode("utf-8", "surrogateescape"))
+
+
 class Rule(NamedTuple):
     """Which pair is merged next; what is not the default imitates other trainers."""
 
@@ -78,6 +169,8 @@ class Rule(NamedTuple):
     ties: Ties = "ids"
     byte_order: tuple[int, ...] | None = None
     """The bytes by the ids that break ties; by default a byte is its id."""
+    merge_filter: MergeFilter | None = None
+    """Which tokens may be made; by default any."""
 
     @property
     def tie_number(self) -> int:
@@ -100,7 +193,8 @@ class Rule(NamedTuple):
 
         What one shard finds out about that, the others don't know.
         """
-        return _TRAITS[self.ties].batches_may_end_early
+        filtered = self.merge_filter is not None and not self.merge_filter.keeps_to_parts
+        return filtered or _TRAITS[self.ties].batches_may_end_early
 
 
 DEFAULT_RULE = Rule()

@@ -12,10 +12,11 @@ from bpetok.base.checks import (
     check_integer,
     check_special_tokens,
     check_vocab_size,
+    shorten,
 )
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
-from bpetok.learning.rule import Merges, Rule
+from bpetok.learning.rule import MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
@@ -29,6 +30,7 @@ class TrainOptions(NamedTuple):
     special_tokens: Iterable[str]
     min_frequency: int
     max_token_length: int | None
+    merge_filter: MergeFilter | None
     n_threads: int | None
     compat: str | None
     initial: Tokenizer | None
@@ -99,6 +101,7 @@ def make_plan(given: TrainOptions) -> Plan:
     )
     counting = check_counting(trainer, options, given.unmatched)
     rule = check_rule(trainer, given.min_frequency, given.max_token_length)
+    rule = rule._replace(merge_filter=_check_filter(given.merge_filter, given.compat))
     if initial is None:
         n_merges = check_vocab_size(given.vocab_size, len(special_tokens))
     else:
@@ -107,11 +110,25 @@ def make_plan(given: TrainOptions) -> Plan:
         "vocab_size": given.vocab_size,
         "min_frequency": given.min_frequency,
         "max_token_length": given.max_token_length,
+        "merge_filter": None if given.merge_filter is None else repr(given.merge_filter),
         "compat": given.compat,
         "initial": None if initial is None else initial.vocabulary_sha256,
         **limits.identity(),
     }
     return Plan(counting, limits, rule, trainer, n_merges, initial, identity)
+
+
+def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> MergeFilter | None:
+    if merge_filter is None:
+        return None
+    if not isinstance(merge_filter, MergeFilter):
+        raise TypeError(f"merge_filter must be a bpetok.MergeFilter, got {shorten(merge_filter)}")
+    if compat is not None:
+        raise ValueError(
+            f"merge_filter must not be given with compat={compat!r}, which has no such limit"
+        )
+    merge_filter.ready()
+    return merge_filter
 
 
 def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: int) -> int:

@@ -16,6 +16,7 @@ from bpetok.counting.count import (
 )
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
+from bpetok.learning.rule import MergeFilter
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
@@ -40,6 +41,7 @@ def train(
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    merge_filter: MergeFilter | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str | None = None,
@@ -70,6 +72,9 @@ def train(
     max_token_length : int, optional
         Make no token of more bytes: pairs that would be longer are passed over. It changes what is
         learned, not what a tokenizer is: all formats hold it, and no reader needs to know of it.
+    merge_filter : MergeFilter, optional
+        Which tokens merges may make: whole characters only, none that an expression finds
+        something in, and so on; see `bpetok.MergeFilter`. Not with `compat`.
     n_threads : int, optional
         By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
         this process may use. The result does not depend on it.
@@ -129,6 +134,7 @@ def train(
             special_tokens=special_tokens,
             min_frequency=min_frequency,
             max_token_length=max_token_length,
+            merge_filter=merge_filter,
             n_threads=n_threads,
             compat=compat,
             initial=initial,
@@ -154,6 +160,7 @@ def train_from_iterator(
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    merge_filter: MergeFilter | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str | None = None,
@@ -181,6 +188,7 @@ def train_from_iterator(
             special_tokens=special_tokens,
             min_frequency=min_frequency,
             max_token_length=max_token_length,
+            merge_filter=merge_filter,
             n_threads=n_threads,
             compat=compat,
             initial=initial,
@@ -205,6 +213,7 @@ def train_from_words(
     special_tokens: Iterable[str] | None = None,
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    merge_filter: MergeFilter | None = None,
     n_threads: int | None = None,
     compat: str | None = None,
     initial: Tokenizer | None = None,
@@ -244,6 +253,7 @@ def train_from_words(
             special_tokens=special_tokens or (),
             min_frequency=min_frequency,
             max_token_length=max_token_length,
+            merge_filter=merge_filter,
             n_threads=n_threads,
             compat=compat,
             initial=initial,

@@ -1,0 +1,123 @@
+"""Which tokens a merge may make: tested once for each pair, when it is first counted."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t
+
+import numpy as np
+
+
+cdef inline int character_length(uint8_t byte) noexcept nogil:
+    # The length of the character that begins with a byte; 0 for a byte inside of a character.
+    if byte < 0x80:
+        return 1
+    if byte < 0xC0:
+        return 0
+    if byte < 0xE0:
+        return 2
+    return 3 if byte < 0xF0 else 4
+
+
+cdef inline bint is_partial(const uint8_t* token, Py_ssize_t n) noexcept nogil:
+    # Whether a token is only a part of one character.
+    cdef int length = character_length(token[0])
+    cdef Py_ssize_t i
+    if length == 0:
+        return True
+    for i in range(1, n):
+        if character_length(token[i]) > 0:
+            return False
+    return n != length
+
+
+@cython.final
+cdef class TokenFilter:
+    """The rules of a `rule.MergeFilter`, ready to be asked.
+
+    Parameters
+    ----------
+    utf8, no_colon_space : bool
+    max_words : int
+        0 if there is no bound.
+    final : frozenset of bytes
+        Tokens that are part of no merge.
+    search : callable or None
+        Called with the bytes of a token that would be made; what it returns forbids it if true.
+    """
+
+    def __cinit__(self, bint utf8, bint no_colon_space, int max_words, final, search):
+        self.utf8, self.no_colon_space, self.max_words = utf8, no_colon_space, max_words
+        self.final, self.search = final, search
+        self.calls_python = bool(final) or search is not None
+        self.error = None
+
+    cdef int allows(
+        self, const uint8_t* left, Py_ssize_t n_left, const uint8_t* right, Py_ssize_t n_right
+    ) noexcept nogil:
+        # Whether two tokens may be merged; -1 if `error` came up.
+        if self.utf8:
+            if is_partial(left, n_left) != is_partial(right, n_right):
+                return False
+            if is_partial(left, n_left) and (
+                character_length(left[0]) == 0 or character_length(right[0]) > 0
+            ):
+                return False
+        if self.no_colon_space and left[n_left - 1] == b":" and right[0] == b" ":
+            return False  # inside of one part it was forbidden when the part was made
+        if self.max_words and not self.has_few_words(left, n_left, right, n_right):
+            return False
+        if self.calls_python:
+            with gil:
+                return self.ask_python(left[:n_left], right[:n_right])
+        return True
+
+    cdef bint has_few_words(
+        self, const uint8_t* left, Py_ssize_t n_left, const uint8_t* right, Py_ssize_t n_right
+    ) noexcept nogil:
+        # Words are what is between spaces.
+        cdef int n_words = 0
+        cdef bint inside = False
+        cdef Py_ssize_t i
+        for i in range(n_left):
+            n_words += left[i] != b" " and not inside
+            inside = left[i] != b" "
+        for i in range(n_right):
+            n_words += right[i] != b" " and not inside
+            inside = right[i] != b" "
+        return n_words <= self.max_words
+
+    cdef int ask_python(self, bytes left, bytes right) noexcept:
+        try:
+            if left in self.final or right in self.final:
+                return False
+            return self.search is None or not self.search(left + right)
+        except BaseException as error:  # carried over to where exceptions may be raised
+            self.error = error
+            return -1
+
+    def kept(self, const int64_t[::1] keys not None, list tokens not None):
+        """Return which pairs may be merged: a bool array of the shape of `keys`.
+
+        Parameters
+        ----------
+        keys : int64 array, shape (n_pairs,)
+            left << 32 | right.
+        tokens : list of bytes
+            By id.
+        """
+        cdef Py_ssize_t i
+        cdef int allowed
+        cdef bytes left, right
+        result = np.empty(keys.shape[0], np.uint8)
+        cdef uint8_t[::1] mask = result
+        for i in range(keys.shape[0]):
+            left, right = tokens[keys[i] >> 32], tokens[keys[i] & 0xFFFFFFFF]
+            allowed = self.allows(left, len(left), right, len(right))
+            if allowed < 0:
+                self.raise_error()
+            mask[i] = allowed
+        return result.view(np.bool_)
+
+    def raise_error(self):
+        """Raise what came up while tokens were tested; MemoryError if nothing did."""
+        error, self.error = self.error, None
+        raise MemoryError if error is None else error
