@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
 from bpetok.base.extras import load_numpy
@@ -95,6 +95,11 @@ class Tokenizer(Codec):
         from bpetok.formats.templates import ids_around
 
         return ids_around(self.settings.get("post_processor"))
+
+    def _settings_with_ids(self, new_id: Callable[[int], int]) -> dict[str, Any]:
+        from bpetok.formats.templates import with_ids
+
+        return with_ids(self.settings, new_id)
 
     # ---- files ----
 
@@ -307,7 +312,7 @@ class Tokenizer(Codec):
             texts = count_words_from_iterator(
                 texts,
                 pattern=self._pattern,
-                special_tokens=self._special_tokens,
+                special_tokens=tuple(self._special_tokens),
                 unmatched="word",
                 n_threads=n_threads,
             )
@@ -600,6 +605,10 @@ def _new_ids(old: Tokenizer, new: Tokenizer, kept: Sequence[int]) -> npt.NDArray
     table = np.full(old.vocab_size, -1, np.int32)
     numbers = [*range(N_BYTES), *(N_BYTES + merge for merge in kept)]
     table[old.token_ids[numbers]] = new.token_ids
-    for name, token_id in old.special_tokens.items():
-        table[token_id] = new.special_tokens[name]
+    for tokens, now in (
+        (old.special_tokens, new.special_tokens),
+        (old.whole_words, new.whole_words),
+        (old.other_tokens, new.other_tokens),
+    ):
+        table[list(tokens.values())] = list(now.values())
     return table

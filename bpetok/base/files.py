@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import stat
@@ -15,7 +16,7 @@ MAX_FILE_BYTES = 1 << 28
 
 
 def read_bounded(path: str | os.PathLike[str]) -> bytes:
-    """Return what a file holds.
+    """Return what a file holds, without the mark that some editors write before UTF-8.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"{os.fspath(path)}: must be at most {MAX_FILE_BYTES} bytes long")
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

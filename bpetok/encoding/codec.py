@@ -357,31 +357,37 @@ class Codec(TextEncoder):
         new_number = {number: i for i, number in enumerate(numbers)}
         gone = sorted({*ids} - {ids[number] for number in numbers}) if packed else []
         counts = self.merge_counts
+
+        def new_id(token_id: int) -> int:
+            n_below = bisect_left(gone, token_id)
+            if gone[n_below : n_below + 1] == [token_id]:
+                raise ValueError(f"the id {token_id} is that of a merge that is left out")
+            return token_id - n_below
+
         pairs = self.merge_pairs[list(kept)].tolist()
         return type(self)(
             merges=[(new_number[left], new_number[right]) for left, right in pairs],
             pattern=self._pattern,
             special_tokens={
-                name: token_id - bisect_left(gone, token_id)
-                for name, token_id in self._special_tokens.items()
+                name: new_id(token_id) for name, token_id in self._special_tokens.items()
             },
             added_tokens=[
-                token._replace(id=token.id - bisect_left(gone, token.id))
-                for token in self._added_tokens.values()
+                token._replace(id=new_id(token.id)) for token in self._added_tokens.values()
             ],
             merge_counts=None if counts is None else counts[list(kept)],
-            token_ids=[ids[number] - bisect_left(gone, ids[number]) for number in numbers],
-            whole_words={
-                token: token_id - bisect_left(gone, token_id)
-                for token, token_id in self._whole_words.items()
-            },
+            token_ids=[new_id(ids[number]) for number in numbers],
+            whole_words={token: new_id(token_id) for token, token_id in self._whole_words.items()},
             other_tokens={
-                token: token_id - bisect_left(gone, token_id)
-                for token, token_id in self._other_tokens.items()
+                token: new_id(token_id) for token, token_id in self._other_tokens.items()
             },
             normalizer=self.normalizer,
             prefix_space=self._prefix_space,
+            settings=self._settings_with_ids(new_id) if gone else self.settings,
         )
+
+    def _settings_with_ids(self, new_id: Callable[[int], int]) -> dict[str, Any]:
+        # The settings after tokens have got other ids.
+        return self.settings
 
     def unreachable(self) -> list[int]:
         """Return the ids of tokens that no word can give, whatever the pattern.

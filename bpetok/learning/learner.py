@@ -172,6 +172,11 @@ class Learner:
         """Return the number of tokens that the words have by now, repetitions included."""
         return int(self.shards.n_tokens.sum())
 
+    def count_token_bytes(self) -> int:
+        """Return the number of bytes of all tokens together, each once."""
+        n_tokens = len(self.tokens) + self.n_learned
+        return int(self.shards.token_len[:n_tokens].sum(dtype=np.int64))
+
     def _learn_round(self) -> bool:
         """Learn the merges of a round; return whether there were any."""
         if self.n_learned == self.n_merges:

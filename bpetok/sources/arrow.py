@@ -238,6 +238,11 @@ def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.
             _column(name, table.schema, context)
             yield from table.to_batches()
         return
+    if isinstance(source, pa.Table | pa.RecordBatch):
+        # pyarrow does not look at what a file says when it reads a table, and handing on a column
+        # whose buffers are too short ends the process.
+        source = source.select([_column(name, source.schema, context)])
+        source.validate()
     with pa.RecordBatchReader.from_stream(source) as reader:
         _column(name, reader.schema, context)
         yield from reader

@@ -25,6 +25,7 @@ from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import LONGEST
 from bpetok.training.continuing import start_after
+from bpetok.training.lengths import check_lengths, warn_of_long_runs
 from bpetok.training.memory import fit_learning
 from bpetok.training.plan import Plan
 
@@ -74,6 +75,7 @@ def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
     run.null_texts.warn(stacklevel=4)
     words = leave_out_rare(words, run)
     facts = facts_of(words, run.plan)
+    warn_of_long_runs(words, run.plan.rule.max_token_length, stacklevel=4)
     layout = lay_out(words, run)
     del words  # which take memory while merges are learned
     layout.learner.load(lambda done, total: run.report("load", done, total))
@@ -159,9 +161,16 @@ def lay_out(words: Words, run: Run) -> Layout:
 
 
 def learn(layout: Layout, run: Run) -> Merges:
-    """Learn the merges, saving them now and then."""
+    """Learn the merges, saving them now and then.
+
+    Raises
+    ------
+    ValueError
+        If all tokens together would be longer than a tokenizer's may be.
+    """
 
     def on_round(n_learned: int) -> None:
+        check_lengths(layout.learner, len(layout.before.counts))
         run.report("learn", len(layout.before.counts) + n_learned, run.plan.n_merges)
         if run.checkpoint is not None:
             run.checkpoint.save_merges_if_due(layout.merges)

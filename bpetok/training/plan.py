@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -90,6 +91,12 @@ def make_plan(given: TrainOptions) -> Plan:
     if initial is not None:
         if not isinstance(initial, Tokenizer):
             raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
+        if initial.normalizer is not None or initial.prefix_space:
+            warnings.warn(
+                "initial changes texts before it splits them (see its normalizer and prefix_space), "
+                "which training does not do: give it texts that are changed already",
+                stacklevel=3,
+            )
         known = initial.special_tokens
         special_tokens = (*known, *(name for name in special_tokens if name not in known))
         pattern = initial.pattern if pattern is None else pattern
@@ -164,6 +171,11 @@ def _continued(initial: Tokenizer, merges: Merges, special_tokens: Sequence[str]
         "special_tokens": initial.special_tokens
         | {name: first_special + i for i, name in enumerate(new)},
         "added_tokens": initial.added_tokens,
+        "whole_words": initial.whole_words,
+        "other_tokens": initial.other_tokens,
+        "normalizer": initial.normalizer,
+        "prefix_space": initial.prefix_space,
+        "settings": initial.settings,
     }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import bpetok
 import reference
 from bpetok import Tokenizer
+from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.pruning import count_tokens, pruning_order
 from strategies import TEXT, TOY, merge_lists
 
@@ -121,3 +122,40 @@ def test_unreachable_tokens(merges: list[tuple[int, int]], ids_from: int) -> Non
         for word in (b"a" + token, token + b"b", b"c" + token + b"a"):
             found = reference.encode_word(word, merges)
             assert not {ids_from + number for number in found} & {*expected}
+
+
+def test_all_that_a_tokenizer_has_but_merges_is_kept() -> None:
+    """Flags, whole words, tokens that no text gives, what changes texts; ids move down together."""
+    flags = AddedToken("<s>", 258, lstrip=True, special=False)
+    settings = {"truncation": {"max_length": 3}, "tokenizer_config": {"chat_template": "x"}}
+    tok = Tokenizer(
+        merges=[(97, 98), (99, 100)],
+        special_tokens={"<s>": 258},
+        added_tokens=[flags],
+        whole_words={b"xyz": 259},
+        other_tokens={b"\xff\xff": 260},
+        normalizer={"type": "Lowercase"},
+        prefix_space=True,
+        settings=settings,
+    )
+    pruned, new_ids = tok.prune(["cd"], 258)
+    assert new_ids.tolist() == [*range(256), -1, 256, 257, 258, 259]
+    expected = Tokenizer(
+        merges=[(99, 100)],
+        special_tokens={"<s>": 257},
+        added_tokens=[flags._replace(id=257)],
+        whole_words={b"xyz": 258},
+        other_tokens={b"\xff\xff": 259},
+        normalizer={"type": "Lowercase"},
+        prefix_space=True,
+        settings=settings,
+    )
+    for smaller in (pruned, Tokenizer.truncate(expected, 260)):
+        assert smaller == expected
+        assert smaller.settings == settings
+        assert smaller.added_tokens == expected.added_tokens
+    assert tok.truncate(260).whole_words == {b"xyz": 258}
+    kept, same_ids = tok.prune(["cd"], 258, keep_ids=True)
+    assert same_ids.tolist() == [*range(256), -1, 257, 258, 259, 260]
+    assert kept.other_tokens == tok.other_tokens
+    assert kept.settings == settings

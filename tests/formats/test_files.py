@@ -52,3 +52,24 @@ def test_more_values_than_any_tokenizer_has_are_not_parsed(
     for read in readers:
         with pytest.raises(ValueError, match=r"json.*: it has \d+ commas, more values than 100"):
             read()
+
+
+def test_a_mark_before_utf_8_is_no_part_of_any_file(tmp_path: Path) -> None:
+    """Editors on Windows write EF BB BF; the files without it are read as before."""
+    tok = TOKENIZERS["as trained"]
+    plain = Tokenizer(merges=tok.merge_pairs, special_tokens=["<|end|>"])
+    plain.save(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path)
+    plain.save_gpt2(tmp_path)
+    plain.save_tiktoken(tmp_path / "tok.tiktoken")
+    plain.save_minbpe(tmp_path / "tok")
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert Tokenizer.load(tmp_path / "tok.json") == plain
+    assert Tokenizer.from_pretrained(tmp_path) == tok
+    assert Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt") == plain
+    ranks = Tokenizer.from_tiktoken(
+        tmp_path / "tok.tiktoken", pattern="gpt2", special_tokens=plain.special_tokens
+    )
+    assert ranks == plain
+    assert Tokenizer.from_minbpe(tmp_path / "tok.model").merges == plain.merges

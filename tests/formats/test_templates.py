@@ -122,3 +122,64 @@ def test_all_of_a_folder_is_written_back(tmp_path: Path) -> None:
     ids = before.encode("<think>abc<s>").ids
     assert after.encode("<think>abc<s>").ids == ids
     assert after.decode(ids) == before.decode(ids) == "<think>abc"
+
+
+@pytest.mark.parametrize("processor", [None, BYTE_LEVEL, TEMPLATE, ROBERTA, SEQUENCE])
+def test_a_smaller_tokenizer_keeps_what_its_file_said_with_the_ids_that_tokens_have_now(
+    processor: Any, tmp_path: Path
+) -> None:
+    """The id of <s> is 259 before, and 257 after two of three merges have gone."""
+    config = {
+        "added_tokens_decoder": {"259": {"content": "<s>", "special": True}},
+        "model_max_length": 99,
+        "chat_template": "{{ x }}",
+    }
+    padding = {
+        "strategy": "BatchLongest",
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 259,
+        "pad_type_id": 0,
+        "pad_token": "<s>",
+    }
+    content = document(post_processor=processor, padding=padding)
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    before, after = ids_around(processor)
+    for smaller in (tok.truncate(258), tok.prune(["ab"], 258).tokenizer):
+        assert smaller.special_tokens == {"<s>": 257}
+        ids = smaller.encode("ab", add_special_tokens=True)
+        assert ids == [257 for _ in before] + [256] + [257 for _ in after]
+        saved = tmp_path / "smaller"
+        smaller.save_pretrained(saved)
+        assert Tokenizer.from_pretrained(saved) == smaller
+        again = Tokenizer.from_pretrained(saved).settings
+        assert again["post_processor"] == smaller.settings["post_processor"]
+        assert again["padding"] == smaller.settings["padding"]
+        assert again["tokenizer_config"].items() >= smaller.settings["tokenizer_config"].items()
+        assert smaller.settings["padding"] == padding | {"pad_id": 257}
+        assert smaller.settings["tokenizer_config"] == config | {
+            "added_tokens_decoder": {"257": {"content": "<s>", "special": True}}
+        }
+    kept = tok.prune(["ab"], 258, keep_ids=True).tokenizer
+    assert kept.settings == tok.settings
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"post_processor": 3},
+        {"post_processor": {"type": "TemplateProcessing"}},
+        {"post_processor": {"type": "RobertaProcessing", "cls": [1], "sep": []}},
+        {"padding": {}},
+        {"tokenizer_config": {"added_tokens_decoder": {"x": 1}}},
+        {"padding": {"pad_id": 256}},  # of the merge that goes
+    ],
+)
+def test_ids_in_a_form_that_is_not_known_do_not_change(settings: dict[str, Any]) -> None:
+    """They would be those of other tokens."""
+    tok = Tokenizer(merges=[(97, 98)], settings=settings)
+    assert tok.truncate(257).settings == settings
+    with pytest.raises(ValueError, match=r"settings: .* so the ids of tokens can't change"):
+        tok.truncate(256)

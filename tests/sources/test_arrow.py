@@ -1,5 +1,6 @@
 """Arrow data that others wrote: offsets, nulls and columns of all kinds."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,23 @@ def test_columns_of_polars(tmp_path: Path) -> None:
     frame = polars.DataFrame({"text": ["plum", None]})
     with pytest.warns(UserWarning, match="1 text was null"):
         assert bpetok.count_words(frame).to_dict() == {b"plum": 1}
+
+
+@pytest.mark.parametrize("damaged", ["text", "more"])
+def test_columns_that_are_shorter_than_they_say_do_not_end_the_process(damaged: str) -> None:
+    """pyarrow reads a damaged table without a look at it: a column beside the texts is not used."""
+    n = 777
+    columns = {"text": pa.array([["plum"]]), "more": pa.array([["plum"]])}
+    columns[damaged] = pa.array([["plum"] * n])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.table(columns).schema) as writer:
+        writer.write_table(pa.table(columns))
+    # The first place is where the file says how many texts the list has.
+    data = sink.getvalue().to_pybytes().replace(struct.pack("<q", n), struct.pack("<q", 1 << 50), 1)
+    table = pa.ipc.open_stream(data).read_all()
+    for source in (table, table.to_batches()[0]):
+        if damaged == "more":
+            assert bpetok.count_words(source, text_column="text[]").to_dict() == {b"plum": 1}
+            continue
+        with pytest.raises(ValueError, match=r"is damaged or not whole: .*too small"):
+            bpetok.count_words(source, text_column="text[]")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import bpetok
 import reference
 from bpetok import Tokenizer
+from bpetok.encoding.added_tokens import AddedToken
 from strategies import TEXT
 
 TRAINERS = [None, "huggingface", "rustbpe", "minbpe", "cs336"]
@@ -32,6 +33,25 @@ def counts_of(tok: Tokenizer) -> list[int]:
     assert tok.merge_counts is not None
     found: list[int] = tok.merge_counts.tolist()
     return found
+
+
+def test_going_on_keeps_all_that_a_tokenizer_has() -> None:
+    """Flags, whole words, tokens that no text gives, what changes texts, settings."""
+    parts: dict[str, Any] = {
+        "whole_words": {b"xyz": 258},
+        "other_tokens": {b"\xff\xff": 259},
+        "normalizer": {"type": "Lowercase"},
+        "prefix_space": True,
+        "settings": {"truncation": {"max_length": 3}},
+    }
+    flags = AddedToken("<s>", 257, lstrip=True, special=False)
+    tok = Tokenizer(merges=[(97, 98)], special_tokens={"<s>": 257}, added_tokens=[flags], **parts)
+    with pytest.warns(UserWarning, match="initial changes texts .* which training does not do"):
+        more = train("ab ab cd", 261, initial=tok)
+    assert more.merges == [(b"a", b"b"), (b" ", b"c")]
+    assert more.added_tokens == [flags]
+    for name, value in parts.items():
+        assert getattr(more, name) == value
 
 
 @pytest.mark.parametrize("compat", TRAINERS)

@@ -17,7 +17,7 @@ import reference
 from bpetok import Words
 from bpetok.base.demo import demo_files
 from bpetok.patterns.builtin import GPT2
-from bpetok.training import pipeline, train
+from bpetok.training import lengths, pipeline, train
 from processes import run_python
 
 TEXTS = [
@@ -237,3 +237,35 @@ def test_ctrl_c_ends_either_phase_at_once(tmp_path: Path, phase: str) -> None:
     assert last[0] == "interrupted"
     # A bound against hanging, with room for a busy machine; the benchmark is for the rest.
     assert float(last[1]) - sent < 2
+
+
+def test_tokens_that_get_too_long_are_refused_while_they_are_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known before the tokenizer is made, and a run of one byte is warned of even before."""
+    monkeypatch.setattr(lengths, "MAX_TOTAL_BYTES", 4096)
+    monkeypatch.setattr(lengths, "LONG_RUN", 1024)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"low lower lowest " * 100 + b"\0" * 2100)
+    seen: list[str] = []
+    with (
+        pytest.warns(UserWarning, match="a word has a run of 2100 equal bytes, .* about 0 MB") as w,
+        pytest.raises(ValueError, match=r"max_token_length must be given: \d+ merges make tokens"),
+    ):
+        bpetok.train(
+            path, vocab_size=400, progress=lambda phase, *_: seen.append(f"{phase} {len(w)}")
+        )
+    assert {name for name in seen if name.startswith("learn")} == {"learn 1"}
+    assert w[0].filename == __file__
+    tok = bpetok.train(path, vocab_size=270, max_token_length=64)
+    assert max(map(len, tok.vocab)) == 64
+
+
+def test_a_long_word_without_a_run_is_learned_from(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """As with the pattern "none"."""
+    monkeypatch.setattr(lengths, "LONG_RUN", 1024)
+    text = "low lower lowest " * 100
+    bpetok.train_from_iterator([text], vocab_size=270, pattern="none")
+    assert [str(warning.message) for warning in recwarn] == []

@@ -1,0 +1,56 @@
+"""Tokens that would be too long: said before words are learned from, where that can be seen."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from bpetok.counting.words import Words
+from bpetok.encoding.vocab import MAX_TOTAL_BYTES
+from bpetok.learning.learner import Learner
+from bpetok.training.compat import LONGEST
+
+LONG_RUN = MAX_TOTAL_BYTES // 4
+"""Merges of a run of one byte give tokens of 2, 4, 8, ... bytes, and then what makes one of the
+rest: only of a run that is longer they can be longer than `MAX_TOTAL_BYTES` together."""
+
+
+def warn_of_long_runs(words: Words, max_token_length: int, stacklevel: int) -> None:
+    """Warn if learning may fail, after long work, for a run of one byte, as in a file with a hole.
+
+    It need not: with many other words learning may end before tokens get so long.
+    """
+    if max_token_length < LONGEST:
+        return
+    arrays = words.arrays
+    for i in np.flatnonzero(arrays.lengths >= LONG_RUN).tolist():
+        word = arrays.ids[arrays.offsets[i] : arrays.offsets[i + 1]]
+        ends = np.flatnonzero(np.diff(word, append=-1))
+        longest = int(np.diff(ends, prepend=-1).max())
+        if longest >= LONG_RUN:
+            warnings.warn(
+                f"a word has a run of {longest} equal bytes, as a file with a hole has: learning "
+                f"from it takes about {20 * len(word) / 1e6:.0f} MB, and fails if tokens get so "
+                "long. Give max_token_length, or leave that out",
+                stacklevel=stacklevel,
+            )
+            return
+
+
+def check_lengths(learner: Learner, n_before: int) -> None:
+    """Raise a ValueError as soon as tokens are longer together than `check_merges` takes.
+
+    Parameters
+    ----------
+    learner : Learner
+    n_before : int
+        How many merges there were before its own.
+    """
+    n_bytes = learner.count_token_bytes()
+    if n_bytes > MAX_TOTAL_BYTES:
+        raise ValueError(
+            f"max_token_length must be given: {n_before + learner.n_learned} merges make tokens of "
+            f"{n_bytes} bytes together, more than {MAX_TOTAL_BYTES}, the most that a tokenizer "
+            "may have. The text has very long words, such as a run of one byte"
+        )
