@@ -28,6 +28,7 @@ cdef struct Level:
     uint32_t n_codes
     const uint8_t* cuts
     int n_single                  # bytes below this are characters of one byte
+    uint8_t[256] inert            # bytes: a word of such bytes only is one word
     bint fails                    # what would be left out is an error
 
 cdef struct Failed:

@@ -10,6 +10,7 @@ A chain may need several levels, each of which splits the words of the one befor
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 cdef enum:
     TRAIL = 16
@@ -79,6 +80,7 @@ cdef class CompiledPattern:
             level.look_rows = &numbers[0]
             numbers = tables.look_columns
             level.look_columns = &numbers[0]
+        find_inert(level)
         return 0
 
     @property
@@ -95,6 +97,28 @@ cdef class CompiledPattern:
     def can_be_cut(self):
         """Whether there are places where a text may be cut."""
         return any(self.tables[0].cuts)
+
+
+cdef void find_inert(Level* level) noexcept:
+    # The bytes that lead from the begin of a word to one state, and from there to itself, if a word
+    # may end there: of such states the one of the most bytes.
+    cdef int byte, n, n_most = 0
+    cdef uint32_t state, most = 0, column
+    memset(level.inert, 0, sizeof(level.inert))
+    if level.look_rows != NULL or level.last_line >= 0:
+        return
+    for byte in range(level.n_single):
+        state = level.table[level.code[byte]]
+        n = 0
+        for other in range(level.n_single):
+            column = level.code[other]
+            n += level.table[column] == state and level.table[state + column] == state
+        if n > n_most and level.first_ending <= level.table[state + level.end] < level.first_back:
+            n_most, most = n, state
+    if n_most:
+        for byte in range(level.n_single):
+            column = level.code[byte]
+            level.inert[byte] = level.table[column] == most and level.table[most + column] == most
 
 
 cdef inline int column_at(const LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
@@ -463,13 +487,24 @@ cdef Py_ssize_t split_plain(
     # text of its own for each word would take several times as long as most words do.
     cdef const uint32_t* table = level.table
     cdef const uint8_t* at
+    cdef const uint8_t* inert_end
     cdef uint32_t state, first_ending = level.first_ending, first_back = level.first_back
     cdef Py_ssize_t n = 0, n_before
     cdef int length
     if level.look_rows != NULL or level.last_line >= 0:
         return 0
     bounds[0] = word[0]
-    while word < last and word[1] - word[0] < LEVEL_WORDS - 2 - n:
+    while word < last:
+        inert_end = word[0]
+        while inert_end < last[0] and level.inert[inert_end[0]]:
+            inert_end += 1
+        while word < last and word[1] <= inert_end and n < LEVEL_WORDS - 2:
+            word += 1
+            n += 1
+            bounds[n] = word[0]
+            n_done[0] += 1
+        if word == last or word[1] - word[0] >= LEVEL_WORDS - 2 - n:
+            break
         n_before = n
         at = word[0]
         state = table[code_at(level, at, &length)]

@@ -46,7 +46,7 @@ cdef struct Scanner:
     uint64_t before_newline
     uint64_t before_tail          # of the newlines that go with the word before them
     uint64_t before_leader        # the last byte of a character that leads a word
-    uint64_t[4] before_digit      # [k]: of a number's character after which comes its k-th
+    uint64_t[4] before_digit      # [k]: of a number whose k-th character comes next
     # o200k
     uint64_t before_own
     uint64_t before_flooded
