@@ -662,6 +662,21 @@ class Codec(TextEncoder):
         tokens = [self._added_tokens[name] for name in allowed]
         return inner_finder_of([token for token in tokens if token.normalized], self._normalizer)
 
+    def _normalize(
+        self, data: bytes, allowed: Collection[str]
+    ) -> tuple[bytes, list[tuple[int, int, int]]]:
+        # What a text between special tokens becomes, and start, end and id of what is found then.
+        if self._normalizer is None:
+            return data, []
+        data = self._normalizer(data)
+        inner = self._inner_finder(allowed)
+        found = [] if inner is None else inner(data).tolist()
+        return data, list(zip(found[::3], found[1::3], found[2::3], strict=True))
+
+    def _begin_words(self, data: bytes) -> bytes:
+        # What is split into words: with a space before it, if there is to be one.
+        return b" " + data if self._prefix_space and data[:1] not in (b"", b" ") else data
+
     def _special_spans(self, text: bytes, allowed: Collection[str]) -> list[tuple[int, int, int]]:
         # Start, end and id of each special token in a text, in bytes, with the white space that
         # belongs to it.

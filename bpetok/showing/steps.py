@@ -8,7 +8,7 @@ a merge makes takes part only in later merges, so they were applied in the order
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ def explain_words(
         *tokenizer._special_spans(data, allowed),
         (len(data), len(data), -1),
     ]:
-        words += explainer.words(data[at:start])
+        words += explainer.piece(data[at:start], allowed)
         if token_id >= 0:
             token = data[start:end]
             words.append(ExplainedWord(token, (), (token,), (token_id,), True))
@@ -99,6 +99,17 @@ class _Explainer:
         self.counts = tokenizer.merge_counts
         self.known: dict[str, ExplainedWord] = {}
 
+    def piece(self, data: bytes, allowed: Sequence[str]) -> Iterator[ExplainedWord]:
+        """Yield the words of a text as it is normalized, and the tokens that are found in that."""
+        at = 0
+        data, found = self.tokenizer._normalize(data, allowed)
+        for start, end, token_id in [*found, (len(data), len(data), -1)]:
+            yield from self.words(self.tokenizer._begin_words(data[at:start]))
+            if token_id >= 0:
+                token = data[start:end]
+                yield ExplainedWord(token, (), (token,), (token_id,), True)
+            at = end
+
     def words(self, data: bytes) -> Iterator[ExplainedWord]:
         for word in pretokenize(data.decode(), self.tokenizer.pattern, unmatched="word"):
             if word not in self.known:
@@ -108,6 +119,9 @@ class _Explainer:
     def word(self, word: bytes) -> ExplainedWord:
         ids = tuple(self.tokenizer._encode_word(word))
         tokens = tuple(map(self.tokenizer.token_bytes, ids))
+        word = b"".join(tokens)  # without bytes that have no id
+        if not all(token_id in self.numbers for token_id in ids) or not ids:
+            return ExplainedWord(word, (), tokens, ids)  # a token as a whole
         starts = itertools.accumulate(map(len, tokens[:-1]), initial=0)
         numbers = dict(zip(starts, (self.numbers[token_id] for token_id in ids), strict=True))
         return ExplainedWord(word, tuple(self.undo(word, numbers))[::-1], tokens, ids)

@@ -5,6 +5,7 @@ import re
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ import bpetok
 import reference
 from bpetok import Tokenizer
 from bpetok.base.extras import MissingExtraError
+from bpetok.encoding.added_tokens import AddedToken
 from strategies import TEXT, TOY, merge_lists, texts
 
 SPECIAL = ["<|end|>", "<|"]
@@ -139,3 +141,29 @@ def test_pages_need_an_extra(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) ->
         explanation.to_html()
     assert explanation._repr_html_() is None
     assert bpetok.report(toy, texts="low")._repr_html_() is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalizer": "NFC"},
+        {"prefix_space": True},
+        {"token_ids": [-1 if byte == ord("x") else byte for byte in range(256)] + [256, 257]},
+        {"whole_words": {b"xa": 400, b" e\xcc\x81": 401}},
+        {
+            "normalizer": ["NFC", "Lowercase"],
+            "special_tokens": {"<S>": 300, "  ": 301},
+            "added_tokens": [
+                AddedToken("<S>", 300, normalized=True),
+                AddedToken("  ", 301),
+            ],
+        },
+    ],
+)
+def test_ids_are_those_of_encode_whatever_changes_the_text(options: dict[str, Any]) -> None:
+    """Normalizers, a space before the text, bytes without an id, words that are whole."""
+    tok = bpetok.Tokenizer(merges=[(97, 98), (0xC3, 0xA9)], **options)
+    for text in ("xab xx e\u0301 ab", "xa", "e\u0301<S>a  b<s>", "", "x"):
+        explanation = tok.explain(text)
+        assert explanation.ids == tok.encode(text, allowed_special="all")
+        assert str(explanation)
