@@ -36,6 +36,16 @@ READ_TOO = ("special_tokens_map.json", "added_tokens.json", "additional_chat_tem
 """What older versions of transformers have written, and read with every tokenizer.json."""
 
 
+OVERRIDING = (
+    "qwen2",
+    "qwen3_5",
+    "qwen3_5_moe",
+    "qwen3_5_moe_text",
+    "qwen4_exp",
+    "hyperclovax_vision_v2",
+)
+"""Types of models for which AutoTokenizer of transformers 5.24 has a pre-tokenizer of its own."""
+
 NOT_OF_AN_OBJECT = ("tokenizer_class", "added_tokens_decoder", "auto_map")
 """Entries of a tokenizer_config.json that say how to make a tokenizer of the files."""
 
@@ -75,6 +85,21 @@ def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
             )
 
 
+def _warn_of_model(config: Path, tokenizer: Codec) -> None:
+    """Warn if a class of transformers 5 has a pre-tokenizer of its own for this type of model."""
+    with naming_file(config):
+        content = read_json(read_bounded(config))
+    model_type = content.get("model_type") if isinstance(content, dict) else None
+    if model_type in OVERRIDING:
+        warnings.warn(
+            f"{config} says that the model's type is {model_type!r}: AutoTokenizer of transformers "
+            f"5 replaces the pre-tokenizer and the normalizer there, whatever this tokenizer has "
+            f"(pattern {shorten(tokenizer.pattern)}); PreTrainedTokenizerFast.from_pretrained "
+            "does not",
+            stacklevel=5,
+        )
+
+
 def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) -> None:
     """Compare ids with those of AutoTokenizer, where transformers is installed.
 
@@ -82,9 +107,12 @@ def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) ->
     pre-tokenizer, and normalizes.
     """
     try:
-        from transformers import AutoTokenizer
+        from transformers import AutoTokenizer, __version__
     except ImportError:
+        _warn_of_model(config, tokenizer)
         return
+    if int(__version__.split(".")[0]) < 5:
+        _warn_of_model(config, tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             Path(folder, name).write_bytes(data)

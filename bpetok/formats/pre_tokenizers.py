@@ -52,8 +52,17 @@ r"""What \w is in Oniguruma, in a class; in `regex` it has other fractions, and 
 
 # Patterns as other readers know them: tokenizers 1.0 and transformers.js go by the spelling.
 SPELLED = {
-    "gpt2": next(expression for expression, name in SPELLINGS.items() if name == "gpt2"),
-    "kimi": next(expression for expression, name in SPELLINGS.items() if name == "kimi"),
+    pattern: next(
+        expression
+        for expression, name in SPELLINGS.items()
+        if name == pattern and expression.startswith(begin)
+    )
+    for pattern, begin in (
+        ("gpt2", "'s|"),
+        ("cl100k", "(?i:"),
+        ("nanochat", "(?i:"),
+        ("kimi", "["),
+    )
 }
 
 
