@@ -40,6 +40,8 @@ GZIP_HEADER = 16 + zlib.MAX_WBITS
 """What zlib calls streams with gzip's header and check sum."""
 MAX_WINDOW = 1 << 31
 """Bytes that a zstd frame may refer back to: what ``zstd --long=31`` writes, which is its limit."""
+LONGEST_HEADER = 16
+"""Bytes that are enough to know the beginning of a stream."""
 PADDING = b"\0\r\n\t "
 """Bytes that may follow a stream: zeros, or the line feed that a script appended."""
 
@@ -144,6 +146,13 @@ class CompressedFile(RawIOBase):
             if not padded:
                 return b""
             block = padded.lstrip(PADDING)
+        while len(block) < LONGEST_HEADER and (more := self._file.read(BLOCK_SIZE)):
+            block += more
+        if compression_of("", block) != self._compression:
+            raise damaged_error(
+                self._path,
+                f"after what was compressed with {self._compression} comes something else",
+            )
         self._stream = self._new_stream()
         return block
 

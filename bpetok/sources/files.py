@@ -39,7 +39,7 @@ MANY = 1 << 14
 SKIPPED = 1 << 20
 """Bytes that are read at a time to get past them."""
 REQUESTED = 1 << 22
-"""Compressed bytes that another machine is asked for at a time."""
+"""Compressed bytes that are requested from another machine at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -171,7 +171,7 @@ def _checked_size(path: str) -> int:
 
 
 def _walk_all(folder: str) -> Iterator[str]:
-    """Yield the files of a folder and of its folders, of which there must be one."""
+    """Yield the files of a folder and of its folders; there must be one."""
     files = chain.from_iterable(_walk(folder))
     first = next(files, None)
     if first is None:

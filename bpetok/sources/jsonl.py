@@ -181,7 +181,7 @@ class JsonLines:
             numbers = []
             for number, record in found:
                 if record is not BLANK:
-                    # The counter refuses or replaces what stands for lone surrogates.
+                    # The counter refuses or replaces the bytes that lone surrogates become.
                     new = [
                         text[:end].encode(errors="surrogatepass")
                         for text in self._find(record, number)
@@ -253,7 +253,7 @@ def _line_blocks(read: Read) -> Iterator[bytes | LineParts]:
         if len(rest) > CHUNK_SIZE:
             parts = LineParts(bytes(rest) + block, read)
             yield parts
-            rest, block = bytearray(), parts.behind
+            rest, block = bytearray(), parts.after
         end = block.rfind(b"\n") + 1
         if end:
             yield b"".join((rest, block[: end - 1]))

@@ -40,7 +40,7 @@ class LineParts:
     ----------
     n_bytes : int
         How many have been read, with the line feed.
-    behind : bytes
+    after : bytes
         What has been read of the next lines.
     """
 
@@ -48,7 +48,7 @@ class LineParts:
         self._first = first
         self._read = read
         self.n_bytes = 0
-        self.behind = b""
+        self.after = b""
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the parts, once."""
@@ -57,7 +57,7 @@ class LineParts:
             end = part.find(b"\n")
             if end >= 0:
                 self.n_bytes += end + 1
-                self.behind = part[end + 1 :]
+                self.after = part[end + 1 :]
                 yield part[:end]
                 return
             self.n_bytes += len(part)
@@ -96,9 +96,9 @@ class LongLine:
         self.rest = bytearray()
 
     def texts(self) -> Iterator[bytes | Read]:
-        """Yield the texts, in UTF-8: one that is in memory, or else a function that reads it.
+        """Yield the texts, in UTF-8: one that is in memory, or a function that reads it.
 
-        Such a function is of use until the next text is asked for. Behind the last one the line has
+        Such a function is of use until the next text is requested. After the last one the line has
         been read to its end.
         """
         while self._at < len(self._data) or self._read_on():

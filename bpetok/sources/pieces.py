@@ -22,7 +22,7 @@ from bpetok.patterns.special import SpecialTokens
 
 Buffer: TypeAlias = bytes | memoryview
 Read: TypeAlias = Callable[[int], bytes | None]
-"""Reads on, as a file's `read` does: some bytes, asked for that many; none at the end."""
+"""Reads on, as a file's `read` does: at most so many bytes; none at the end."""
 ReadInto: TypeAlias = Callable[[memoryview], int | None]
 """Reads on, as a file's `readinto` does: fills a buffer, or a part of it; 0 bytes at the end."""
 
@@ -47,7 +47,7 @@ class Origin(NamedTuple):
 
 
 class Origins(Sequence[Origin]):
-    """Origins that are made when they are asked for, which is for a message only.
+    """Origins that are made when they are needed, which is for a message only.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from bpetok.base.extras import require
 from bpetok.sources.errors import changed_error
 
 REMOTE_READERS = 8
-"""Objects that are asked for, or read, at a time: that is waiting, most of the time."""
+"""Objects that are looked for or read at a time: most of that time is waiting."""
 
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -137,7 +137,7 @@ def _remote_error(url: str, error: Exception) -> OSError:
 
 def _file_system(url: str) -> tuple[Any, str]:
     fsspec = require("fsspec", "hub")
-    if url.startswith("hf://"):  # of which fsspec does not name the package
+    if url.startswith("hf://"):  # fsspec does not name the package for it
         require("huggingface_hub", "hub")
     try:
         return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))

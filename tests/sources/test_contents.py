@@ -216,7 +216,7 @@ def test_padding_after_compressed_text_is_left_out(tmp_path: Path, kind: str, la
     path.write_bytes(COMPRESS[kind](b"plum") + padding + COMPRESS[kind](b" plum") + padding)
     assert bpetok.count_words(path).to_dict() == {b"plum": 1, b" plum": 1}
     path.write_bytes(COMPRESS[kind](b"plum") + padding + b"xyz")
-    with pytest.raises(ValueError, match="a is damaged or not whole"):
+    with pytest.raises(ValueError, match=r"a is damaged or not whole: after .* something else"):
         bpetok.count_words(path)
 
 
