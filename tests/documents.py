@@ -10,7 +10,7 @@ TRANSLATED = {
     path: ROOT / "docs" / path.name for path in sorted((ROOT / "docs" / "zh").glob("*.md"))
 }
 """Each document in Chinese, and the English one that it says the same as."""
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *TRANSLATED]
+DOCUMENTS = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")), *TRANSLATED]
 OTHERS = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("*/README.md"))]
 """Documents without blocks to run."""
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
