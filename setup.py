@@ -22,6 +22,7 @@ from bpetok.learning import arrays, sources  # see above
 
 DEBUG = os.environ.get("BPETOK_DEBUG", "0") not in ("", "0")
 BUILD_FOLDER = "build/debug" if DEBUG else "build/release"
+N_CPUS = os.cpu_count() or 1
 
 # One set of directives for all modules: a module must not differ from its neighbours in what it
 # checks.
@@ -51,7 +52,21 @@ MACHINE_CODE = "bpetok.learning.machine_code"
 
 
 class BuildWithKernels(build_ext):
-    """Compiles the Numba kernels, too, and links them to the module that calls them."""
+    """Translates all modules first; compiles the Numba kernels, too, and links them to theirs."""
+
+    def run(self) -> None:
+        """Translate to C, in processes: here, since an sdist or metadata need no C."""
+        translated = cythonize(
+            self.extensions,
+            compiler_directives=DIRECTIVES,
+            nthreads=N_CPUS,
+            # The C files are no part of what tells the two kinds of build apart, so each kind has
+            # its own.
+            build_dir=f"{BUILD_FOLDER}/cython",
+        )
+        for ext, in_c in zip(self.extensions, translated, strict=True):
+            ext.sources, ext.depends = in_c.sources, in_c.depends
+        super().run()
 
     def build_extension(self, ext: Extension) -> None:
         """Build a module, with the kernels first if it is theirs."""
@@ -87,16 +102,8 @@ def extension(path: Path) -> Extension:
 
 
 if __name__ == "__main__":  # the processes that cythonize starts import this file, too
-    n_cpus = os.cpu_count() or 1
     setup(
-        ext_modules=cythonize(
-            [extension(path) for path in sorted(Path("bpetok").rglob("*.pyx"))],
-            compiler_directives=DIRECTIVES,
-            nthreads=n_cpus,
-            # The C files are no part of what tells the two kinds of build apart, so each kind has
-            # its own.
-            build_dir=f"{BUILD_FOLDER}/cython",
-        ),
+        ext_modules=[extension(path) for path in sorted(Path("bpetok").rglob("*.pyx"))],
         cmdclass={"build_ext": BuildWithKernels},
-        options={"build": {"build_base": BUILD_FOLDER}, "build_ext": {"parallel": n_cpus}},
+        options={"build": {"build_base": BUILD_FOLDER}, "build_ext": {"parallel": N_CPUS}},
     )
