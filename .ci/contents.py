@@ -19,55 +19,58 @@ IN_WHEEL = re.compile(r"bpetok/(.*\.pyi?|.*\.html|py\.typed)$")
 BINARY = re.compile(r"\.(cpython|cp)[\w-]+\.(so|pyd)$")
 
 
-def list_git(checkout: str) -> set[str]:
-    """Return the files of the commit and uncommitted ones."""
-    command = ["git", "-c", "safe.directory=*", "-C", checkout, "ls-files", "-z"]
-    command += ["--cached", "--others", "--exclude-standard"]
+def list_git(checkout: str, *options: str) -> set[str]:
+    """Return the files that git knows and that are there."""
+    command = ["git", "-c", "safe.directory=*", "-C", checkout, "ls-files", "-z", *options]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     return {name for name in names if name and Path(checkout, name).exists()}
 
 
-def check(what: str, found: set[str], expected: set[str]) -> None:
-    """Print what is missing and what is too much, and end if anything is."""
+def check(what: str, found: set[str], expected: set[str], new: set[str]) -> None:
+    """Print what is missing and what is too much, and end if anything is.
+
+    Files that are new, and not known to git yet, may be packed or not.
+    """
     wrong = [f"lacks {name}" for name in sorted(expected - found)]
-    wrong += [f"has {name}" for name in sorted(found - expected)]
+    wrong += [f"has {name}" for name in sorted(found - expected - new)]
     print(f"contents: {what}: {len(found)} files", *wrong, sep="\n  ")
     if wrong:
         sys.exit(1)
 
 
-def check_sdist(path: str, files: set[str]) -> None:
+def check_sdist(path: str, files: set[str], new: set[str]) -> None:
     """Check that a source distribution holds the files of git and its metadata."""
     with tarfile.open(path) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     found = {name for name in names if not MADE.match(name)}
-    check(path, found, {name for name in files if not ONLY_IN_GIT.match(name)})
+    check(path, found, {name for name in files if not ONLY_IN_GIT.match(name)}, new)
 
 
-def check_wheel(what: str, names: set[str], files: set[str]) -> None:
+def check_wheel(what: str, names: set[str], files: set[str], new: set[str]) -> None:
     """Check that a wheel holds Python files, types, pages, and a binary for each .pyx file."""
     names = {name for name in names if name.startswith("bpetok/") and "/__pycache__/" not in name}
     found = {BINARY.sub(".pyx", name) for name in names}
     expected = {name for name in files if IN_WHEEL.match(name)}
     expected |= {name for name in files if re.match(r"bpetok/.*\.pyx$", name)}
-    check(what, found, expected)
+    check(what, found, expected, new)
 
 
 def main(checkout: str, *archives: str) -> None:
     """Check each archive."""
     files = list_git(checkout)
+    new = list_git(checkout, "--others", "--exclude-standard")
     for archive in archives:
         if archive == "installed":
             installed = metadata.files("bpetok") or []
-            check_wheel(archive, {path.as_posix() for path in installed}, files)
+            check_wheel(archive, {path.as_posix() for path in installed}, files, new)
         elif archive.endswith(".whl"):
             with zipfile.ZipFile(archive) as wheel:
                 names = set(wheel.namelist())
-            check_wheel(archive, names, files)
+            check_wheel(archive, names, files, new)
             others = {name for name in names if not re.match(r"bpetok(-[\w.]+\.dist-info)?/", name)}
-            check(f"{archive}, beside the package", others, set())
+            check(f"{archive}, beside the package", others, set(), set())
         else:
-            check_sdist(archive, files)
+            check_sdist(archive, files, new)
 
 
 if __name__ == "__main__":
