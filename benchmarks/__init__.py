@@ -1,1 +1,1 @@
-"""bpetok beside the other trainers and encoders of the package index; see README.md."""
+"""bpetok next to the other trainers and encoders of the package index; see README.md."""

@@ -78,7 +78,7 @@ def demo_files(python: Path) -> list[Path]:
 def prefixes(corpus: Corpus, sizes: Sequence[int], folder: Path) -> list[Corpus]:
     """Cut the corpus to each size.
 
-    A cut is at the end of a text if there is one in the last tenth, else at a line end.
+    A cut is at the end of a text if there is one in the last tenth, otherwise at a line end.
     """
     between = corpus.special_tokens[0].encode()  # files stay texts of their own
     data = between.join(file.read_bytes() for file in corpus.files)

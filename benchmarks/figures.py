@@ -151,7 +151,7 @@ def _slots(
 def phases_figure(files: list[str], n_threads: int) -> bytes:
     """Draw the measured seconds of each stage of training, serial ones apart.
 
-    All rounds are shared out, so that what is applied stands apart, however little text it is.
+    All rounds are shared out, so that applying merges can be told apart, however little text it is.
     """
     tuning = DEFAULT_TUNING._replace(parallel_slots=0, parallel_postings=0)
     with collect() as seconds:

@@ -1,4 +1,4 @@
-"""Counting and learning, each alone: on one thread and on several, beside `wc -w`.
+"""Counting and learning, each alone: on one thread and on several, next to `wc -w`.
 
     python -m benchmarks.parts [--corpus FILE...] [--threads 2] [--repeats 5]
 

@@ -35,8 +35,8 @@ COLOURS = (
 )
 """Distinct for the colour-blind too (Paul Tol's)."""
 MARKS = "osD^vP*Xdh"
-BESIDE = "load"
-"""The stage that runs beside the others."""
+MEANWHILE = "load"
+"""The stage that runs while the others do."""
 
 
 def write_plots(records: Sequence[Record], folder: Path) -> list[str]:
@@ -193,7 +193,7 @@ def _plain_ticks(axis: Axis) -> None:
 def stages(rows: Sequence[Group]) -> Figure | None:
     """Draw the stages as one bar a number of threads, cold and cached kernels apart.
 
-    Loading kernels runs beside the other stages, so it has a bar of its own.
+    Loading kernels runs while other stages do, so it has a bar of its own.
     """
     if not rows:
         return None
@@ -216,9 +216,9 @@ def _draw_stages(axes: Axes, rows: Sequence[Group], names: Sequence[str]) -> Non
     for i, name in enumerate(names):
         widths = [row.stage(name) for row in rows]
         colour = COLOURS[i % len(COLOURS)]
-        if name == BESIDE:
+        if name == MEANWHILE:
             below = [place - 0.3 for place in places]
-            axes.barh(below, widths, 0.15, color=colour, label=f"{name} (beside)")
+            axes.barh(below, widths, 0.15, color=colour, label=f"{name} (meanwhile)")
             continue
         axes.barh(
             [place + 0.1 for place in places], widths, 0.6, left=left, color=colour, label=name

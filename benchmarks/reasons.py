@@ -79,7 +79,7 @@ def _reason(first: Learned, second: Learned, index: int, words: CorpusWords) -> 
         told = (
             f"without overlaps (aaa holds aa once) they occur {apart[0]:,} and {apart[1]:,} times"
         )
-        return "counting", f"{told}, else {its_usual:,} and {its_other:,}"
+        return "counting", f"{told}, otherwise {its_usual:,} and {its_other:,}"
     return (
         "unexplained",
         f"they occur {its_usual:,} and {its_other:,} times, yet it takes the second",

@@ -1,4 +1,4 @@
-"""The report of a run: Markdown tables, and the plots beside them."""
+"""The report of a run: Markdown tables, and the plots next to them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def incremental(words: list[Word], n_merges: int) -> list[Pair]:
 
 
 def postings_and_heap(words: list[Word], n_merges: int) -> list[Pair]:
-    """Know in which words a pair stands, and keep the pairs in a heap, the best on top.
+    """Know in which words a pair occurs, and keep the pairs in a heap, the best on top.
 
     A count only falls once its pair is made, so a stale top is put back with its count of now.
     """

@@ -116,7 +116,7 @@ def failures(records: Sequence[Record]) -> dict[str, str]:
 
 
 def base_of(rows: Sequence[Group], threads: int) -> Group:
-    """Choose what ratios are taken to: bpetok with cached kernels, else the first row."""
+    """Choose what ratios are taken to: bpetok with cached kernels, otherwise the first row."""
     same = [row for row in rows if row.threads == threads]
     ours = [row for row in same if row.contender == "bpetok" and row.records[0]["state"] != "cold"]
     return [*ours, *same][0]

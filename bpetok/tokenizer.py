@@ -362,7 +362,7 @@ class Tokenizer(Codec):
     ) -> None:
         """Write a folder that `transformers.AutoTokenizer.from_pretrained` loads.
 
-        The ids of some thousand awkward texts are compared before anything is written: with those
+        The ids of 3,000 awkward texts are compared before anything is written: with those
         of tokenizers, and of transformers where the folder holds a model's config.json. (For a
         model of type qwen2, `AutoTokenizer` of transformers 5 replaces the pre-tokenizer, whatever
         the files say; ``PreTrainedTokenizerFast.from_pretrained`` does not.)

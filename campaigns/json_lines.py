@@ -200,7 +200,7 @@ def _check(case: Case, path: Path, right: list[bytes] | Refused, output: Path) -
 
 
 def ends_of(ids: np.ndarray[Any, Any]) -> list[int]:
-    """Return where each text ends, behind its END."""
+    """Return where each text ends, after its END."""
     ends: list[int] = (np.flatnonzero(ids == END) + 1).tolist()
     return ends
 

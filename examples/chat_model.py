@@ -17,7 +17,7 @@ from bpetok.base.demo import demo_files
 
 
 class Recipe(NamedTuple):
-    """What a chat model's tokenizer has beside its merges."""
+    """What a chat model's tokenizer has besides its merges."""
 
     vocab_size: int
     special_tokens: list[str]

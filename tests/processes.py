@@ -5,6 +5,25 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+
+ACT_AT_IMPORT = """
+    import os, signal, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+    class Finder:
+        def __init__(self, module, act):
+            self.module, self.act = module, act
+            sys.meta_path.insert(0, self)
+        def find_spec(self, name, *_):
+            if name == self.module:
+                sys.meta_path.remove(self)
+                self.act()
+"""
+"""The begin of a program: Finder(module, act) calls `act` once, when the module is imported."""
+
 
 def run_python(code: str, timeout: float = 100, **environment: str) -> str:
     """Run a program and return what it prints; it must end well, and without a warning."""

@@ -1,5 +1,7 @@
 """Text and merges to test with."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -41,3 +43,9 @@ def respelled(merges: list[tuple[int, int]], letters: bytes) -> list[tuple[int, 
 def in_letters(word: str, letters: bytes) -> bytes:
     """Return a word of a, b, c in other letters; d to z are not among them and stay."""
     return word.encode().translate(bytes.maketrans(b"abc", letters))
+
+
+def no_texts() -> Iterator[str]:
+    """Texts for what must fail before it takes one."""
+    raise AssertionError("a text was taken")
+    yield ""  # type: ignore[unreachable]  # what makes it a generator

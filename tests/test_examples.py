@@ -1,4 +1,4 @@
-"""The examples run as they stand, and say what they did."""
+"""The examples run as they are, and say what they did."""
 
 import subprocess
 import sys

@@ -153,7 +153,7 @@ def test_the_leftmost_special_token_wins_then_the_longest(tok: Tokenizer) -> Non
 
 
 def test_a_special_token_is_a_boundary(tok: Tokenizer) -> None:
-    """Text on its two sides is split as if it stood alone, as in training."""
+    """Text on its two sides is split as if it were alone, as in training."""
     end = tok.special_tokens["<|end|>"]
     expected = [*tok.encode("the  "), end, *tok.encode(" the")]
     assert tok.encode("the  <|end|> the", allowed_special="all") == expected

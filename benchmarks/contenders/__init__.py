@@ -1,1 +1,1 @@
-"""One file a library; what a contender must have stands in ``benchmarks/interface.py``."""
+"""One file a library; ``benchmarks/interface.py`` says what a contender must have."""

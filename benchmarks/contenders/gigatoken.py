@@ -8,7 +8,7 @@ outputs: tuple[Output, ...] = ("list", "array")
 writes_files = True
 encode_settings = (
     "array: encode_batch (an Awkward array); list: encode_batch_list; parallel=False on one "
-    "thread, else RAYON_NUM_THREADS; files: encode_files(TextFileSource), narrowed with NumPy"
+    "thread, otherwise RAYON_NUM_THREADS; files: encode_files(TextFileSource), narrowed with NumPy"
 )
 
 

@@ -143,7 +143,7 @@ def check_unmatched(unmatched: str) -> str:
 
 
 def resolve_threads(n_threads: int | None) -> int:
-    """Return the number of threads: as asked, else BPETOK_NUM_THREADS, else the CPUs there are."""
+    """Return the number of threads: as asked, or of BPETOK_NUM_THREADS, or of the CPUs."""
     if n_threads is not None:
         return check_integer("n_threads", n_threads, 1, 1024)
     setting = os.environ.get("BPETOK_NUM_THREADS", "")

@@ -60,8 +60,8 @@ def count_words(
     special_tokens : iterable of str
         Texts between words: boundaries which are not counted.
     n_threads : int, optional
-        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
-        this process may use. The result does not depend on it.
+        By default the environment variable BPETOK_NUM_THREADS, or if it is not set, as many as
+        there are CPUs that this process may use. The result does not depend on it.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
     unmatched : {"error", "word", "drop"}
@@ -106,7 +106,7 @@ def count_words(
         is out of its range; or if a checkpoint is of another run: a file, an option or bpetok has
         changed since, and the message says which.
     TimeoutError
-        If an expression takes too long on a text: some hundred times longer than common ones.
+        If an expression takes too long on a text: about 100 times longer than common ones.
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
     job = prepare_count(files, options, reading, check_limits(max_memory, min_word_count))

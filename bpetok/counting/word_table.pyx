@@ -19,6 +19,7 @@ import os
 
 import numpy as np
 
+from bpetok.base.simd cimport prefetch, table_alloc, table_free
 from bpetok.patterns.word_key cimport (
     Key, LONG_WORD, PACKED_WORD, Seed, hash_bytes, hash_key, known_seed, pack_word
 )
@@ -30,11 +31,6 @@ from bpetok.patterns.special cimport SpecialTokens
 
 from bpetok.patterns.errors import SplitError
 from bpetok.patterns.scan import PATTERN_NAMES
-
-cdef extern from "simd.h":
-    void prefetch(const void* address) noexcept nogil
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
 
 cdef enum:
     PARTITION_BITS = 6
@@ -754,6 +750,27 @@ cdef int merge_partitions(Partition* partition, const Partition* a, const Partit
     return 0
 
 
+cdef inline Py_ssize_t sort_entries(Entry* entries, Py_ssize_t n) noexcept nogil:
+    # Sort words by their hashes; return their bytes in all. Insertion sort, since the entries of a
+    # table are in that order but for collisions.
+    cdef Py_ssize_t i, at, n_bytes = 0
+    cdef uint64_t hash, last = 0
+    cdef Entry entry
+    for i in range(n):
+        entry = entries[i]
+        hash = hash_key(entry.low, entry.high, known_seed())
+        n_bytes += word_length(&entry)
+        if hash > last:
+            last = hash
+            continue
+        at = i
+        while at > 0 and order_of(&entry, entries + at - 1) < 0:
+            entries[at] = entries[at - 1]
+            at -= 1
+        entries[at] = entry
+    return n_bytes
+
+
 cdef int sort_partition(Partition* partition, const Table* table, int p) noexcept nogil:
     # Copy the words of partition p of a table, sorted. Returns -1 without memory. They lie from the
     # partition's first slot to the first empty one after its last; among them, at both ends, may
@@ -764,9 +781,8 @@ cdef int sort_partition(Partition* partition, const Table* table, int p) noexcep
     cdef size_t n_slots = table.capacity >> (PARTITION_BITS - table.skipped_bits)
     cdef size_t first = 0 if table.skipped_bits else p * n_slots
     cdef size_t i
-    cdef Py_ssize_t at, n = 0
-    cdef uint64_t hash, last = 0
-    cdef Entry entry
+    cdef Py_ssize_t n = 0
+    cdef uint64_t hash
     cdef Entry* entries
     while n_slots < table.capacity and table.entries[(first + n_slots) & mask].high != 0:
         n_slots += 1
@@ -778,19 +794,7 @@ cdef int sort_partition(Partition* partition, const Table* table, int p) noexcep
         entries[n] = table.entries[(first + i) & mask]
         hash = hash_key(entries[n].low, entries[n].high, known_seed())
         n += (entries[n].high != 0) & (hash >> (64 - PARTITION_BITS) == <uint64_t>p)
-    # Insertion sort, since a table's entries are sorted by their hashes but for collisions.
-    for i in range(n):
-        entry = entries[i]
-        hash = hash_key(entry.low, entry.high, known_seed())
-        partition.n_bytes += word_length(&entry)
-        if hash > last:
-            last = hash
-            continue
-        at = i
-        while at > 0 and order_of(&entry, entries + at - 1) < 0:
-            entries[at] = entries[at - 1]
-            at -= 1
-        entries[at] = entry
+    partition.n_bytes += sort_entries(entries, n)
     partition.entries = <Entry*> realloc(entries, max(n, 1) * sizeof(Entry))
     if partition.entries == NULL:
         free(entries)

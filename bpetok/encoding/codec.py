@@ -107,6 +107,8 @@ class Codec(TextEncoder):
         training: TrainingFacts | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        # Long, but without a branch that goes on: options are checked, each on its own or against
+        # those before, and what is made of them is kept.
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
         given = special_tokens if isinstance(special_tokens, Mapping) else None
@@ -431,7 +433,7 @@ class Codec(TextEncoder):
 
     @property
     def id_dtype(self) -> np.dtype[Any]:
-        """What arrays of ids hold: uint16 if all ids are less than 65,536, else uint32."""
+        """What arrays of ids hold: uint16 if all ids are less than 65,536, otherwise uint32."""
         load_numpy()
         import numpy as np
 
@@ -457,7 +459,7 @@ class Codec(TextEncoder):
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the ids of a text and where each is in it: (start, end), in characters.
 
-        A character that several ids share belongs to each of them; else text[start:end] is the
+        A character that several ids share belongs to each of them; otherwise text[start:end] is the
         text of the id.
         """
         ids = self.encode(

@@ -1,8 +1,8 @@
 """Text to ids: what a Tokenizer runs on. No Numba, no NumPy.
 
-    text -> special tokens cut out -> words (`_scan`) -> a cache of words -> ids (`_wordids`)
+    text -> special tokens cut out -> words (`scan`) -> a cache of words -> ids (`word`)
 
-Words are taken some hundreds at a time: first all are packed, hashed and their cache lines
+Several hundred words are taken at a time: first all are packed, hashed and their cache lines
 prefetched, then each is looked up. The GIL is released for longer texts.
 """
 
@@ -23,6 +23,7 @@ from bpetok.patterns.scan cimport (
 )
 from bpetok.patterns.normalize cimport first_change
 from bpetok.patterns.special cimport SpecialTokens
+from bpetok.base.simd cimport prefetch
 from bpetok.base.utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
 from bpetok.encoding.word_cache cimport (
     CACHED_WORD, Cache, CacheEntry, CacheLine, INLINE_IDS, cache_free, cache_init, cache_put,
@@ -36,9 +37,6 @@ import os
 
 from bpetok.patterns.scan import PATTERN_NAMES
 from bpetok.encoding.texts import special_token_error, to_utf8
-
-cdef extern from "simd.h":
-    void prefetch(const void* address) noexcept nogil
 
 cdef extern from *:
     """
@@ -64,7 +62,7 @@ cdef enum:
     RELEASE_GIL_FROM = 4096  # bytes; about 20 us of work
     KEPT_ROOM = 1 << 16      # ids of output buffer that a workspace keeps between calls
     KEPT_UTF8 = 1 << 20      # bytes, likewise
-    SHORT_TEXT = 256         # bytes; to copy them costs less than to end them with care
+    SHORT_TEXT = 256         # bytes; it is copied, which costs less than to take care at its end
     SPACE = 0x20
     PADDING = 64             # bytes after a copied text that may be read: the scanner does
 
@@ -518,6 +516,8 @@ cdef class Encoder:
     cdef inline int append_scanned(
         self, Workspace work, Scanner* scanner, const uint8_t* readable
     ) noexcept nogil:
+        # One function, as its loops share their local variables: handed to others by address they
+        # would be in memory.
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
         cdef Key keys[SCAN_WORDS]
         cdef CacheLine* lines[SCAN_WORDS]
@@ -549,11 +549,11 @@ cdef class Encoder:
                     hashed = 0
                 lines[i] = line_of(&work.cache, hashed)
                 prefetch(lines[i])
-            # What is asked for each word is in local variables, not in memory.
             ids = work.ids + work.n_ids
             for i in range(k):
-                # Either of the two may match, at random, so no branch may ask for one of them: `or`
-                # would become two branches, the smaller difference is one.
+                # Which of the two entries matches is random, so there must be no branch for each,
+                # as `or` would make of it: the smaller of the two differences needs only one, for
+                # whether any matches.
                 entry = &lines[i].entries[0]
                 key = &keys[i]
                 differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high
@@ -842,7 +842,7 @@ cdef class Encoder:
         return array
 
     def encode_array(self, text, Specials specials not None, bint narrow):
-        """Return the ids of a text as an IdArray: uint16 if `narrow`, else uint32."""
+        """Return the ids of a text as an IdArray: uint16 if `narrow`, otherwise uint32."""
         cdef Workspace work = self.encode_one(text, specials, NARROW if narrow else KEEP)
         array = self.take_array(work)
         self.give_back(work)

@@ -108,23 +108,26 @@ def encode_files(
             shards.append(ids)
             done += n_bytes
             report("encode", done, corpus.total)
-        content = {
-            "format": FORMAT,
-            "dtype": dtype.name,
-            "byte_order": "little",
-            "n_ids": shards.n_ids,
-            "n_bytes": done,
-            "eot_id": job.eot_id,
-            "vocab_size": job.codec.vocab_size,
-            "vocabulary_sha256": job.vocabulary_sha256,
-            "files": [
-                {"name": path.name, "n_ids": n}
-                for path, n in zip(shards.paths, shards.sizes, strict=True)
-            ],
-        }
-        shards.finish(summary, content, earlier)
+        shards.finish(summary, _summary(job, shards, done), earlier)
     tally.warn(stacklevel=4)  # last, since a warning may be an error
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, dtype.name)
+
+
+def _summary(job: EncodeJob, shards: Shards, n_bytes: int) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "dtype": job.codec.id_dtype.name,
+        "byte_order": "little",
+        "n_ids": shards.n_ids,
+        "n_bytes": n_bytes,
+        "eot_id": job.eot_id,
+        "vocab_size": job.codec.vocab_size,
+        "vocabulary_sha256": job.vocabulary_sha256,
+        "files": [
+            {"name": path.name, "n_ids": n}
+            for path, n in zip(shards.paths, shards.sizes, strict=True)
+        ],
+    }
 
 
 def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:

@@ -1,20 +1,17 @@
 """One long word to ids: its merges, smallest id first and, among equals, leftmost first.
 
 That is the order of learning, since a merge only ever makes pairs with its own new id in them, and
-those are merged later. With lists of places by rank it is linear in the length of the word.
+those are merged later. The rank of a place is the id that the token there and the next one merge
+to. There is a list of places for each rank, and the ranks are gone through once, upwards: so the
+time is linear in the length of the word.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from bpetok.base.simd cimport lowest_bit, prefetch, table_alloc, table_free
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged
-
-cdef extern from "simd.h":
-    int lowest_bit(uint64_t x) noexcept nogil
-    void prefetch(const void* address) noexcept nogil
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
 
 
 cdef int lists_init(Lists* lists, Py_ssize_t n_ids) noexcept nogil:
@@ -70,7 +67,7 @@ cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept n
     cdef Place* place = &w.places[at]
     cdef Place* gone = &w.places[place.after]
     cdef int32_t after = gone.after
-    gone.rank = NONE  # or a node that points there would still hold good
+    gone.rank = NONE  # otherwise a node that points there would not be taken for stale
     place.id = new_id
     place.after = after
     if place.before >= 0:
@@ -84,9 +81,9 @@ cdef inline int32_t merge_at(LongWord* w, int32_t at, int32_t new_id) noexcept n
 
 
 cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
-    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale.
-    # A pair never comes back to a place, since ids only grow there, so no place is in a list
-    # twice.
+    # Merge every place of the list of `rank`. A node whose place has another rank by now is stale
+    # and is passed over. No place is in a list twice: ids only grow at a place, so that a pair
+    # never comes back to it.
     cdef int32_t i = rank - N_BYTES
     cdef int32_t node = w.lists.top[i]
     cdef int32_t at
@@ -112,7 +109,8 @@ cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
 cdef Py_ssize_t merge_long(
     const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil:
-    # A merge makes at most two nodes, so there are fewer than 3n.
+    # As many nodes as pairs of bytes, fewer than n, and at most two for each of fewer than n
+    # merges: fewer than 3n.
     cdef LongWord w
     cdef size_t size = (n * (sizeof(Place) + 3 * sizeof(Node)) + 4095) & ~<size_t>4095
     cdef Py_ssize_t i, n_ids = 0

@@ -22,8 +22,8 @@ cdef struct Pair:
 
 cdef struct Ranks:
     # Which pair merges to which id, and back. A table with open addressing, at most half full:
-    # `buckets`, or `large` if ids need more than ID_BITS. Most pairs that are asked for do not
-    # merge; `filter` has sixteen bits for a merge and says so without a look at the table.
+    # `buckets`, or `large` if ids need more than ID_BITS. Most pairs that are looked up do not
+    # merge. `filter`, sixteen bits for a merge, tells that of most without a look at the table.
     Bucket* buckets
     uint64_t* filter
     LargeSlot* large
@@ -56,8 +56,9 @@ cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noex
         return NONE
     while True:
         bucket = &ranks.buckets[at]
-        # Which of the four it is, is as good as random, so it must not be a branch. The first slot
-        # comes last: an empty one also looks like the pair (0, 0), but comes after the slot of it.
+        # Which of the four matches is as good as random, so there must be no branch, which would be
+        # mispredicted. The first slot is looked at last, so that it wins: an empty slot (0) looks
+        # like one of the pair (0, 0), but the slot of that pair is before all empty ones.
         found = bucket.slots[3] if bucket.slots[3] >> ID_BITS == pair else <uint64_t>EMPTY
         found = bucket.slots[2] if bucket.slots[2] >> ID_BITS == pair else found
         found = bucket.slots[1] if bucket.slots[1] >> ID_BITS == pair else found
@@ -69,8 +70,8 @@ cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noex
         at = (at + 1) & ranks.mask
 
 
-# Fill `ranks` from left, right of each merge; `ranks` is zeroed, and to be freed also after -1 (no
-# memory).
+# Fill `ranks` from left, right of each merge; -1 if there is no memory. Requires: it is zeroed. It
+# must be freed afterwards, also after -1.
 cdef int ranks_init(
     Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil

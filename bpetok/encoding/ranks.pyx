@@ -3,9 +3,7 @@
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-cdef extern from "simd.h":
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
+from bpetok.base.simd cimport table_alloc, table_free
 
 
 cdef void add_large(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) noexcept nogil:

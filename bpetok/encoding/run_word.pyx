@@ -1,9 +1,11 @@
 """A long word of few runs of equal bytes, as a million spaces are: its merges, run by run.
 
-Merging a run of one token with itself, leftmost first, leaves half as many of the new one, and the
-last token if there was an odd one out. Two different tokens meet where one run ends and the next
-begins, so a merge of these takes one from each. The smallest merge that applies comes first, as
-everywhere; a merge only makes pairs that are merged later, so each is made once.
+A run is a token and how often it is repeated: `aaaaabb` is a*5 b*2. A token merged with itself,
+leftmost first, leaves half as many of the new token, and one old token if their number was odd:
+(a, a) makes it aa*2 a*1 b*2. Two different tokens meet only where one run ends and the next begins,
+so their merge takes one from each: (a, b) then makes it aa*2 ab*1 b*1. The smallest merge that
+applies comes first, as everywhere; a merge only makes pairs that are merged later, so each is made
+once.
 """
 
 from libc.stdint cimport int32_t, uint8_t
@@ -52,7 +54,7 @@ cdef inline int32_t smallest_merge(const Ranks* ranks, const Runs* runs) noexcep
 cdef bint merge_each(Runs* after, const Runs* before, Pair pair, int32_t new_id) noexcept nogil:
     # Merge all places of a pair; False if there is no room for the runs that this makes.
     cdef Py_ssize_t i, n
-    cdef Py_ssize_t taken = 0    # from the start of the run, by the one before
+    cdef Py_ssize_t taken = 0    # 1 if the run before has merged with the first token of this one
     cdef bint fits = True
     after.n = 0
     for i in range(before.n):
@@ -75,7 +77,7 @@ cdef Py_ssize_t merge_runs(
     cdef Runs[2] runs
     cdef int now = 0
     cdef Py_ssize_t i, _k, n_ids = 0
-    cdef Py_ssize_t n_lookups = 4 * n  # at most, so that the time stays linear
+    cdef Py_ssize_t n_lookups = 4 * n  # that are allowed, so that the time stays linear
     cdef int32_t new_id
     runs[0].n = 0
     for i in range(n):

@@ -5,8 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-cdef enum:
-    N_BYTES = 256
+from bpetok.encoding.ranks cimport N_BYTES
 
 
 def find_bad_merge(const int32_t[::1] pairs not None, int64_t most_bytes) -> int:

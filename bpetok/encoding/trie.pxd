@@ -9,7 +9,8 @@ cdef enum:
 
 cdef struct Trie:
     # A double array: the child of a node for a byte is in slot `base` + byte, if that slot
-    # holds the byte. No two nodes with children have the same base, so that is proof enough.
+    # holds the byte. No two nodes with children have the same base, so that is proof enough: if
+    # slot 1000 holds 97 (`a`), it can only be the child of the node whose base is 903.
     uint64_t* slots
     Py_ssize_t n
 
@@ -31,7 +32,8 @@ cdef inline int32_t longest_match(
     const Trie* trie, const uint8_t* text, Py_ssize_t n, Py_ssize_t* length
 ) noexcept nogil:
     # The longest token that text[:n] begins with, and its bytes. Requires: n > 0, a token for each
-    # byte. Branches, not selections: what the processor guesses right, it need not wait for.
+    # byte. Branches, not conditional moves: where the processor guesses a branch right, it need not
+    # wait for what decides it.
     cdef uint64_t slot, found = 0, base = 0
     cdef Py_ssize_t i
     for i in range(n):
@@ -44,13 +46,14 @@ cdef inline int32_t longest_match(
     return <int32_t>(found >> BYTE_BITS & TOKEN_MASK) - 1
 
 
-# A draft that is only a root; -1 if there is no memory, and it is to be freed also then.
+# A draft that is only a root; -1 if there is no memory. It must be freed also then.
 cdef int draft_init(Draft* draft) noexcept nogil
 cdef void draft_free(Draft* draft) noexcept nogil
 
 # The child of a node for a byte, made where it is missing; -1 if there is no memory.
 cdef int32_t draft_child(Draft* draft, int32_t node, uint8_t byte) noexcept nogil
 
-# Lay the draft out; -1 if there is no memory. `trie` is zeroed, and to be freed also then.
+# Lay the draft out; -1 if there is no memory. Requires: `trie` is zeroed. It must be freed also
+# after -1.
 cdef int trie_init(Trie* trie, const Draft* draft) noexcept nogil
 cdef void trie_free(Trie* trie) noexcept nogil

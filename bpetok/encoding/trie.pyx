@@ -6,14 +6,12 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-cdef extern from "simd.h":
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
+from bpetok.base.simd cimport table_alloc, table_free
+from bpetok.encoding.ranks cimport N_BYTES
 
 cdef enum:
-    N_BYTES = 256
-    # Slots 0 to 255 are for the root's children. Those of the base that nodes without children
-    # have stay empty.
+    # Slots 0 to 255 are for the root's children. Nodes without children have the base NO_CHILDREN,
+    # whose 256 slots stay empty.
     NO_CHILDREN = N_BYTES
     FIRST_FREE = 2 * N_BYTES
     MOST_TRIES = 64          # places looked at for a node's children, each time
@@ -97,8 +95,8 @@ cdef int layout_reserve(Layout* layout, Py_ssize_t n) noexcept nogil:
 
 
 cdef Py_ssize_t base_from(Layout* layout, int32_t first, Py_ssize_t at) noexcept nogil:
-    # A base with free slots for the child `first` and its siblings, if that one can be at one of
-    # the slots from `at` on; else -1.
+    # A base with free slots for the child `first` and its siblings, which puts that child into one
+    # of the MOST_TRIES slots from `at` on; -1 if there is none.
     cdef Py_ssize_t base, last = min(at + MOST_TRIES, layout.end)
     cdef int32_t child
     cdef bint taken
@@ -166,7 +164,7 @@ cdef int trie_init(Trie* trie, const Draft* draft) noexcept nogil:
     if stack != NULL and slot_of != NULL and layout_reserve(&layout, FIRST_FREE) == 0:
         failure = lay_out(&layout, stack, slot_of)
     if failure == 0:
-        # Behind the last one there are as many as a base may reach; in all, whole pages.
+        # After the last slot in use there are as many as a base may reach; in all, whole pages.
         trie.n = (layout.end + N_BYTES + 511) & ~<Py_ssize_t>511
         trie.slots = <uint64_t*> table_alloc(trie.n * sizeof(uint64_t))
         if trie.slots != NULL:

@@ -6,14 +6,14 @@ from bpetok.encoding.trie cimport Trie
 
 cdef struct Vocabulary:
     Ranks ranks
-    Trie trie          # of short tokens that merging leaves of their bytes: no others ever occur
+    Trie trie          # of the short tokens that merging makes of their bytes: no others ever occur
     int32_t* lengths   # [id]: in bytes
     int32_t longest    # of `lengths`
     uint64_t[1024] seams  # bit first << 8 | second: whether a token has these two bytes in a row
     int32_t* shorter   # [id]: the longest other token that it begins with; of a byte, -1
 
-# Fill the vocabulary from left, right of each merge; it is zeroed, and to be freed also after -1
-# (no memory).
+# Fill the vocabulary from left, right of each merge; -1 if there is no memory. Requires: it is
+# zeroed. It must be freed afterwards, also after -1.
 cdef int vocabulary_init(
     Vocabulary* vocabulary, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil

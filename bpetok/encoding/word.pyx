@@ -2,12 +2,13 @@
 
 For all but a few long words no merge is made. A list of tokens is what merging leaves of its bytes
 if and only if the same holds for each two neighbours in it, and any bytes have one such list
-(README of the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left: the longest
-token that can follow the one before, otherwise a shorter one, or back by one token. A place that
-was gone back from leads nowhere, whatever is before it, so each is given up only once.
+(README of the Rust crate `bpe`, "Novel algorithm"). It is searched for from the left. The longest
+token that can follow the one before is tried first, then the next shorter one, and so on. If none
+can, the search goes back by one token and tries a shorter one there. A place where no token could
+go on leads nowhere, whatever is before it, so it is marked as given up and never tried again.
 
-A long word is cut before that where no token reaches across, since no two bytes that meet there
-are neighbours in any token.
+A long word is first cut wherever two bytes meet that are neighbours in no token: no token reaches
+across such a place.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
@@ -32,9 +33,12 @@ cdef Py_ssize_t FREE_TRIES = 1024
 cdef inline bint stays_apart(
     const Ranks* ranks, int32_t left, int32_t right, int32_t limit
 ) noexcept nogil:
-    # Whether two tokens stay what they are side by side, up to merge `limit`. Their own merges are
-    # undone at the seam, the last one first (of the same merge the right one, since the left one
-    # comes first): what lies at the seam then must not merge before the one that was undone.
+    # Whether two tokens that meet stay what they are, as far as merges before `limit` go.
+    # It goes back in time: the token made last (of two that are equal the right one, as merging
+    # goes from the left) is replaced by that part of it that touches the other token. These two
+    # must not have merged before that. With the merges 256 = `ab` and 257 = `bc`:
+    #   `ab`, `c`:  256 is undone, which leaves `b`, `c`; they merge to 257, that is later: True.
+    #   `a`, `bc`:  257 is undone, which leaves `a`, `b`; they merge to 256, that is earlier: False.
     while merged(ranks, left, right) >= limit:
         if left < N_BYTES and right < N_BYTES:
             return True
@@ -48,8 +52,8 @@ cdef inline bint stays_apart(
 cdef int32_t node_of_pair(
     Draft* draft, const int32_t* nodes, Pair pair
 ) noexcept nogil:
-    # The node of what left and right spell: from that of the left one, down by the bytes of the
-    # right one, which are on the way from its node up.
+    # The node of what left and right spell. The bytes of the right token are collected from its
+    # node up to the root, the last one first; then they lead down from the node of the left token.
     cdef uint8_t room[PLACES]
     cdef int32_t node = nodes[pair.right]
     cdef Py_ssize_t n = 0
@@ -73,8 +77,8 @@ cdef struct End:
 cdef int add_tokens(
     Vocabulary* vocabulary, Draft* draft, int32_t* nodes, End* ends
 ) noexcept nogil:
-    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that merging does not leave of
-    # its own bytes, or that is longer than what is searched.
+    # Fill `lengths`, `seams`, the draft and nodes[id]: 0 for a token that is not what merging makes
+    # of its own bytes, or that is longer than what is searched.
     cdef const Ranks* ranks = &vocabulary.ranks
     cdef int32_t* lengths = vocabulary.lengths
     cdef int32_t i, seam
@@ -150,9 +154,9 @@ cdef Py_ssize_t search(
     const Vocabulary* vocabulary, const uint8_t* word, Py_ssize_t n, int32_t* ids,
     uint64_t* given_up
 ) noexcept nogil:
-    # Write the ids of the word to `ids`, return their number; GIVEN_UP if the word is long and that
-    # takes too long. Requires: 0 < n, room for n; given_up has a bit for 0 to n, all 0, and will
-    # have 1 for places that lead nowhere.
+    # Write the ids of the word to `ids`, return their number; GIVEN_UP if the word is long and
+    # searching takes too long. Requires: 0 < n, room for n ids; given_up has a bit for each of the
+    # places 0 to n, all 0. The bits of places that lead nowhere are set.
     cdef Py_ssize_t at = 0, end, length = 0, n_ids = 0, n_tries = -FREE_TRIES
     cdef int32_t token = longest_match(&vocabulary.trie, word, n, &length)
     while True:

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 from bpetok.patterns.word_key cimport Key, LONG_WORD, Seed, hash_bytes, hash_key, pack_word
 
 cdef enum:
-    CACHED_WORD = 256        # bytes; longer words hardly come again
+    CACHED_WORD = 256        # bytes; longer words are hardly ever repeated
     INLINE_IDS = 3
     ARENA_ITEMS = 1 << 21    # of 4 bytes: ids and long words that entries have no room for
 

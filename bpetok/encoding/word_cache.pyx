@@ -4,11 +4,9 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-import os
+from bpetok.base.simd cimport table_alloc, table_free
 
-cdef extern from "simd.h":
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
+import os
 
 cdef enum:
     NO_MEMORY = -1
@@ -23,7 +21,8 @@ SECRET.low, SECRET.high = (int.from_bytes(os.urandom(8), "little") for _ in rang
 cdef inline bint same_word(
     const Cache* cache, const Key* kept, const Key* key, const uint8_t* word
 ) noexcept nogil:
-    # Whether the kept key is that of `word`, which is looked for with `key`.
+    # Whether an entry with the key `kept` is that of `word`, whose key is `key`. The key of a long
+    # word has its hash, its length and, in the low bits of a kept one, where its bytes are.
     if key.high < LONG_WORD:
         return kept.low == key.low and kept.high == key.high
     return (
@@ -77,7 +76,7 @@ cdef uint64_t hash_kept(const Key* key, Seed seed) noexcept nogil:
 
 
 cdef bint cache_grow(Cache* cache) noexcept nogil:
-    # Twice the lines, twice over; False if there is no memory for them.
+    # Eight times the lines, at most 2**MOST_LINE_BITS; False if there is no memory for them.
     cdef Cache grown = cache[0]
     cdef CacheEntry* entry
     cdef Py_ssize_t i, k
@@ -96,7 +95,7 @@ cdef bint cache_grow(Cache* cache) noexcept nogil:
 
 
 cdef void cache_make_room(Cache* cache) noexcept nogil:
-    # The cache grows, or is emptied where it must not or cannot.
+    # Let the cache grow, or empty it where it must not or cannot grow.
     if cache.bits == MOST_LINE_BITS or cache.n_arena > ARENA_ITEMS or not cache_grow(cache):
         memset(cache.lines, 0, (<size_t>1 << cache.bits) * sizeof(CacheLine))
         cache.n_entries = cache.n_arena = 0
@@ -107,7 +106,9 @@ cdef int32_t* arena_add(Cache* cache, Py_ssize_t n) noexcept nogil:
     cdef int32_t* grown
     cdef Py_ssize_t room
     if cache.n_arena == 0:
-        cache.n_arena = 1  # no place is 0, so that the key that is searched for equals no kept one
+        # No word is at place 0: the key that a search begins with has 0 there, and must equal the
+        # key of no entry.
+        cache.n_arena = 1
     if cache.n_arena + n > cache.arena_room:
         room = 2 * cache.arena_room + n + 4096
         grown = <int32_t*> realloc(cache.arena, room * sizeof(int32_t))

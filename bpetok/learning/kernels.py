@@ -229,7 +229,8 @@ def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, fir
     """Post the last round's events in one shard, then apply the merges of this round.
 
     Leaves its rows and events. These are posted at the start of the next round, so that a round has
-    one parallel region only.
+    one parallel region only. One long function: the parts of its loop share some twenty variables
+    and arrays, which smaller functions would have to take and give back.
 
     Merging a pair at p clears the first slot of the right token, unless it is the last slot too: a
     stale posting there could match again. All other slots inside the new token held nothing, or

@@ -4,8 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-cdef extern from "simd.h":
-    void prefetch(const void* address) noexcept nogil
+from bpetok.base.simd cimport prefetch
 
 cdef extern from *:
     enum:

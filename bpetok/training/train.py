@@ -76,8 +76,8 @@ def train(
         Which tokens merges may make: whole characters only, none that an expression finds
         something in, and so on; see `bpetok.MergeFilter`. Not with `compat`.
     n_threads : int, optional
-        By default the environment variable BPETOK_NUM_THREADS, else as many as there are CPUs that
-        this process may use. The result does not depend on it.
+        By default the environment variable BPETOK_NUM_THREADS, or if it is not set, as many as
+        there are CPUs that this process may use. The result does not depend on it.
     errors : {"strict", "replace"}
         What to do with bytes that are not UTF-8: raise, or count U+FFFD as ``bytes.decode`` does.
     unmatched : {"error", "word", "drop"}, optional
@@ -125,7 +125,7 @@ def train(
         message has the file and the offset), or not matched by an expression; or a checkpoint is of
         another run. Options and paths are checked before any work.
     TimeoutError
-        If an expression takes too long on a text: some hundred times longer than common ones.
+        If an expression takes too long on a text: about 100 times longer than common ones.
     """
     plan = make_plan(
         TrainOptions(

@@ -8,24 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from bpetok.base.importing import whole
-from processes import run_python
+from processes import ACT_AT_IMPORT, needs_fork, needs_signals, run_python
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
-
-PROGRAM = """
-    import os, signal, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+PROGRAM = (
+    ACT_AT_IMPORT
+    + """
     import bpetok
     tok = bpetok.Tokenizer(merges=[(97, 98)])
-    class Finder:
-        def __init__(self, module, act):
-            self.module, self.act = module, act
-            sys.meta_path.insert(0, self)
-        def find_spec(self, name, *_):
-            if name == self.module:
-                sys.meta_path.remove(self)
-                self.act()
     calls = {
         "train": lambda: bpetok.train_from_iterator(["abab ab"], vocab_size=258).vocab_size,
         "count": lambda: len(bpetok.count_words_from_iterator(["abab ab"])),
@@ -34,6 +23,7 @@ PROGRAM = """
         "report": lambda: len(bpetok.report(tok, texts=["abab"]).rows()),
     }
 """
+)
 CALLS = ["train", "count", "array", "arrays", "report"]
 
 

@@ -1,4 +1,4 @@
-"""Threads that work beside the caller's, and with it."""
+"""Threads that work next to the caller's, and with it."""
 
 import threading
 

@@ -117,7 +117,7 @@ def test_other_counting_is_told_from_other_words() -> None:
     second = Learned(pairs("b c"), "texts", "unknown")
     found = compare(first, second, words_of({b"aaa": 2, b"bc": 3}))
     assert found is not None
-    assert (found.kind, "2 and 3 times, else 4 and 3" in found.why) == ("counting", True)
+    assert (found.kind, "2 and 3 times, otherwise 4 and 3" in found.why) == ("counting", True)
 
 
 def test_what_no_rule_explains_is_unexplained() -> None:
@@ -138,7 +138,7 @@ def test_a_shorter_list_differs_at_its_end() -> None:
 
 
 def test_pairs_are_counted_after_the_merges_in_common() -> None:
-    """A merged pair takes its letters away from the pairs beside it."""
+    """A merged pair takes its letters away from the pairs next to it."""
     words = Counter({b"abab": 2, b"aba": 1})
     assert count_pair(words, [], (b"b", b"a")) == 3
     assert count_pair(words, pairs("a b"), (b"b", b"a")) == 0
@@ -524,7 +524,7 @@ def test_wrong_ids_are_counted_by_text() -> None:
 
 
 def test_a_small_run_from_the_command_line_to_the_report(tmp_path: Path) -> None:
-    """bpetok as it's installed beside tokenizers in an environment made on demand."""
+    """bpetok as it's installed next to tokenizers in an environment made on demand."""
     text = tmp_path / "text.txt"
     sources = [Path(inspect.getfile(module)).read_text() for module in (json, subprocess)]
     text.write_text(f"\n{EOT}\n".join(sources))

@@ -45,7 +45,7 @@ def test_a_planted_fault_is_found_and_saved(
 
 
 def test_a_saved_input_is_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the command that stands in its file."""
+    """By the command that is in its file."""
     monkeypatch.setitem(CAMPAIGNS, "planted", "planted:Failing")
     wrong = findings.save(tmp_path, "planted", 1, 5, Numbers([7]), "why")
     right = findings.save(tmp_path, "planted", 1, 6, Numbers([1]), "why")

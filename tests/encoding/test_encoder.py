@@ -265,7 +265,7 @@ def test_long_words_take_linear_time(merges: Merges) -> None:
 
 
 def test_a_vocabulary_of_millions_of_ids(merges: Merges) -> None:
-    """Ids that need more than 21 bits stand in a table of their own."""
+    """Ids that need more than 21 bits have a table of their own."""
     known = set(merges)
     pairs = [(left, right) for left in range(256) for right in range(256)]
     pairs = merges + [pair for pair in pairs if pair not in known]

@@ -1,4 +1,4 @@
-"""Files of ids: what stands in them, in how many, and that nothing is left of what failed."""
+"""Files of ids: what is in them, in how many, and that nothing is left of what failed."""
 
 import errno
 import json
@@ -293,7 +293,7 @@ def test_wrong_options_are_refused_before_any_work(tok: Tokenizer, tmp_path: Pat
 
 
 def test_the_hash_is_that_of_the_vocabulary(tok: Tokenizer) -> None:
-    """What ids depend on, not how often merges stood in some text."""
+    """What ids depend on, not how often merges occurred in some text."""
     same = Tokenizer(merges=tok.merge_pairs, special_tokens=[END, "<|x|>"], merge_counts=[1] * 100)
     assert same.vocabulary_sha256 == tok.vocabulary_sha256
     assert Tokenizer(merges=tok.merge_pairs).vocabulary_sha256 != tok.vocabulary_sha256
@@ -317,7 +317,7 @@ def test_no_other_file_is_replaced_by_the_summary(tok: Tokenizer, tmp_path: Path
 
 
 def test_the_summary_is_there_even_if_a_warning_is_an_error(tok: Tokenizer, tmp_path: Path) -> None:
-    """Ids never stand beside no summary, or an old one."""
+    """Ids are never without their summary, or with an old one."""
     (tmp_path / "in.jsonl").write_text('{"text": "it is"}\n{"text": null}\n')
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""tokenizer.json and the files beside it: equal ids in tokenizers and transformers."""
+"""tokenizer.json and the files next to it: equal ids in tokenizers and transformers."""
 
 from __future__ import annotations
 

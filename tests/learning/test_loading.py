@@ -1,6 +1,5 @@
 """Kernels for several threads: loaded whole, called one at a time, never in a forked child."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,14 +11,11 @@ import bpetok
 from bpetok.learning import learner
 from bpetok.learning.rule import Tuning
 from bpetok.training import pipeline, train
-from processes import run_python
+from processes import ACT_AT_IMPORT, needs_fork, needs_signals, run_python
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
-
-PARALLEL = """
-    import os, signal, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads, from Python 3.12 on
+PARALLEL = (
+    ACT_AT_IMPORT
+    + """
     from bpetok import Words
     from bpetok.learning.learner import learn_merges
     from bpetok.learning.rule import Tuning
@@ -28,15 +24,8 @@ PARALLEL = """
     expected = learn_merges(words, 12).pairs.tolist()
     def learn():
         return learn_merges(words, 12, n_threads=2, tuning=tuning).pairs.tolist()
-    class Finder:
-        def __init__(self, module, act):
-            self.module, self.act = module, act
-            sys.meta_path.insert(0, self)
-        def find_spec(self, name, *_):
-            if name == self.module:
-                sys.meta_path.remove(self)
-                self.act()
 """
+)
 
 
 @needs_fork

@@ -90,7 +90,7 @@ ALL = {**{name: list(chain) for name, chain in CHAINS.items()}, **OTHERS}
 @pytest.mark.parametrize("name", ALL)
 @given(st.text(CHARACTERS, max_size=60))
 def test_words_equal_those_of_tokenizers(name: str, text: str) -> None:
-    """Each behaviour, steps whose ends are seen late, look-ahead, steps behind ByteLevel."""
+    """Each behaviour, steps whose ends are seen late, look-ahead, steps after ByteLevel."""
     assert words(ALL[name], text) == tokenizers_words(ALL[name], text)
 
 

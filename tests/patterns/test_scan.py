@@ -48,7 +48,7 @@ def texts(draw: st.DrawFn, max_size: int = 200) -> str:
 
 
 def test_the_scanner_knows_the_patterns() -> None:
-    """Each name, in the same order; the patterns behind them are compiled."""
+    """Each name, in the same order; the patterns after them are compiled."""
     assert tuple(PATTERNS)[: len(scan.PATTERN_NAMES)] == scan.PATTERN_NAMES
     with pytest.raises(IndexError, match=r"pattern must be in 0\.\.6, got 7"):
         scan.split_words(b"", 7)
@@ -112,7 +112,7 @@ def test_words_equal_those_of_regex(text: str, pattern: str) -> None:
     ],
 )
 def test_a_block_may_end_anywhere(filler: str, part: str) -> None:
-    """The same text with the 64-byte block's end before, in and behind each of its bytes."""
+    """The same text with the 64-byte block's end before, in and after each of its bytes."""
     for pattern, compiled in COMPILED.items():
         for n in range(66):
             text = " " * (n % 3) + filler * n + part + filler * 3
@@ -276,7 +276,7 @@ def test_a_text_may_be_cut_at_a_word_end(text: str, data: st.DataObject) -> None
 
 
 def test_a_cut_is_found_in_text_without_spaces() -> None:
-    """Punctuation behind a letter is as good as a space; one long run has no cut."""
+    """Punctuation after a letter is as good as a space; one long run has no cut."""
     text = "中文，没有空格".encode()
     assert text[scan.last_word_end(text, 0, len(text)) :].decode() == "，没有空格"
     assert scan.last_word_end(b"a" * 100, 0, 100) == -1

@@ -227,7 +227,7 @@ def test_names_and_patterns_are_no_markup() -> None:
 
 
 def test_a_source_without_text_has_no_rates() -> None:
-    """It stands among others; the rates are not numbers."""
+    """It is one of several; the rates are not numbers."""
     tok = Tokenizer(merges=[(108, 111)])  # l, o
     empty, other = bpetok.report(tok, texts={"a": "", "b": "low"}).tokenizers[0].sources
     assert np.isnan([empty.bytes_per_token, empty.tokens_per_word]).all()

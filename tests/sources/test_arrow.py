@@ -91,7 +91,7 @@ WAYS = {"a.b": "a.b", "a[]": "a[]", "a[].b": "a[].b", "list": "a[]", "view": "a[
 
 @pytest.mark.parametrize("what", WAYS)
 def test_offsets_outside_are_refused_however_deep(what: str) -> None:
-    """In structs, lists and dictionaries, and in a field beside the texts."""
+    """In structs, lists and dictionaries, and in a field next to the texts."""
     table = pa.table({"a": nested([0, 40, 3, 16])[what]})
     with pytest.raises(ValueError, match="damaged or not whole"):
         bpetok.count_words(table, text_column=WAYS[what])

@@ -373,7 +373,7 @@ def test_a_file_system_that_cannot_be_asked_is_named(elsewhere: Elsewhere) -> No
 
 
 def test_records_are_encoded_one_by_one(tmp_path: Path) -> None:
-    """With the end of a text behind each, also empty ones and those of several pieces."""
+    """With the end of a text after each, also empty ones and those of several pieces."""
     tok = Tokenizer(merges=[(97, 98)], special_tokens=["<|end|>"])
     column = ["ab", "", "b ab " * 600_000, "a"]
     for name in ("a.jsonl", "a.parquet"):
