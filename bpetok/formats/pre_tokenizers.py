@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from bpetok.base.checks import shorten
-from bpetok.patterns.builtin import CHAINS, PATTERNS, SPELLINGS, expression_of, name_of
+from bpetok.patterns.builtin import CHAINS, DEEPSEEK, PATTERNS, SPELLINGS, expression_of, name_of
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
 
 BEHAVIORS = {
@@ -64,6 +64,14 @@ SPELLED = {
         ("kimi", "["),
     )
 }
+
+
+# The steps of DeepSeek's file, which has the characters themselves.
+SPELLED |= {
+    DEEPSEEK[1]: "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    DEEPSEEK[2]: DEEPSEEK[2].replace(r"\"", '"').replace(r"\r", "\r").replace(r"\n", "\n"),
+}
+_STEPS_BY_SPELLING = {spelling: step for step, spelling in SPELLED.items() if step in DEEPSEEK}
 
 
 def read(pre_tokenizer: Any) -> tuple[Pattern, bool]:
@@ -130,6 +138,7 @@ def _steps_of(row: Mapping[str, Any], name: str) -> list[Step]:
         return ["gpt2", BYTE_LEVEL] if row.get("use_regex", True) else [BYTE_LEVEL]
     if kind == "Split":
         expression = _expression_of(row, name)
+        expression = _STEPS_BY_SPELLING.get(expression, expression)
         return [(name_of(expression) or expression, _behavior_of(row, name))]
     if kind == "Digits":
         return [("digits", "isolated" if row.get("individual_digits") else "contiguous")]
