@@ -591,10 +591,10 @@ cdef class Pairs:
     cdef inline int may_merge(self, uint64_t key) noexcept nogil:
         # What the filter says of a pair; -1 if it failed. Requires: there is a filter.
         cdef int32_t left = left_of(key), right = right_of(key)
-        cdef int64_t l = self.text_start[left], r = self.text_start[right]
+        cdef int64_t at_left = self.text_start[left], at_right = self.text_start[right]
         return self.token_filter.allows(
-            self.text + l, self.text_start[left + 1] - l,
-            self.text + r, self.text_start[right + 1] - r,
+            self.text + at_left, self.text_start[left + 1] - at_left,
+            self.text + at_right, self.text_start[right + 1] - at_right,
         )
 
     cdef inline void free_run(self, int s, const PostingRun* run) noexcept nogil:
@@ -656,7 +656,7 @@ cdef class Pairs:
         """Find the postings in other arrays from now on: those of each shard are the same."""
         self.postings, self.posting_start = postings, posting_start
 
-    # ---- the bytes of tokens, for ties and for the filter ---------------------------------------------------
+    # ---- the bytes of tokens, for ties and for the filter ----------------------------------------
 
     cdef int spell_all(self, bytes text, list lengths) except -1:
         # The tokens that there are at first, and those that are learned already.

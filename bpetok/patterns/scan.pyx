@@ -1,14 +1,14 @@
 """Text to words: the boundaries that a split pattern sets, 64 bytes at a time.
 
 Each block of 64 bytes becomes bit masks, one for each class: letter, number, white space; the rest
-is `other`. Words begin where a mask says so, so the scanner asks no question of a single byte, except
-for contractions and characters outside ASCII. "Simdjson" (Langdale and Lemire, 2019) reads JSON in
-this way.
+is `other`. Words begin where a mask says so, so the scanner asks no question of a single byte,
+except for contractions and characters outside ASCII. "Simdjson" (Langdale and Lemire, 2019) reads
+JSON in this way.
 
-The patterns are in `builtin.py`. `RULES` tells how they differ, and three functions tell where their
-words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and nanochat; `o200k_starts`,
-which looks at upper and lower case too. The pattern `none` needs none. All other patterns are
-compiled, and `dfa.pyx` scans them; `scan_next` serves both.
+The patterns are in `builtin.py`. `RULES` tells how they differ, and three functions tell where
+their words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and nanochat;
+`o200k_starts`, which looks at upper and lower case too. The pattern `none` needs none. All other
+patterns are compiled, and `dfa.pyx` scans them; `scan_next` serves both.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
@@ -460,12 +460,12 @@ cdef bint upper_ends_word(const uint8_t* c, const uint8_t* end) noexcept nogil:
 
 
 cdef inline uint64_t case_starts(Scanner* s, const Block* b, uint64_t word) noexcept nogil:
-    # Where a word begins inside a run of letters and marks. The expression has two classes, U (Lu Lt
-    # Lm Lo M) and D (Ll Lm Lo M), and tries U*D+ first, then U+D*. `both` are in both classes (Lm Lo
-    # M): U takes them up to the first lower case letter, and from there D takes them, up to the next
-    # upper case letter, where a word begins: "aBCd" is "a", "BCd". If no lower case letter comes,
-    # U* has taken all, and gives capitals back until D+ matches: up to the last of `both`. So
-    # "A中BC" is "A中", "BC".
+    # Where a word begins inside a run of letters and marks. The expression has two classes, U (Lu
+    # Lt Lm Lo M) and D (Ll Lm Lo M), and tries U*D+ first, then U+D*. `both` are in both classes
+    # (Lm Lo M): U takes them up to the first lower case letter, and from there D takes them, up to
+    # the next upper case letter, where a word begins: "aBCd" is "a", "BCd". If no lower case letter
+    # comes, U* has taken all, and gives capitals back until D+ matches: up to the last of `both`.
+    # So "A中BC" is "A中", "BC".
     cdef uint64_t lower = b.lower & ~b.upper & word
     cdef uint64_t upper = b.upper & ~b.lower & word
     cdef uint64_t both = b.upper & b.lower & word
