@@ -2,13 +2,13 @@ r"""Steps of a chain to one automaton, which reads a text once and tells where w
 
 A step splits the pieces that the steps before it leave. Its state is START at the begin of a piece,
 that of a match (`matcher.py`), or BETWEEN matches. Over a symbol either the piece goes on, or it
-ends in front of that symbol, and then the steps behind begin anew. All steps together are one
+ends in front of that symbol, and then the later steps begin anew. All steps together are one
 automaton whose states are the tuples of theirs.
 
 That takes steps of which every end is seen at once, as of ``\p{N}{1,3}``. Of the last step the end
 may lie further back: ``\s+(?!\S)`` gives its last character back when the next is a letter. Then an
 entry of the table is an *action*: most often a word ends one character back, and it is known what
-that character begins; else the word is read again (`Action.SEARCH`).
+that character begins; otherwise the word is read again (`Action.SEARCH`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class End(IntEnum):
 
 
 class Part(NamedTuple):
-    """The state of a step: that of its matcher in MATCH and MAYBE, else the group behind it."""
+    """The state of a step: that of its matcher in MATCH and MAYBE, otherwise the group of the symbol before it."""
 
     phase: Phase
     value: int
@@ -93,12 +93,12 @@ class Step:
         return part.phase is Phase.BETWEEN and self.drop_between
 
     def group(self, part: Part) -> int:
-        """Return the group of what is behind a state."""
+        """Return the group of the symbol that a state has read last."""
         in_match = part.phase in (Phase.MATCH, Phase.MAYBE)
         return self.matcher.group[part.value] if in_match else part.value
 
     def again(self, part: Part) -> Part:
-        """Return the state where a piece begins behind what this state has read."""
+        """Return the state where a piece begins after what this state has read."""
         return Part(Phase.START, self.group(part))
 
     def between(self, part: Part) -> Part:
@@ -106,7 +106,7 @@ class Step:
         return Part(Phase.BETWEEN, self.group(part))
 
     def read(self, part: Part, symbol: int) -> tuple[End, Part]:
-        """Return whether the piece ends in front of a symbol, and the state behind it."""
+        """Return whether the piece ends in front of a symbol, and the state after it."""
         matcher = self.matcher
         if part.phase is Phase.MATCH:
             row = matcher.row(part.value)
@@ -171,7 +171,7 @@ class SplitAt:
         return False
 
     def again(self, part: Part) -> Part:
-        """Return the state where a piece begins behind what this state has read."""
+        """Return the state where a piece begins after what this state has read."""
         return Part(Phase.START, part.value)
 
     def between(self, part: Part) -> Part:
@@ -179,7 +179,7 @@ class SplitAt:
         return part
 
     def read(self, part: Part, symbol: int) -> tuple[End, Part]:
-        """Return whether the piece ends in front of a symbol, and the state behind it."""
+        """Return whether the piece ends in front of a symbol, and the state after it."""
         ends = part.phase is not Phase.START and self.ends(part, symbol)
         return End.HERE if ends else End.NO, Part(Phase.BETWEEN, self.matcher.behind[symbol])
 
@@ -213,7 +213,7 @@ class Action(IntEnum):
 
 
 class Entry(NamedTuple):
-    """What a state does over a symbol: the action, and the state behind the symbol."""
+    """What a state does over a symbol: the action, and the state after the symbol."""
 
     action: Action
     target: int
@@ -238,7 +238,7 @@ class Automaton:
     ends : list of list of bool
         ends[state][symbol]: whether a word may end in front of the symbol.
     again, between : list of int
-        The state where a word begins behind what a state has read, and the one of having read the
+        The state where a word begins after what a state has read, and the one of having read the
         same without a match; -1 where they are never asked for.
     back : list of int
         The state of a word that began at the last symbol, where `Action.BACK` may follow; or -1.
@@ -335,7 +335,7 @@ class Automaton:
         return step.ends(state, symbol)
 
     def _after(self, before: Parts, symbol: int, parts: Parts) -> int:
-        """Return the number of the state `parts` behind a symbol that has ended no word."""
+        """Return the number of the state `parts` after a symbol that has ended no word."""
         back = None
         goes_back = before[-1].phase is Phase.MATCH and self._goes_back(parts)
         if goes_back and self._may_end(before, symbol):

@@ -18,8 +18,8 @@ What a step is, in ``pattern=[step, step, ...]``:
 * the name of a step: ``"digits"`` (each character that is a number), ``"punctuation"`` (each one of
   ASCII's or Unicode's punctuation), ``"whitespace"`` (what Unicode calls white space),
   ``"right_to_left_digits"`` (numbers in groups of three, counted from the right); also in a pair;
-* ``"byte_level"``, which splits nothing: the steps behind it see each byte as the character that
-  GPT-2 writes for it, as steps behind ByteLevel do in a tokenizer.json.
+* ``"byte_level"``, which splits nothing: the later steps see each byte as the character that
+  GPT-2 writes for it, as steps after ByteLevel do in a tokenizer.json.
 
 An expression that matches only the empty text splits at these places, if it is isolated. Each piece
 is a text to the next step: look-ahead sees its end, not what follows there.

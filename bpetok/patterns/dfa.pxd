@@ -43,11 +43,11 @@ cdef struct LevelScan:
     const uint8_t* end            # of the text
     const uint8_t* word           # begin of the word that is being read
     uint32_t state
-    uint32_t mark                 # the state behind the first character of that word
+    uint32_t mark                 # the state after the first character of that word
     uint8_t* columns              # of the text's bytes, where there is look-ahead
     Failed* failed                # one for each TRAIL bytes from `trail` on, up to `trail_end`
     const uint8_t* trail
-    const uint8_t* trail_begin    # behind which they hold
+    const uint8_t* trail_begin    # after which they hold
     const uint8_t* trail_end
 
 cdef struct ChainScan:

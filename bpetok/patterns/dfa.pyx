@@ -266,7 +266,7 @@ cdef void search_in_vain(
 
 
 cdef const uint8_t* next_failed(const LevelScan* s, const uint8_t* at) noexcept nogil:
-    # The next place of the trail behind `at`, or NULL.
+    # The next place of the trail after `at`, or NULL.
     cdef Py_ssize_t i = (at - s.trail) // TRAIL + 1
     if s.trail + i * TRAIL >= s.trail_end:
         return NULL

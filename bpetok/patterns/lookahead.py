@@ -83,7 +83,7 @@ class Lookahead:
         return tuple(nodes[look.start] for look, nodes in zip(self._looks, state, strict=True))
 
     def _before(self, look: Program, after: tuple[int, ...] | None, base: int) -> tuple[int, ...]:
-        """Return what each node needs behind the place in front of `base` in order to match.
+        """Return what each node needs before the place in front of `base` in order to match.
 
         `after` is the same for the place after `base`, None for the place in front of END.
         """

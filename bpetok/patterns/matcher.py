@@ -2,7 +2,7 @@
 
 A state is a list of threads in the order in which they are preferred: a node, and the symbols that
 may follow where look-ahead on the way there has restricted them. Over a symbol each thread goes to
-its node's target; where a match ends, the threads behind it are given up, since the match is
+its node's target; where a match ends, the threads after it are given up, since the match is
 preferred to all that they may find. That is the order in which a backtracking engine tries. (Pike's
 machine, made deterministic as in RE2 and in Rust's regex-automata.)
 """
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     """What a state does with each symbol.
 
     next : list of int
-        The state behind the symbol, DEAD if no match can take it.
+        The state after the symbol, DEAD if no match can take it.
     ends : list of bool
         Whether a match ends in front of the symbol.
     """
@@ -46,7 +46,7 @@ class Matcher:
     Attributes
     ----------
     behind : list of int
-        For each symbol, and then for BEGIN, which group it is of behind a place: the program can't
+        For each symbol, and then for BEGIN, which group it is of before a place: the program can't
         tell symbols of one group apart there. A state knows the group of what it has read last.
     """
 
@@ -85,7 +85,7 @@ class Matcher:
         self._bases = bases
         self._states: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
         self._threads: list[tuple[tuple[int, int], ...]] = []
-        self.group: list[int] = []  # of a state: what is behind it
+        self.group: list[int] = []  # of a state: the last symbol's
         self._rows: dict[int, Row] = {}
         self._followers = followers
         self._sure: dict[tuple[int, int], bool] = {}
@@ -102,7 +102,7 @@ class Matcher:
         return self._widened[node.symbols]
 
     def start(self, group: int) -> int:
-        """Return the state at the begin of a match, behind a symbol of a group."""
+        """Return the state at the begin of a match, after a symbol of a group."""
         return self._closure((self._start,), group)
 
     def row(self, state: int) -> Row:
@@ -129,7 +129,7 @@ class Matcher:
         return Row(following, ends)
 
     def _closure(self, targets: tuple[int, ...], group: int) -> int:
-        """Return the state of threads that have come to some nodes, behind a symbol of a group."""
+        """Return the state of threads that have come to some nodes, after a symbol of a group."""
         key = (targets, group)
         if key not in self._closures:
             threads = tuple(self._walk(targets, self._one_behind[group]))
@@ -187,7 +187,7 @@ class Matcher:
         return self._followers[symbol]
 
     def is_sure(self, state: int, symbol: int) -> bool:
-        """Tell whether a match ends somewhere behind a state, which a symbol has led to."""
+        """Tell whether a match ends somewhere after a state, which a symbol has led to."""
         if (state, symbol) not in self._sure:
             self._sure[state, symbol] = self._find_sure(state, symbol)
         return self._sure[state, symbol]
@@ -209,7 +209,7 @@ class Matcher:
         return True
 
     def starts(self) -> set[int]:
-        """Return the states at the begin of a match, behind anything."""
+        """Return the states at the begin of a match, after anything."""
         return {self.start(group) for group in set(self.behind)} - {DEAD}
 
     def may_be_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 A *symbol* is what the scanner sees of a character: the atom that it is of (`classes.partition`), or
 that it is the line feed at the end of the text; and END, after the last one. A set of symbols is an
-int with a bit for each. Behind a place there is a symbol, too, or BEGIN.
+int with a bit for each. Before a place there is a symbol, too, or BEGIN.
 
 Look-ahead and look-behind of one character are sets of symbols, so they cost nothing. A longer
 look-ahead is a program of its own (`lookahead.py`).
@@ -55,7 +55,7 @@ class Symbol(NamedTuple):
     """A symbol as the automaton sees it: which one, and which look-aheads hold in front of it.
 
     looks : tuple of int
-        For each look-ahead, the symbols (and BEGIN) that may be behind the place where it holds.
+        For each look-ahead, the symbols (and BEGIN) that may come before the place where it holds.
     state : int
         The state of the look-ahead's automaton there.
     """
@@ -77,7 +77,7 @@ class Alphabet:
     starts, atoms : list of int
         Runs of code points and the atom of each.
     n : int
-        Symbols, END included. Behind a place there may also be `begin`, the symbol n.
+        Symbols, END included. Before a place there may also be `begin`, the symbol n.
     """
 
     def __init__(self, trees: list[Node]) -> None:
@@ -134,7 +134,7 @@ class Program:
         self.start = self._compile(tree, 0)
 
     def behind_masks(self) -> set[int]:
-        """Return the sets of symbols that it asks for behind a place."""
+        """Return the sets of symbols that it asks for before a place."""
         return {node.symbols for node in self.nodes if node.kind is Kind.BEHIND}
 
     def _add(self, kind: Kind, symbols: int, *targets: int) -> int:

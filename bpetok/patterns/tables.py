@@ -41,7 +41,7 @@ class Tables(NamedTuple):
         and the first entry that is an action.
     actions : bytes
     targets : array of uint32
-        What each action is, and the row behind the symbol.
+        What each action is, and the row after the symbol.
     ends, drops : bytes
         By entry: whether a word may end in front of the symbol; by row: whether the word that is
         being read is left out.
