@@ -51,7 +51,7 @@ class End(IntEnum):
 
 
 class Part(NamedTuple):
-    """The state of a step: that of its matcher in MATCH and MAYBE, otherwise the group of the symbol before it."""
+    """The state of a step: the matcher's in MATCH and MAYBE, otherwise the last symbol's group."""
 
     phase: Phase
     value: int
