@@ -93,13 +93,8 @@ def make_plan(given: TrainOptions) -> Plan:
             raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
         if initial.normalizer is not None or initial.prefix_space:
             warnings.warn(
-<<<<<<< HEAD
                 "initial changes texts before it splits them (see its normalizer and "
                 "prefix_space), which training does not do: give it texts that are changed already",
-=======
-                "initial changes texts before it splits them (see its normalizer, prefix_space), "
-                "which training does not do: give it texts that are changed already",
->>>>>>> b27f2ac (A line of a warning within 100 columns)
                 stacklevel=3,
             )
         known = initial.special_tokens
