@@ -165,6 +165,10 @@ def compiled_or_reason(expression: str) -> CompiledPattern | str:
 @settings(max_examples=300, deadline=None)
 @given(expressions(), st.lists(st.text("ab' \n1éA", max_size=20), min_size=1, max_size=6))
 @example(r"\b(?=.\b)'", ["1'1"])
+# What is given back begins a gap, in which a match may begin.
+@example("b'a|b|  aab| a", ["b' a", "b ab"])
+@example("L -|L|abc", ["L ab"])
+@example(r"\p{L}\n}|[A-Z]|[a-z]{3}", ["L\nlm"])
 def test_any_expression_gives_the_words_of_regex(expression: str, some: list[str]) -> None:
     """If it compiles; what does not has a reason."""
     pattern = compiled_or_reason(expression)
