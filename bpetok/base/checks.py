@@ -43,6 +43,17 @@ def encode_utf8(text: str, name: str) -> bytes:
         ) from None
 
 
+def encode_replacing(text: str) -> bytes:
+    """Return the UTF-8 form of a str, with U+FFFD in the place of each lone surrogate.
+
+    Two that make a character when they are next to each other are that character, as in tiktoken.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
 def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
     """Refuse a text, whose characters would be taken as texts, and a mapping, whose keys would."""
     if isinstance(texts, str | bytes):

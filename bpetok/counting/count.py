@@ -156,7 +156,11 @@ def count_texts(
     rare.limits.check_counting(options.pattern, options.n_threads)
     cutting = options.cutting
     pieces = text_pieces(
-        texts, cutting.special_tokens, pattern=cutting.pattern, whole=cutting.whole
+        texts,
+        cutting.special_tokens,
+        pattern=cutting.pattern,
+        whole=cutting.whole,
+        errors=options.errors,
     )
     words = count_pieces(pieces, options, rare, lambda n_bytes: report("count", n_bytes, None))
     return without_rare(words, rare)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.checks import encode_replacing
 from bpetok.base.extras import require
 from bpetok.base.threads import exhaust
 from bpetok.sources.files import opened_bytes
@@ -103,7 +104,9 @@ class JsonLines:
 
     def _long_items(self, parts: Iterable[bytes], number: int) -> Iterator[Piece]:
         name = f"{self._path}, line {number}"
-        line = LongLine(parts, self._steps, lambda part: self._parse_line(part, number))
+        line = LongLine(
+            parts, self._steps, lambda part: self._parse_line(part, number), self._encode
+        )
         end = self._context.options.max_text_chars
         n_texts = 0
         for text in line.texts():
@@ -181,11 +184,7 @@ class JsonLines:
             numbers = []
             for number, record in found:
                 if record is not BLANK:
-                    # The counter refuses or replaces the bytes that lone surrogates become.
-                    new = [
-                        text[:end].encode(errors="surrogatepass")
-                        for text in self._find(record, number)
-                    ]
+                    new = [self._encode(text[:end]) for text in self._find(record, number)]
                     texts += new
                     numbers += [number] * len(new)
         cutting = self._context.cutting
@@ -194,6 +193,12 @@ class JsonLines:
             return
         for number, text in zip(numbers, texts, strict=True):
             yield from cut_text(f"{self._path}, line {number}", text, cutting)
+
+    def _encode(self, text: str) -> bytes:
+        # The counter refuses what stands for a lone surrogate, and would replace each of its bytes.
+        if self._context.errors == "replace":
+            return encode_replacing(text)
+        return text.encode(errors="surrogatepass")
 
     def _plain_texts(self, records: list[Any], end: int | None) -> list[bytes] | None:
         """Return the texts if each record has one, without a step deeper; else None."""

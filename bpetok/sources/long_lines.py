@@ -75,6 +75,8 @@ class LongLine:
         The way to the texts, as `StringFinder` takes it.
     parse : callable
         Parses JSON in bytes.
+    encode : callable
+        Returns the UTF-8 form of a str, which may have lone surrogates.
 
     Attributes
     ----------
@@ -84,10 +86,15 @@ class LongLine:
     """
 
     def __init__(
-        self, parts: Iterable[bytes], steps: list[str], parse: Callable[[bytes], Any]
+        self,
+        parts: Iterable[bytes],
+        steps: list[str],
+        parse: Callable[[bytes], Any],
+        encode: Callable[[str], bytes],
     ) -> None:
         self._parts = iter(parts)
         self._parse = parse
+        self._encode = encode
         self._finder = StringFinder(steps, parse)
         # A name on the way to the texts is never long.
         self._long = max(LONG, LONGEST_ESCAPE * max(map(len, steps)) + 1)
@@ -146,7 +153,7 @@ class LongLine:
         if plain is not None:
             return plain
         piece: str = self._parse(b"".join((b'"', self._data[begin:end], b'"')))
-        return piece.encode(errors="surrogatepass")
+        return self._encode(piece)
 
 
 def _next(string: Iterator[bytes], _: int) -> bytes:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_texts, encode_utf8
+from bpetok.base.checks import check_texts, encode_replacing, encode_utf8
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.scan import last_word_end
@@ -105,6 +105,7 @@ def text_pieces(
     *,
     pattern: str = "gpt2",
     whole: bool = False,
+    errors: str = "strict",
 ) -> Iterator[Piece]:
     """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
 
@@ -113,11 +114,11 @@ def text_pieces(
     TypeError
         If `texts` is itself a text, or has something else in it.
     ValueError
-        If a text has a lone surrogate.
+        If a text has a lone surrogate and `errors` is "strict".
     """
     cutting = Cutting(special_tokens, pattern, chunk_size, whole=whole)
     for number, text in enumerate(check_texts(texts)):
-        yield from cut_text(f"text {number}", _encoded(text, number), cutting)
+        yield from cut_text(f"text {number}", _encoded(text, number, errors), cutting)
 
 
 def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
@@ -140,12 +141,12 @@ def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
         yield Piece(name, begin, view[begin:])
 
 
-def _encoded(text: object, number: int) -> bytes:
+def _encoded(text: object, number: int, errors: str) -> bytes:
     if isinstance(text, bytes):
         return text
     if not isinstance(text, str):
         raise TypeError(f"text {number} must be a str or bytes, got {type(text).__name__}")
-    return encode_utf8(text, f"text {number}")
+    return encode_replacing(text) if errors == "replace" else encode_utf8(text, f"text {number}")
 
 
 def at_most_chars(n_chars: int | None, read: Read) -> Read:

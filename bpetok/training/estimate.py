@@ -243,7 +243,7 @@ def _extrapolated(
     reading = FIXED_MEMORY // 2 + n_threads * THREAD_MEMORY
     counting = max(tables + n_threads * table / 2, tables + entries, entries + arrays)
     work = read_seconds + growth.seconds
-    counted = learning_memory(np.array(n_unique), np.array(word_bytes), n_merges)
+    counted = learning_memory(np.array(n_unique), np.array(word_bytes), n_merges, n_threads)
     return Estimate(
         n_sampled=n_sampled,
         n_bytes=round(n_bytes),

@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 from bpetok.counting.chunks import without_rare
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
+from bpetok.learning.rule import DEFAULT_TUNING
 
-LEFT_MEMORY = 170_000_000
-"""Memory that other things take while merges are learned: Numba, up to 100 MB, if several threads
-learn; and what counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
+LEFT_MEMORY = 80_000_000
+"""Memory that counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
+NUMBA_MEMORY = 180_000_000
+"""What Numba takes, which is loaded where several threads learn: 157 and 176 MB were measured."""
 MOST_RARE = 1 << 16
 """Words that occur more often are never left out to save memory."""
 
 
-def learning_memory(n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int) -> NDArray[Any]:
+def learning_memory(
+    n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int, n_threads: int
+) -> NDArray[Any]:
     """Return the bytes that learning takes at most, `Words` and `LEFT_MEMORY` not included.
 
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
@@ -26,10 +30,11 @@ def learning_memory(n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int)
     letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much.
     """
     needed: NDArray[Any] = 17 * n_bytes + (17 + 8) * n_words
-    return needed + 600 * n_merges + 12_000_000
+    loads_numba = (n_threads > 1) & (n_bytes + n_words >= DEFAULT_TUNING.parallel_slots)
+    return needed + 600 * n_merges + 12_000_000 + NUMBA_MEMORY * loads_numba
 
 
-def fit_learning(words: Words, n_merges: int, rare: RareWords) -> Words:
+def fit_learning(words: Words, n_merges: int, n_threads: int, rare: RareWords) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out.
 
     Raises
@@ -45,7 +50,7 @@ def fit_learning(words: Words, n_merges: int, rare: RareWords) -> Words:
         least = np.minimum(words.counts, MOST_RARE)
         n_words = np.bincount(least, minlength=MOST_RARE + 1)[::-1].cumsum()[::-1]
         n_bytes = np.bincount(least, lengths, MOST_RARE + 1)[::-1].cumsum()[::-1]
-        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges)
+        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges, n_threads)
         fitting = np.flatnonzero(needed <= limits.max_memory)
         enough = int(fitting[0]) if len(fitting) else MOST_RARE + 1
         if enough > rare.least_count:

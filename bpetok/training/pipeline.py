@@ -123,7 +123,8 @@ def loading_kernels() -> Iterator[None]:
 
 def leave_out_rare(words: Words, run: Run) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out."""
-    words = fit_learning(words, run.plan.n_merges, run.rare)
+    plan = run.plan
+    words = fit_learning(words, plan.n_merges, plan.counting.n_threads, run.rare)
     run.rare.warn(words.total, words.n_bytes, stacklevel=5)
     return words
 

@@ -21,8 +21,9 @@ from bpetok.counting.arrays import combine_tables
 from bpetok.counting.memory import FIXED_MEMORY, CountLimits, RareWords
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
+from bpetok.learning.rule import DEFAULT_TUNING
 from bpetok.patterns.special import SpecialTokens
-from bpetok.training.memory import LEFT_MEMORY, learning_memory
+from bpetok.training.memory import LEFT_MEMORY, NUMBA_MEMORY, learning_memory
 
 SMALLEST = "88MB"
 """The least bound for two threads."""
@@ -274,7 +275,7 @@ def test_words_are_left_out_only_as_many_as_the_bound_demands(tmp_path: Path) ->
 
     def needed(least: int) -> int:
         kept = words.counts >= least
-        return LEFT_MEMORY + int(learning_memory(kept.sum(), lengths[kept].sum(), 100))
+        return LEFT_MEMORY + int(learning_memory(kept.sum(), lengths[kept].sum(), 100, 1))
 
     bound = needed(4)
     with pytest.raises(ValueError, match=r"takes up to .*min_word_count=4, or 'auto'"):
@@ -288,6 +289,15 @@ def test_words_are_left_out_only_as_many_as_the_bound_demands(tmp_path: Path) ->
         assert tok == bpetok.train_from_words(words, vocab_size=356, min_word_count=4)
     with pytest.raises(ValueError, match=r"learn fewer merges$"):
         bpetok.train_from_words(words, vocab_size=356, max_memory="1MB", min_word_count="auto")
+
+
+def test_the_memory_of_numba_is_demanded_only_where_it_is_loaded() -> None:
+    """For several threads and words of 12 million slots: a slot for each byte and each word."""
+    n_words = np.array([999_999, 1_000_000])
+    alone = learning_memory(n_words, 11 * n_words, 100, 1)
+    shared = learning_memory(n_words, 11 * n_words, 100, 2)
+    assert (shared - alone).tolist() == [0, NUMBA_MEMORY]
+    assert DEFAULT_TUNING.parallel_slots == 12_000_000
 
 
 def test_counting_leaves_rare_words_out_too(tmp_path: Path) -> None:

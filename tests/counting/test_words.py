@@ -1,6 +1,7 @@
 """Words are counted exactly, however the text is cut and shared."""
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
@@ -158,6 +159,32 @@ def test_progress_is_told_bytes_done_of_all(tmp_path: Path) -> None:
     assert len(calls) > 2
     assert calls == sorted(calls)
     assert calls[-1] == ("count", 9_900_000, 9_900_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\ud800b", "\udc00", "é\ud83d\ude00\udfffx", "\ud83d\ud83d\ude00"]
+)
+@pytest.mark.parametrize("n", [0, 5_000_000])
+def test_a_lone_surrogate_is_replaced_by_one_character(text: str, n: int, tmp_path: Path) -> None:
+    """As in tiktoken, whose oracle this is; from texts and JSON, in short and long lines."""
+    tiktoken = pytest.importorskip("tiktoken")
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    theirs = tiktoken.Encoding("bytes", pat_str=r".+", mergeable_ranks=ranks, special_tokens={})
+    expected = bytes(theirs.encode_ordinary(text))
+    text = "x" * n + " " + text
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": text}) + "\n")
+    options: dict[str, Any] = {"errors": "replace", "pattern": "none"}
+    words = {b"x" * n + b" " + expected: 1}
+    assert bpetok.count_words_from_iterator([text], **options).to_dict() == words
+    assert bpetok.count_words(path, **options).to_dict() == words
+    tok = bpetok.Tokenizer(merges=[], pattern="none")
+    if n == 0:
+        tok.encode_files(path, tmp_path / "out", errors="replace")
+        ids = np.fromfile(tmp_path / "out", np.uint16)
+        assert ids.tolist() == list(b" " + expected)
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 1.* is not UTF-8"):
+        bpetok.count_words(path, pattern="none")
 
 
 @pytest.mark.parametrize(
