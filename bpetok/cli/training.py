@@ -224,7 +224,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.counts:
         _check_not_counting(options)
     check_training_report(options)
-    _check_output(options.output, options.counts or options.files)
+    replaces = _check_output(options.output, options.counts or options.files)
+    _note_commas(options)
     begin = time.perf_counter()
     try:
         tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
@@ -236,7 +237,7 @@ def _train(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CommandError(describe(error), status=1) from None
     if not options.quiet:
-        print(_summary(tokenizer, seconds, options), file=sys.stderr)
+        print(_summary(tokenizer, seconds, options, replaces), file=sys.stderr)
     if options.report is not None:
         save_training_report(tokenizer, options)
 
@@ -323,8 +324,22 @@ def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:
     return bpetok.Words.load(files, pattern=options.pattern, special_tokens=options.special_tokens)
 
 
-def _check_output(output: str, inputs: list[str]) -> None:
-    """Make sure, before any work, that the output can be written and is no input."""
+def _note_commas(options: argparse.Namespace) -> None:
+    """Say that a special token with a comma, which may be meant as a list, is one."""
+    for token in options.special_tokens or ():
+        if "," in token.strip(",") and not options.quiet:
+            print(
+                f"bpetok: note: --special-token {shlex.quote(token)} is one token: give the option "
+                "once for each",
+                file=sys.stderr,
+            )
+
+
+def _check_output(output: str, inputs: list[str]) -> str:
+    """Make sure, before any work, that the output can be written and is no input.
+
+    Returns what to say in the end of a file that was there before.
+    """
     from bpetok.base.files import check_no_input, check_writable
     from bpetok.sources.files import local_files, resolve_files
 
@@ -336,12 +351,14 @@ def _check_output(output: str, inputs: list[str]) -> None:
         check_no_input(output, local_files(resolve_files(inputs)))
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
+    return ", in the place of the file that was there" if Path(output).exists() else ""
 
 
 def _count(options: argparse.Namespace) -> None:
     import bpetok.counting.tables  # says before any work if pyarrow is missing
 
-    _check_output(options.output, options.files)
+    replaces = _check_output(options.output, options.files)
+    _note_commas(options)
     begin = time.perf_counter()
     try:
         words = bpetok.count_words(
@@ -352,7 +369,7 @@ def _count(options: argparse.Namespace) -> None:
         )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s")
+    _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s", replaces)
 
 
 def _merge_counts(options: argparse.Namespace) -> None:
@@ -361,7 +378,8 @@ def _merge_counts(options: argparse.Namespace) -> None:
         raise CommandError(
             f"give --weight for each of the {len(options.files)} files, or none; got {len(weights)}"
         )
-    _check_output(options.output, options.files)
+    replaces = _check_output(options.output, options.files)
+    _note_commas(options)
     begin = time.perf_counter()
     try:
         if weights is None:
@@ -371,25 +389,27 @@ def _merge_counts(options: argparse.Namespace) -> None:
             words = bpetok.Words.combine(zip(sources, weights, strict=True))
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s")
+    _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s", replaces)
 
 
-def _save_words(words: Words, options: argparse.Namespace, done: str) -> None:
+def _save_words(words: Words, options: argparse.Namespace, done: str, replaces: str) -> None:
     try:
         words.save(options.output)
     except OSError as error:
         raise CommandError(describe(error), status=1) from None
     if not options.quiet:
         print(
-            f"{done} and saved to {options.output}: {words.total:,} words, {len(words):,} "
-            f"different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
+            f"{done} and saved to {options.output}{replaces}: {words.total:,} words, "
+            f"{len(words):,} different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
             "Next:\n"
             f"  {program()} train --counts {shlex.quote(options.output)} --output tok.json",
             file=sys.stderr,
         )
 
 
-def _summary(tokenizer: Tokenizer, seconds: float, options: argparse.Namespace) -> str:
+def _summary(
+    tokenizer: Tokenizer, seconds: float, options: argparse.Namespace, replaces: str
+) -> str:
     from bpetok.base.display import show_size
 
     facts = tokenizer.training
@@ -398,7 +418,7 @@ def _summary(tokenizer: Tokenizer, seconds: float, options: argparse.Namespace) 
     n_merges = len(tokenizer.merges)
     phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
     return (
-        f"Trained in {seconds:.1f} s ({phases}) and saved to {options.output}.\n"
+        f"Trained in {seconds:.1f} s ({phases}) and saved to {options.output}{replaces}.\n"
         f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {plural(n_merges, 'merge')} + "
         f"{plural(n_special, 'special token')}\n"
         f"  text         {show_size(facts.n_bytes)}, {facts.n_words:,} words, "

@@ -112,6 +112,32 @@ def test_what_is_proposed_next_runs_as_printed(
         assert done.returncode == 0, (line, done.stderr)
 
 
+def test_what_may_not_be_meant_is_said(run: Run, tmp_path: Path) -> None:
+    """A list of special tokens is one token; a file that is replaced."""
+    (tmp_path / "a.txt").write_bytes(b"the cat " * 9)
+    command = (
+        "train",
+        "a.txt",
+        "--vocab-size",
+        258,
+        "--special-token",
+        "<|a|>,<|b|>",
+        "-o",
+        "t.json",
+    )
+    first, second = run(*command).stderr, run(*command).stderr
+    note = (
+        b"bpetok: note: --special-token '<|a|>,<|b|>' is one token: give the option once for each"
+    )
+    assert note in first
+    assert b"saved to t.json.\n" in first
+    assert b"saved to t.json, in the place of the file that was there.\n" in second
+    assert run(*command, "--quiet").stderr == b""
+    counts = "count", "a.txt", "--special-token", ",", "-o", "w.parquet"
+    assert run(*counts).stderr.startswith(b"Counted in")
+    assert b"saved to w.parquet, in the place of the file that was there: " in run(*counts).stderr
+
+
 def test_without_a_command_the_help_is_shown(call: Call) -> None:
     """And the exit status is that of bad usage."""
     done = call()
