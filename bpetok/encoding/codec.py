@@ -31,7 +31,7 @@ from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
 from bpetok.encoding.streams import DecodeStream
-from bpetok.encoding.texts import to_utf8
+from bpetok.encoding.texts import replaced, replaced_texts, to_utf8
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.encoding.vocab import (
     N_BYTES,
@@ -420,10 +420,11 @@ class Codec(TextEncoder):
         *,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> Ids:
         """Return the ids of a text, as `encode` does, in an array of `id_dtype`."""
         specials = self._specials(allowed_special, disallowed_special)
-        return self._encode_specials_to_numpy(text, specials)
+        return self._encode_specials_to_numpy(replaced(text, errors), specials)
 
     def _encode_specials_to_numpy(self, text: str | bytes, specials: Specials) -> Ids:
         load_numpy()
@@ -445,10 +446,11 @@ class Codec(TextEncoder):
         *,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> int:
         """Return the number of ids of a text, as `encode` finds them, without keeping any."""
         specials = self._specials(allowed_special, disallowed_special)
-        return self._encoder.count(text, specials)
+        return self._encoder.count(replaced(text, errors), specials)
 
     def encode_with_offsets(
         self,
@@ -456,12 +458,14 @@ class Codec(TextEncoder):
         *,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the ids of a text and where each is in it: (start, end), in characters.
 
         A character that several ids share belongs to each of them; otherwise text[start:end] is the
         text of the id.
         """
+        text = replaced(text, errors)
         ids = self.encode(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
@@ -552,6 +556,7 @@ class Codec(TextEncoder):
         n_threads: int | None = None,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> list[list[int]]:
         """Return the ids of each text, as `encode` does.
 
@@ -562,6 +567,7 @@ class Codec(TextEncoder):
             Otherwise BPETOK_NUM_THREADS, otherwise the CPUs this process may use.
             The result does not depend on it.
         allowed_special, disallowed_special : "all" or a set of str
+        errors : {"strict", "replace"}
             As in `encode`.
 
         Raises
@@ -570,13 +576,18 @@ class Codec(TextEncoder):
             As `encode`; the message says which text it was.
         """
         specials = self._specials(allowed_special, disallowed_special)
-        return encode_lists(self._encoder, texts, resolve_threads(n_threads), specials)
+        n_threads = resolve_threads(n_threads)
+        return encode_lists(self._encoder, replaced_texts(texts, errors), n_threads, specials)
 
     def encode_ordinary_batch(
-        self, texts: Iterable[str | bytes], *, n_threads: int | None = None
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        n_threads: int | None = None,
+        errors: str = "strict",
     ) -> list[list[int]]:
         """Return the ids of each text, as `encode_ordinary` does; otherwise as `encode_batch`."""
-        return self.encode_batch(texts, n_threads=n_threads, disallowed_special=())
+        return self.encode_batch(texts, n_threads=n_threads, disallowed_special=(), errors=errors)
 
     def encode_batch_to_numpy(
         self,
@@ -585,6 +596,7 @@ class Codec(TextEncoder):
         n_threads: int | None = None,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> EncodedBatch:
         """Return the ids of all texts in one array, and where each text begins in it.
 
@@ -598,6 +610,7 @@ class Codec(TextEncoder):
         """
         specials = self._specials(allowed_special, disallowed_special)
         n_threads = resolve_threads(n_threads)
+        texts = replaced_texts(texts, errors)
         return encode_flat(self._encoder, texts, n_threads, specials, self.id_dtype)
 
     def encode_iterable(
@@ -606,12 +619,13 @@ class Codec(TextEncoder):
         *,
         allowed_special: Special = (),
         disallowed_special: Special = "all",
+        errors: str = "strict",
     ) -> Iterator[int]:
         """Yield the ids of texts, each encoded on its own, one after another, in constant memory.
 
         The texts may be the lines of an open file, for example.
         """
-        rows = check_texts(texts)
+        rows = replaced_texts(check_texts(texts), errors)
         specials = self._specials(allowed_special, disallowed_special)
 
         def generate() -> Iterator[int]:

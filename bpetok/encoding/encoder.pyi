@@ -56,7 +56,7 @@ class Encoder:
 class TextEncoder:
     _encoder: Encoder
     _refusing: Specials
-    def encode_ordinary(self, text: str | bytes) -> list[int]: ...
+    def encode_ordinary(self, text: str | bytes, *, errors: str = "strict") -> list[int]: ...
     def encode(
         self,
         text: str | bytes,
@@ -64,4 +64,5 @@ class TextEncoder:
         allowed_special: Special = (),
         disallowed_special: Special = "all",
         add_special_tokens: bool = False,
+        errors: str = "strict",
     ) -> list[int]: ...

@@ -36,7 +36,7 @@ from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, voca
 import os
 
 from bpetok.patterns.scan import PATTERN_NAMES
-from bpetok.encoding.texts import special_token_error, to_utf8
+from bpetok.encoding.texts import replaced, special_token_error, to_utf8
 
 cdef extern from *:
     """
@@ -920,23 +920,34 @@ cdef class TextEncoder:
     cdef public Encoder _encoder
     cdef public Specials _refusing
 
-    def encode_ordinary(self, text):
+    def encode_ordinary(self, text, *, errors="strict"):
         """Return the ids of a text; special tokens in it are text like any other.
 
         Parameters
         ----------
         text : str or bytes
-            bytes must be UTF-8.
+        errors : {"strict", "replace"}
+            What to do with a lone surrogate, or with bytes that are not UTF-8: raise, or take
+            U+FFFD, as tiktoken does.
 
         Raises
         ------
         ValueError
-            If the str has a lone surrogate or the bytes are not UTF-8; the message says where.
+            If the str has a lone surrogate or the bytes are not UTF-8, and `errors` is "strict"; the
+            message says where.
         """
+        if errors != "strict":
+            text = replaced(text, errors)
         return self._made().encode_list(text, ORDINARY)
 
     def encode(
-        self, text, *, allowed_special=(), disallowed_special="all", add_special_tokens=False
+        self,
+        text,
+        *,
+        allowed_special=(),
+        disallowed_special="all",
+        add_special_tokens=False,
+        errors="strict",
     ):
         """Return the ids of a text, with special tokens where they are allowed.
 
@@ -947,7 +958,6 @@ cdef class TextEncoder:
         Parameters
         ----------
         text : str or bytes
-            bytes must be UTF-8.
         allowed_special : "all" or a set of str
             Special tokens that get their own id.
         disallowed_special : "all" or a set of str
@@ -956,14 +966,20 @@ cdef class TextEncoder:
         add_special_tokens : bool
             Whether to put those around the ids that the tokenizer.json which was read says (its
             post-processor), as transformers does unless told otherwise.
+        errors : {"strict", "replace"}
+            What to do with a lone surrogate, or with bytes that are not UTF-8: raise, or take
+            U+FFFD, as tiktoken does.
 
         Raises
         ------
         SpecialTokenError
             If the text holds what is disallowed. It is a ValueError.
         ValueError
-            If the text has a lone surrogate or is not UTF-8; the message says where.
+            If the text has a lone surrogate or is not UTF-8, and `errors` is "strict"; the message
+            says where.
         """
+        if errors != "strict":
+            text = replaced(text, errors)
         if add_special_tokens:
             before, after = self._ids_around()
             ids = self.encode(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bpetok.base.checks import encode_utf8
+from collections.abc import Iterable
+
+from bpetok.base.checks import check_errors, check_texts, encode_replacing, encode_utf8
 from bpetok.patterns.scan import check_utf8
 
 
@@ -59,3 +61,19 @@ def to_utf8(text: object, name: str = "text") -> bytes:
             f"{name}.decode(errors='replace') replaces what is not"
         )
     return text
+
+
+def replaced(text: str | bytes, errors: str) -> str | bytes:
+    """Return a text to be encoded, with U+FFFD for what is not UTF-8 if `errors` is "replace"."""
+    if check_errors(errors) == "strict":
+        return text
+    if isinstance(text, bytes):
+        return text.decode(errors="replace").encode()
+    return encode_replacing(text) if isinstance(text, str) else text
+
+
+def replaced_texts(texts: Iterable[str | bytes], errors: str) -> Iterable[str | bytes]:
+    """Return texts as `replaced` returns each."""
+    if check_errors(errors) == "strict":
+        return texts
+    return (replaced(text, errors) for text in check_texts(texts))

@@ -1,11 +1,15 @@
 """Small doors of a tokenizer: merges as bytes, ids of tokens, tiktoken's names."""
 
+from typing import Any
+
 import pytest
+import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
 from bpetok import Tokenizer
+from bpetok.patterns.builtin import GPT2
 from strategies import ALPHABETS, TEXT, merge_lists, respelled
 
 SPECIAL = ["<|end|>", "<|ö|>"]
@@ -106,3 +110,43 @@ def test_offsets_are_where_ids_begin(text: str) -> None:
 def test_the_length_is_the_number_of_ids(tok: Tokenizer) -> None:
     """Rows of an embedding."""
     assert len(tok) == tok.vocab_size == 350
+
+
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("\ud83d\ude00a<|")))
+def test_a_lone_surrogate_is_replaced_as_tiktoken_does(text: str) -> None:
+    """In all ways to encode."""
+    tok = Tokenizer(merges=[(239, 191), (256, 189)], special_tokens=["<|"])
+    text += "\ud800<|"
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    ranks |= {b"\xef\xbf": 256, b"\xef\xbf\xbd": 257}
+    theirs = tiktoken.Encoding("t", pat_str=GPT2, mergeable_ranks=ranks, special_tokens={"<|": 258})
+    expected = theirs.encode(text, allowed_special="all")
+    plain = theirs.encode_ordinary(text)
+    given: dict[str, Any] = {"allowed_special": "all", "errors": "replace"}
+    assert tok.encode(text, **given) == expected
+    assert tok.encode(text, add_special_tokens=True, **given) == expected
+    assert tok.encode_ordinary(text, errors="replace") == plain
+    assert tok.encode_to_numpy(text, **given).tolist() == expected
+    assert tok.count_tokens(text, **given) == len(expected)
+    assert tok.encode_with_offsets(text, **given)[0] == expected
+    assert tok.encode_batch([text], **given) == [expected]
+    assert tok.encode_batch_to_numpy([text], **given).ids.tolist() == expected
+    assert tok.encode_ordinary_batch([text], errors="replace") == [plain]
+    assert list(tok.encode_iterable([text], **given)) == expected
+    with pytest.raises(ValueError, match="surrogate"):
+        tok.encode(text, allowed_special="all")
+
+
+def test_bytes_are_replaced_as_python_does() -> None:
+    """And nothing else but "strict" and "replace" is known."""
+    tok = Tokenizer(merges=[])
+    data = b"a\xffb\xe2\x82"
+    replaced = list(data.decode(errors="replace").encode())
+    assert tok.encode(data, errors="replace") == replaced
+    assert tok.encode_batch([data], errors="replace") == [replaced]
+    with pytest.raises(ValueError, match="errors must be 'strict' or 'replace', got 'ignore'"):
+        tok.encode("a", errors="ignore")
+    with pytest.raises(ValueError, match="errors must be 'strict' or 'replace', got 'ignore'"):
+        tok.encode_batch(["a"], errors="ignore")
+    with pytest.raises(TypeError, match="text must be str or bytes, got int"):
+        tok.encode(3, errors="replace")  # type: ignore[arg-type]  # the mistake tested
