@@ -933,8 +933,8 @@ cdef class TextEncoder:
         Raises
         ------
         ValueError
-            If the str has a lone surrogate or the bytes are not UTF-8, and `errors` is "strict"; the
-            message says where.
+            If the str has a lone surrogate or the bytes are not UTF-8, and `errors` is "strict";
+            the message says where.
         """
         if errors != "strict":
             text = replaced(text, errors)
