@@ -29,9 +29,10 @@ def learning_memory(
     9 to 12 bytes for each byte and each word, 0.3 to 0.6 kB a merge; on 400,000 random words of 14
     letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much.
     """
-    needed: NDArray[Any] = 17 * n_bytes + (17 + 8) * n_words
     loads_numba = (n_threads > 1) & (n_bytes + n_words >= DEFAULT_TUNING.parallel_slots)
-    return needed + 600 * n_merges + 12_000_000 + NUMBA_MEMORY * loads_numba
+    fixed: NDArray[Any] = 600 * n_merges + 12_000_000 + NUMBA_MEMORY * loads_numba
+    needed: NDArray[Any] = 17 * n_bytes + (17 + 8) * n_words + fixed
+    return needed
 
 
 def fit_learning(words: Words, n_merges: int, n_threads: int, rare: RareWords) -> Words:
