@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import encode_utf8, shorten
+from bpetok.patterns.bounds import check_size
 from bpetok.patterns.scan import PATTERN_NAMES
 
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ def check_pattern(pattern: Pattern) -> str:
 
     if is_chain(pattern):
         return _check_chain(steps_of(pattern))
+    check_size(pattern)  # before anything is made of an expression that may be a stranger's
     reason = why_not_compiled(pattern)
     if reason is not None:
         from bpetok.patterns.expressions import compile_expression
@@ -262,6 +264,7 @@ def _check_chain(pattern: object) -> str:
     spelling = spell_chain(pattern)
     steps = steps_of(spelling)
     for step, _ in steps:
+        check_size(step)  # as of an expression alone
         if re.fullmatch(r"[\w-]*", step) and step not in (*STEPS, *PATTERNS, BYTE_LEVEL):
             raise ValueError(
                 f"a step of a pattern must be an expression or one of "

@@ -40,6 +40,8 @@ def test_an_expression_that_would_take_all_memory_is_refused(expression: str) ->
     tracemalloc.start()
     with pytest.raises(ValueError, match=r"is too large: with its repeats|does not compile"):
         check_pattern(expression)
+    with pytest.raises(ValueError, match=r"is too large: with its repeats|does not compile"):
+        check_pattern([expression, "digits"])
     assert tracemalloc.get_traced_memory()[1] < 20 << 20
     tracemalloc.stop()
 
