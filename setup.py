@@ -47,7 +47,7 @@ if sys.platform == "darwin":
     os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
 
 KERNEL_COMPILER = "compile_kernels.py"
-KERNEL_SOURCES = [path.relative_to(Path.cwd()).as_posix() for path in sources.SOURCES]
+KERNEL_SOURCES = [f"bpetok/learning/{path.name}" for path in sources.SOURCES]
 MACHINE_CODE = "bpetok.learning.machine_code"
 
 
