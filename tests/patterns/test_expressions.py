@@ -241,7 +241,7 @@ def test_the_command_takes_an_expression(tmp_path: Path) -> None:
     command += ["--vocab-size", "257", "--output", str(tmp_path / "tok.json")]
     refused = subprocess.run(command, capture_output=True, text=True)
     assert refused.returncode == 2
-    assert "does not match what stands at byte 2; unmatched='word'" in refused.stderr
+    assert "does not match what stands at byte 2; --unmatched word" in refused.stderr
     subprocess.run([*command, "--unmatched", "drop"], check=True, capture_output=True)
     assert bpetok.Tokenizer.load(tmp_path / "tok.json").encode("ab1") == [256, 49]
 
