@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import bpetok
 from bpetok.cli.common import (
     READING,
     CommandError,
@@ -21,7 +22,6 @@ from bpetok.cli.common import (
     reading_of,
     standard_output,
 )
-from bpetok.encoding.texts import SpecialTokenError
 
 if TYPE_CHECKING:
     from bpetok.encoding.id_files import IdFiles
@@ -106,7 +106,7 @@ def run_encode(options: argparse.Namespace) -> None:
             ids = tokenizer.encode(
                 file.read(), allowed_special=allowed, disallowed_special=disallowed
             )
-        except SpecialTokenError as error:
+        except bpetok.SpecialTokenError as error:
             error.name = name
             raise _special_token(error) from None
         except ValueError as error:
@@ -117,7 +117,7 @@ def run_encode(options: argparse.Namespace) -> None:
         output.write("\n")
 
 
-def _special_token(error: SpecialTokenError) -> CommandError:
+def _special_token(error: bpetok.SpecialTokenError) -> CommandError:
     return CommandError(
         f"{error.place}; give it its own id with --special ids, or encode it as ordinary text with "
         "--special text"
@@ -142,7 +142,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             progress=on_terminal() and not options.quiet,
             **reading,
         )
-    except SpecialTokenError as error:
+    except bpetok.SpecialTokenError as error:
         raise _special_token(error) from None
     except ValueError as error:
         raise CommandError(str(error)) from None

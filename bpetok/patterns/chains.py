@@ -40,10 +40,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bpetok.base.checks import encode_utf8
-from bpetok.patterns.compiling import BEHAVIORS, SplitStep
 
 Step: TypeAlias = str | tuple[str, str]
 Pattern: TypeAlias = str | Sequence[Step]
@@ -71,6 +70,31 @@ STEPS = {
     "right_to_left_digits": r"\p{N}{1,3}?(?=(?:\p{N}{3})*(?!\p{N}))",
 }
 """The steps that have names of their own, as expressions."""
+
+
+BEHAVIORS = (
+    "isolated",
+    "removed",
+    "kept",
+    "merged_with_previous",
+    "merged_with_next",
+    "contiguous",
+)
+"""What becomes of the matches of a step: the docstring above says what each means."""
+
+
+class SplitStep(NamedTuple):
+    """A step of a chain: an expression and what becomes of its matches.
+
+    behavior : str
+        One of `BEHAVIORS`.
+    by_byte : bool
+        The expression sees each byte as the character that GPT-2 writes for it.
+    """
+
+    expression: str
+    behavior: str = "isolated"
+    by_byte: bool = False
 
 
 def is_chain(pattern: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bpetok.patterns.automaton import AnyStep, Automaton, Behavior, SplitAt, Step
+from bpetok.patterns.chains import SplitStep
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.matcher import Matcher
@@ -13,30 +12,6 @@ from bpetok.patterns.parse import Node, Repeat, Unsupported, parse
 from bpetok.patterns.tables import Tables, build_tables
 
 MOST_LEVELS = 4
-
-BEHAVIORS = (
-    "isolated",
-    "removed",
-    "kept",
-    "merged_with_previous",
-    "merged_with_next",
-    "contiguous",
-)
-"""What becomes of the matches of a step: `bpetok.patterns.chains` says what each means."""
-
-
-class SplitStep(NamedTuple):
-    """A step of a chain: an expression and what becomes of its matches.
-
-    behavior : str
-        One of `BEHAVIORS`.
-    by_byte : bool
-        The expression sees each byte as the character that GPT-2 writes for it.
-    """
-
-    expression: str
-    behavior: str = "isolated"
-    by_byte: bool = False
 
 
 def compile_expression(expression: str, unmatched: str) -> CompiledPattern:

@@ -436,9 +436,10 @@ def test_version_and_help(run: Run) -> None:
 
 
 def test_the_command_imports_little(environment: dict[str, str], tmp_path: Path) -> None:
-    """`bpetok --help` waits for no compiler and no array library."""
+    """`bpetok --help` waits for no compiler, no array library and nothing of the tokenizer."""
     program = (
-        "import sys, bpetok.cli.main; print(sorted({'numpy', 'numba', 'tqdm'} & set(sys.modules)))"
+        "import sys, bpetok.cli.main; print(sorted("
+        "{'numpy', 'numba', 'tqdm', 'bpetok.encoding', 'bpetok.patterns'} & set(sys.modules)))"
     )
     output = subprocess.check_output([sys.executable, "-c", program], env=environment, cwd=tmp_path)
     assert output.strip() == b"[]"
