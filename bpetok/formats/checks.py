@@ -46,7 +46,7 @@ def check_ids_equal(
     *,
     special: bool = True,
 ) -> None:
-    """Compare the ids of some thousand awkward texts with those that `consumer` gives.
+    """Compare the ids of about three thousand awkward texts with those that `consumer` gives.
 
     Parameters
     ----------

@@ -377,7 +377,7 @@ class Automaton:
             target = self._number(State(following, None)) if symbol != self.end else -1
             return Entry(Action.BACK_END, target)
         if following[-1].phase is Phase.MAYBE:
-            # A row has one `back`: of a row behind BACK it is that of the word which has begun, and
+            # A row has one `back`: of a row after BACK it is that of the word which has begun, and
             # TRY_BACK would take it for that of the match which may have begun.
             return Entry(Action.SEARCH, -1)
         return Entry(Action.BACK, self._after(back, symbol, following))

@@ -11,7 +11,7 @@ import re
 from bpetok.base.checks import shorten
 
 MAX_NODES = 100_000
-"""Some 0.1 s and 20 MB; the largest of the built-in patterns has some 150."""
+"""About 0.1 s and 20 MB; the largest of the built-in patterns has about 150."""
 
 _TOKENS = re.compile(
     r"""

@@ -283,7 +283,8 @@ cdef inline const uint8_t* character_before(const LevelScan* s, const uint8_t* a
 cdef Py_ssize_t level_next(
     LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
 ) noexcept nogil:
-    # As `chain_next`, of one level.
+    # As `chain_next`, of one level. Long, since the loop's state is in local variables, which a
+    # call for each action would have to pass to and fro.
     cdef const Level* level = s.level
     cdef const uint8_t* codes = level.code
     cdef const uint32_t* table = level.table

@@ -42,6 +42,6 @@ class SplitError(Exception):
                 "word must not be empty: put + for *"
             )
         return ValueError(
-            f"{origin}: pattern {pattern!r} does not match what stands at byte {offset}; "
+            f"{origin}: pattern {pattern!r} does not match the text at byte {offset}; "
             "unmatched='word' makes words of such places, unmatched='drop' leaves them out"
         )

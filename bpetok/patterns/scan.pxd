@@ -11,7 +11,7 @@ cdef extern from "simd.h":
         uint64_t high           # not ASCII
         uint64_t lead           # the first byte of a character that is not ASCII,
         uint64_t continuation   # and its others
-        uint64_t inside         # a byte of the text, not behind its end
+        uint64_t inside         # a byte of the text, not past its end
         uint64_t newline        # \r \n; where the rule asks for it, as are the next three
         uint64_t upper          # Lu Lt Lm Lo M
         uint64_t lower          # Ll Lm Lo M
@@ -29,7 +29,7 @@ cdef struct Scanner:
     ClassifyFunction classify_ascii
     const uint8_t* at             # first byte of the current block
     const uint8_t* end            # of the text
-    const uint8_t* readable       # of the memory that can be read, at or behind `end`
+    const uint8_t* readable       # of the memory that can be read, at or after `end`
     const uint8_t* word           # start of the word not returned yet
     const int64_t* ends           # of scan_given
     Block[2] blocks               # [current]: classes of at[0:64], and those of the next 64
@@ -61,7 +61,7 @@ cdef struct Scanner:
     ChainScan chain               # of scan_compiled, and then nothing else is used
 
 # `pattern` is an index of PATTERN_NAMES. Text must be valid UTF-8. It is read between text and
-# `readable`, which is text + n or behind that: the words are the same, and found faster where 64
+# `readable`, which is text + n or after it: the words are the same, and found faster where 64
 # bytes can be read at once.
 cdef void scan_begin(
     Scanner* s, int pattern, const uint8_t* text, Py_ssize_t n, const uint8_t* readable

@@ -151,7 +151,7 @@ cdef inline uint64_t classify_letters(
     find_letters(instruction_set, bytes, &two, &three)
     if s.rule.masks == CASE_MASKS:
         two = 0
-    three &= block.lead  # of which there is none behind the end of the text
+    three &= block.lead  # of which there is none after the end of the text
     both = two & block.lead | three
     add_class(block, both | both << 1 | three << 2, LETTER | UPPER | LOWER, s.rule.masks)
     if both >> 62:
@@ -221,7 +221,7 @@ cdef inline uint64_t gpt2_starts(
 ) noexcept nogil:
     # Bit i is set where a word begins, contractions apart. A word begins
     #   where a run of white space begins, and at its last character where something follows:
-    #     that one stands alone, or leads the next word if it is an ASCII space;
+    #     that one is alone, or leads the next word if it is an ASCII space;
     #   where a run of letters, numbers or others begins, unless a space leads it.
     cdef uint64_t other = ~(b.letter | b.number | b.white)
     cdef uint64_t run_starts = (
@@ -268,7 +268,7 @@ cdef inline uint64_t split_contractions(
     Scanner* s, const Block* b, uint64_t starts
 ) noexcept nogil:
     # An apostrophe that begins a word may begin a contraction: then no word starts at the letter
-    # behind it, but one starts behind the contraction. Both may lie in the following block.
+    # after it, but one starts after the contraction. Both may lie in the following block.
     cdef uint64_t apostrophes = starts & b.apostrophe
     cdef uint64_t next_no_start = 0, next_start = 0
     cdef int i, length
@@ -312,7 +312,7 @@ cdef inline uint64_t flood_back(uint64_t seeds, uint64_t runs) noexcept nogil:
 cdef inline uint64_t behind(
     uint64_t characters, uint64_t continuation, uint64_t* before
 ) noexcept nogil:
-    # The first byte behind each character, of which `characters` has the first byte: the sum
+    # The first byte after each character, of which `characters` has the first byte: the sum
     # carries over its other bytes. `before` takes what lies in the following block there.
     cdef uint64_t second = characters << 1 | before[0]
     cdef uint64_t sum = second + continuation
@@ -427,8 +427,8 @@ cdef inline uint64_t cl100k_starts(
 cdef inline uint64_t join_contractions(
     Scanner* s, uint64_t apostrophes, uint64_t word
 ) noexcept nogil:
-    # The bytes of the contractions behind words. A letter of a contraction is no word that the
-    # next could stand behind: `x's's` is `x's`, `'s`.
+    # The bytes of the contractions after words. A letter of a contraction is no word that the
+    # next could follow: `x's's` is `x's`, `'s`.
     cdef uint64_t joined = s.joined
     cdef uint64_t bits, next_joined = 0
     cdef int i, length
@@ -448,7 +448,7 @@ cdef inline uint64_t join_contractions(
 
 
 cdef bint upper_ends_word(const uint8_t* c, const uint8_t* end) noexcept nogil:
-    # Tell whether only capitals stand between c and the end of the letters and marks.
+    # Tell whether only capitals are between c and the end of the letters and marks.
     cdef int length, flags
     while c < end:
         length = length_of(c[0])
@@ -489,8 +489,8 @@ cdef inline uint64_t o200k_starts(
     Scanner* s, const Block* b, const Block* following
 ) noexcept nogil:
     # Bit i is set where a word begins. Marks go with letters, but are others once a run of others
-    # is a word: where it has a second character, or a space leads it. Newlines behind others go
-    # with them, and so do slashes behind those.
+    # is a word: where it has a second character, or a space leads it. Newlines after others go
+    # with them, and so do slashes after those. Long, since each step needs the masks before it.
     cdef uint64_t mark = (b.upper | b.lower) & ~b.letter
     cdef uint64_t no_mark = ~(b.letter | b.number | b.white | mark)
     cdef uint64_t line_space = b.white & ~b.newline
@@ -647,7 +647,8 @@ cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil:
 
 
 cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept nogil:
-    # RFC 3629: no surrogate, nothing above U+10FFFF, no form longer than it need be.
+    # RFC 3629: no surrogate, nothing above U+10FFFF, no form longer than it need be. Long, since it
+    # has a branch for each length of a character.
     cdef Py_ssize_t i = utf8_blocks(instruction_set, text, n) if n >= 64 else 0
     cdef int c, length, low, high
     while i > 0 and text[i - 1] & 0xC0 == 0x80:  # back to where the last character begins
@@ -797,7 +798,7 @@ def last_word_end(
                     next_code = code
                 end = at
                 continue
-            # The bytes up to the character behind: one character, or not UTF-8.
+            # The bytes up to the next character: one character, or not UTF-8.
             flags = character_flags(data + at, end - at)
             if next_ends and flags > 0 and (flags & (LETTER | NUMBER)) != 0:
                 cut = end

@@ -185,7 +185,7 @@ cdef class SpecialTokens:
     def first_across(self, const uint8_t[::1] text not None, Py_ssize_t at):
         """Return where the first token begins that has bytes on both sides of `at`, or -1.
 
-        Every place is looked at where a token's bytes stand, also inside another token.
+        Every place is looked at where a token's bytes are, also inside another token.
         """
         cdef const uint8_t* data
         cdef const uint8_t* found

@@ -35,7 +35,7 @@ _FIRST_BYTES = re.compile(
     re.DOTALL,
 )
 BLOCK_SIZE = 1 << 14
-"""Compressed bytes at a time, so that hostile ones fill no more than some hundred megabytes."""
+"""Compressed bytes at a time, so that hostile ones fill no more than a few hundred megabytes."""
 GZIP_HEADER = 16 + zlib.MAX_WBITS
 """What zlib calls streams with gzip's header and check sum."""
 MAX_WINDOW = 1 << 31

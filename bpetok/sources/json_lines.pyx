@@ -82,7 +82,8 @@ cdef const uint8_t* read_escape(
     const uint8_t* at, const uint8_t* end, uint8_t** out
 ) noexcept nogil:
     # Write what an escape means; `at` is after the backslash. Return the place after the escape,
-    # NULL if it is none, or a lone surrogate. What is written is not longer than the escape.
+    # NULL if it is none, or a lone surrogate. What is written is not longer than the escape. Long,
+    # since it has a branch for each kind of escape.
     cdef uint8_t byte
     cdef uint32_t point
     cdef int unit, low

@@ -89,7 +89,7 @@ def test_text_without_a_match_is_an_error_by_default(tmp_path: Path, some: str) 
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "bad.txt").write_text("abc<|x|>abc1")
     message = (
-        r"bad\.txt: pattern '\[a-z\].*' does not match what stands at byte 11; unmatched='word'"
+        r"bad\.txt: pattern '\[a-z\].*' does not match the text at byte 11; unmatched='word'"
     )
     files = [tmp_path / "good.txt", tmp_path / "bad.txt"]
     for n_threads in (1, 2):
@@ -241,7 +241,7 @@ def test_the_command_takes_an_expression(tmp_path: Path) -> None:
     command += ["--vocab-size", "257", "--output", str(tmp_path / "tok.json")]
     refused = subprocess.run(command, capture_output=True, text=True)
     assert refused.returncode == 2
-    assert "does not match what stands at byte 2; --unmatched word" in refused.stderr
+    assert "does not match the text at byte 2; --unmatched word" in refused.stderr
     subprocess.run([*command, "--unmatched", "drop"], check=True, capture_output=True)
     assert bpetok.Tokenizer.load(tmp_path / "tok.json").encode("ab1") == [256, 49]
 
