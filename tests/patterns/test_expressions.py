@@ -88,9 +88,7 @@ def test_text_without_a_match_is_an_error_by_default(tmp_path: Path, some: str) 
     """The message names the file or text, the byte and the choices."""
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "bad.txt").write_text("abc<|x|>abc1")
-    message = (
-        r"bad\.txt: pattern '\[a-z\].*' does not match the text at byte 11; unmatched='word'"
-    )
+    message = r"bad\.txt: pattern '\[a-z\].*' does not match the text at byte 11; unmatched='word'"
     files = [tmp_path / "good.txt", tmp_path / "bad.txt"]
     for n_threads in (1, 2):
         with pytest.raises(ValueError, match=message):
