@@ -9,12 +9,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from bpetok.base.simd cimport prefetch, table_alloc, table_free
 from bpetok.learning.merge_filter cimport TokenFilter
-
-cdef extern from "simd.h":
-    void prefetch(const void* address) noexcept nogil
-    void* table_alloc(size_t size) noexcept nogil
-    void table_free(void* memory, size_t size) noexcept nogil
 
 cdef extern from *:
     enum:

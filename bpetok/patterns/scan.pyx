@@ -14,6 +14,7 @@ patterns are compiled, and `dfa.pyx` scans them; `scan_next` serves both.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from bpetok.base.simd cimport load64, lowest_bit
 from bpetok.patterns.dfa cimport (
     CompiledPattern, chain_begin, chain_end, chain_next, code_at
 )
@@ -28,8 +29,6 @@ cdef extern from "simd.h":
         int instruction_set, const uint8_t* bytes, uint64_t* two, uint64_t* three
     ) noexcept nogil
     size_t utf8_blocks(int instruction_set, const uint8_t* bytes, size_t n) noexcept nogil
-    int lowest_bit(uint64_t x) noexcept nogil
-    uint64_t load64(const uint8_t* bytes) noexcept nogil
     enum:
         BASIC_MASKS
         NEWLINE_MASKS

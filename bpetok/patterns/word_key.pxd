@@ -3,8 +3,9 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
+from bpetok.base.simd cimport load64
+
 cdef extern from "simd.h":
-    uint64_t load64(const uint8_t* bytes) noexcept nogil
     uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
 
 cdef extern from *:

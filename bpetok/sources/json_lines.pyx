@@ -10,11 +10,11 @@ from libc.string cimport memchr, memcmp, memcpy
 
 import numpy as np
 
+from bpetok.base.simd cimport lowest_bit
 from bpetok.patterns.scan cimport find_invalid_utf8
 from bpetok.base.utf8 cimport write_point
 
 cdef extern from "simd.h":
-    int lowest_bit(uint64_t x) noexcept nogil
     uint64_t not_plain(const uint8_t* bytes) noexcept nogil
 
 cdef enum:
