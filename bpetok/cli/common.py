@@ -104,6 +104,8 @@ def with_flags(message: str) -> str:
     """
     message = re.sub(r"(?<![\w./'-])(\w+)='(\w+)'", _flag_and_value, message)
     message = re.sub(r"(?<![\w./'-])(\w+)=", _flag_and_value, message)
+    # Nobody writes these but as names of options; "pattern" may be any pattern.
+    message = re.sub(r"(?<![\w./'-])(\w+_\w+)(?![\w.'-])", _flag_and_value, message)
     return re.sub(r"(?<![\w./'-])(\w+)(?= must| needs)", _flag_and_value, message)
 
 
@@ -175,8 +177,10 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     )
     group.add_argument(
         "--text-column",
-        metavar="NAME",
-        help="where records have their text, such as messages[].content (default: text)",
+        metavar="[FILE=]NAME",
+        action="append",
+        help="where records have their text, such as messages[].content (default: text); "
+        "for files of their own, by path or pattern: --text-column 'web/*.parquet=content'",
     )
     group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
     group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
@@ -192,4 +196,22 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
     given = {name: getattr(options, name) for name in READING}
+    given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})
+
+
+def _columns(given: list[str] | None) -> str | dict[str, str] | None:
+    """Return the column of all files, or those of each: FILE=NAME, in which FILE may have a "="."""
+    if given is None:
+        return None
+    pairs = [text.rpartition("=") for text in given]
+    of_all = [name for _, sign, name in pairs if not sign]
+    columns = {file: name for file, sign, name in pairs if sign}
+    if len(of_all) > 1 or len(columns) < len(pairs) - len(of_all):
+        raise CommandError(
+            f"--text-column {of_all[-1] if len(of_all) > 1 else given[-1]} is one too many: give "
+            "one NAME for all files, and FILE=NAME once for each that differs"
+        )
+    if not columns:
+        return of_all[0]
+    return {**({"*": of_all[0]} if of_all else {}), **columns}

@@ -14,7 +14,7 @@ from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.arrow import is_column, is_table
-from bpetok.sources.corpus import Corpus, Files, marked_items, resolve_corpus
+from bpetok.sources.corpus import Corpus, Files, check_columns, marked_items, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, StrPath
 from bpetok.sources.pieces import Chunk, Piece, text_pieces
 from bpetok.sources.reading import NullTexts, Position, Reading, ReadOptions, check_reading
@@ -194,6 +194,7 @@ def prepare_count(
     corpora = [
         (resolve_corpus(part, read_options, options.n_threads), weight) for part, weight in parts
     ]
+    check_columns([source for corpus, _ in corpora for source in corpus.sources], read_options)
     limits.check_counting(options.pattern, options.n_threads)
     if limits.max_memory is not None and weighted:
         raise ValueError("max_memory can't be kept with weighted sources: leave one of them out")

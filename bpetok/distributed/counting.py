@@ -63,7 +63,10 @@ class CountPlan:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        check_reading({"text_column": self.text_column})
+        if isinstance(check_reading({"text_column": self.text_column}).text_column, tuple):
+            raise ValueError(
+                f"text_column must be one column of the table, got {self.text_column!r}"
+            )
         options = check_count_options(
             self.pattern, self.special_tokens, 1, self.errors, self.unmatched
         )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.corpus import Files, Table, corpus_items, resolve_corpus
+from bpetok.sources.corpus import (
+    Files,
+    Table,
+    check_columns,
+    columns_used,
+    corpus_items,
+    resolve_corpus,
+)
 from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
@@ -66,6 +73,9 @@ def resolve_sources(
         sources = {str(name): Source(_found(given, reading), []) for name, given in files.items()}
     else:
         sources = _by_name(_found(files, reading))
+    check_columns(
+        [file for source in sources.values() for file in source.files], check_reading(reading)
+    )
     if not any(source.files or source.texts for source in sources.values()):
         raise ValueError("texts must hold at least one text, got none")
     return {name: source for name, source in sources.items() if source.files or source.texts}
@@ -119,8 +129,20 @@ def count_source(
         "unmatched": "word",  # as encoding does
     }
     if source.files:
-        return count_words(source.files, **options, **reading)
+        return count_words(source.files, **options, **_reading_of(source.files, reading))
     return count_words_from_iterator(source.texts, **options)
+
+
+def _reading_of(files: list[str | Table], reading: Reading) -> Reading:
+    """Return the options without the columns of other sources."""
+    checked = check_reading(reading)
+    if isinstance(checked.text_column, str):
+        return reading
+    used = sorted(columns_used(files, checked))
+    own: Reading = {**reading, "text_column": dict(checked.text_column[i] for i in used)}
+    if not used:
+        del own["text_column"]
+    return own
 
 
 def read_excerpt(source: Source, errors: str, reading: Reading) -> bytes:

@@ -116,6 +116,36 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     return Corpus(sources, plain_sizes, int(plain_sizes.sum()) if known else None)
 
 
+def check_columns(sources: Iterable[str | Table], options: ReadOptions) -> None:
+    """Check that each column of a mapping is that of a source.
+
+    Raises
+    ------
+    ValueError
+        If a key holds for none: no source has such a name, or a later key holds for them.
+    """
+    columns = options.text_column
+    if isinstance(columns, str):
+        return
+    used = columns_used(sources, options)
+    for number, (key, _) in enumerate(columns):
+        if number not in used:
+            raise ValueError(
+                f"text_column has {key!r}, which holds for no file with columns: give paths or "
+                "patterns of the files to read; of those that match a file the last one holds"
+            )
+
+
+def columns_used(sources: Iterable[str | Table], options: ReadOptions) -> set[int]:
+    """Return the numbers of the pairs of `text_column` that hold for sources with columns."""
+    numbers = (
+        options.number_of(source)
+        for source in sources
+        if not isinstance(source, str) or (options.format or format_of(source)) != "text"
+    )
+    return {number for number in numbers if number is not None}
+
+
 def _check_no_arrow_column(files: object) -> None:
     """Refuse a column of Arrow's own objects; that of others is an iterable of str, maybe paths.
 
@@ -273,6 +303,7 @@ def source_items(
     source: str | Table, context: ReadContext, start: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a file or table from `start` on, and positions in the file."""
+    context = context.of(source)
     if not isinstance(source, str):
         return table_items(source, context, start)
     name = context.options.format or format_of(source)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatch
 from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_integer, check_size
+from bpetok.base.checks import check_integer, check_size, shorten
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 
+TEXT = "text"
+"""The column that texts are in if nothing else is said."""
 ELEMENTS = ""
 """On the way to texts: all elements of a list. No name that `text_column` can have is empty."""
 _NAME = r"(?:\\[\\.\[]|\\(?![\\.\[])|(?!\[\])[^.\\])+"
@@ -36,6 +39,10 @@ class Reading(TypedDict, total=False):
         Where a record has its text: by default "text". ``a.b`` is the field b of a; ``a[]`` are all
         elements of a list, so ``messages[].content`` gives a text for each message. After a
         backslash, a dot or ``[]`` is part of a name: ``r"meta\.text"`` is the field ``meta.text``.
+        A mapping gives each source its own, such as ``{"web/*.parquet": "content", "chat.jsonl":
+        "messages[].content"}``. Its keys are paths or glob patterns of files and folders, or the
+        ends of their paths (``*`` also matches slashes). The last one that matches a file holds; if
+        none does, the column is "text". Tables are matched by ``"*"`` only.
     sample : float
         Take about this share of the texts, chosen at random. A plain text file is sampled in pieces
         of about 2 MB.
@@ -49,7 +56,7 @@ class Reading(TypedDict, total=False):
     """
 
     format: Literal["text", "jsonl", "parquet", "arrow"] | None
-    text_column: str
+    text_column: str | Mapping[str, str]
     sample: float
     seed: int
     max_text_chars: int | None
@@ -57,18 +64,38 @@ class Reading(TypedDict, total=False):
 
 
 class ReadOptions(NamedTuple):
-    """The checked options of reading."""
+    """The checked options of reading.
+
+    text_column : str or tuple of (str, str)
+        The column, or pairs of a pattern of sources and their column: see `of`.
+    """
 
     format: str | None = None
-    text_column: str = "text"
+    text_column: str | tuple[tuple[str, str], ...] = TEXT
     sample: float = 1.0
     seed: int = 0
     max_text_chars: int | None = None
     max_bytes: int | None = None
 
+    def of(self, source: object) -> ReadOptions:
+        """Return the options for one source: the path of a file, or a table."""
+        if isinstance(self.text_column, str):
+            return self
+        number = self.number_of(source)
+        return self._replace(text_column=TEXT if number is None else self.text_column[number][1])
+
+    def number_of(self, source: object) -> int | None:
+        """Return which pair of `text_column` holds for a source: the last that matches it."""
+        numbers = range(len(self.text_column) - 1, -1, -1)
+        return next((i for i in numbers if _matches(self.text_column[i][0], source)), None)
+
     @property
     def steps(self) -> list[str]:
-        """The way to the texts: names, and `ELEMENTS` for all elements of a list."""
+        """The way to the texts: names, and `ELEMENTS` for all elements of a list.
+
+        Requires: the options are those of one source.
+        """
+        assert isinstance(self.text_column, str)
         return [
             ELEMENTS if step == "[]" else _ESCAPED.sub(r"\1", step)
             for step in _STEP.findall(self.text_column)
@@ -90,11 +117,7 @@ def check_reading(reading: Reading) -> ReadOptions:
     options = ReadOptions(**reading)  # type: ignore[arg-type]  # checked below
     if options.format not in (None, *FORMATS):
         raise ValueError(f"format must be one of {FORMATS}, got {options.format!r}")
-    if not isinstance(options.text_column, str) or not _WAY.fullmatch(options.text_column):
-        raise ValueError(
-            "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
-            f"got {options.text_column!r}"
-        )
+    options = options._replace(text_column=_checked_columns(reading.get("text_column", TEXT)))
     if isinstance(options.sample, bool) or not isinstance(options.sample, int | float):
         raise TypeError(f"sample must be a number, got {options.sample!r}")
     if not 0 < options.sample <= 1:
@@ -105,6 +128,33 @@ def check_reading(reading: Reading) -> ReadOptions:
     if options.max_bytes is not None:
         options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
     return options
+
+
+def _checked_columns(given: object) -> str | tuple[tuple[str, str], ...]:
+    columns = list(given.values()) if isinstance(given, Mapping) else [given]
+    for column in columns:
+        if not isinstance(column, str) or not _WAY.fullmatch(column):
+            raise ValueError(
+                "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
+                f"or a mapping of files to them, got {column!r}"
+            )
+    if not isinstance(given, Mapping):
+        return str(given)
+    if not given or not all(isinstance(key, str) and key for key in given):
+        raise ValueError(
+            "text_column must be a mapping of paths or patterns to columns, such as "
+            f"{{'*.jsonl': 'messages[].content'}}, got {shorten(given)}"
+        )
+    return tuple(given.items())
+
+
+def _matches(key: str, source: object) -> bool:
+    """Tell whether a key of `text_column` means a source: its path, the end of that, a folder."""
+    if not isinstance(source, str):
+        return key == "*"
+    folder = f"{key.rstrip('/')}/*"
+    patterns = (key, f"*/{key}", folder, f"*/{folder}")
+    return f"/{source}".endswith(f"/{key}") or any(fnmatch(source, one) for one in patterns)
 
 
 def spelled(steps: Iterable[str]) -> str:
@@ -192,3 +242,7 @@ class ReadContext(NamedTuple):
     errors: str
     null_texts: NullTexts
     n_threads: int = 1
+
+    def of(self, source: object) -> ReadContext:
+        """Return the context for one source, whose column is known."""
+        return self._replace(options=self.options.of(source))

@@ -49,6 +49,7 @@ def sample_file(
     ValueError
         If it is neither text nor JSON lines nor Parquet.
     """
+    context = context.of(path)
     name = context.options.format or format_of(path)
     if name == "parquet":
         return _sample_parquet(path, size, context, random)

@@ -97,6 +97,7 @@ def _file_segments(path: str, context: ReadContext, number: int) -> Iterator[Seg
     if name != "parquet" or is_url(path):
         yield Segment(lambda nulls: _source_texts(path, context, number, nulls), is_url(path))
         return
+    context = context.of(path)
     state = file_state(path)
     for start, stop in parquet_parts(path, context, number, SEGMENT_SIZE):
         yield Segment(partial(_parquet_texts, path, context, state, start, stop))

@@ -19,7 +19,7 @@ from bpetok.counting.sharing import count_chunk
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.chains import Pattern
-from bpetok.sources.corpus import Files, resolve_corpus
+from bpetok.sources.corpus import Files, check_columns, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
@@ -131,6 +131,7 @@ def estimate(
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")
     corpus = resolve_corpus(files, read_options)
+    check_columns(corpus.sources, read_options)
     cutting = options.cutting._replace(chunk_size=BLOCK_SIZE)
     context = options._replace(cutting=cutting).read_context(read_options, NullTexts())
     paths = corpus.paths

@@ -581,3 +581,38 @@ def test_closed_standard_files_give_no_traceback(
         assert np.fromfile(tmp_path / "o.bin", dtype="<u2").tolist() == tok.encode(TEXT)
     elif "o.json" in arguments and status == 0:
         Tokenizer.load(tmp_path / "o.json")
+
+
+def test_files_have_columns_of_their_own(call: Call, tmp_path: Path) -> None:
+    """`--text-column FILE=NAME`, in all commands that read; a "=" may be in a path."""
+    (tmp_path / "year=2024").mkdir()
+    (tmp_path / "year=2024/web.jsonl").write_text('{"content": "the cat", "text": 1}\n' * 9)
+    (tmp_path / "chat.jsonl").write_text('{"messages": [{"content": "the cat"}]}\n' * 9)
+    files = ("year=2024/*.jsonl", "chat.jsonl")
+    columns = ("--text-column", "content", "--text-column", "chat.jsonl=messages[].content")
+    other = ("--text-column", "chat*=messages[].content", "--text-column", "year=2024=content")
+    for given in (columns, other):
+        done = call("train", *files, *given, "--vocab-size", 258, "-o", "tok.json")
+        assert done.status == 0, done.err
+        assert "126 bytes, 36 words" in done.err
+        for command in (
+            ("count", *files, "-o", "counts.parquet"),
+            ("encode", *files, "-o", "ids.bin", "--tokenizer", "tok.json"),
+            ("estimate", *files),
+            ("report", "tok.json", "--text", *files),
+        ):
+            done = call(*command, *given)
+            assert done.status == 0, done.err
+    size = (tmp_path / "ids.bin").stat().st_size
+    assert size == 2 * 18 * len(Tokenizer.load(tmp_path / "tok.json").encode("the cat"))
+    wrong: list[tuple[tuple[str, ...], str]] = [
+        (("chat.jsonl=a", "b", "c"), "--text-column c is one too many"),
+        (("chat.jsonl=a", "chat.jsonl=b"), "--text-column chat.jsonl=b is one too many"),
+        (("chats.jsonl=a",), "--text-column has 'chats.jsonl', which holds for no file"),
+    ]
+    for values, message in wrong:
+        options = [part for value in values for part in ("--text-column", value)]
+        done = call("train", *files, *options, "-o", "no.json")
+        assert (done.status, done.out) == (2, "")
+        assert message in done.err
+    assert not (tmp_path / "no.json").exists()
