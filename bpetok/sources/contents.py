@@ -22,11 +22,15 @@ _OTHERS = re.compile(
     rb"|(?P<compress>\x1f\x9d)",
     re.DOTALL,
 )
+_RECORD = re.compile(rb'(?:\xef\xbb\xbf)?\{[ \t]*"(?:[^"\\\n]|\\.){0,99}"[ \t]*:[^\n]')
+"""How a line of JSON begins. A document that is broken into lines, as people write it, does not."""
 _REMEDIES = {
     "UTF_32": "is text in UTF-32: convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)",
     "UTF_16": "is text in UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
     "parquet": "is a Parquet file: give format='parquet', or let its name end in .parquet",
     "arrow": "is an Arrow file: give format='arrow', or let its name end in .arrow",
+    "jsonl": "has a record of JSON in each line: give format='jsonl', or format='text' to take the "
+    "lines as they are",
     "zip": "is a zip archive, a format that is not read: unpack it first",
     "tar": "is a tar archive, a format that is not read: unpack it first",
     "sevenzip": "is a 7z archive, a format that is not read: unpack it first",
@@ -38,8 +42,10 @@ _MIN_UNMARKED = 16
 """Bytes from which on text in UTF-16 is recognised without a mark."""
 
 
-def check_text(path: str, first_bytes: bytes) -> None:
+def check_text(path: str, first_bytes: bytes, *, by_name: bool = False) -> None:
     """Check that a file may be text in UTF-8, by its first `N_FIRST` bytes, uncompressed.
+
+    `by_name` tells whether only its name says that it is plain text, so that it may be JSON lines.
 
     Raises
     ------
@@ -47,14 +53,16 @@ def check_text(path: str, first_bytes: bytes) -> None:
         If it is text in UTF-16 or UTF-32, or a file of another kind. The message says which, and
         what to do.
     """
-    kind = other_kind(first_bytes)
+    kind = other_kind(first_bytes, by_name=by_name)
     if kind is not None:
         raise ValueError(f"{path}: by its first bytes this {_REMEDIES[kind]}")
 
 
-def other_kind(first_bytes: bytes) -> str | None:
-    """Return what a file is by its first bytes if that is not text in UTF-8."""
+def other_kind(first_bytes: bytes, *, by_name: bool = False) -> str | None:
+    """Return what a file is by its first bytes if that is not text in UTF-8; see `check_text`."""
     found = _OTHERS.match(first_bytes)
+    if by_name and _RECORD.match(first_bytes):
+        return "jsonl"
     if found:
         return found.lastgroup
     return "UTF_16" if _is_unmarked_utf16(first_bytes) else None
@@ -70,8 +78,10 @@ def _is_unmarked_utf16(first_bytes: bytes) -> bool:
 def _unusual_beginnings() -> NDArray[np.bool_]:
     """Return for each two bytes whether something else than text may begin with them."""
     unusual = np.zeros((256, 256), bool)
-    # Compressed files (see `bpetok.sources.compression`) and the others above.
-    for begin in (b"\x1f\x8b", b"\x28\xb5", b"BZ", b"\xfd7", b"\x5d\0", b"PA", b"AR", b"PK", b"7z"):
+    # Compressed files (see `bpetok.sources.compression`), JSON, and the others above.
+    compressed = (b"\x1f\x8b", b"\x28\xb5", b"BZ", b"\xfd7", b"\x5d\0")
+    json = (b'{"', b"{ ", b"{\t", b"\xef\xbb")
+    for begin in (*compressed, *json, b"PA", b"AR", b"PK", b"7z"):
         unusual[begin[0], begin[1]] = True
     unusual[0x50:0x60, 0x2A] = True
     unusual[[0x04, 0x1F, 0xFE, 0xFF]] = True

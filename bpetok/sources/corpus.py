@@ -197,6 +197,11 @@ def _check_format(path: str, name: str) -> None:
         raise ValueError(
             f"{path} may be one text, or a record in each line: say format='text' or format='jsonl'"
         )
+    if name == "csv":
+        raise ValueError(
+            f"{path} is a table in text, which is not read as one: convert it to Parquet or JSON "
+            "lines, or say format='text' to take all of it as plain text"
+        )
     if name == "jsonl":
         require("orjson", "arrow")
     elif name != "text":
@@ -245,18 +250,18 @@ def _small_items(
     """Yield plain text files, some at a time: one by one takes several times as long."""
 
     batches = list(file_batches(corpus.sizes, first, end, context.cutting.chunk_size))
-    read = map_threads(lambda batch: read_batch(corpus, batch), batches, context.n_threads)
+    read = map_threads(lambda batch: read_batch(corpus, context, batch), batches, context.n_threads)
     for batch, (chunk, n_read) in zip(batches, read, strict=True):
         yield from batch_items(corpus, context, batch, chunk, n_read)
         yield Position(batch.stop)
 
 
-def read_batch(corpus: Corpus, batch: range) -> tuple[Chunk, int]:
+def read_batch(corpus: Corpus, context: ReadContext, batch: range) -> tuple[Chunk, int]:
     """Return the texts of the first of some small files, and how many files these are."""
     paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
     sizes = corpus.sizes[batch.start : batch.stop]
     data, n_read = read_files(null_ended(paths), sizes)
-    n_plain = _n_plain(data, sizes[:n_read])
+    n_plain = _n_plain(data, sizes[:n_read], by_name=context.options.format is None)
     if n_plain < n_read:
         n_read = n_plain
         data = data[: int(sizes[:n_read].sum())]
@@ -275,12 +280,13 @@ def batch_items(
         yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
 
 
-def _n_plain(data: bytes, sizes: NDArray[np.int64]) -> int:
+def _n_plain(data: bytes, sizes: NDArray[np.int64], *, by_name: bool) -> int:
     """Return how many files, before one that is not, are plain text by their first bytes."""
     for number in unusual_files(np.frombuffer(data, np.uint8), sizes).tolist():
         begin = int(sizes[:number].sum())
         first_bytes = data[begin : begin + int(sizes[number])][:N_FIRST]
-        if compression_of("", first_bytes) is not None or other_kind(first_bytes) is not None:
+        kind = compression_of("", first_bytes) or other_kind(first_bytes, by_name=by_name)
+        if kind is not None:
             return int(number)
     return len(sizes)
 
@@ -322,7 +328,7 @@ def _text_items(
     """Yield a plain text file, and where its pieces begin unless the whole is to be cut off."""
     end = context.options.max_text_chars
     sampler = Sampler(context.options, start)
-    with opened_bytes(path, start.at) as file:
+    with opened_bytes(path, start.at, by_name=context.options.format is None) as file:
         raw = cast("RawIOBase", file)
         fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
         pieces = cut(path, fill, context.cutting, start.at)

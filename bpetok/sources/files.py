@@ -44,6 +44,8 @@ FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
@@ -216,7 +218,7 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
 
 
 def format_of(path: str) -> str:
-    """Return the format that a file's name tells; "json" may be text or lines."""
+    """Return the format that a name tells; "json" may be text or lines, "csv" is not read."""
     ending = ending_of(path)
     if ending in ENDINGS:
         ending = ending_of(without_query(path)[: -len(ending)])
@@ -257,11 +259,11 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 
 
 @contextmanager
-def opened_bytes(path: str, start: int = 0) -> Iterator[Stream]:
+def opened_bytes(path: str, start: int = 0, *, by_name: bool = False) -> Iterator[Stream]:
     """Open a file of text or JSON lines as `open_source` does; decompress what is compressed.
 
     Its first bytes tell whether it is, whatever its name. Reading begins at the byte `start`,
-    uncompressed.
+    uncompressed. `by_name`: see `check_text`.
 
     Raises
     ------
@@ -278,7 +280,7 @@ def opened_bytes(path: str, start: int = 0) -> Iterator[Stream]:
             first_bytes, file = _look_at(compressed)
             if compression_of("", first_bytes) is not None:
                 raise ValueError(f"{path} is compressed twice: decompress it once before")
-        check_text(path, first_bytes)
+        check_text(path, first_bytes, by_name=by_name)
         if start:
             _go_to(file, start)
         yield file

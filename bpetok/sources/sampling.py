@@ -57,7 +57,8 @@ def sample_file(
         raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {name}")
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
-    with opened_bytes(path) as file:
+    by_name = name == "text" and context.options.format is None
+    with opened_bytes(path, by_name=by_name) as file:
         share = 0.0
         if isinstance(file, LocalFile) and file_size > size:
             blocks, share = _blocks(file, max(1, size // block_size), block_size, random)

@@ -86,7 +86,7 @@ def _is_remote(source: str | Table) -> bool:
 def _batch_segment(corpus: Corpus, context: ReadContext, batch: range) -> Segment:
     def items(null_texts: NullTexts) -> Iterator[Piece | Chunk]:
         own = context._replace(null_texts=null_texts)
-        return batch_items(corpus, own, batch, *read_batch(corpus, batch))
+        return batch_items(corpus, own, batch, *read_batch(corpus, context, batch))
 
     return Segment(items)
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import sys
 import tarfile
 import time
 import zipfile
@@ -190,7 +191,9 @@ HEADS = [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"P*M\x18", b"BZh91AY&SY", b
          b"\xff\xfe", b"\xfe\xff", b"PAR1\x15", b"ARROW1\0\0", b"PK\x03\x04", b"p\0l\0u\0m\0" * 2,
          b"\0a" * 9, b"]\0\0\x80\0" + b"\xff" * 8, b"\x04\x22\x4d\x18", b"\x1f\x9d",
          b"x" * 257 + b"ustar\x0000", b"7z\xbc\xaf\x27\x1c", b"\xff\x06\0\0sNaPpY",
-         b"\xff\xff\xff\xff\x10\x01\0\0"]  # fmt: skip
+         b"\xff\xff\xff\xff\x10\x01\0\0", b'{"a": 1}',
+         b'{ "a":"', b'{\t"":[', b'\xef\xbb\xbf{"a":1',
+         b'{"a', b'{"\n']  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.sampled_from(HEADS), st.binary(max_size=300)), max_size=9))
@@ -201,7 +204,7 @@ def test_files_worth_a_look_are_all_that_are_no_text(parts: list[tuple[bytes, by
     chosen = unusual_files(np.frombuffer(b"".join(files), np.uint8), sizes).tolist()
     for number, file in enumerate(files):
         first = file[:N_FIRST]
-        if compression_of("", first) is not None or other_kind(first) is not None:
+        if compression_of("", first) is not None or other_kind(first, by_name=True) is not None:
             assert number in chosen
 
 
@@ -323,3 +326,62 @@ def test_text_that_compresses_very_well_is_copied_once(tmp_path: Path, kind: str
             n_bytes += len(data)
     assert n_bytes == 1 << 26
     assert time.perf_counter() - begin < 5
+
+
+LINES = b'{"text": "plum"}\n{"text": "plum"}\n'
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.csvx", "a.data", "a.txt.gz", "-"])
+@pytest.mark.parametrize("begin", [b"", codecs.BOM_UTF8])
+def test_lines_of_json_are_not_taken_for_text_by_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, begin: bytes
+) -> None:
+    """Wherever texts are read, alone and among small files; unless it is said what they are."""
+    path: Path | str = tmp_path / name
+    content = begin + LINES * 200
+    if name == "-":
+        path = name
+    else:
+        Path(path).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+
+    def given() -> Path | str:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return path
+
+    message = "has a record of JSON in each line: give format='jsonl', or format='text'"
+    tok = bpetok.Tokenizer(merges=[])
+    (tmp_path / "0.txt").write_bytes(b"plum")
+    with pytest.raises(ValueError, match=message):
+        bpetok.count_words([tmp_path / "0.txt", given()])
+    with pytest.raises(ValueError, match=message):
+        tok.encode_files(given(), tmp_path / "ids.bin")
+    if name != "-":
+        with pytest.raises(ValueError, match=message):
+            bpetok.estimate(path, vocab_size=300)
+        with pytest.raises(ValueError, match=message):
+            bpetok.report(tok, path)
+        assert bpetok.estimate(path, vocab_size=300, format="jsonl").n_unique_words == 1
+    assert bpetok.count_words(given(), format="jsonl").to_dict() == {b"plum": 400}
+    as_text = bpetok.count_words_from_iterator([content])
+    assert bpetok.count_words(given(), format="text") == as_text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{\n  "name": "x"\n}\n', "{a: 1}", '{"a" 1}', '["a"]', '{"a":\n1}', "{", '{"' + "x" * 600],
+)
+def test_what_only_looks_like_json_is_text(tmp_path: Path, text: str) -> None:
+    """Documents over several lines, and whatever code begins with a brace."""
+    (tmp_path / "a").write_text(text)
+    assert bpetok.count_words(tmp_path / "a") == bpetok.count_words_from_iterator([text])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.csv.gz"])
+def test_tables_in_text_are_not_taken_for_text(tmp_path: Path, name: str) -> None:
+    """Before any work; as text only if that is said."""
+    (tmp_path / name).write_text("id,text\n1,plum\n")
+    for files in (tmp_path / name, tmp_path):
+        with pytest.raises(ValueError, match=f"{name} is a table in text, .* say format='text'"):
+            bpetok.count_words(files)
+    if not name.endswith(".gz"):
+        assert bpetok.count_words(tmp_path / name, format="text").total == 8
