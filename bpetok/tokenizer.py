@@ -174,7 +174,9 @@ class Tokenizer(Codec):
         ``numpy.memmap(output, dtype="uint16", mode="r")`` reads them. Next to it is a small JSON
         file, with ".json" in the place of the output's suffix, with dtype, counts, and a hash of
         the vocabulary. Everything gets its name when it is whole. Files of an earlier run with this
-        output are replaced, all that its JSON file lists: none of its shards stay.
+        output are replaced, all that its JSON file lists: none of its shards stay. If the process
+        is killed while files get their names, the JSON file lists the old and the new ones and has
+        ``"complete": false``; the same call then replaces them all.
 
         Parameters
         ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
@@ -26,6 +27,8 @@ class Campaign(ABC, Generic[Case]):
     memory : int
         Bytes that the process may take for an input, beyond those it has at the start; 0 for no
         bound.
+    counts : Counter of str
+        What is worth to be counted beside inputs.
 
     Parameters
     ----------
@@ -40,6 +43,7 @@ class Campaign(ABC, Generic[Case]):
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
+        self.counts: Counter[str] = Counter()
 
     @abstractmethod
     def draw(self, random: Random) -> Case:

@@ -69,8 +69,9 @@ def _print_versions(seed: int) -> None:
 def _run(name: str, options: runner.Options) -> int:
     outcome = runner.run(name, options)
     found = len(outcome.findings)
+    counts = "".join(f"{number:,} {what}, " for what, number in sorted(outcome.counts.items()))
     print(
-        f"{name}: {outcome.inputs:,} inputs in {outcome.seconds:.0f} s, "
+        f"{name}: {outcome.inputs:,} inputs in {outcome.seconds:.0f} s, {counts}"
         f"{found} finding{'' if found == 1 else 's'}",
         flush=True,
     )

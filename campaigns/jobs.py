@@ -1,7 +1,8 @@
 """What is interrupted: jobs that read `in`, write `out` and keep checkpoints in `run`.
 
-``python -c "from campaigns.jobs import main; main(NAME)"`` runs one in the current folder. An error
-that a user may see is the last line of standard output, and the exit status is REFUSED.
+``python -c "from campaigns.jobs import main; main(NAME)"`` runs one in the current folder. On
+standard output it tells of its phases. An error that a user may see is the last line there, and the
+exit status is REFUSED.
 """
 
 from __future__ import annotations
@@ -34,32 +35,41 @@ SECONDS = 120.0
 """A job takes a second or two."""
 
 
+def tell(phase: str, *_: int | None) -> None:
+    """Say on standard output that a phase of the job is going on."""
+    print(phase, flush=True)
+
+
 def train() -> None:
     """Train on all kinds of files."""
-    options: Any = {"vocab_size": 600, "special_tokens": SPECIAL, "n_threads": 2}
+    options: Any = {"vocab_size": 600, "special_tokens": SPECIAL, "n_threads": 2, "progress": tell}
     bpetok.train("in", **options, checkpoint="run").save("out/tok.json")
 
 
 def count() -> None:
     """Count within a bound, which is so small that words go to files."""
-    words = bpetok.count_words("in", max_memory="100MB", checkpoint="run", n_threads=2)
+    options: Any = {"max_memory": "100MB", "n_threads": 2, "progress": tell}
+    words = bpetok.count_words("in", checkpoint="run", **options)
     words.save("out/words.parquet")
 
 
 def spill() -> None:
     """The same without a checkpoint."""
-    bpetok.count_words("in", max_memory="100MB", n_threads=2).save("out/words.parquet")
+    options: Any = {"max_memory": "100MB", "n_threads": 2, "progress": tell}
+    bpetok.count_words("in", **options).save("out/words.parquet")
 
 
 def expression() -> None:
     """Count by an expression, in processes."""
-    bpetok.count_words("in", pattern=r"\w+|\W", n_threads=2).save("out/words.parquet")
+    words = bpetok.count_words("in", pattern=r"\w+|\W", n_threads=2, progress=tell)
+    words.save("out/words.parquet")
 
 
 def encode() -> None:
     """Replace the shards of an earlier run."""
     tok = bpetok.Tokenizer.load("tok.json")
-    tok.encode_files("in", "out/ids.bin", eot="<|end|>", shard_size=30_000, n_threads=2)
+    options: Any = {"eot": "<|end|>", "shard_size": 30_000, "n_threads": 2, "progress": tell}
+    tok.encode_files("in", "out/ids.bin", **options)
 
 
 def save() -> None:
@@ -90,7 +100,26 @@ def main(name: str) -> None:
         patch.object(learner, "DEFAULT_TUNING", Tuning(pause_rounds=1)),
         patch.object(memory.CountLimits, "table_limit", lambda *_: 400_000),
     ):
+        tell("begin")
         _run(name)
+
+
+PHASES = {
+    "train": ("begin", "count", "learn"),
+    "count": ("begin", "count"),
+    "spill": ("begin", "count"),
+    "expression": ("begin", "count"),
+    "encode": ("begin", "encode"),
+    "save": ("begin",),
+    "command": ("begin",),
+}
+"""Those that a job tells of."""
+
+
+def wait_for(process: subprocess.Popen[str], phase: str) -> bool:
+    """Wait until a job tells of a phase; returns False if it ends before."""
+    assert process.stdout is not None
+    return any(line == f"{phase}\n" for line in process.stdout)
 
 
 def _run(name: str) -> None:
@@ -189,6 +218,11 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in files
         if not path.name.startswith(".")
     }
+
+
+def is_interim(name: str, data: bytes) -> bool:
+    """Tell whether a file is the summary of ids that is there while shards get their names."""
+    return name == "out/ids.json" and json.loads(data).get("complete") is False
 
 
 def scratch_files(folder: Path) -> list[str]:

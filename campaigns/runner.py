@@ -14,7 +14,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from itertools import count
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
@@ -57,11 +58,12 @@ class Options(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a campaign has checked and found."""
+    """What a campaign has checked and found; `counts` is what it counts beside inputs."""
 
     inputs: int
     seconds: float
     findings: list[Path]
+    counts: Mapping[str, int] = {}
 
 
 def draw(campaign: Campaign[Any], name: str, seed: int, number: int) -> Any:
@@ -74,6 +76,7 @@ def run(name: str, options: Options) -> Outcome:
     began = monotonic()
     findings: list[Path] = []
     places: set[Place] = set()
+    counts: Counter[str] = Counter()
     first = options.first
     end = sys.maxsize if options.inputs is None else first + options.inputs
     context = multiprocessing.get_context("spawn")
@@ -92,16 +95,19 @@ def run(name: str, options: Options) -> Outcome:
             failure = _watch(process, name, since)
             try:
                 while found.poll():
-                    place, path = found.recv()
-                    places.add(place)
-                    findings.append(path)
+                    told = found.recv()
+                    if isinstance(told, Counter):
+                        counts += told
+                    else:
+                        places.add(told[0])
+                        findings.append(told[1])
             except EOFError:
                 pass
             first = number.value + 1
             if failure is None:
                 break
             findings.append(_save_failure(name, options, number.value, failure))
-    return Outcome(first - options.first, monotonic() - began, findings)
+    return Outcome(first - options.first, monotonic() - began, findings, counts)
 
 
 def _watch(process: BaseProcess, name: str, since: Synchronized[float]) -> str | None:
@@ -156,21 +162,24 @@ def _work(
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         campaign = open_campaign(place, Path(folder))
         limit_memory(campaign.memory)
-        for i in count(first):
-            if i == end or monotonic() > deadline or len(places) >= MOST_FINDINGS:
-                return
-            number.value, since.value = i, monotonic()
-            case = draw(campaign, name, options.seed, i)
-            error = failure_of(campaign, case)
-            if error is None or place_of(error) in places:
-                continue
-            places.add(place_of(error))
-            _save_error(name, options, i, case, error)  # in case making it smaller crashes
-            if campaign.shrinks:
-                case = shrink(case, _fails_alike(campaign, error, since), SHRINK_SECONDS)
-                error = failure_of(campaign, case) or error
-            found.send((place_of(error), _save_error(name, options, i, case, error)))
-            print(f"{name}: input {i}: {type(error).__name__}: {error!s:.500}", file=sys.stderr)
+        try:
+            for i in count(first):
+                if i == end or monotonic() > deadline or len(places) >= MOST_FINDINGS:
+                    return
+                number.value, since.value = i, monotonic()
+                case = draw(campaign, name, options.seed, i)
+                error = failure_of(campaign, case)
+                if error is None or place_of(error) in places:
+                    continue
+                places.add(place_of(error))
+                _save_error(name, options, i, case, error)  # in case making it smaller crashes
+                if campaign.shrinks:
+                    case = shrink(case, _fails_alike(campaign, error, since), SHRINK_SECONDS)
+                    error = failure_of(campaign, case) or error
+                found.send((place_of(error), _save_error(name, options, i, case, error)))
+                print(f"{name}: input {i}: {type(error).__name__}: {error!s:.500}", file=sys.stderr)
+        finally:
+            found.send(campaign.counts)
 
 
 def _fails_alike(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
+import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bpetok.base.checks import shorten
@@ -87,6 +89,8 @@ class PendingFile:
         For a library to write to, within `named`.
     target : Path
         Where it will be: the path, links followed.
+    temporary : Path
+        Where it is until then.
 
     Raises
     ------
@@ -97,8 +101,8 @@ class PendingFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         check_writable(path)
         self.target = _target(path)
-        self._temporary = _temporary_beside(self.target)
-        self.file = self._temporary.open("xb")
+        self.temporary = _temporary_beside(self.target)
+        self.file = self.temporary.open("xb")
         self._kept = False
 
     def write(self, data: bytes | memoryview) -> None:
@@ -123,11 +127,11 @@ class PendingFile:
         """Do all of `keep` that may fail for want of room: only `rename` is left to do."""
         self.close()
         if self.target.exists():
-            self._temporary.chmod(stat.S_IMODE(self.target.stat().st_mode))
+            self.temporary.chmod(stat.S_IMODE(self.target.stat().st_mode))
 
     def rename(self) -> None:
         """Give the file its name. Requires: it is prepared."""
-        self._temporary.replace(self.target)
+        self.temporary.replace(self.target)
         self._kept = True
 
     @contextlib.contextmanager
@@ -146,42 +150,65 @@ class PendingFile:
             self.file.close()
         if not self._kept:
             with contextlib.suppress(OSError):
-                self._temporary.unlink()
+                self.temporary.unlink()
 
 
-def keep_together(files: Sequence[PendingFile], gone: Iterable[Path] = ()) -> None:
+def keep_together(
+    files: Sequence[PendingFile],
+    gone: Iterable[Path] = (),
+    meanwhile: Callable[[Sequence[str]], bytes] | None = None,
+) -> None:
     """Give all files their names, or none: if one can't have it, what was there comes back.
 
     The last file says what is in the others. While others are replaced there is none in its place,
-    so a process that is killed leaves no old description of new files.
+    or what `meanwhile` returns, so a process that is killed leaves no old description of new files.
 
     Parameters
     ----------
     files : sequence of PendingFile
     gone : iterable of Path
         Files that are removed if all goes well.
+    meanwhile : callable, optional
+        Is called with the names of all temporary files, of which some are left if the process is
+        killed.
     """
     for file in files:
         file.prepare()
-    moved: list[tuple[Path, Path]] = []
-    renamed: list[Path] = []
+    asides = {
+        target: _temporary_beside(target)
+        for target in (*(file.target for file in reversed(files)), *gone)
+        if target.exists()
+    }
+    last = files[-1].target
+    touched: list[Path] = []
     try:
-        for target in (*(file.target for file in reversed(files)), *gone):
-            if target.exists():
-                aside = _temporary_beside(target)
+        if meanwhile is not None:
+            temporaries = (*(file.temporary for file in files), *asides.values())
+            if last in asides:
+                shutil.copy2(last, asides[last])
+            touched.append(last)
+            write_whole(last, meanwhile([path.name for path in temporaries]))
+        for target, aside in asides.items():
+            if target not in touched:
                 target.rename(aside)
-                moved.append((target, aside))
+                touched.append(target)
         for file in files:
             file.rename()
-            renamed.append(file.target)
+            touched.append(file.target)
     except BaseException:
-        for target in renamed:
-            target.unlink()
-        for target, aside in reversed(moved):
-            aside.rename(target)
+        for target in reversed(dict.fromkeys(touched)):
+            if target in asides:
+                asides[target].replace(target)
+            else:
+                target.unlink(missing_ok=True)
+        _remove(asides.values())
         raise
-    for _, aside in moved:
-        aside.unlink(missing_ok=True)
+    _remove(asides.values())
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -195,6 +222,11 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     finally:
         for file in pending:
             file.discard()
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a name is one that files have here until they are whole."""
+    return re.fullmatch(r"\.[0-9a-f]{16}\.tmp", name) is not None
 
 
 def _temporary_beside(path: Path) -> Path:

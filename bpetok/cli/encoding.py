@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -180,21 +179,12 @@ def run_decode(options: argparse.Namespace) -> None:
 
 def _decode_file(tokenizer: Tokenizer, path: Path, output: BinaryIO) -> None:
     """Write the text of a file of ids that `bpetok encode --output` has written."""
-    import json
+    from bpetok.encoding.id_files import map_ids
 
-    import numpy as np
-
-    # One JSON file says what is in all shards, TRAIN_000000.bin and so on.
-    stem = re.sub(r"_\d{6}$", "", path.stem)
-    summary = path.with_name(f"{stem}.json")
     try:
-        dtype = np.dtype(json.loads(summary.read_bytes())["dtype"]).newbyteorder("<")
-        empty = np.empty(0, dtype)  # which can't be mapped
-        ids = np.memmap(path, dtype, "r") if path.stat().st_size else empty
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(
-            f"{path}: {summary.name}, which says what is in it, can't be read: {error!r}"
-        ) from None
+        ids = map_ids(path)
+    except (OSError, ValueError) as error:
+        raise CommandError(describe(error)) from None
     for start in range(0, len(ids), IDS_AT_ONCE):
         try:
             output.write(tokenizer.decode_bytes(ids[start : start + IDS_AT_ONCE]))

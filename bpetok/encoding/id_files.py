@@ -19,6 +19,7 @@ from bpetok.base.files import (
     check_no_input,
     check_path,
     check_writable,
+    is_temporary,
     keep_together,
     read_bounded,
 )
@@ -141,7 +142,12 @@ def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
     """
     names: set[str] = set()
     if summary.exists():
-        names = _names_in_summary(summary)
+        content = _read_summary(summary)
+        if content is None:
+            raise ValueError(
+                f"{summary} exists and is no summary of ids: move it away, or choose another output"
+            )
+        names = content.names | content.temporary
     shard_name = re.compile(rf"{re.escape(output.stem)}_\d{{6}}{re.escape(output.suffix)}")
     shards = {name for file in output.parent.iterdir() if shard_name.fullmatch(name := file.name)}
     foreign = sorted(shards - names)
@@ -150,19 +156,73 @@ def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
             f"{output.with_name(foreign[0])} exists, and {summary} does not say that an earlier "
             "run wrote it: move it away, or choose another output"
         )
-    return {output.with_name(name) for name in names & (shards | {output.name})}
+    own = shards | {output.name} | set(filter(is_temporary, names))
+    return {path for name in names & own if (path := output.with_name(name)).exists()}
 
 
-def _names_in_summary(path: Path) -> set[str]:
+class Summary(NamedTuple):
+    """What a summary says.
+
+    names : set of str
+        Of the files of ids.
+    temporary : set of str
+        Of files that a run has left which was killed while it gave its files their names.
+    dtype : str or None
+        None if there was such a run: some files may be old ones, some new ones.
+    """
+
+    names: set[str]
+    temporary: set[str]
+    dtype: str | None
+
+
+def _interim_summary(names: Iterable[str], temporary: Iterable[str]) -> bytes:
+    """Return what the summary is while files get their names; a finished one has no "complete"."""
+    files = [{"name": name} for name in sorted(names)]
+    content = {"format": FORMAT, "complete": False, "files": files, "temporary": [*temporary]}
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _read_summary(path: Path) -> Summary | None:
+    """Return what a summary says, None if the file is no summary."""
     try:
         content = json.loads(read_bounded(path))
-        if content["format"] == FORMAT:
-            return {str(file["name"]) for file in content["files"]}
-    except (ValueError, RecursionError, TypeError, LookupError):
+        is_whole = content.get("complete", True)
+        dtype = content["dtype"] if is_whole else None
+        if content["format"] == FORMAT and (dtype in ("uint16", "uint32") or not is_whole):
+            names = {str(file["name"]) for file in content["files"]}
+            return Summary(names, set(map(str, content.get("temporary", ()))), dtype)
+    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
         pass
-    raise ValueError(
-        f"{path} exists and is no summary of ids: move it away, or choose another output"
-    )
+    return None
+
+
+def map_ids(path: Path) -> Ids:
+    """Map a file of ids that `encode_files` has written into memory.
+
+    Raises
+    ------
+    OSError
+        If it or its summary can't be read.
+    ValueError
+        If there is no summary, or that of a run that was killed; or if the file is damaged.
+    """
+    # One summary says what is in all shards, TRAIN_000000.bin and so on.
+    summary = path.with_name(f"{re.sub(r'_[0-9]{6}$', '', path.stem)}.json")
+    content = _read_summary(summary) if summary.exists() else None
+    if content is None:
+        what = "is no summary of ids" if summary.exists() else "does not exist"
+        raise ValueError(f"{path}: {summary.name}, which says what is in it, {what}")
+    if content.dtype is None:
+        raise ValueError(
+            f"{path}: {summary.name} says that the run that wrote it was killed before its files "
+            "were complete: encode again"
+        )
+    dtype = np.dtype(content.dtype).newbyteorder("<")
+    n_bytes = path.stat().st_size
+    if n_bytes % dtype.itemsize:
+        raise ValueError(f"{path}: must hold ids of {dtype.itemsize} bytes, has {n_bytes} bytes")
+    return np.memmap(path, dtype, "r") if n_bytes else np.empty(0, dtype)  # no map of nothing
 
 
 def encode_chunks(job: EncodeJob, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
@@ -272,11 +332,17 @@ class Shards:
     def finish(self, summary: Path, content: dict[str, Any], earlier: set[Path]) -> None:
         """Give all files their names, and the summary: all of them or none.
 
-        Those of an earlier run are replaced or removed together with its summary.
+        Those of an earlier run are replaced or removed together with its summary. Meanwhile there
+        is an interim one, so that a process that is killed leaves no file that no summary lists.
         """
         self._pending.append(PendingFile(summary))
         self._pending[-1].write((json.dumps(content, indent=2) + "\n").encode())
-        keep_together(self._pending, sorted(earlier - set(self.paths)))
+        names = {path.name for path in (*self.paths, *earlier) if not is_temporary(path.name)}
+        keep_together(
+            self._pending,
+            sorted(earlier - set(self.paths)),
+            meanwhile=lambda temporary: _interim_summary(names, temporary),
+        )
 
     def __enter__(self) -> Shards:
         if self.shard_size is None:

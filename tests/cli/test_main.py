@@ -1,6 +1,7 @@
 """The command, in real processes: what it prints where, its exit status, pipes and signals."""
 
 import base64
+import json
 import os
 import re
 import select
@@ -376,7 +377,19 @@ def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) ->
     (tmp_path / "other.bin").write_bytes(b"ab")
     done = run("decode", "--tokenizer", "tok.json", "other.bin")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"other.bin: other.json, which says what is in it" in done.stderr
+    assert b"other.bin: other.json, which says what is in it, does not exist" in done.stderr
+    for dtype in ("object", "float32", "bool", ["uint16"], None):
+        summary = {"format": "bpetok ids", "dtype": dtype, "files": []}
+        (tmp_path / "other.json").write_text(json.dumps(summary))
+        done = run("decode", "--tokenizer", "tok.json", "other.bin")
+        assert b"other.json, which says what is in it, is no summary of ids" in done.stderr
+    (tmp_path / "other.json").write_text(json.dumps({**summary, "complete": False}))
+    done = run("decode", "--tokenizer", "tok.json", "other.bin")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"other.json says that the run that wrote it was killed" in done.stderr
+    (tmp_path / "other.json").write_text(json.dumps({**summary, "dtype": "uint32"}))
+    done = run("decode", "--tokenizer", "tok.json", "other.bin")
+    assert b"other.bin: must hold ids of 4 bytes, has 2 bytes" in done.stderr
     for wrong, message in (
         ([*command], b"a.txt holds the special token '<|end|>' at byte 740; give it its own"),
         ([*command[:3], "--output", "x.bin"], b"give FILEs to encode into --output"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import bpetok
 import reference
 from bpetok.base.files import PendingFile
+from bpetok.encoding import id_files
 from bpetok.patterns.scan import split_words
 from bpetok.sources import jsonl
 from bpetok.sources.pieces import CHUNK_SIZE
@@ -187,6 +189,85 @@ def test_files_of_an_earlier_run_stay_if_a_new_one_fails(
     assert n_done > 0
     after = {path.name: path.read_bytes() for path in output.parent.iterdir()}
     assert after.keys() == {"t.json", *(f["name"] for f in json.loads(after["t.json"])["files"])}
+
+
+class Killed(BaseException):
+    """Ends a run without any clearing up, as SIGKILL does."""
+
+
+@pytest.mark.parametrize("shard_sizes", [(5, 3), (3, 5), (5, None), (None, 5)])
+@pytest.mark.parametrize("first_run", [True, False])
+def test_a_run_that_is_killed_while_files_get_their_names_can_be_repeated(
+    tok: Tokenizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shard_sizes: tuple[int | None, int | None],
+    first_run: bool,
+) -> None:
+    """At each rename, copy and removal: the summary is never that of other files."""
+    texts = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    texts[0].write_text("it is 10")
+    texts[1].write_text("that was 9")
+    folder = tmp_path / "out"
+    output = folder / "t.bin"
+    calls: list[str] = []
+
+    def dying(name: str, n_before: int) -> Callable[..., Any]:
+        function = getattr(Path, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            if len(calls) == n_before:  # nor does anything work any more
+                raise Killed
+            calls.append(name)
+            return function(*args, **options)
+
+        return call
+
+    n_interim = 0
+    for n_before in range(200):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        if not first_run:
+            tok.encode_files(texts[0], output, shard_size=shard_sizes[0])
+        calls.clear()
+        with monkeypatch.context() as patches:
+            for name in ("rename", "replace", "unlink"):
+                patches.setattr(Path, name, dying(name, n_before))
+            try:
+                tok.encode_files(texts[1], output, shard_size=shard_sizes[1])
+                break
+            except Killed:
+                pass
+        interim = check_summary(tok, folder, [text.read_text() for text in texts])
+        n_interim += interim
+        tok.encode_files(texts[1], output, shard_size=shard_sizes[1])
+        assert not (interim and list(folder.glob(".*.tmp")))
+        assert check_summary(tok, folder, [texts[1].read_text()]) is False
+        names = json.loads((folder / "t.json").read_text())["files"]
+        left = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        assert left == {"t.json", *(file["name"] for file in names)}
+    assert n_interim > 0
+
+
+def check_summary(tok: Tokenizer, folder: Path, texts: list[str]) -> bool:
+    """See that a summary tells of the ids of one of the texts, or says that it does not."""
+    summary = folder / "t.json"
+    if not summary.exists():
+        assert not list(folder.glob("t*.bin"))
+        return False
+    content = json.loads(summary.read_text())
+    names = {file["name"] for file in content["files"]}
+    if not content.get("complete", True):
+        assert {path.name for path in folder.glob("t*.bin")} <= names
+        assert {path.name for path in folder.glob(".*.tmp")} <= set(content["temporary"])
+        assert "dtype" not in content
+        for path in folder.glob("t*.bin"):
+            with pytest.raises(ValueError, match=r"t\.json says that the run .* was killed"):
+                id_files.map_ids(path)
+        return True
+    ids = [n for file in content["files"] for n in id_files.map_ids(folder / file["name"]).tolist()]
+    assert ids in [tok.encode(text) for text in texts]
+    return False
 
 
 @pytest.mark.parametrize("pattern", ["gpt2", "none"])
