@@ -18,7 +18,7 @@ from setuptools.modified import newer_group
 
 sys.path.insert(0, str(Path(__file__).parent))  # which pip leaves out
 
-from bpetok.learning import arrays, sources  # see above
+from bpetok.learning import arrays, kernel_sources  # see above
 
 DEBUG = os.environ.get("BPETOK_DEBUG", "0") not in ("", "0")
 BUILD_FOLDER = "build/debug" if DEBUG else "build/release"
@@ -47,7 +47,7 @@ if sys.platform == "darwin":
     os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
 
 KERNEL_COMPILER = "compile_kernels.py"
-KERNEL_SOURCES = [f"bpetok/learning/{path.name}" for path in sources.SOURCES]
+KERNEL_SOURCES = [f"bpetok/learning/{path.name}" for path in kernel_sources.SOURCES]
 MACHINE_CODE = "bpetok.learning.machine_code"
 
 
@@ -89,7 +89,7 @@ def extension(path: Path) -> Extension:
         macros += [("BPETOK_FILTER_BITS", str(arrays.FILTER_BITS))]
         depends += KERNEL_SOURCES
     if name == MACHINE_CODE:
-        macros += [("BPETOK_KERNEL_SOURCES", f"{sources.digest()}u")]
+        macros += [("BPETOK_KERNEL_SOURCES", f"{kernel_sources.digest()}u")]
         depends += [KERNEL_COMPILER]
     return Extension(
         name,

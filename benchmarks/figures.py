@@ -97,7 +97,7 @@ def deltas_figure() -> bytes:
                        f"(w, {before[at + 2]}) -{count}", color=plots.COLOURS[1])  # fmt: skip
     axes.text(12, 2.6, f"({after[at - 1]}, ew) +{count}    (ew, {after[at + 1]}) +{count}",
               color=plots.COLOURS[2])  # fmt: skip
-    axes.text(0, 0.6, "all other counts stand: nothing is counted again", fontsize=10)
+    axes.text(0, 0.6, "all other counts stay: nothing is counted again", fontsize=10)
     return plots.to_svg(figure)
 
 

@@ -128,10 +128,3 @@ class EncodingContender(Contender, Protocol):
 
     def load(self, job: EncodeJob) -> Encoder:
         """Load the vocabulary."""
-
-
-class StagedTrainer(Trainer, Protocol):
-    """A trainer that can say how long each of its stages took."""
-
-    def stages(self, job: TrainJob) -> dict[str, float]:
-        """Train and return seconds by stage, summed over threads."""

@@ -114,7 +114,7 @@ def _train_job(contender: Any, spec: dict[str, Any]) -> Any:
 
 
 def train(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """Train once; what was learned is written only where it's asked for."""
+    """Train once; what was learned is written only on request."""
     job = _train_job(contender, spec)
     started = time.perf_counter()
     learned = contender.train(job)

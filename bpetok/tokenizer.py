@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
 from bpetok.base.extras import load_numpy
 from bpetok.base.files import write_whole
+from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
-from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats import native
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Parts
@@ -92,12 +92,12 @@ class Tokenizer(Codec):
         return hashlib.sha256(self._to_json(with_training=False)).hexdigest()
 
     def _ids_around(self) -> tuple[list[int], list[int]]:
-        from bpetok.formats.templates import ids_around
+        from bpetok.formats.post_processors import ids_around
 
         return ids_around(self.settings.get("post_processor"))
 
     def _settings_with_ids(self, new_id: Callable[[int], int]) -> dict[str, Any]:
-        from bpetok.formats.templates import with_ids
+        from bpetok.formats.post_processors import with_ids
 
         return with_ids(self.settings, new_id)
 
@@ -223,7 +223,7 @@ class Tokenizer(Codec):
                 f"got {eot!r}"
             )
         if shard_size is not None:
-            shard_size = check_integer("shard_size", shard_size, 1, (1 << 63) - 1)
+            shard_size = check_integer("shard_size", shard_size, 1, MAX_INT64)
         allowed, disallowed = self._special_names(allowed_special, disallowed_special)
         job = id_files.EncodeJob(
             codec=self,

@@ -40,7 +40,7 @@ class Files(Campaign[Case]):
                 self._whole[kind].append((self._given / form.name).read_bytes())
 
     def _write(self, kind: str, writer: int) -> None:
-        """Write a whole file and what belongs beside it. Always in one place: some hold paths."""
+        """Write a whole file and what belongs next to it. Always in one place: some hold paths."""
         kept = self.scratch / kind / str(writer)
         if not kept.exists():
             shutil.rmtree(self._given, ignore_errors=True)

@@ -38,7 +38,7 @@ class Format(NamedTuple):
     name : str
         Of the file that is damaged.
     writers : sequence of callable
-        Each writes such a file, with what belongs beside it, into a folder.
+        Each writes such a file, with what belongs next to it, into a folder.
     read : callable
         Reads it, as users do.
     right : callable, optional

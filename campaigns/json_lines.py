@@ -83,7 +83,7 @@ class JsonLines(Campaign[Case]):
 
 
 def mutated(random: Random, data: bytes, new: list[bytes]) -> bytes:
-    """Return bytes of which some are replaced, left out or repeated."""
+    """Return the bytes with some of them replaced, left out or repeated."""
     for _ in range(random.randint(1, 3)):
         at = random.randint(0, len(data))
         end = min(len(data), at + random.choice((0, 0, 1, 2, 5)))

@@ -16,7 +16,7 @@ VALUES: list[Any] = [
 
 
 def mutated_bytes(random: Random, data: bytes) -> bytes:
-    """Return bytes of which a few were changed, left out, moved or added."""
+    """Return the bytes with a few of them changed, left out, moved or added."""
     for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
         at = random.randrange(len(data) + 1)
         if random.random() < 0.3:  # where formats have their heads and feet
@@ -51,7 +51,7 @@ def _changed_at(random: Random, data: bytes, at: int) -> bytes:
 
 
 def mutated_json(random: Random, data: bytes) -> bytes:
-    """Return a JSON document of which a few values are others, are missing or come twice."""
+    """Return a JSON document with a few values changed, missing or repeated."""
     content = json.loads(data)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         content = _changed(random, content)

@@ -111,7 +111,7 @@ def long_runs(random: Random) -> str:
 
 
 def with_bad_bytes(random: Random, data: bytes) -> bytes:
-    """Return bytes of which some are no UTF-8."""
+    """Return bytes; some are not UTF-8."""
     for _ in range(random.randint(1, 3)):
         at = random.randint(0, len(data))
         data = data[:at] + random.choice(BAD_BYTES) + data[at + random.randint(0, 2) :]

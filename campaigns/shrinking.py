@@ -10,7 +10,7 @@ from campaigns.campaign import Case
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], seconds: float) -> Case:
-    """Return a case that still fails and of which nothing more can be left out, or time is over."""
+    """Return a case that still fails when nothing more can be left out, or when time is over."""
     deadline = monotonic() + seconds
     smaller: Case | None = case
     while smaller is not None:

@@ -2,7 +2,7 @@
 
     python examples/chat_model.py [FILE...]
 
-The special tokens have the ids behind the merges; reserved ones keep ids for later use.
+The special tokens have the ids after the merges; reserved ones keep ids for later use.
 """
 
 from __future__ import annotations

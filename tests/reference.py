@@ -23,7 +23,7 @@ def merge_ids(ids: list[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def count_pairs(words: Iterable[tuple[list[int], int]]) -> Counter[Pair]:
-    """Return how often each pair stands in words with counts; `aaa` holds (a, a) twice."""
+    """Return how often each pair occurs in words with counts; `aaa` holds (a, a) twice."""
     counts: Counter[Pair] = Counter()
     for ids, count in words:
         for pair in itertools.pairwise(ids):
@@ -41,7 +41,7 @@ def learn_merges(
     initial: Sequence[Pair] = (),
     allows: Callable[[bytes, bytes], bool] = lambda left, right: True,
 ) -> tuple[list[Pair], list[int]]:
-    """Return the merges, as pairs of ids, and how often each pair stood when it was merged.
+    """Return the merges, as pairs of ids, and how often each pair occurred when it was merged.
 
     All pairs are counted anew for every merge. The best has the highest count and, among equals,
     the smallest (left id, right id); or, as `ties` says, the first "place" in the words in their

@@ -20,7 +20,7 @@ BUILD = (ROOT / "setup.py", ROOT / "compile_kernels.py")
 CLUSTERS = {"dask", "ray"}
 FOR_DEVELOPERS = {"test"}
 # They print headers and modules of the package from Unicode's tables, for its developers.
-GENERATORS = {PACKAGE / "patterns" / name for name in ("unicode.py", "normal_tables.py")}
+GENERATORS = {PACKAGE / "patterns" / name for name in ("generate_unicode.py", "generate_normal.py")}
 IMPORT_IN_CYTHON = re.compile(r"^\s*(?:from\s+(\w+)[\w.]*\s+import\s|import\s+(\w+))", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(not PACKAGE.exists(), reason="the sources are not here")

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-MAX_VOCAB_SIZE = (1 << 31) - 1  # ids are int32
+from bpetok.base.limits import MAX_INT32, MAX_INT64
 
 
 def shorten(value: object) -> str:
@@ -60,7 +60,7 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
         raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
     if isinstance(texts, Mapping):
         raise TypeError(
-            "texts must be an iterable of texts, not a mapping, of which only the keys would be "
+            "texts must be an iterable of texts, not a mapping: only its keys would be "
             "read: give its values(), or words with their counts to train_from_words"
         )
     if not isinstance(texts, Iterable):
@@ -94,7 +94,7 @@ def check_size(name: str, value: object, least: int) -> int:
             raise ValueError(f"{name} must be a size such as '300MB' or '4GB', got {value!r}")
         number, prefix, binary = match.groups()
         value = int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
-    return check_integer(name, value, least, (1 << 63) - 1)
+    return check_integer(name, value, least, MAX_INT64)
 
 
 def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
@@ -131,12 +131,12 @@ def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
         raise ValueError(
             f"vocab_size must be at least 256 + len(special_tokens) = {least}, got {vocab_size}"
         )
-    return check_integer("vocab_size", vocab_size, least, MAX_VOCAB_SIZE) - least
+    return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 
 
 def check_min_frequency(min_frequency: int) -> int:
     """Return the least count of a pair that is merged."""
-    return check_integer("min_frequency", min_frequency, 1, (1 << 63) - 1)
+    return check_integer("min_frequency", min_frequency, 1, MAX_INT64)
 
 
 def check_errors(errors: str) -> str:

@@ -25,7 +25,7 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
     OSError
         If it can't be read; the error names it.
     ValueError
-        If it holds more than `MAX_FILE_BYTES`; no more than that is read.
+        If it holds more than `MAX_FILE_BYTES`; reading stops there.
     """
     with check_path(path).open("rb") as file:
         data = file.read(MAX_FILE_BYTES + 1)

@@ -35,7 +35,7 @@ typedef void (*ClassifyFunction)(const uint8_t *bytes, Block *out);
 
 enum { PLAIN64 = 0, AVX2 = 1, AVX512 = 2 };
 
-/* Which masks are asked for: a pattern pays for no more than it needs. The function for each level is
+/* Which masks are wanted: a pattern pays only for those that it needs. The function for each level is
  * made from one body, in which the level is a constant. */
 enum { BASIC_MASKS = 0, NEWLINE_MASKS = 1, CASE_MASKS = 2 };
 #define EACH_LEVEL(body, attributes)                                                     \
@@ -146,7 +146,7 @@ ALWAYS_INLINE void classify_plain64(const uint8_t *bytes, Block *out, int level)
 }
 EACH_LEVEL(classify_plain64, NO_ATTRIBUTES)
 
-/* Where characters of two and of three bytes begin of which the first byte says that they are letters:
+/* Where characters of two and of three bytes begin whose first byte says that they are letters:
  * U+0100 to U+02BF and U+0400 to U+047F, with capitals; U+5000 to U+9FFF and U+B000 to U+CFFF. */
 static void find_letters_plain64(const uint8_t *bytes, uint64_t *two, uint64_t *three) {
     *two = *three = 0;
@@ -400,7 +400,7 @@ static inline void prefetch(const void *address) {
 #endif
 }
 
-/* Zeroed memory, aligned to a cache line; NULL if there is none. On Linux a large table lies on huge
+/* Zeroed memory, aligned to a cache line; NULL if there is none. On Linux a large table is on huge
  * pages, which saves the misses of address translation that random access to it would cost. */
 #define HUGE_PAGE ((size_t)1 << 21)
 

@@ -23,7 +23,7 @@ cdef enum Form:
     LATIN1 = 1               # a str whose code points have 1, 2 or 4 bytes
     UCS2 = 2
     UCS4 = 4
-    UNCHECKED = 5            # bytes of which nobody has seen yet that they are UTF-8
+    UNCHECKED = 5            # bytes that nobody has checked yet to be UTF-8
     NO_TEXT = 6
 
 cdef struct Text:

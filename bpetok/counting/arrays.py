@@ -8,14 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int32, Int64
 from bpetok.base.threads import exhaust, map_threads
 from bpetok.base.timing import stage
 from bpetok.counting.word_table import N_PARTITIONS, Combination, WordTable
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-
-MAX_COUNT = (1 << 63) - 1
 
 
 class Split(NamedTuple):

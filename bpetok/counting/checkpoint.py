@@ -26,11 +26,12 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile, write_whole
+from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
-from bpetok.counting.arrays import MAX_COUNT, Int32, Int64
 from bpetok.counting.memory import RareWords
 from bpetok.counting.tables import load, read_metadata, save
 from bpetok.counting.words import Words
@@ -126,12 +127,12 @@ class Checkpoint:
         Raises
         ------
         OSError
-            If they can't be saved, or a file of which only a part was counted has changed.
+            If they can't be saved, or a file that was counted only in part has changed.
         """
         first = self.end(part)
         self._check_unchanged(part, first, end)
         counted = self._counted[part]
-        numbers = range(len(counted), MAX_COUNT)
+        numbers = range(len(counted), MAX_INT64)
         paths = (self._folder / f"counts-{part}-{number}.parquet" for number in numbers)
         path = next(path for path in paths if not path.exists())
         saved = _Counted(first, end, n_bytes, n_null, path)
@@ -157,7 +158,7 @@ class Checkpoint:
         )
 
     def _check_unchanged(self, part: int, *positions: Position) -> None:
-        """See that files of which parts are counted at different times are what they were."""
+        """Check that files whose parts are counted at different times have not changed."""
         for number in {position.file for position in positions if position.at}:
             path, *state = self._inputs[part][number]
             if tuple(state) != file_state(path, fresh=True):
@@ -209,7 +210,7 @@ def _first_wrong(
     no more often than the one before. `tokens` are those before all of them.
     """
     seen = set(tokens)
-    before = MAX_COUNT
+    before = MAX_INT64
     merges = zip(left.tolist(), right.tolist(), counts.tolist(), strict=True)
     for row, (one, other, count) in enumerate(merges):
         if row >= most or not 0 < count <= before:
@@ -321,7 +322,7 @@ def _read_counted(path: Path) -> _Counted:
     try:
         first, end, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
         for number in (*first, *end, n_bytes, n_null):
-            check_integer("a number", number, 0, MAX_COUNT)
+            check_integer("a number", number, 0, MAX_INT64)
         return _Counted(Position(*first), Position(*end), n_bytes, n_null, path)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{path} does not say what was counted: remove the folder") from None

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int64
 from bpetok.base.checks import check_integer, check_size
-from bpetok.counting.arrays import MAX_COUNT, Int64
+from bpetok.base.limits import MAX_INT64
 from bpetok.patterns.builtin import scanner_of
 
 FIXED_MEMORY = 48_000_000
@@ -104,7 +105,7 @@ def check_limits(
         if size is None:
             raise ValueError("min_word_count='auto' needs max_memory, the bound to keep")
         return CountLimits(size, auto=True)
-    return CountLimits(size, check_integer("min_word_count", min_word_count, 1, MAX_COUNT))
+    return CountLimits(size, check_integer("min_word_count", min_word_count, 1, MAX_INT64))
 
 
 class RareWords:

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from bpetok.base.array_types import Int64
 from bpetok.base.threads import ThreadPool
 from bpetok.base.timing import stage
-from bpetok.counting.arrays import Int64
 from bpetok.counting.counters import Counter
 from bpetok.counting.options import CountOptions
 from bpetok.patterns.errors import SplitError

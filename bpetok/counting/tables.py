@@ -21,9 +21,9 @@ import numpy as np
 from bpetok.base.checks import check_special_tokens
 from bpetok.base.extras import require
 from bpetok.base.files import PendingFile
+from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.arrays import (
-    MAX_COUNT,
     Split,
     WordArrays,
     combine_tables,
@@ -338,7 +338,7 @@ class _Rows:
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
         n = counts.to_numpy()
         self._size += sum_of_products(n, np.diff(offsets))
-        if self._size > MAX_COUNT:
+        if self._size > MAX_INT64:
             raise ValueError(
                 f"{origin}, row {row} and the following: the sum of count * length over the words "
                 "must be below 2**63: scale the counts down"

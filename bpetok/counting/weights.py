@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bpetok.counting.arrays import MAX_COUNT, Int64, WordArrays, combine_tables
+from bpetok.base.array_types import Int64
+from bpetok.base.limits import MAX_INT64
+from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.special import SpecialTokens
 
@@ -31,7 +33,7 @@ def check_weight(number: int, weight: object) -> Fraction:
 
 
 def weighted_sum(parts: Parts) -> WordArrays:
-    """Return the words of all parts. Requires: checked weights, of which no sum is too large."""
+    """Return the words of all parts. Requires: checked weights whose sums fit in int64."""
     denominator = math.lcm(*(weight.denominator for _, weight in parts))
     wholes: list[Int64] = []
     rests: list[Int64] = []
@@ -53,7 +55,7 @@ def weighted_sum(parts: Parts) -> WordArrays:
 def _divided(counts: Int64, numerator: int, denominator: int) -> tuple[Int64, Int64]:
     """Return counts * numerator / denominator as whole numbers and numerators of what is left."""
     products: Any = counts
-    if int(counts.max(initial=0)) * numerator > MAX_COUNT:
+    if int(counts.max(initial=0)) * numerator > MAX_INT64:
         products = counts.astype(object)  # Python's integers, of any size
     products = products * numerator
     whole = products // denominator

@@ -577,7 +577,7 @@ cdef class WordTable:
         return arrays
 
     cdef void sort_secret(self) noexcept nogil:
-        # Sort the words if they lie in an order that another process would not have.
+        # Sort the words if they are in an order that another process would not have.
         cdef Table* table = &self.table
         cdef Entry* entry
         cdef size_t i, n = 0

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_special_tokens
-from bpetok.counting.arrays import MAX_COUNT, Int32, Int64, Split, WordArrays, sum_of_products
+from bpetok.base.limits import MAX_INT64
+from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import StrPath
@@ -111,7 +113,7 @@ class Words:
             total += count * len(word)
             if word and count:
                 summed[word] = summed.get(word, 0) + count
-        if total > MAX_COUNT:
+        if total > MAX_INT64:
             raise ValueError(
                 f"the sum of count * length over the words must be below 2**63, got {total}: "
                 "scale the counts down"
@@ -157,7 +159,7 @@ class Words:
             _check_same_split(checked[0][0], words, number)
         if not checked:
             raise ValueError("parts must have at least one pair (Words, weight), got none")
-        if sum(weight * words.n_bytes for words, weight in checked) > MAX_COUNT:
+        if sum(weight * words.n_bytes for words, weight in checked) > MAX_INT64:
             raise ValueError(
                 "the sum of weight * count * length over the words must be below 2**63: "
                 "scale the weights down"
@@ -311,7 +313,7 @@ def _check_arrays(words: WordArrays) -> None:
         raise ValueError("ids must be bytes, in 0..255")
     if (counts < 1).any():
         raise ValueError(f"counts must be at least 1, got {counts.min()}")
-    if sum_of_products(counts, words.lengths) > MAX_COUNT:
+    if sum_of_products(counts, words.lengths) > MAX_INT64:
         raise ValueError(
             "the sum of count * length over the words must be below 2**63: scale the counts down"
         )
@@ -335,6 +337,6 @@ def _checked_item(item: object) -> tuple[bytes, int]:
         raise TypeError(f"a word must be bytes, got {word!r}: encode it with .encode()")
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
         raise TypeError(f"the count of {word!r} must be an int, got {count!r}")
-    if not 0 <= count <= MAX_COUNT:
+    if not 0 <= count <= MAX_INT64:
         raise ValueError(f"the count of {word!r} must be in 0..2**63 - 1, got {count}")
     return word, int(count)

@@ -11,9 +11,9 @@ from zlib import crc32
 
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
+from bpetok.base.limits import MAX_INT64
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
-from bpetok.counting.arrays import MAX_COUNT
 from bpetok.counting.count import count_job, prepare_count
 from bpetok.counting.options import check_count_options
 from bpetok.counting.words import Words
@@ -70,7 +70,7 @@ class CountPlan:
         options = check_count_options(
             self.pattern, self.special_tokens, 1, self.errors, self.unmatched
         )
-        check_integer("min_word_count", self.min_word_count, 1, MAX_COUNT)
+        check_integer("min_word_count", self.min_word_count, 1, MAX_INT64)
         object.__setattr__(self, "pattern", options.pattern)
         object.__setattr__(self, "special_tokens", options.special_tokens)
         # Set here, not as a default, which would not be pickled.

@@ -20,6 +20,7 @@ from bpetok.base.checks import (
     shorten,
 )
 from bpetok.base.extras import load_numpy
+from bpetok.base.limits import N_BYTES
 from bpetok.encoding.added_tokens import (
     AddedToken,
     AddedTokenFinder,
@@ -34,7 +35,6 @@ from bpetok.encoding.streams import DecodeStream
 from bpetok.encoding.texts import replaced, replaced_texts, to_utf8
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.encoding.vocab import (
-    N_BYTES,
     build_vocab,
     check_ids,
     check_merge_counts,

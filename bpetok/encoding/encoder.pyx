@@ -355,7 +355,7 @@ cdef class Encoder:
     cdef bint leaves_out     # bytes without an id
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
-    # numbers[id] is id: int objects shared by all results. Each is made when it is first asked for,
+    # numbers[id] is id: int objects shared by all results. Each is made when it is first needed,
     # so those of frequent tokens lie side by side, which saves a short text a seventh of its time.
     cdef PyObject** numbers
     cdef Py_ssize_t n_numbers
@@ -605,33 +605,39 @@ cdef class Encoder:
         cdef Py_ssize_t length = 0
         if specials.inner is None or specials.inner_tokens.find(text, text + n, &length) == NULL:
             return self.append_words(work, text, n, readable)
-        return self.append_between_inner(work, specials, text, n, readable)
+        return self.append_between(work, specials, specials.inner, text, n, readable)
 
-    cdef int append_between_inner(
-        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
+    cdef int append_between(
+        self, Workspace work, Specials specials, finder, const uint8_t* text, Py_ssize_t n,
         const uint8_t* readable
     ) noexcept with gil:
-        # As `append_between_found`, with what `inner` finds.
+        # Append the tokens that `finder` finds (start, end and id of each, in order), and what lies
+        # between them: after `specials.inner` that is words, after `specials.finder` it may hold
+        # tokens that `inner` finds.
         cdef const int64_t[::1] found
-        cdef Py_ssize_t i, at = 0
+        cdef bint is_inner = finder is specials.inner
+        cdef Py_ssize_t i, n_found, end, at = 0
         cdef int failure = 0
         try:
-            found = specials.inner(<bytes> text[:n])
+            found = finder(<bytes> text[:n])
         except BaseException as error:
             work.error = error
             return NOT_SPLIT
         with nogil:
-            for i in range(0, found.shape[0], 3):
-                if found[i] > at:
-                    failure = self.append_words(work, text + at, found[i] - at, readable)
-                if failure == 0:
-                    failure = self.append_id(work, <int32_t> found[i + 2])
+            n_found = found.shape[0] // 3
+            for i in range(n_found + 1):
+                end = found[3 * i] if i < n_found else n
+                if end > at:
+                    if is_inner:
+                        failure = self.append_words(work, text + at, end - at, readable)
+                    else:
+                        failure = self.append_piece(work, specials, text + at, end - at, readable)
+                if failure < 0 or i == n_found:
+                    return failure
+                failure = self.append_id(work, <int32_t> found[3 * i + 2])
                 if failure < 0:
                     return failure
-                at = found[i + 1]
-            if at < n:
-                failure = self.append_words(work, text + at, n - at, readable)
-        return failure
+                at = found[3 * i + 1]
 
     cdef int append_text(
         self, Workspace work, Specials specials, Text text
@@ -654,7 +660,9 @@ cdef class Encoder:
                 work.wrong_at, work.wrong_length = found - at, length
                 return DISALLOWED
         if specials.finder is not None:
-            return self.append_between_found(work, specials, at, text.n, end + padding)
+            return self.append_between(
+                work, specials, specials.finder, at, text.n, end + padding
+            )
         while True:
             found = specials.allowed.find(at, end, &length)
             if found != at:
@@ -674,33 +682,6 @@ cdef class Encoder:
         work.ids[work.n_ids] = token_id
         work.n_ids += 1
         return work.flush()
-
-    cdef int append_between_found(
-        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
-        const uint8_t* readable
-    ) noexcept with gil:
-        # As the end of `append_text`, with the special tokens that `finder` finds: start, end and
-        # id of each, in order.
-        cdef const int64_t[::1] found
-        cdef Py_ssize_t i, at = 0
-        cdef int failure = 0
-        try:
-            found = specials.finder(<bytes> text[:n])
-        except BaseException as error:
-            work.error = error
-            return NOT_SPLIT
-        with nogil:
-            for i in range(0, found.shape[0], 3):
-                if found[i] > at:
-                    failure = self.append_piece(work, specials, text + at, found[i] - at, readable)
-                if failure == 0:
-                    failure = self.append_id(work, <int32_t> found[i + 2])
-                if failure < 0:
-                    return failure
-                at = found[i + 1]
-            if at < n:
-                failure = self.append_piece(work, specials, text + at, n - at, readable)
-        return failure
 
     # ---- with the GIL ----
 

@@ -7,9 +7,9 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from bpetok.base.checks import check_integer
+from bpetok.base.limits import MAX_INT64
 
 _COUNTS = ("n_bytes", "n_words", "n_unique_words", "n_tokens", "min_frequency")
-_MOST = (1 << 63) - 1
 
 
 class TrainingFacts(NamedTuple):
@@ -84,5 +84,5 @@ class TrainingFacts(NamedTuple):
         if not isinstance(content["version"], str):
             raise TypeError(f"training.version must be a str, got {content['version']!r}")
         for name in _COUNTS:
-            check_integer(f"training.{name}", content[name], 1, _MOST)
+            check_integer(f"training.{name}", content[name], 1, MAX_INT64)
         return cls(**content, seconds={})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bpetok.encoding.vocab import N_BYTES
+from bpetok.base.limits import N_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

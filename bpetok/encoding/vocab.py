@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_index, shorten
+from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes, find_bad_merge
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     Merges = Sequence[Sequence[int]] | Sequence[Sequence[bytes]] | npt.NDArray[np.integer[Any]]
     Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
-
-N_BYTES = 256
 
 # Doubling merges, (0, 0), (256, 256), ..., would fill any memory in 30 steps. Real vocabularies
 # hold some megabytes.
@@ -162,7 +161,7 @@ def _checked_counts(merge_counts: Counts) -> list[int]:
     if set(map(type, counts)) - {int} or min(counts, default=0) < 0 or max(counts, default=0) >> 63:
         for i, given in enumerate(counts):  # something is wrong, or no plain int: say what
             counts[i] = check_index(f"merge_counts[{i}]", given)
-            if not 0 <= counts[i] < 1 << 63:
+            if not 0 <= counts[i] <= MAX_INT64:
                 raise ValueError(
                     f"merge_counts[{i}] must be from 0 to 2**63 - 1, got {shorten(counts[i])}"
                 )

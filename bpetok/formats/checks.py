@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from bpetok.base.checks import shorten
+from bpetok.base.limits import N_BYTES
 from bpetok.encoding.codec import Codec
-from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.parts import Parts
 
 _PIECES = (

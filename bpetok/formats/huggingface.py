@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_path, read_bounded, write_together
+from bpetok.base.limits import MAX_INT64
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -272,8 +273,9 @@ def build_config(
         encode_utf8(chat_template, "chat_template")
         config["chat_template"] = chat_template
     if model_max_length is not None:
-        most = (1 << 63) - 1
-        config["model_max_length"] = check_integer("model_max_length", model_max_length, 1, most)
+        config["model_max_length"] = check_integer(
+            "model_max_length", model_max_length, 1, MAX_INT64
+        )
     return config
 
 
@@ -322,8 +324,8 @@ def read(file: Path) -> Parts:
     if template.exists():
         with naming_file(template):
             roles["chat_template"] = read_bounded(template).decode()
-    beside = roles | {name: value for name, value in config.items() if value is not None}
-    return parts._replace(settings={**(parts.settings or {}), "tokenizer_config": beside})
+    config_values = roles | {name: value for name, value in config.items() if value is not None}
+    return parts._replace(settings={**(parts.settings or {}), "tokenizer_config": config_values})
 
 
 def _read_beside(file: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
 from bpetok.base.files import check_path, read_bounded, write_together
-from bpetok.encoding.vocab import N_BYTES
+from bpetok.base.limits import N_BYTES
 from bpetok.formats.checks import check_ids_equal, check_plain, encoder_of, names_within_names
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Pair, Parts

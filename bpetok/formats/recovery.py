@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bpetok.base.checks import shorten
-from bpetok.encoding.vocab import N_BYTES
+from bpetok.base.limits import N_BYTES
 from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
-from bpetok.formats.ways import bytes_of_names, merges_of_ranks, merges_taken, number_merges
+from bpetok.formats.token_merges import bytes_of_names, merges_of_ranks, merges_taken, number_merges
 from bpetok.patterns.chains import Pattern
 
 # The parts of a token are searched for in quadratic time: some seconds for this many steps.

@@ -6,12 +6,7 @@ all shards, shard s owns [start[s], start[s + 1]).
 
 from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-UInt64 = NDArray[np.uint64]
+from bpetok.base.array_types import Int32, Int64, UInt64
 
 NOTHING = -1
 """In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""

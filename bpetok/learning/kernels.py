@@ -17,18 +17,16 @@ from numba import prange
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int32, Int64, UInt64
 from bpetok.learning.arrays import (
     BLOCK_BITS,
     DROPPED,
     FILTER_BITS,
     NOTHING,
     Batch,
-    Int32,
-    Int64,
     PairCounts,
     Rows,
     Shards,
-    UInt64,
 )
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -229,7 +227,7 @@ def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, fir
     """Post the last round's events in one shard, then apply the merges of this round.
 
     Leaves its rows and events. These are posted at the start of the next round, so that a round has
-    one parallel region only. One long function: the parts of its loop share some twenty variables
+    one parallel region only. One long function: the parts of its loop share about twenty variables
     and arrays, which smaller functions would have to take and give back.
 
     Merging a pair at p clears the first slot of the right token, unless it is the last slot too: a

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bpetok.base.array_types import Int64
+from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.base.timing import stage
 from bpetok.learning.arrays import (
     FILTER_BITS,
     NOTHING,
     Batch,
     CountedWords,
-    Int64,
     PairCounts,
     Rows,
     Shards,
@@ -30,7 +31,6 @@ from bpetok.learning.pairs import Pairs
 from bpetok.learning.rule import (
     DEFAULT_RULE,
     DEFAULT_TUNING,
-    N_BYTES,
     Merges,
     Rule,
     Start,
@@ -228,13 +228,13 @@ class Learner:
 
         The n-th most frequent word occurs less often than the n-th merge did: by a factor of 2 to
         3.5 at 30,000 merges in English, code and mixed languages. With few, long words there is no
-        such guide, and the threshold serves some hundred merges.
+        such guide, and the threshold is good for about a hundred merges.
         """
         if self.tuning.least_count is not None:
             return self.tuning.least_count
         if self.word_count == 0:
             return best_count // 500
-        return min(self.word_count * 3 // 2, best_count, (1 << 63) - 1)
+        return min(self.word_count * 3 // 2, best_count, MAX_INT64)
 
     def _next_least_count(self) -> int:
         """Return a lower threshold: the last merge's count, extrapolated, with a margin.

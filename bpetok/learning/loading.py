@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from bpetok.base.importing import whole
 from bpetok.base.timing import stage
-from bpetok.learning.sources import check_built_from
+from bpetok.learning.kernel_sources import check_built_from
 
 _parallel_lock = threading.Lock()
 """Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""

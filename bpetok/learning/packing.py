@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bpetok.base.array_types import Int32, Int64
+from bpetok.base.limits import MAX_INT32
 from bpetok.base.threads import exhaust, map_threads
-from bpetok.learning.arrays import BLOCK_BITS, CountedWords, Int32, Int64
+from bpetok.learning.arrays import BLOCK_BITS, CountedWords
 from bpetok.learning.slots import fill_slots, sort_rare
 
-MAX_SHARD_SLOTS = (1 << 31) - 1
+MAX_SHARD_SLOTS = MAX_INT32
 
 
 class Packed(NamedTuple):

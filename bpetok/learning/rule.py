@@ -44,16 +44,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.base.limits import MAX_INT32
 from bpetok.learning.merge_filter import TokenFilter
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-
-N_BYTES = 256
 
 Ties = Literal["ids", "place", "bytes"]
 """What comes first among pairs with equal counts: the smallest ids, the earliest first place in the
@@ -121,7 +115,7 @@ class MergeFilter(NamedTuple):
         """
         most = 0
         if self.max_words is not None:
-            most = check_integer("max_words", self.max_words, 1, (1 << 31) - 1)
+            most = check_integer("max_words", self.max_words, 1, MAX_INT32)
         return TokenFilter(
             bool(self.utf8),
             bool(self.no_colon_space),
@@ -164,7 +158,7 @@ class Rule(NamedTuple):
 
     min_frequency: int = 1
     """Learning ends where the best pair occurs less often."""
-    max_token_length: int = (1 << 31) - 1
+    max_token_length: int = MAX_INT32
     """No merge makes a token of more bytes."""
     ties: Ties = "ids"
     byte_order: tuple[int, ...] | None = None

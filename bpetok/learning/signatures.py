@@ -4,7 +4,7 @@ from typing import Any, get_type_hints
 
 import numba
 
-from bpetok.learning.arrays import Int32, Int64, UInt64
+from bpetok.base.array_types import Int32, Int64, UInt64
 
 ARRAYS = {Int32: numba.int32[::1], Int64: numba.int64[::1], UInt64: numba.uint64[::1]}
 

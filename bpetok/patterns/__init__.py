@@ -2,6 +2,17 @@
 
 In: UTF-8 text and a pattern. Out: where its words end. The names below are for users: the built-in
 patterns, each as its regular expression or its steps. `bpetok.patterns.chains` says what steps are.
+
+What a pattern is: `builtin`, `chains`, `explaining` (what scans it), `pretokenize` (a look at its
+words), `errors`. Scanners of the oldest built-in patterns, written by hand: `scan`, `word_key`.
+Special tokens in a text: `special`. Before the split: `normalizers`, `normalize`.
+
+Any other pattern is compiled, in this order: `parse` (expression to tree), `classes` (its sets of
+characters), `nfa` (tree to program), `matcher` (program to automaton), `lookahead`, `automaton`
+(all steps of a chain as one), `tables` (to arrays), `dfa` (the scanner); `compiling` calls them
+all. What can't be compiled is run by `regex`, in processes: `expressions`, with `bounds` of memory.
+
+Made by the three `generate_` modules: `unicode.h`, `normal.h` and `unicode_properties`.
 """
 
 from bpetok.patterns.builtin import CHAINS as CHAINS

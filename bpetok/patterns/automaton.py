@@ -5,8 +5,8 @@ that of a match (`matcher.py`), or BETWEEN matches. Over a symbol either the pie
 ends in front of that symbol, and then the later steps begin anew. All steps together are one
 automaton whose states are the tuples of theirs.
 
-That takes steps of which every end is seen at once, as of ``\p{N}{1,3}``. Of the last step the end
-may lie further back: ``\s+(?!\S)`` gives its last character back when the next is a letter. Then an
+That needs steps whose ends are known at once, as those of ``\p{N}{1,3}``. Only the last step may
+end further back: ``\s+(?!\S)`` gives its last character back when the next is a letter. Then an
 entry of the table is an *action*: most often a word ends one character back, and it is known what
 that character begins; otherwise the word is read again (`Action.SEARCH`).
 """

@@ -209,7 +209,7 @@ cdef inline bint has_failed(const LevelScan* s, const uint8_t* at, uint32_t row)
 cdef const uint8_t* search(
     LevelScan* s, const uint8_t* at, const uint8_t* last, uint32_t* state
 ) noexcept nogil:
-    # The last place up to `last` where a word may end, of which the automaton has read up to `at`
+    # The last place up to `last` where a word may end; the automaton has read up to `at`
     # and is in `state`; NULL if there is none. `state` becomes that of that place.
     cdef const Level* level = s.level
     cdef const uint8_t* found = NULL

@@ -96,7 +96,7 @@ def changed_spans(bytes text not None, int flags):
     text : bytes
         Valid UTF-8.
     flags : int
-        Of the characters that change (`normal_tables.py`); MARK stands for the canonical order.
+        Of the characters that change (`generate_normal.py`); MARK stands for the canonical order.
     """
     cdef const uint8_t* data = text
     cdef Py_ssize_t n = len(text), at = 0, begin = 0

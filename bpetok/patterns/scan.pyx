@@ -150,7 +150,7 @@ cdef inline uint64_t classify_letters(
     find_letters(instruction_set, bytes, &two, &three)
     if s.rule.masks == CASE_MASKS:
         two = 0
-    three &= block.lead  # of which there is none after the end of the text
+    three &= block.lead  # no character begins after the end of the text
     both = two & block.lead | three
     add_class(block, both | both << 1 | three << 2, LETTER | UPPER | LOWER, s.rule.masks)
     if both >> 62:

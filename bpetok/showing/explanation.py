@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from bpetok.base.display import show_bytes
-from bpetok.encoding.vocab import N_BYTES
+from bpetok.base.limits import N_BYTES
 from bpetok.showing.explanation_page import explanation_page
 from bpetok.showing.pages import Page
 from bpetok.showing.steps import ExplainedWord, MergeStep, explain_words

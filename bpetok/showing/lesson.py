@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bpetok.base.display import show_bytes
+from bpetok.base.limits import N_BYTES
 from bpetok.showing.lesson_page import lesson_page
-from bpetok.showing.lesson_steps import N_BYTES, LessonStep, WordSlots, tokens_of
+from bpetok.showing.lesson_steps import LessonStep, WordSlots, tokens_of
 from bpetok.showing.pages import Page
 
 

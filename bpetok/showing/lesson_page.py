@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.display import show_bytes
-from bpetok.showing.lesson_steps import N_BYTES, LessonStep, WordSlots, tokens_of
+from bpetok.base.limits import N_BYTES
+from bpetok.showing.lesson_steps import LessonStep, WordSlots, tokens_of
 from bpetok.showing.lesson_texts import TEXTS
 from bpetok.showing.pages import render
 

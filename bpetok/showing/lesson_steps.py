@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-N_BYTES = 256
+from bpetok.base.limits import N_BYTES
 
 
 class PairCount(NamedTuple):

@@ -7,7 +7,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "text into words, and equal words are counted. Then, again and again, the pair of "
         "neighbours that occurs most often becomes one token. A space is shown as ␣.",
         "cut_text": "The text was cut: {0:,} of its {1:,} bytes are used.",
-        "cut_merges": "Cut to {0} merges; {1:,} were asked for.",
+        "cut_merges": "Cut to {0} merges; {1:,} were requested.",
         "back": "Back",
         "next": "Next",
         "play": "Play",

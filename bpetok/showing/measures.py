@@ -13,19 +13,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int64
+from bpetok.base.limits import N_BYTES
 from bpetok.counting.words import Words
 from bpetok.encoding.pruning import count_tokens
-from bpetok.encoding.vocab import N_BYTES
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
-
-Int64: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bpetok.encoding.vocab import N_BYTES
+from bpetok.base.limits import N_BYTES
 from bpetok.patterns.pretokenize import pretokenize
 
 if TYPE_CHECKING:

@@ -181,7 +181,7 @@ def naming(path: str) -> Iterator[None]:
 
 def is_table(source: object) -> bool:
     """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
-    if isinstance(source, str):  # of which there may be a million
+    if isinstance(source, str):  # there may be a million of them
         return False
     if _is_dataset(source):
         return True

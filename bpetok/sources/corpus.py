@@ -273,7 +273,7 @@ def read_batch(corpus: Corpus, context: ReadContext, batch: range) -> tuple[Chun
 def batch_items(
     corpus: Corpus, context: ReadContext, batch: range, chunk: Chunk, n_read: int
 ) -> Iterator[Piece | Chunk]:
-    """Yield the texts of some small files, of which `read_batch` has read some."""
+    """Yield the texts of small files that `read_batch` has read, in whole or in part."""
     if len(chunk.ends):
         yield chunk
     for number in batch[n_read:]:  # it says what is wrong, or decompresses

@@ -40,7 +40,7 @@ def string_end(const uint8_t[::1] text not None, Py_ssize_t begin):
 
 
 cdef class StringFinder:
-    """Finds strings in one value of JSON, of which it sees one part after another.
+    """Finds strings in one value of JSON that it is given part by part.
 
     In text that is no JSON, strings begin and end where the parser takes them to, as far as it
     gets; the other attributes then mean nothing.

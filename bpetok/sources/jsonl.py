@@ -195,7 +195,7 @@ class JsonLines:
             yield from cut_text(f"{self._path}, line {number}", text, cutting)
 
     def _encode(self, text: str) -> bytes:
-        # The counter refuses what stands for a lone surrogate, and would replace each of its bytes.
+        # The counter refuses the bytes of a lone surrogate, and would replace each of them.
         if self._context.errors == "replace":
             return encode_replacing(text)
         return text.encode(errors="surrogatepass")

@@ -1,6 +1,6 @@
 """A long line of JSON: its texts are taken from it while it is read.
 
-Of one of 500 MB no more than some megabytes are in memory. Parsed as a whole, it would take 2 to
+At most a few megabytes of a line of 500 MB are in memory. Parsed as a whole, it would take 2 to
 3.5 GB: as bytes, as the parser's copy, as str and again as bytes.
 """
 

@@ -150,7 +150,7 @@ def _encoded(text: object, number: int, errors: str) -> bytes:
 
 
 def at_most_chars(n_chars: int | None, read: Read) -> Read:
-    """Return a function that reads like `read`, but no more than some characters of UTF-8."""
+    """Return a function that reads like `read`, but only a few characters of UTF-8 at a time."""
     if n_chars is None:
         return read
     left = n_chars

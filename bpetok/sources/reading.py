@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_integer, check_size, shorten
+from bpetok.base.limits import MAX_INT64
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 
 TEXT = "text"
@@ -23,7 +24,6 @@ _STEP = re.compile(rf"{_NAME}|\[\]", re.DOTALL)
 _WAY = re.compile(rf"{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\.\[])")
 FORMATS = ("text", "jsonl", "parquet", "arrow")
-MOST = (1 << 63) - 1
 
 
 class Reading(TypedDict, total=False):
@@ -122,9 +122,9 @@ def check_reading(reading: Reading) -> ReadOptions:
         raise TypeError(f"sample must be a number, got {options.sample!r}")
     if not 0 < options.sample <= 1:
         raise ValueError(f"sample must be above 0 and at most 1, got {options.sample}")
-    check_integer("seed", options.seed, 0, MOST)
+    check_integer("seed", options.seed, 0, MAX_INT64)
     if options.max_text_chars is not None:
-        check_integer("max_text_chars", options.max_text_chars, 1, MOST)
+        check_integer("max_text_chars", options.max_text_chars, 1, MAX_INT64)
     if options.max_bytes is not None:
         options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
     return options

@@ -25,7 +25,7 @@ class FileSample(NamedTuple):
     """Some texts of a file, or pieces of them, and about how many bytes all its texts have.
 
     blocks : list of lists
-        The texts that lie together in the file, in order: they are more alike than others.
+        Texts that follow each other in the file, in order: they are more alike than others.
     """
 
     blocks: list[list[Piece | Chunk]]

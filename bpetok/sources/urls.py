@@ -21,7 +21,7 @@ REMOTE_READERS = 8
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before what may be temporary is tried again: a connection that broke, a busy server."""
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}
-"""Errors of the libraries behind fsspec that say the same as ConnectionError."""
+"""Errors of the libraries that fsspec uses which mean the same as ConnectionError."""
 Result = TypeVar("Result")
 
 

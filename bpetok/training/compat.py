@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.checks import check_integer, check_min_frequency, check_unmatched
+from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.encoding.vocab import N_BYTES
 from bpetok.formats.byte_level import CHARACTERS, to_text
 from bpetok.learning.rule import Rule, Ties
 from bpetok.patterns.builtin import CHAINS, PATTERNS
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bpetok.counting.options import CountOptions
-
-LONGEST = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -156,9 +154,9 @@ def check_rule(trainer: Trainer, min_frequency: int, max_token_length: int | Non
             f"min_frequency must be 1 with compat={trainer.name!r}, which has no such limit, "
             f"got {min_frequency}"
         )
-    longest = LONGEST
+    longest = MAX_INT32
     if max_token_length is not None:
-        longest = check_integer("max_token_length", max_token_length, 1, LONGEST)
+        longest = check_integer("max_token_length", max_token_length, 1, MAX_INT32)
         if trainer.max_token_length is None:
             raise ValueError(
                 f"max_token_length must not be given with compat={trainer.name!r}, which has no "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpetok.counting.arrays import Int32
+from bpetok.base.array_types import Int32
 from bpetok.counting.words import Words
 from bpetok.encoding.encoder import Encoder
 from bpetok.encoding.token_bytes import build_token_bytes

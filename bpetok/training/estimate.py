@@ -147,8 +147,8 @@ def estimate(
 def _sample(paths: list[str], context: ReadContext, size: int) -> tuple[list[Chunk], float]:
     """Return chunks of files chosen at random, and the bytes of all files.
 
-    What lies together in a file stays together and in order, the rest is in random order: in code,
-    say, text repeats the words of the text just before, so that shuffled chunks of it would have
+    Pieces of one file stay together and in order; the rest is in random order: in code, say, text
+    repeats the words of the text just before, so that shuffled chunks of it would have
     fewer and fewer new ones.
     """
     random = np.random.default_rng(context.options.seed)

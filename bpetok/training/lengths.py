@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 
+from bpetok.base.limits import MAX_INT32
 from bpetok.counting.words import Words
 from bpetok.encoding.vocab import MAX_TOTAL_BYTES
 from bpetok.learning.learner import Learner
-from bpetok.training.compat import LONGEST
 
 LONG_RUN = MAX_TOTAL_BYTES // 4
 """Merges of a run of one byte give tokens of 2, 4, 8, ... bytes, and then what makes one of the
@@ -21,7 +21,7 @@ def warn_of_long_runs(words: Words, max_token_length: int, stacklevel: int) -> N
 
     It need not: with many other words learning may end before tokens get so long.
     """
-    if max_token_length < LONGEST:
+    if max_token_length < MAX_INT32:
         return
     arrays = words.arrays
     for i in np.flatnonzero(arrays.lengths >= LONG_RUN).tolist():

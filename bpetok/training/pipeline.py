@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bpetok.base.importing import whole
+from bpetok.base.limits import MAX_INT32
 from bpetok.base.progress import OnProgress
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
@@ -23,7 +24,6 @@ from bpetok.learning.loading import load_parallel_kernels
 from bpetok.learning.rule import Merges
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
-from bpetok.training.compat import LONGEST
 from bpetok.training.continuing import start_after
 from bpetok.training.lengths import check_lengths, warn_of_long_runs
 from bpetok.training.memory import fit_learning
@@ -186,7 +186,7 @@ def build(merges: Merges, facts: TrainingFacts, plan: Plan) -> Tokenizer:
     n_learned = len(merges.counts)
     if n_learned < plan.n_merges:
         longest = plan.rule.max_token_length
-        fits = f" and fits in max_token_length={longest}" if longest < LONGEST else ""
+        fits = f" and fits in max_token_length={longest}" if longest < MAX_INT32 else ""
         warnings.warn(
             f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges, "
             f"no remaining pair occurred min_frequency={plan.rule.min_frequency} times{fits}",

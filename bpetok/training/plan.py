@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
 from bpetok.base.checks import (
-    MAX_VOCAB_SIZE,
     check_integer,
     check_special_tokens,
     check_vocab_size,
     shorten,
 )
+from bpetok.base.limits import MAX_INT32
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.rule import MergeFilter, Merges, Rule
@@ -23,12 +23,11 @@ from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
 
 
-class TrainOptions(NamedTuple):
-    """The options of a training, as the caller gives them; see `bpetok.train`."""
+class WordTraining(TypedDict, total=False):
+    """The options of `train_from_words`, as `train` explains them."""
 
-    vocab_size: int
     pattern: Pattern | None
-    special_tokens: Iterable[str]
+    special_tokens: Iterable[str] | None
     min_frequency: int
     max_token_length: int | None
     merge_filter: MergeFilter | None
@@ -37,8 +36,39 @@ class TrainOptions(NamedTuple):
     initial: Tokenizer | None
     max_memory: int | str | None
     min_word_count: int | Literal["auto"]
+
+
+class Training(WordTraining, total=False):
+    """The options of `train_from_iterator`, as `train` explains them."""
+
+    errors: str
+    unmatched: str | None
+
+
+class TrainOptions(NamedTuple):
+    """The options of a training, as the caller gives them; see `bpetok.train`."""
+
+    vocab_size: int
+    pattern: Pattern | None = None
+    special_tokens: Iterable[str] | None = None
+    min_frequency: int = 1
+    max_token_length: int | None = None
+    merge_filter: MergeFilter | None = None
+    n_threads: int | None = None
+    compat: str | None = None
+    initial: Tokenizer | None = None
+    max_memory: int | str | None = None
+    min_word_count: int | Literal["auto"] = 1
     errors: str = "strict"
     unmatched: str | None = None
+
+    @classmethod
+    def of(cls, vocab_size: int, options: WordTraining, known: Iterable[str]) -> TrainOptions:
+        """Return the options that a function was called with, if it knows all of them."""
+        unknown = sorted(set(options).difference(known))
+        if unknown:
+            raise TypeError(f"unexpected option {unknown[0]!r}; the options are {', '.join(known)}")
+        return cls(vocab_size, **options)
 
 
 class Plan(NamedTuple):
@@ -87,7 +117,7 @@ def make_plan(given: TrainOptions) -> Plan:
     limits = check_limits(given.max_memory, given.min_word_count)
     initial = given.initial
     pattern = given.pattern
-    special_tokens = check_special_tokens(given.special_tokens)
+    special_tokens = check_special_tokens(given.special_tokens or ())
     if initial is not None:
         if not isinstance(initial, Tokenizer):
             raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
@@ -152,7 +182,7 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
             f"vocab_size must be at least initial.vocab_size + new special tokens = {least}, "
             f"got {vocab_size}"
         )
-    return check_integer("vocab_size", vocab_size, least, MAX_VOCAB_SIZE) - least
+    return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 
 
 def _continued(initial: Tokenizer, merges: Merges, special_tokens: Sequence[str]) -> dict[str, Any]:

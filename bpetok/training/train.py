@@ -22,7 +22,7 @@ from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.pipeline import Run, run_stages
-from bpetok.training.plan import TrainOptions, make_plan
+from bpetok.training.plan import Training, TrainOptions, WordTraining, make_plan
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -114,7 +114,7 @@ def train(
     Returns
     -------
     Tokenizer
-        With fewer merges than asked for, and a warning, where the text gives no more.
+        With fewer merges than requested, and a warning, where the text gives no more.
 
     Raises
     ------
@@ -156,19 +156,8 @@ def train_from_iterator(
     texts: Iterable[str | bytes],
     *,
     vocab_size: int,
-    pattern: Pattern | None = None,
-    special_tokens: Iterable[str] = (),
-    min_frequency: int = 1,
-    max_token_length: int | None = None,
-    merge_filter: MergeFilter | None = None,
-    n_threads: int | None = None,
-    errors: str = "strict",
-    unmatched: str | None = None,
-    compat: str | None = None,
-    initial: Tokenizer | None = None,
-    max_memory: int | str | None = None,
-    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
+    **options: Unpack[Training],
 ) -> Tokenizer:
     """Train a tokenizer on texts as they come; they are never all in memory.
 
@@ -181,23 +170,7 @@ def train_from_iterator(
         If an option is out of its range, before any text is taken; if a text is neither str nor
         bytes, has a lone surrogate or is not UTF-8.
     """
-    plan = make_plan(
-        TrainOptions(
-            vocab_size=vocab_size,
-            pattern=pattern,
-            special_tokens=special_tokens,
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            merge_filter=merge_filter,
-            n_threads=n_threads,
-            compat=compat,
-            initial=initial,
-            max_memory=max_memory,
-            min_word_count=min_word_count,
-            errors=errors,
-            unmatched=unmatched,
-        )
-    )
+    plan = make_plan(TrainOptions.of(vocab_size, options, Training.__annotations__))
     plan.check_order()
     rare = RareWords(plan.limits)
     with reporting(progress) as report:
@@ -209,18 +182,9 @@ def train_from_words(
     words: Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]],
     *,
     vocab_size: int,
-    pattern: Pattern | None = None,
-    special_tokens: Iterable[str] | None = None,
-    min_frequency: int = 1,
-    max_token_length: int | None = None,
-    merge_filter: MergeFilter | None = None,
-    n_threads: int | None = None,
-    compat: str | None = None,
-    initial: Tokenizer | None = None,
-    max_memory: int | str | None = None,
-    min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
     checkpoint: StrPath | None = None,
+    **options: Unpack[WordTraining],
 ) -> Tokenizer:
     """Train a tokenizer on words that have been counted.
 
@@ -240,31 +204,19 @@ def train_from_words(
     ------
     TypeError, ValueError
         If an option is out of its range, a word is not bytes, or a count is not an int, is
-        negative, or the counts times the
-        lengths of their words sum to 2**63 or more.
+        negative, or the counts times the lengths of their words sum to 2**63 or more.
     """
+    given = TrainOptions.of(vocab_size, options, WordTraining.__annotations__)
     if isinstance(words, Words):
-        pattern = words.pattern if pattern is None else pattern
-        special_tokens = words.special_tokens if special_tokens is None else special_tokens
-    plan = make_plan(
-        TrainOptions(
-            vocab_size=vocab_size,
-            pattern=pattern,
-            special_tokens=special_tokens or (),
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            merge_filter=merge_filter,
-            n_threads=n_threads,
-            compat=compat,
-            initial=initial,
-            max_memory=max_memory,
-            min_word_count=min_word_count,
-        )
-    )
+        if given.pattern is None:
+            given = given._replace(pattern=words.pattern)
+        if given.special_tokens is None:
+            given = given._replace(special_tokens=words.special_tokens)
+    plan = make_plan(given)
     if plan.counting.in_order and isinstance(words, Words):
         raise ValueError(
-            f"words must be a mapping or pairs with compat={compat!r}, in the order in which the "
-            "text has them first, and not a Words, which has lost it"
+            f"words must be a mapping or pairs with compat={given.compat!r}, in the order in "
+            "which the text has them first, and not a Words, which has lost it"
         )
     counted = words if isinstance(words, Words) else Words.from_counts(words)
     identity = {

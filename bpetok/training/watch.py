@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.checks import check_integer, encode_utf8
+from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.counting.words import Words
 from bpetok.learning.learner import Learner
 from bpetok.learning.packing import pack
@@ -15,7 +16,7 @@ from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.pretokenize import pretokenize
 from bpetok.showing.lesson import Lesson
-from bpetok.showing.lesson_steps import N_BYTES, WordSlots, replay
+from bpetok.showing.lesson_steps import WordSlots, replay
 from bpetok.showing.lesson_texts import TEXTS
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def watch(
     if lang not in TEXTS:
         raise ValueError(f"lang must be one of {', '.join(map(repr, TEXTS))}, got {lang!r}")
     size = N_BYTES + 100 if vocab_size is None else vocab_size
-    n_merges = check_integer("vocab_size", size, N_BYTES, (1 << 31) - 1) - N_BYTES
+    n_merges = check_integer("vocab_size", size, N_BYTES, MAX_INT32) - N_BYTES
     pattern = check_pattern(pattern)
     data = encode_utf8(text, "text")
     notes = []

@@ -17,7 +17,7 @@ CALLS = count()
 
 
 def half_written(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return files of which one is always another."""
+    """Return files; one of them differs in each run."""
     return {**files, "out/a": bytes(next(CALLS))}
 
 

@@ -122,7 +122,7 @@ def test_counts_do_not_wrap_around() -> None:
 
 
 def test_a_number_of_merges_that_the_words_cannot_give_costs_nothing() -> None:
-    """Memory is taken for the merges that there can be, not for those asked for."""
+    """Memory is taken for the merges that there can be, not for those requested."""
     merges = learn_merges(Words.from_counts({b"abc": 1, b"ab": 2}), (1 << 31) - 257)
     assert merges.pairs.tolist() == [[97, 98], [256, 99]]
 

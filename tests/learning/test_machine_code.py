@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok import Words
-from bpetok.learning import kernels, sources
+from bpetok.learning import kernel_sources, kernels
 from bpetok.learning.learner import Learner
 from bpetok.learning.loading import KERNELS, Kernels
 from bpetok.learning.machine_code import SOURCES_DIGEST, Kernel
@@ -46,7 +46,7 @@ def test_training_needs_neither_numba_nor_a_folder(environment: dict[str, str]) 
 
 def test_the_kernels_are_those_of_the_sources() -> None:
     """Each has the name that it has there."""
-    assert sources.digest() == SOURCES_DIGEST
+    assert kernel_sources.digest() == SOURCES_DIGEST
     assert all(isinstance(kernel, Kernel) for kernel in KERNELS)
     assert Kernels._fields == ("index_pairs_shard", "apply_shard")
 
@@ -82,7 +82,7 @@ def test_what_builds_the_kernels_again(monkeypatch: pytest.MonkeyPatch) -> None:
     spec.loader.exec_module(build)
     for name in ("machine_code", "pairs", "slots"):
         depends = build.extension(Path(f"bpetok/learning/{name}.pyx")).depends
-        assert {f"bpetok/learning/{path.name}" for path in sources.SOURCES} <= set(depends)
+        assert {f"bpetok/learning/{path.name}" for path in kernel_sources.SOURCES} <= set(depends)
 
 
 IDS = st.one_of(st.integers(0, (1 << 31) - 1), st.integers(0, 300), st.just((1 << 31) - 1))

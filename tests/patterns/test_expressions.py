@@ -22,6 +22,7 @@ from bpetok.counting.processes import CounterProcess
 from bpetok.patterns import expressions
 from bpetok.patterns.builtin import GPT2
 from bpetok.patterns.errors import Limit, SplitError
+from bpetok.patterns.pretokenize import pretokenize
 from bpetok.sources.pieces import text_pieces
 from strategies import TEXT, no_texts
 
@@ -292,3 +293,22 @@ def test_a_process_raises_what_it_meets() -> None:
     finally:
         process.close()
         process.close()
+
+
+def test_two_ampersands_are_what_is_in_both() -> None:
+    """As in Rust, which tiktoken runs, and in Oniguruma. A single one is a character."""
+    assert pretokenize("aAbB", "[[a-z]&&[^b]]+|.") == ["a", "A", "b", "B"]
+    assert pretokenize("a&b", r"[a&]+|\w") == ["a&", "b"]
+
+
+def test_tiktoken_splits_in_the_same_way_at_two_ampersands() -> None:
+    """Where a word goes on across the border, a merge gives it away."""
+    tiktoken = pytest.importorskip("tiktoken")
+    expression = r"[\p{L}&&[^\p{Han}]]+|\p{Han}+|[^\p{L}]+"
+    ranks = {bytes([byte]): byte for byte in range(256)} | {b"b\xe4": 256, b"bc": 257}
+    theirs = tiktoken.Encoding("x", pat_str=expression, mergeable_ranks=ranks, special_tokens={})
+    text = "ab\u4e2d\u6587c & bc\u4e2d"
+    assert pretokenize(text, expression) == ["ab", "\u4e2d\u6587", "c", " & ", "bc", "\u4e2d"]
+    ids = theirs.encode(text)
+    assert 256 not in ids
+    assert 257 in ids

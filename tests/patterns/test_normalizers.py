@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpetok.patterns.normal_tables import generate
+from bpetok.patterns.generate_normal import generate
 from bpetok.patterns.normalizers import Normalizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
@@ -138,6 +138,6 @@ def test_what_is_no_normalizer_is_refused(spec: Any, error: type[Exception], mes
 
 
 def test_the_table_is_generated() -> None:
-    """By normal_tables.py, with Unicode 16 at hand."""
+    """By generate_normal.py, with Unicode 16 at hand."""
     header = Path(__file__).parents[2].joinpath("bpetok", "patterns", "normal.h").read_text()
     assert header == generate()

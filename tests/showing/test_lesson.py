@@ -98,7 +98,7 @@ def test_what_is_cut_is_said() -> None:
     lesson = bpetok.watch(text, vocab_size=1_000, pattern="none")
     assert lesson.notes == (
         "The text was cut: 100,000 of its 200,003 bytes are used.",
-        "Cut to 300 merges; 744 were asked for.",
+        "Cut to 300 merges; 744 were requested.",
     )
     assert lesson.n_bytes == MAX_BYTES - 1
     assert len(lesson.steps) <= MAX_MERGES

@@ -20,7 +20,7 @@ DATA = b"low lower lowest"
 
 
 def column(offsets: list[int], kind: pa.DataType) -> pa.Array:
-    """Return texts that lie where one says."""
+    """Return texts at the given offsets."""
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     buffer = pa.py_buffer(np.array(offsets, np.int64 if wide else np.int32))
     return pa.Array.from_buffers(kind, len(offsets) - 1, [None, buffer, pa.py_buffer(DATA)])

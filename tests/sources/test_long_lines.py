@@ -127,7 +127,7 @@ def found_in(
 
 
 def pieces_of(chunk: Chunk) -> list[Piece]:
-    """Return the pieces of a chunk, of which each is a text."""
+    """Return the pieces of a chunk; each is a text."""
     ends = chunk.ends.tolist()
     return [
         Piece(origin.name, origin.offset, chunk.data[begin:end])

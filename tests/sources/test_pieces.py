@@ -90,7 +90,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
 
 
 def items_of(corpus: Corpus, chunk_size: int, n_threads: int = 1) -> list[Piece]:
-    """Return the texts of a corpus, of which no chunk is larger than `chunk_size`."""
+    """Return the texts of a corpus; no chunk is larger than `chunk_size`."""
     cutting = Cutting(SpecialTokens([]), chunk_size=chunk_size)
     options = ReadOptions()
     context = ReadContext(options, cutting, "strict", NullTexts(), n_threads)

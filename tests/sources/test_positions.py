@@ -255,7 +255,7 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
 
 
 class Stream(BytesIO):
-    """A file of which nothing can be left out, as servers give that know no ranges."""
+    """A file that can only be read from its start, as from servers that know no ranges."""
 
     def seek(self, *_: int) -> int:
         raise UnsupportedOperation("Cannot seek streaming HTTP file")

@@ -52,7 +52,7 @@ def write_all(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files of all kinds, of which row groups are parts."""
+    """Files of all kinds; row groups are parts of them."""
     monkeypatch.setattr(segments, "SEGMENT_SIZE", 100)
     (tmp_path / "corpus").mkdir()
     return write_all(tmp_path / "corpus")

@@ -82,7 +82,7 @@ def test_a_sample_of_all_is_no_guess(
 def test_the_memory_of_learning_is_enough(
     tmp_path: Path, texts: list[str], environment: dict[str, str]
 ) -> None:
-    """A process that learns takes no more than is said, and not much less."""
+    """A process that learns takes at most the predicted memory, and not much less."""
     path = write(tmp_path, "a.txt", texts)
     code = """
 import bpetok, sys

@@ -21,7 +21,7 @@ def digest() -> int:
 
 
 def check_built_from(built: int) -> None:
-    """Refuse kernels that were compiled from other sources than lie next to them.
+    """Refuse kernels that were compiled from other sources than those next to them.
 
     Raises
     ------

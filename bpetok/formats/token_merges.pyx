@@ -14,8 +14,9 @@ from libc.stdlib cimport calloc, free, realloc
 import os
 from array import array
 
+from bpetok.encoding.ranks cimport N_BYTES
+
 cdef enum:
-    N_BYTES = 256
     NONE = 0x7FFFFFFF  # no merge; larger than all
 
 cdef struct Slot:

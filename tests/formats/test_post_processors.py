@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bpetok.formats.templates import ids_around
+from bpetok.formats.post_processors import ids_around
 from bpetok.tokenizer import Tokenizer
 from samples import BYTE_LEVEL, document, vocab_without
 
