@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bpetok.counting.checkpoint import Checkpoint
 
+LOGGER = logging.getLogger("bpetok")
 WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 
 
@@ -58,7 +60,8 @@ def count_words(
         are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
         and with "none" a long text is held in memory as a whole.
     special_tokens : iterable of str
-        Texts between words: boundaries which are not counted.
+        Texts between words: boundaries which are not counted. Those that never occur are logged, by
+        the logger "bpetok" at the level INFO.
     n_threads : int, optional
         By default the environment variable BPETOK_NUM_THREADS, or if it is not set, as many as
         there are CPUs that this process may use. The result does not depend on it.
@@ -163,6 +166,7 @@ def count_texts(
         errors=options.errors,
     )
     words = count_pieces(pieces, options, rare, lambda n_bytes: report("count", n_bytes, None))
+    _log_unseen(options)
     return without_rare(words, rare)
 
 
@@ -262,6 +266,7 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
+    resumed = done > 0
     counted: list[tuple[Words, float]] = []
 
     def count(segments: Iterable[Segment], rare: RareWords) -> Words:
@@ -285,7 +290,23 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
             words = _count_saving(job, number, count, checkpoint)
         counted.append((words, weight))
     words = Words.combine(counted) if job.weighted else counted[0][0]
+    if not resumed:  # otherwise nobody knows what was found before
+        _log_unseen(job.options)
     return without_rare(words, job.rare)
+
+
+def _log_unseen(options: CountOptions) -> None:
+    """Log which special tokens never occur: often they are meant for later, or misspelled."""
+    unseen = {token.decode() for token in options.cutting.special_tokens.unseen()}
+    if unseen:
+        tokens = [token for token in options.special_tokens if token in unseen]
+        listed = ", ".join(tokens[:4]) + f" and {len(tokens) - 4:,} more" * (len(tokens) > 4)
+        what = (
+            "1 special token never occurs"
+            if len(tokens) == 1
+            else f"{len(tokens):,} special tokens never occur"
+        )
+        LOGGER.info("%s in the text: %s", what, listed, extra={"unseen": tokens})
 
 
 def _count_saving(

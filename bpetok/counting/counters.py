@@ -60,7 +60,10 @@ def make_counters(options: CountOptions, n: int) -> list[Counter]:
     from bpetok.counting.processes import CounterProcess
 
     arguments = (options.pattern, special_tokens.tokens, options.unmatched, LIMIT)
-    return [_ExpressionCounter(CounterProcess(*arguments), options.in_order) for _ in range(n)]
+    return [
+        _ExpressionCounter(CounterProcess(*arguments), special_tokens, options.in_order)
+        for _ in range(n)
+    ]
 
 
 class _ScannerCounter:
@@ -77,8 +80,11 @@ class _ScannerCounter:
 
 
 class _ExpressionCounter:
-    def __init__(self, process: CounterProcess, in_order: bool) -> None:
+    def __init__(
+        self, process: CounterProcess, special_tokens: SpecialTokens, in_order: bool
+    ) -> None:
         self._process = process
+        self._special_tokens = special_tokens
         self._in_order = in_order
 
     def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
@@ -96,7 +102,8 @@ class _ExpressionCounter:
         raise ValueError("the memory of the processes that run an expression can't be limited")
 
     def table(self) -> WordTable:
-        data, ends, counts = self._process.result()
+        data, ends, counts, seen = self._process.result()
+        self._special_tokens.see_all(seen)
         table = WordTable(SpecialTokens([]), in_order=self._in_order)
         table.add_words(data, np.frombuffer(ends, np.int64), np.frombuffer(counts, np.int64))
         return table

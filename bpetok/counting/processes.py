@@ -43,6 +43,7 @@ class ExpressionCounter:
         self._unmatched = unmatched
         self._limit = limit
         self._counts: Counter[str] = Counter()
+        self._seen: set[bytes] = set()
 
     def count(self, data: bytes, ends: Sequence[int]) -> None:
         """Count the words of texts that lie one after another; each ends where `ends` says.
@@ -78,15 +79,24 @@ class ExpressionCounter:
         at = begin
         if self._special_tokens.tokens:
             for start, stop in self._special_tokens.spans(memoryview(data)[begin:end]):
+                self._seen.add(data[begin + start : begin + stop])
                 yield at, begin + start
                 at = begin + stop
         yield at, end
 
-    def result(self) -> tuple[bytes, bytes, bytes]:
-        """Return the words one after another, where each ends and how often it came, as int64."""
+    def result(self) -> tuple[bytes, bytes, bytes, set[bytes]]:
+        """Return the words one after another, where each ends and how often it came, as int64.
+
+        And the special tokens that were found.
+        """
         words = [word.encode() for word in self._counts]
         ends = array("q", accumulate(map(len, words)))
-        return b"".join(words), ends.tobytes(), array("q", self._counts.values()).tobytes()
+        return (
+            b"".join(words),
+            ends.tobytes(),
+            array("q", self._counts.values()).tobytes(),
+            self._seen,
+        )
 
 
 class CounterProcess:
@@ -113,10 +123,10 @@ class CounterProcess:
         self._send((data, list(ends)))
         self._receive()
 
-    def result(self) -> tuple[bytes, bytes, bytes]:
+    def result(self) -> tuple[bytes, bytes, bytes, set[bytes]]:
         """As `ExpressionCounter.result`."""
         self._send(None)
-        answer: tuple[bytes, bytes, bytes] = self._receive()
+        answer: tuple[bytes, bytes, bytes, set[bytes]] = self._receive()
         return answer
 
     def close(self) -> None:

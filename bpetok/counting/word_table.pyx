@@ -363,6 +363,8 @@ cdef class WordTable:
             special = self.special_tokens.find(at, end, &length)
             if special == NULL:
                 special = end
+            else:
+                self.special_tokens.see(special, length)
             if self.count_segment(at, special, last):
                 return -1
             at = special + length

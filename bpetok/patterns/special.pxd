@@ -23,6 +23,8 @@ cdef class SpecialTokens:
     cdef uint64_t[1024] _begins       # a bit for each two bytes that a token may begin with
     cdef Py_ssize_t _n_first          # number of such bytes
     cdef uint8_t _first               # one of them
+    cdef uint8_t* _is_seen            # for each token, whether it was found in a text
+    cdef bint _are_all_seen           # then there is nothing more to remember
 
     # The leftmost token in at:end, the longest where several begin; its length is written to
     # `length`. NULL if there is none. Takes time that does not depend on the number of tokens.
@@ -32,6 +34,10 @@ cdef class SpecialTokens:
 
     # The place of a token in `tokens`. Requires: token[:n] is one of them.
     cdef int32_t number_of(self, const uint8_t* token, Py_ssize_t n) noexcept nogil
+
+    # Remember that a token was found. Several threads may do so at a time: all write the same.
+    # Requires: token[:n] is one of them.
+    cdef void see(self, const uint8_t* token, Py_ssize_t n) noexcept nogil
 
     cdef int add_all(self) except -1
     cdef int32_t add_child(self, int32_t node, uint8_t byte) noexcept nogil

@@ -44,7 +44,8 @@ cdef class SpecialTokens:
         self._mask = n_slots - 1
         self._nodes = <Node*> malloc(most_nodes * sizeof(Node))
         self._edges = <Edge*> calloc(n_slots, sizeof(Edge))
-        if self._nodes == NULL or self._edges == NULL:
+        self._is_seen = <uint8_t*> calloc(self._n, 1)
+        if self._nodes == NULL or self._edges == NULL or self._is_seen == NULL:
             raise MemoryError
         self._nodes[0] = Node(0, 0, 0, -1)
         self._n_nodes = 1
@@ -53,6 +54,7 @@ cdef class SpecialTokens:
     def __dealloc__(self):
         free(self._nodes)
         free(self._edges)
+        free(self._is_seen)
 
     cdef int add_all(self) except -1:
         # The first bytes of all tokens come first, then all second ones, and so on: where a node
@@ -163,6 +165,24 @@ cdef class SpecialTokens:
         for i in range(n):
             node = self.child(node, token[i])
         return self._nodes[node].number
+
+    cdef void see(self, const uint8_t* token, Py_ssize_t n) noexcept nogil:
+        cdef int32_t number
+        if self._are_all_seen:
+            return
+        number = self.number_of(token, n)
+        if not self._is_seen[number]:
+            self._is_seen[number] = 1
+            self._are_all_seen = memchr(self._is_seen, 0, self._n) == NULL
+
+    def see_all(self, tokens):
+        """Remember that tokens, an iterable of bytes, were found in a text."""
+        for token in tokens:
+            self._is_seen[self.tokens.index(token)] = 1
+
+    def unseen(self):
+        """Return the list of the tokens that were not found in a text whose words were counted."""
+        return [token for i, token in enumerate(self.tokens) if not self._is_seen[i]]
 
     def spans(self, const uint8_t[::1] text not None):
         """Return the list of (start, end) of the special tokens in `text`, in bytes, in order."""

@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -468,3 +469,50 @@ def test_a_mapping_of_counts_is_no_iterable_of_texts(kind: Any) -> None:
     ):
         with pytest.raises(TypeError, match=r"not a mapping: .*\.items\(\)"):
             call()
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", r"[a-z]+|[^a-z]", r"(a)\1|.|\n", "none"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_special_tokens_that_never_occur_are_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, pattern: str, n_threads: int
+) -> None:
+    """Of files and of texts, once; one that is inside of a longer one does not occur by itself."""
+    tokens = ["<|a|>", "<|b|>", "<|b|><|c|>", "<|c|>"]
+    texts = ["low <|a|> low", "low <|b|><|c|><|a|>"]
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i}.txt").write_text(text)
+    options: dict[str, Any] = {"pattern": pattern, "n_threads": n_threads, "special_tokens": tokens}
+    for count in (
+        lambda: bpetok.count_words(tmp_path, **options),
+        lambda: bpetok.count_words_from_iterator(texts, **options),
+        lambda: bpetok.train(tmp_path, vocab_size=261, **options),
+        lambda: bpetok.train_from_iterator(texts, vocab_size=261, **options),
+    ):
+        caplog.clear()
+        with warnings.catch_warnings(), caplog.at_level("INFO", "bpetok"):
+            warnings.simplefilter("ignore")
+            count()
+        (record,) = caplog.records
+        assert record.message == "2 special tokens never occur in the text: <|b|>, <|c|>"
+        assert record.__dict__["unseen"] == ["<|b|>", "<|c|>"]
+
+
+def test_nothing_is_logged_where_nothing_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run that goes on has not read all the text; where all occur, nothing is said."""
+    (tmp_path / "a.txt").write_text("low <|a|> low")
+    options: dict[str, Any] = {"special_tokens": ["<|a|>", "<|b|>"]}
+    with caplog.at_level("INFO", "bpetok"):
+        bpetok.count_words(tmp_path / "a.txt", special_tokens=["<|a|>"])
+        bpetok.count_words(tmp_path / "a.txt")
+        assert caplog.records == []
+        for _ in range(2):
+            bpetok.count_words(tmp_path / "a.txt", checkpoint=tmp_path / "run", **options)
+    assert [record.message for record in caplog.records] == [
+        "1 special token never occurs in the text: <|b|>"
+    ]
+    caplog.clear()
+    with caplog.at_level("INFO", "bpetok"):
+        bpetok.count_words(tmp_path / "a.txt", special_tokens=[f"<{i}>" for i in range(300)])
+    assert caplog.records[0].message.endswith("text: <0>, <1>, <2>, <3> and 296 more")

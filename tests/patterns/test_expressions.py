@@ -288,7 +288,8 @@ def test_a_process_raises_what_it_meets() -> None:
             process.count(b"abab<|>a1", [3, 9])
         assert (caught.value.reason, caught.value.offset) == ("unmatched", 8)
         process.count(b"ab", [2])
-        words, _, counts = process.result()
+        words, _, counts, seen = process.result()
+        assert seen == {b"<|>"}
         assert (words, sum(counts)) == (b"ababab", 3)
     finally:
         process.close()
