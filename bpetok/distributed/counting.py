@@ -86,14 +86,17 @@ class CountPlan:
         content = {item.name: getattr(self, item.name) for item in fields(self)[:-1]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def check(self) -> None:
-        """Make sure that this process can count by the plan.
+    def check(self, n_buckets: int = 1) -> None:
+        """Make sure that this process can count by the plan, in so many buckets.
 
         Raises
         ------
         PlanError
             If not; the message says what to install.
+        ValueError
+            If `n_buckets` is out of its range.
         """
+        check_integer("n_buckets", n_buckets, 1, 1 << 16)
         if self.version != __version__:
             raise PlanError(
                 f"the plan was made by bpetok {self.version} and this worker has "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
 from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
@@ -50,8 +49,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     TypeError, ValueError
         If the dataset is neither, or `n_buckets` is out of its range.
     """
-    plan.check()
-    check_integer("n_buckets", n_buckets, 1, 1 << 16)
+    plan.check(n_buckets)
     if not hasattr(dataset, "to_delayed"):
         raise TypeError(f"dataset must be a Dask DataFrame or Bag, got {type(dataset).__name__}")
     if hasattr(dataset, "columns"):

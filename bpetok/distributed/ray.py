@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
 from bpetok.counting.tables import SCHEMA
 from bpetok.counting.words import Words
@@ -48,8 +47,7 @@ def count_words(dataset: Any, plan: CountPlan, *, n_buckets: int = 16) -> Words:
     ValueError
         If `n_buckets` is out of its range.
     """
-    plan.check()
-    check_integer("n_buckets", n_buckets, 1, 1 << 16)
+    plan.check(n_buckets)
     counted = dataset.select_columns([plan.column]).map_batches(
         _count, fn_args=(plan, n_buckets), batch_format="pyarrow", batch_size=None
     )

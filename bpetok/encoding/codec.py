@@ -109,6 +109,7 @@ class Codec(TextEncoder):
     ) -> None:
         # Long, but without a branch that goes on: options are checked, each on its own or against
         # those before, and what is made of them is kept.
+        # Long: what is checked is kept, one attribute after the other.
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
         given = special_tokens if isinstance(special_tokens, Mapping) else None

@@ -485,7 +485,8 @@ cdef Py_ssize_t split_plain(
     const uint8_t** bounds,
 ) noexcept nogil:
     # Split words of the level before as long as no action is met, and count those that are done. A
-    # text of its own for each word would take several times as long as most words do.
+    # text of its own for each word would take several times as long as most words do. Long, as
+    # `level_next` is.
     cdef const uint32_t* table = level.table
     cdef const uint8_t* at
     cdef const uint8_t* inert_end
