@@ -73,7 +73,7 @@ class Files(Campaign[Case]):
             warnings.simplefilter("ignore")
             try:
                 result = form.read(path)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, MemoryError) as error:
                 if not any(name in str(error) for name in names):
                     raise AssertionError(f"the message names none of {names}: {error}") from error
                 check_refused(form, path, error)

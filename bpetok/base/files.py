@@ -27,11 +27,14 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
     ValueError
         If it holds more than `MAX_FILE_BYTES`; reading stops there.
     """
+    data = bytearray()
     with check_path(path).open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+        # To ask for all at once would take memory for the bound.
+        while len(data) <= MAX_FILE_BYTES and (more := file.read(1 << 20)):
+            data += more
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"{os.fspath(path)}: must be at most {MAX_FILE_BYTES} bytes long")
-    return data.removeprefix(codecs.BOM_UTF8)
+    return bytes(data.removeprefix(codecs.BOM_UTF8))
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

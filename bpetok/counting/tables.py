@@ -37,6 +37,7 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
 from bpetok.sources.arrow_checks import check_array
 from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
+from bpetok.sources.streams import whole_reads
 
 pa = require("pyarrow", "arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -184,7 +185,7 @@ def _parquet_file(path: str) -> Iterator[Any]:
         raise ValueError("counts can't be read from standard input: name a file")
     with open_source(path) as file:
         with naming(path):
-            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            parquet = pq.ParquetFile(whole_reads(file), page_checksum_verification=True)
             _ = parquet.schema_arrow  # what is wrong in it is said here
         yield parquet
 

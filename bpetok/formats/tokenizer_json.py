@@ -135,7 +135,10 @@ def _read_added_tokens(rows: Any) -> dict[str, AddedToken]:
             refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
         if name in added:
             refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
-        flags = {flag: bool(token.get(flag)) for flag in FLAGS}
+        flags = {
+            flag: _expect(token.get(flag, False), bool, f"added_tokens[{i}].{flag}")
+            for flag in FLAGS
+        }
         added[name] = AddedToken(name, token["id"], **flags)
     return added
 
@@ -146,6 +149,11 @@ def _type_of(value: Any) -> Any:
 
 def _expect(value: Any, kind: type, name: str) -> Any:
     if not isinstance(value, kind):
-        names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
+        names: dict[type, str] = {
+            dict: "an object",
+            list: "an array",
+            str: "a string",
+            bool: "true or false",
+        }
         raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
     return value

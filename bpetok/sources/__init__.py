@@ -9,7 +9,8 @@ reading      the options: column, sample, limits
 records      many short texts in one buffer -> chunks
 long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
-arrow        Parquet, Arrow, tables, datasets -> chunks
+arrow        Arrow files, tables, datasets -> chunks
+parquet      Parquet files -> chunks
 segments     a corpus in parts, which several threads read
 corpus       what a user gives -> all of it
 """

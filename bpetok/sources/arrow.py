@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, tables and datasets to the texts in them, with no object for each."""
+"""Arrow files, tables and datasets to the texts in them, with no object for each."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bpetok.base.extras import require
 from bpetok.sources.arrow_checks import check_array, offsets_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece, at_most_chars
+from bpetok.sources.pieces import Chunk, Piece, at_most_chars
 from bpetok.sources.reading import ELEMENTS, Position, ReadContext, Sampler, choose_one
 from bpetok.sources.records import origins_of, packed_texts
-from bpetok.sources.urls import is_url
+from bpetok.sources.streams import whole_reads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,67 +27,40 @@ MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000
 
 
-def parquet_sizes(path: str, context: ReadContext) -> list[int]:
-    """Return the bytes that each row group of a Parquet file has in the column of the texts."""
-    parquet = require("pyarrow.parquet", "arrow")
-    with open_source(path) as file, naming(path):
-        reader = parquet.ParquetFile(file)
-        column = _column(path, reader.schema_arrow, context)
-        groups = map(reader.metadata.row_group, range(reader.num_row_groups))
-        return [_column_size(group, column) for group in groups]
-
-
-def parquet_parts(
-    path: str, context: ReadContext, file: int, part_size: int
-) -> Iterator[tuple[Position, int]]:
-    """Yield where parts of a Parquet file begin, and the row groups that they end before.
-
-    Each has about `part_size` bytes of texts, or one row group; `file` is the file's number.
-    """
-    parquet = require("pyarrow.parquet", "arrow")
-    with open_source(path) as source, naming(path):
-        reader = parquet.ParquetFile(source)
-        column = _column(path, reader.schema_arrow, context)
-        begin = Position(file)
-        size = n_rows = 0
-        for number in range(reader.num_row_groups):
-            group = reader.metadata.row_group(number)
-            if size >= part_size:
-                yield begin, number
-                begin, size = Position(file, number, n_rows), 0
-            size += _column_size(group, column)
-            n_rows += group.num_rows
-        yield begin, reader.num_row_groups
-
-
-def parquet_items(
-    path: str, context: ReadContext, start: Position, stop: int | None = None
+def ipc_items(
+    path: str, context: ReadContext, start: Position
 ) -> Iterator[Piece | Chunk | Position]:
-    """Yield the texts of a Parquet file, some megabytes at a time, and where row groups begin.
-
-    They are those of the row groups from `start.at` on, before `stop` if that is given.
+    """Yield the texts of an Arrow file, in the file or the stream format, and where batches begin.
 
     Raises
     ------
     ValueError
         If the file is damaged or has no such column of texts; the message names it.
     """
-    parquet = require("pyarrow.parquet", "arrow")
+    pyarrow = require("pyarrow", "arrow")
     with open_source(path) as file, naming(path):
-        # A row group read ahead is in memory as a whole, which pays where reading takes long.
-        source = file if is_url(path) else require("pyarrow", "arrow").OSFile(path)
-        reader = parquet.ParquetFile(source, pre_buffer=is_url(path), buffer_size=CHUNK_SIZE)
-        column = _column(path, reader.schema_arrow, context)
-        records = _Records(path, context, start)
-        for number in range(start.at, reader.num_row_groups if stop is None else stop):
+        source = whole_reads(file)
+        is_file = source.read(6) == b"ARROW1"
+        open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
+        source.seek(0)
+        schema = open_reader(source).schema
+        number = schema.get_field_index(column_of(path, schema, context))
+        source.seek(0)
+        options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
+        reader = open_reader(source, options=options)
+        records = Records(path, context, start)
+        batches: Iterator[Any] = (
+            map(reader.get_batch, range(start.at, reader.num_record_batches))
+            if is_file
+            else islice(reader, start.at, None)
+        )
+        for number, batch in enumerate(releasing(batches), start.at):
             if number > start.at:
                 yield records.position(number)
-            rows = _batch_rows(reader.metadata.row_group(number), column)
-            batches = reader.iter_batches(rows, [number], [column])
-            yield from records.items(_releasing(batches))
+            yield from records.items([batch])
 
 
-def _releasing(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def releasing(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the same and let the system have what is no longer used, which pyarrow would keep.
 
     On 100 to 180 MB of text that is 40 to 100 MB, and takes no time that can be seen.
@@ -98,52 +71,6 @@ def _releasing(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch
         del batch
         pa.default_memory_pool().release_unused()
-
-
-def _batch_rows(group: Any, column: str) -> int:
-    """Return how many rows of a row group are some megabytes of a column."""
-    n_rows: int = group.num_rows
-    return max(1, min(MOST_ROWS, n_rows * CHUNK_SIZE // max(1, _column_size(group, column))))
-
-
-def _column_size(group: Any, column: str) -> int:
-    columns = (group.column(i) for i in range(group.num_columns))
-    return sum(
-        part.total_uncompressed_size
-        for part in columns
-        if f"{part.path_in_schema}.".startswith(f"{column}.")
-    )
-
-
-def ipc_items(
-    path: str, context: ReadContext, start: Position
-) -> Iterator[Piece | Chunk | Position]:
-    """Yield the texts of an Arrow file, in the file or the stream format, and where batches begin.
-
-    Raises as `parquet_items`.
-    """
-    pyarrow = require("pyarrow", "arrow")
-    with open_source(path) as file, naming(path):
-        # Not mapped: that would count as memory, and a file cut off meanwhile end the process.
-        source = file if is_url(path) else pyarrow.OSFile(path)
-        is_file = source.read(6) == b"ARROW1"
-        open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
-        source.seek(0)
-        schema = open_reader(source).schema
-        number = schema.get_field_index(_column(path, schema, context))
-        source.seek(0)
-        options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
-        reader = open_reader(source, options=options)
-        records = _Records(path, context, start)
-        batches: Iterator[Any] = (
-            map(reader.get_batch, range(start.at, reader.num_record_batches))
-            if is_file
-            else islice(reader, start.at, None)
-        )
-        for number, batch in enumerate(_releasing(batches), start.at):
-            if number > start.at:
-                yield records.position(number)
-            yield from records.items([batch])
 
 
 @contextmanager
@@ -227,7 +154,7 @@ def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[
     """
     name = type(source).__name__
     with naming(name):
-        yield from _Records(name, context, start).items(_table_batches(source, name, context))
+        yield from Records(name, context, start).items(_table_batches(source, name, context))
 
 
 def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.RecordBatch]:
@@ -235,20 +162,20 @@ def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.
 
     if _is_dataset(source):
         for table in source.with_format("arrow").iter(batch_size=DATASET_ROWS):
-            _column(name, table.schema, context)
+            column_of(name, table.schema, context)
             yield from table.to_batches()
         return
     if isinstance(source, pa.Table | pa.RecordBatch):
         # pyarrow does not look at what a file says when it reads a table, and handing on a column
         # whose buffers are too short ends the process.
-        source = source.select([_column(name, source.schema, context)])
+        source = source.select([column_of(name, source.schema, context)])
         source.validate()
     with pa.RecordBatchReader.from_stream(source) as reader:
-        _column(name, reader.schema, context)
+        column_of(name, reader.schema, context)
         yield from reader
 
 
-def _column(name: str, schema: pa.Schema, context: ReadContext) -> str:
+def column_of(name: str, schema: pa.Schema, context: ReadContext) -> str:
     """Return the column that `text_column` begins with; it must be there, with texts."""
     column, *steps = context.options.steps
     found = schema.get_all_field_indices(column)
@@ -281,7 +208,7 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
     raise ValueError(f"{name}: text_column needs a list, it is {kind}")
 
 
-class _Records:
+class Records:
     """The records of a file or a table, from some position on."""
 
     def __init__(self, name: str, context: ReadContext, start: Position) -> None:

@@ -18,7 +18,6 @@ from bpetok.sources.arrow import (
     ipc_items,
     is_column,
     is_table,
-    parquet_items,
     table_items,
 )
 from bpetok.sources.compression import ENDINGS, compression_of
@@ -35,6 +34,7 @@ from bpetok.sources.files import (
 )
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.many_files import read_files
+from bpetok.sources.parquet import parquet_items
 from bpetok.sources.pieces import (
     Chunk,
     Origin,

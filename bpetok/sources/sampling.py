@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpetok.sources.arrow import parquet_items, parquet_sizes
 from bpetok.sources.files import file_state, format_of, opened_bytes
 from bpetok.sources.jsonl import JsonLines
+from bpetok.sources.parquet import parquet_items, parquet_sizes
 from bpetok.sources.pieces import Chunk, Piece, cut_text
 from bpetok.sources.reading import Position, ReadContext, unmarked
 from bpetok.sources.streams import LocalFile, Stream

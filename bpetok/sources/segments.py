@@ -9,7 +9,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from bpetok.sources.arrow import parquet_items, parquet_parts
 from bpetok.sources.corpus import (
     Corpus,
     Table,
@@ -22,6 +21,7 @@ from bpetok.sources.corpus import (
 )
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import file_state, format_of
+from bpetok.sources.parquet import parquet_items, parquet_parts
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts, Position, ReadContext, unmarked
 from bpetok.sources.urls import is_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import SEEK_SET, FileIO, RawIOBase
+from io import SEEK_SET, BufferedReader, FileIO, RawIOBase
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ class LocalFile(FileIO):
         except OSError as error:
             error.filename = self.name
             raise
+
+
+def whole_reads(file: Any) -> BufferedReader:
+    """Return a file whose `read` gives as many bytes as are asked for, if there are so many.
+
+    A file may give fewer at once, as many of a network do. pyarrow takes that for its end.
+    """
+    return BufferedReader(file, 1)  # reads no more than is asked for
 
 
 class StandardInput(RawIOBase):

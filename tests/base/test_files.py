@@ -1,10 +1,12 @@
 """Files are written whole or not at all, also several together."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from bpetok.base.files import write_together
+from bpetok.base import files
+from bpetok.base.files import read_bounded, write_together
 
 
 @pytest.mark.parametrize("failing", ["rename", "replace"])
@@ -40,3 +42,20 @@ def test_several_files_are_written_or_none(
     assert n_failed == {"rename": 2, "replace": 3}[failing]
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert after == dict.fromkeys(names, b"new")
+
+
+def test_what_is_read_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file takes little memory; no more than the bound is read of a large one."""
+    path = tmp_path / "a"
+    path.write_bytes(b"\xef\xbb\xbfabc")
+    tracemalloc.start()
+    assert read_bounded(path) == b"abc"
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 3 << 20)
+    path.write_bytes(bytes(3 << 20))
+    assert read_bounded(path) == bytes(3 << 20)
+    for n_more in (1, 1 << 21):
+        path.write_bytes(bytes((3 << 20) + n_more))
+        with pytest.raises(ValueError, match=r"a: must be at most 3145728 bytes long"):
+            read_bounded(path)

@@ -103,6 +103,11 @@ DAMAGED_JSON = {
     "id of text": (document(model__vocab=vocab_without(ab="256")), "vocab.*'256' can't be"),
     "true id": (document(model__vocab=vocab_without(ab=True)), "True can't be represented"),
     "same id": (document(model__vocab=vocab_without(ab=97)), "97, the id of an earlier token"),
+    "a flag of text": (
+        document(added_tokens__0__special="false"),
+        r"added_tokens\[0\]\.special must be true or false, got 'false'",
+    ),
+    "a flag of a number": (document(added_tokens__0__rstrip=3), "rstrip must be true or false"),
     "special's id": (document(added_tokens__0__id=258), "added_tokens gives it the id 258"),
     "special taken": (
         document(added_tokens__0__id=258, model__vocab=vocab_without("<s>")),

@@ -16,7 +16,7 @@ import zstandard
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import arrow, segments
+from bpetok.sources import parquet, segments
 from bpetok.sources.corpus import corpus_items, resolve_corpus
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
@@ -141,7 +141,7 @@ def test_a_file_that_changes_between_its_parts_is_refused(
     monkeypatch.setattr(segments, "SEGMENT_SIZE", 1)
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": LINES}), path, row_group_size=7)
-    items = arrow.parquet_items
+    items = parquet.parquet_items
     lock = threading.Lock()
 
     def changing(*args: object) -> object:

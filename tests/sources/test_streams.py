@@ -1,15 +1,21 @@
 """What bytes are read from: errors name the file, and waiting is not taken for the end."""
 
+import gzip
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 import bpetok
 from bpetok.sources.arrow import naming
+from bpetok.sources.streams import LocalFile
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and files")
 
@@ -75,3 +81,57 @@ def test_what_pyarrow_fails_to_read_is_named() -> None:
         naming("a.parquet"),
     ):
         raise OSError("Invalid flatbuffers message.")
+
+
+FILES = ("t.txt", "t.jsonl", "t.txt.gz", "t.txt.zst", "t.parquet", "t.arrow", "stream.arrow")
+TEXTS = [f"{number} words, and more" for number in range(50)]
+
+
+def write_files(folder: Path) -> None:
+    """Write a file of each kind, with the same words."""
+    text = "\n".join(TEXTS).encode()
+    table = pa.table({"text": TEXTS})
+    (folder / "t.txt").write_bytes(text)
+    (folder / "t.txt.gz").write_bytes(gzip.compress(text))
+    (folder / "t.txt.zst").write_bytes(zstandard.compress(text))
+    (folder / "t.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in TEXTS))
+    pq.write_table(table, folder / "t.parquet", row_group_size=20)
+    with pa.ipc.new_file(folder / "t.arrow", table.schema) as file:
+        file.write_table(table, 20)
+    with pa.ipc.new_stream(folder / "stream.arrow", table.schema) as file:
+        file.write_table(table, 20)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 7])
+def test_a_read_that_gives_fewer_bytes_is_not_the_end(
+    n_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems of a network and signals do that: for files of every kind, of words, too."""
+    write_files(tmp_path)
+    expected = {name: bpetok.count_words(tmp_path / name) for name in FILES}
+    expected["t.parquet"].save(tmp_path / "words.parquet")
+    read, read_into = LocalFile.read, LocalFile.readinto
+    monkeypatch.setattr(LocalFile, "read", lambda file, size=-1: read(file, min(size, n_bytes)))
+    monkeypatch.setattr(
+        LocalFile, "readinto", lambda file, buffer: read_into(file, memoryview(buffer)[:n_bytes])
+    )
+    for name in FILES:
+        assert bpetok.count_words(tmp_path / name, n_threads=2) == expected[name]
+        if name.endswith("arrow"):
+            continue
+        assert bpetok.estimate(tmp_path / name, vocab_size=300).n_bytes > 0
+    assert bpetok.Words.load(tmp_path / "words.parquet") == expected["t.parquet"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are texts")
+@pytest.mark.parametrize("name", FILES)
+def test_a_name_may_be_any_bytes(name: str, tmp_path: Path) -> None:
+    """As those of an older system are."""
+    write_files(tmp_path)
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff" + name.encode())
+    (tmp_path / name).rename(path)
+    words = bpetok.count_words(path)
+    assert words == bpetok.count_words([path])
+    assert words.total > 50
+    words.save(path + ".parquet")
+    assert bpetok.Words.load(path + ".parquet") == words

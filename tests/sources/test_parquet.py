@@ -1,0 +1,82 @@
+"""Parquet files of others: what is damaged in one is said, wherever it is."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.parquet import parquet_parts, parquet_sizes
+from bpetok.sources.pieces import Cutting
+from bpetok.sources.reading import NullTexts, ReadContext, check_reading
+from bpetok.sources.streams import LocalFile
+from processes import run_python
+
+DEFINED = b"\x19\x26\x00\x06"
+"""Of a Parquet file's end, which has the form of Thrift: a list of two numbers, which says that no
+text of three is null."""
+ONE_MORE = b"\x19\x36\x00\x06\x00"
+
+
+def lengthen_histogram(path: Path, column: int) -> None:
+    """Let a file say of a column that it has three levels of nulls, where two are right."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[-8:-4], "little")
+    parts = data[-8 - size : -8].split(DEFINED)
+    if len(parts) == 1:
+        pytest.skip(f"pyarrow {pa.__version__} writes no histograms")
+    end = parts[0] + (ONE_MORE if column == 0 else DEFINED)
+    end += parts[1] + (ONE_MORE if column == 1 else DEFINED) + parts[2]
+    path.write_bytes(data[: -8 - size] + end + len(end).to_bytes(4, "little") + b"PAR1")
+
+
+@pytest.mark.parametrize("call", ["count_words(path)", "estimate(path, vocab_size=300)"])
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_column_that_is_damaged_in_the_end_of_a_file(
+    tmp_path: Path, call: str, column: int
+) -> None:
+    """pyarrow ends the process where it is asked for the column's size. Others do not matter."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "more": ["1", "2", "3"]}), path)
+    lengthen_histogram(path, column)
+    printed = run_python(f"""
+        import bpetok
+        path = {str(path)!r}
+        try:
+            bpetok.{call}
+        except ValueError as error:
+            print(error)
+    """)
+    if column == 0:
+        assert str(path) in printed
+        assert "histogram size mismatch" in printed
+    else:
+        assert printed == ""
+
+
+@pytest.mark.parametrize("call", [parquet_sizes, parquet_parts])
+def test_nothing_but_the_end_is_read_to_look_at_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Iterable[object]]
+) -> None:
+    """All files of a corpus are looked at before the first is read."""
+    path = tmp_path / "t.parquet"
+    texts = [f"{number} " * 100 for number in range(5000)]
+    pq.write_table(pa.table({"text": texts}), path, row_group_size=500, compression="none")
+    n_read = 0
+    read_into = LocalFile.readinto
+
+    def counting(file: LocalFile, buffer: Any) -> int:
+        nonlocal n_read
+        n = read_into(file, buffer)
+        n_read += n
+        return n
+
+    monkeypatch.setattr(LocalFile, "readinto", counting)
+    cutting = Cutting(SpecialTokens([]), "gpt2")
+    context = ReadContext(check_reading({}), cutting, "strict", NullTexts())
+    found = list(call(str(path), context, *([0, 1] if call is parquet_parts else [])))
+    assert len(found) == 10
+    assert 0 < n_read < 100_000 < path.stat().st_size
