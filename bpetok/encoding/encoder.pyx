@@ -781,14 +781,21 @@ cdef class Encoder:
         self.give_back(work)
         return ids
 
-    def encode_words(self, const uint8_t[::1] data not None, const int64_t[::1] ends not None):
+    def encode_words(
+        self, const uint8_t[::1] data not None, const int64_t[::1] ends not None,
+        int64_t[::1] lengths not None,
+    ):
         """Return the ids of words that lie one after another as an IdArray of uint32.
 
         `ends`, where each word ends, ascends to len(data). Words are any bytes, not empty.
+        `lengths`, of the same shape, is filled with the number of ids of each.
         """
         cdef Workspace work = self.borrow(KEEP)
         cdef Py_ssize_t i, end = 0, begin = 0, n_ids = 0
         cdef bint ascends = True
+        if lengths.shape[0] != ends.shape[0]:
+            self.give_back(work)
+            raise IndexError("lengths must have a place for each word")
         with nogil:
             for i in range(ends.shape[0]):
                 end = ends[i]  # read once: another thread may write to it
@@ -800,6 +807,7 @@ cdef class Encoder:
                     n_ids = self.append_merged(work, &data[begin], end - begin)
                 if n_ids < 0:
                     break
+                lengths[i] = n_ids
                 begin = end
         if not ascends:
             self.give_back(work)

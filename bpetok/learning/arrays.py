@@ -22,11 +22,11 @@ FILTER_BITS = 20
 
 
 class CountedWords(Protocol):
-    """Unique words with their counts; word i is ``ids[offsets[i]:offsets[i + 1]]``."""
+    """Words with their counts; word i is ``ids[offsets[i]:offsets[i + 1]]``."""
 
     @property
     def ids(self) -> Int32:
-        """The bytes of all words, one after another."""
+        """The numbers of the tokens of all words, one after another; at first these are bytes."""
 
     @property
     def offsets(self) -> Int64:
@@ -38,7 +38,8 @@ class CountedWords(Protocol):
 
 
 class Shards(NamedTuple):
-    """The words, as slots that never move: one a byte, and one before and after each word.
+    """The words, as slots that never move: one for each token that they had at first (a byte,
+    unless merges were known), and one before and after each word.
 
     A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
     right neighbour starts at p + token_len[id] and the left neighbour's id is in slot p - 1.
@@ -48,7 +49,7 @@ class Shards(NamedTuple):
     symbols: Int32
     slot_start: Int64  # multiples of a block
     weights: Int64  # by block of 2**BLOCK_BITS slots: the count of each word in it
-    token_len: Int32
+    token_len: Int32  # in slots
     n_tokens: Int64  # by shard; the sum of all is that of the tokens, repetitions included
     postings: Int32
     posting_start: Int64

@@ -93,14 +93,12 @@ else:
 
 @inner
 def find_entry(entries: Int64, left: int, right: int) -> int:
-    """Return where the entry of a pair begins, or the empty one for it.
-
-    In a table of 65,536 entries or more pairs of bytes do not collide.
-    """
+    """Return where the entry of a pair begins, or the empty one for it."""
     mask = len(entries) // 3 - 1
     key = np.int64(left) << 32 | right
-    mixed = (left >> 8) * 0x1F123BB5 + (right >> 8) * 0x2545F491
-    slot: Any = ((np.int64(left) << 8) + right + (mixed ^ mixed >> 15)) & mask
+    # Factors small enough for ids below 2**31 not to overflow.
+    mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
+    slot: Any = (mixed ^ mixed >> 21) & mask
     while entries[U(3 * slot)] != key and entries[U(3 * slot)] != NOTHING:
         slot = (slot + 1) & mask
     entry: int = 3 * slot

@@ -29,6 +29,23 @@ cdef inline bint is_partial(const uint8_t* token, Py_ssize_t n) noexcept nogil:
     return n != length
 
 
+cdef inline bint has_colon_space(
+    const uint8_t* left, Py_ssize_t n_left, const uint8_t* right, Py_ssize_t n_right
+) noexcept nogil:
+    # Whether two tokens together have ":" before a space; also inside of one, which may be older
+    # than the rule.
+    cdef Py_ssize_t i
+    if left[n_left - 1] == b":" and right[0] == b" ":
+        return True
+    for i in range(1, n_left):
+        if left[i] == b" " and left[i - 1] == b":":
+            return True
+    for i in range(1, n_right):
+        if right[i] == b" " and right[i - 1] == b":":
+            return True
+    return False
+
+
 @cython.final
 cdef class TokenFilter:
     """The rules of a `rule.MergeFilter`, ready to be asked.
@@ -61,8 +78,8 @@ cdef class TokenFilter:
                 character_length(left[0]) == 0 or character_length(right[0]) > 0
             ):
                 return False
-        if self.no_colon_space and left[n_left - 1] == b":" and right[0] == b" ":
-            return False  # inside of one part it was forbidden when the part was made
+        if self.no_colon_space and has_colon_space(left, n_left, right, n_right):
+            return False
         if self.max_words and not self.has_few_words(left, n_left, right, n_right):
             return False
         if self.calls_python:

@@ -97,6 +97,8 @@ cdef class Pairs:
         How many of the merges are there already.
     tokens : sequence of bytes
         The tokens that there were before those merges.
+    byte_len : int32 array, shape (vocab_size,)
+        How many bytes each token has; `select` adds what is learned.
     ties : int
         `Rule.tie_number`.
     ends_early : bool
@@ -132,7 +134,7 @@ cdef class Pairs:
     cdef readonly int64_t n_visits
     cdef int32_t first_id
     # Shared with the kernels.
-    cdef int32_t[::1] symbols, token_len, postings
+    cdef int32_t[::1] symbols, token_len, byte_len, postings
     cdef int64_t[::1] slot_start, posting_start
     cdef int32_t[::1] batch_left, batch_right
     cdef uint64_t[::1] filter
@@ -143,13 +145,16 @@ cdef class Pairs:
     cdef int64_t[::1] counts
 
     def __cinit__(
-        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens, int ties,
+        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens,
+        int32_t[::1] byte_len not None, int ties,
         bint ends_early=False, TokenFilter token_filter=None,
     ):
         self.n_shards = len(shards.slot_start) - 1
         self.vocab_size = len(shards.token_len)
         self.first_id, self.n_learned, self.ties = len(tokens), n_learned, ties
-        self.symbols, self.token_len = shards.symbols, shards.token_len
+        self.symbols, self.token_len, self.byte_len = shards.symbols, shards.token_len, byte_len
+        if byte_len.shape[0] < self.vocab_size:
+            raise IndexError("byte_len must have a length for each token")
         self.slot_start, self.posting_start = shards.slot_start, shards.posting_start
         self.postings = shards.postings
         self.batch_left, self.batch_right = batch.left, batch.right
@@ -474,6 +479,7 @@ cdef class Pairs:
         self.n_visits += self.count_postings(pair)
         self.left[i], self.right[i], self.counts[i] = left, right, count
         self.token_len[self.first_id + i] = self.token_len[left] + self.token_len[right]
+        self.byte_len[self.first_id + i] = self.byte_len[left] + self.byte_len[right]
         self.batch_left[m], self.batch_right[m] = left, right
         self.yields_to[m] = count if self.ends_early else NEVER
         for s in range(self.n_shards):
@@ -573,7 +579,7 @@ cdef class Pairs:
             self.pairs[pair - 1].count -= self.total[key]
         if self.total[key] < least_count:
             return NOTHING
-        if <int64_t>self.token_len[neighbour] + self.token_len[merged] > longest:
+        if <int64_t>self.byte_len[neighbour] + self.byte_len[merged] > longest:
             return NOTHING
         if self.is_filtered:
             allowed = self.may_merge(self.new_key(m, key))

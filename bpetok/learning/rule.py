@@ -41,7 +41,7 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from bpetok.base.array_types import Int32, Int64
@@ -216,22 +216,6 @@ class Tuning(NamedTuple):
 
 
 DEFAULT_TUNING = Tuning()
-
-
-class Start(NamedTuple):
-    """Words in the tokens of merges that were made before.
-
-    slots : int32 array, shape (total bytes of the words,)
-        The number of each token at its first and its last byte, -1 at the others.
-    tokens : sequence of bytes
-        What each number means: the bytes, then what each merge has made.
-    n_tokens : int
-        How many tokens the words have, repetitions included.
-    """
-
-    slots: Int32
-    tokens: Sequence[bytes]
-    n_tokens: int
 
 
 class Merges(NamedTuple):

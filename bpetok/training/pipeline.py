@@ -155,9 +155,9 @@ def lay_out(words: Words, run: Run) -> Layout:
         longest = int(words.arrays.lengths.max())
         before = Merges(*run.checkpoint.merges(tokens, plan.n_merges, longest))
         known = np.concatenate([known, before.pairs])
-    start = start_after(words, known) if len(known) else None
-    n_left = plan.n_merges - len(before.counts)
-    learner = Learner(words, n_left, plan.rule, plan.counting.n_threads, start=start)
+    n_threads = plan.counting.n_threads
+    begun, tokens = start_after(words.arrays, known, n_threads)
+    learner = Learner(begun, plan.n_merges - len(before.counts), plan.rule, n_threads, None, tokens)
     return Layout(learner, before)
 
 

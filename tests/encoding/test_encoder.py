@@ -438,10 +438,15 @@ def test_a_list_that_changes_while_it_is_decoded(
 def test_ends_of_words_that_do_not_ascend_are_refused() -> None:
     """Whatever another thread has written there."""
     compiled = encoder([(97, 98)]).compiled
-    assert memoryview(compiled.encode_words(b"abab", array("q", [2, 4]))).tolist() == [256, 256]
+    lengths = array("q", [0, 0])
+    ids = compiled.encode_words(b"ababa", array("q", [2, 5]), lengths)
+    assert memoryview(ids).tolist() == [256, 256, 97]
+    assert lengths.tolist() == [1, 2]
     for ends in ([2, 1], [5], [2, 2], [-1], [2**62]):
         with pytest.raises(IndexError, match="ends must ascend within data"):
-            compiled.encode_words(b"abab", array("q", ends))
+            compiled.encode_words(b"abab", array("q", ends), array("q", ends))
+    with pytest.raises(IndexError, match="lengths must have a place for each word"):
+        compiled.encode_words(b"abab", array("q", [2, 4]), array("q", [0]))
 
 
 @given(st.lists(st.integers(0, 258)))

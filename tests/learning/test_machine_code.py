@@ -102,6 +102,7 @@ def test_both_hashes_of_a_pair_are_one(left: int, right: int, other: int) -> Non
         (learner.left, learner.right, learner.counts),
         0,
         [bytes([byte]) for byte in range(256)],
+        learner.byte_len,
         0,
     )
     none = np.zeros((1, 1), np.int64)
