@@ -17,6 +17,7 @@ class Pairs:
         learned: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
         n_learned: int,
         tokens: Sequence[bytes],
+        byte_len: NDArray[np.int32],
         ties: int,
         ends_early: bool = False,
         token_filter: TokenFilter | None = None,
