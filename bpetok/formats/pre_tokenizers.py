@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from bpetok.base.checks import shorten
 from bpetok.patterns.builtin import CHAINS, DEEPSEEK, PATTERNS, SPELLINGS, expression_of, name_of
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
+from bpetok.patterns.oniguruma import from_oniguruma
 
 BEHAVIORS = {
     "Isolated": "isolated",
@@ -31,24 +32,9 @@ BYTE_LEVEL_ALONE: dict[str, Any] = {
     "use_regex": False,
 }
 
-# What Oniguruma, which reads the expressions of these files, takes otherwise than the engines that
-# most of them were written for: a construct, and what it means there.
-OTHERWISE = (
-    (r"\{\d+(?:,\d*)?\}\+", "any number of repetitions"),
-    (r"\^|\$", "the begin or end of any line"),
-    (r"\\h", "a hexadecimal digit"),
-    (r"\\[bB]", "the border of words of other characters"),
-    (r"\\[HRXKGO]", "something else"),
-)
-_CLASS = r"\[\^?\]?(?:\\.|\[(?:\\.|[^\]\\])*\]|[^\]\\\[])*\]"
-_ESCAPES_AND_CLASSES = re.compile(rf"\\[^bBhHRXKGO]|{_CLASS}")
-_CONSTRUCTS = re.compile(rf"\\.|{_CLASS}", re.DOTALL)
-
-WORD = (
-    r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\xb2\xb3\xb9\xbc-\xbe\u24b6-\u24e9"
-    r"\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"
-)
-r"""What \w is in Oniguruma, in a class; in `regex` it has other fractions, and U+200D."""
+# What tiktoken takes for an interval that gives nothing back, and the engine of these files for one
+# that is repeated.
+_INTERVAL_WITH_PLUS = re.compile(r"\{\d+(?:,\d*)?\}\+")
 
 # Patterns as other readers know them: tokenizers 1.0 and transformers.js go by the spelling.
 SPELLED = {
@@ -169,31 +155,14 @@ def _expression_of(row: Mapping[str, Any], name: str) -> str:
     expression = pattern.get("Regex") if isinstance(pattern, dict) else None
     if not isinstance(expression, str) or not expression:
         raise ValueError(f"{name}.pattern.Regex must be a string, got {shorten(expression)}")
-    bare = _ESCAPES_AND_CLASSES.sub("", expression)
     # The expressions that have names are known to mean the same, but for these intervals.
-    named = name_of(expression) is not None
-    for construct, meaning in OTHERWISE[: 1 if named else None]:
-        found = re.search(construct, bare)
-        if found is not None:
-            refuse(
-                f"{name}.pattern.Regex",
-                expression,
-                f"the file's engine takes {found[0]} for {meaning}"
-                + (f"; the pattern {name_of(expression)!r} is spelled without it there" * named),
-            )
-    if not named:
-        expression = _CONSTRUCTS.sub(_as_here, expression)
+    if name_of(expression) is None or _INTERVAL_WITH_PLUS.search(expression):
+        try:
+            expression = from_oniguruma(expression)
+        except ValueError as error:
+            refuse(f"{name}.pattern.Regex", expression, str(error))
     # As a step, a name would mean its pattern: as an expression, it matches only itself.
     return expression if re.search(r"\W", expression) else f"(?:{expression})"
-
-
-def _as_here(construct: re.Match[str]) -> str:
-    """Return an escape or a class of Oniguruma as it is to be spelled here."""
-    if construct[0] == r"\w":
-        return f"[{WORD}]"
-    if construct[0] == r"\W":
-        return f"[^{WORD}]"
-    return re.sub(r"\\(.)", lambda escape: WORD if escape[1] == "w" else escape[0], construct[0])
 
 
 def _literal(text: str) -> str:

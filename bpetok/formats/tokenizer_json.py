@@ -30,9 +30,7 @@ def parse(document: Any) -> Parts:
     content = _expect(document, dict, "the file")
     model = _expect(content.get("model"), dict, "model")
     _check_model(model)
-    decoder = content.get("decoder")
-    if decoder is not None and _type_of(decoder) != "ByteLevel":
-        refuse("decoder", decoder, "only ByteLevel is byte-level")
+    _check_decoder(content.get("decoder"))
     pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
     added = _read_added_tokens(content.get("added_tokens", []))
     special = {name: token.id for name, token in added.items()}
@@ -71,6 +69,14 @@ def _check_model(model: dict[str, Any]) -> None:
     ):
         if model.get(name):
             refuse(f"model.{name}", model[name], why)
+
+
+def _check_decoder(decoder: Any) -> None:
+    """Refuse a decoder that does more than to make bytes of the characters that spell them."""
+    steps = decoder.get("decoders") if _type_of(decoder) == "Sequence" else [decoder]
+    kinds = [_type_of(step) for step in _expect(steps, list, "decoder.decoders")]
+    if decoder is not None and [kind for kind in kinds if kind != "Fuse"] != ["ByteLevel"]:
+        refuse("decoder", decoder, "only ByteLevel is byte-level")
 
 
 def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> None:

@@ -207,8 +207,9 @@ def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
 def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int]]]:
     from bpetok.patterns.errors import LIMIT
     from bpetok.patterns.expressions import compile_expression
+    from bpetok.patterns.oniguruma import from_oniguruma
 
-    compiled = compile_expression(expression)
+    compiled = compile_expression(from_oniguruma(expression))
 
     def find(text: str) -> Iterable[tuple[int, int]]:
         try:

@@ -1,0 +1,145 @@
+"""Expressions of tokenizer.json mean here what Oniguruma, which runs them there, takes them for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from bpetok.patterns.builtin import PATTERNS
+from bpetok.patterns.oniguruma import from_oniguruma
+from bpetok.patterns.pretokenize import pretokenize
+
+PLAIN = [
+    *(expression for name, expression in PATTERNS.items()),
+    r"(?i:'s|'t)|[a-z-]+\{2\}|\p{N}{1,3}(?!\p{N})|[^\s\]\[]|\u4e00",
+]
+OTHERWISE = {
+    r"\s+$": r"\s+(?![^\n])",
+    r"\p{N}{1,3}+": r"(?:\p{N}{1,3})+",
+    r"x(?:ab|c){2,}+": r"x(?:(?:ab|c){2,})+",
+    r"[ab]{2}?": r"(?:[ab]{2})?",
+    r"a{2,3}?": r"a{2,3}?",
+    r"[^(\s|[.,\u3001])]+": r"[^(\s|.,\u3001)]+",
+    r"[a[^bc]]": r"[a[^bc]&&[\s\S]]",
+    r"[a[-z]]": r"[a\-z]",
+    r"[[:digit:]x]": r"[\p{Nd}x]",
+    r"[(||)]": r"[(|\|)]",
+    r"(?m:.)": r"(?s:.)",
+    r"a{b}": r"a\{b}",
+    r"\h": "[0-9a-fA-F]",
+}
+
+
+@pytest.mark.parametrize("expression", PLAIN)
+def test_what_all_engines_read_alike_stays_as_it_is(expression: str) -> None:
+    """So that the name of a pattern is found by its expression."""
+    assert from_oniguruma(expression) == expression
+
+
+@pytest.mark.parametrize("expression", OTHERWISE)
+def test_what_it_takes_otherwise_is_spelled_anew(expression: str) -> None:
+    """As short as can be."""
+    assert from_oniguruma(expression) == OTHERWISE[expression]
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        (r"\X+", r"takes \\X for a grapheme"),
+        (r"a\Kb", r"takes \\K for a match that begins later"),
+        (r"a(?i)b", r"takes \(\?i\) for what follows it only"),
+        (r"(?x: a)", r"takes \(\?x: for spaces that have no meaning"),
+        (r"[ab", r"takes \[ for a class without an end"),
+        (r"[[:new:]]", r"takes \[:new:\] for a class that is not known here"),
+    ],
+)
+def test_what_can_not_be_said_is_refused(expression: str, message: str) -> None:
+    """By its construct."""
+    with pytest.raises(ValueError, match=message):
+        from_oniguruma(expression)
+
+
+def pieces_of(expression: str, text: str) -> list[str]:
+    """Return the pieces into which tokenizers cuts a text at the matches."""
+    tokenizers: Any = pytest.importorskip("tokenizers")
+    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
+    return [piece for piece, _ in split.pre_tokenize_str(text)]
+
+
+atoms = st.sampled_from(
+    [
+        *("a", "b", "-", r"\n", " ", r"\w", r"\W", r"\d", r"\h", r"\H", r"\s", r"\R", r"\O", r"\N"),
+        *(
+            ".",
+            "[ab]",
+            "[^ab]",
+            "[a[b-]]",
+            "[^a[^b ]]",
+            r"[\w&&[^a]]",
+            "[[:punct:]]",
+            "[[:^alpha:]]",
+        ),
+        *(
+            "[[:word:]-]",
+            "[[:xdigit:]]",
+            "(?:a|b )",
+            "(?i:b)",
+            "(?m:.)",
+            r"[^\n]",
+            r"[\H]",
+            r"[\W]",
+        ),
+    ]
+)
+places = st.sampled_from([r"\b", r"\B", "^", "$", r"\A", r"\z", r"\Z", r"(?!a)", r"(?<=b)"])
+signs = st.sampled_from(
+    ["", "", "+", "?", "{1,2}", "{2}", "{2}+", "{1,2}+", "{2}?", "{1,3}?", "*?"]
+)
+parts = st.tuples(atoms, signs).map("".join)
+expressions = st.lists(st.one_of(parts, parts, places), min_size=1, max_size=4).map("".join)
+
+
+@given(
+    expression=st.lists(expressions, min_size=1, max_size=2).map("|".join),
+    texts=st.lists(st.text("abB-1\u00e9\u0301_!\u200d\u00bd \n\r", max_size=12), max_size=8),
+)
+def test_any_expression_means_the_same(expression: str, texts: list[str]) -> None:
+    """Unless it is refused, or too much for the compiler here."""
+    try:
+        here = f"(?:{from_oniguruma(expression)})"  # not to be taken for a name
+        pretokenize("", [here])
+    except ValueError as error:
+        if re.search("can't be compiled|must not match the empty", str(error)):
+            return
+        raise
+    for text in texts:
+        assert pretokenize(text, [here]) == pieces_of(expression, text)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *(rf"[[:{name}:]]" for name in ("alnum", "alpha", "blank", "cntrl", "digit", "lower")),
+        *(rf"[[:{name}:]]" for name in ("punct", "space", "upper", "word", "xdigit")),
+        *(r"\w", r"\h"),
+    ],
+)
+def test_names_of_characters_are_what_they_are_there(expression: str) -> None:
+    """Every character that Unicode 16 has assigned."""
+    tokenizers: Any = pytest.importorskip("tokenizers")
+    theirs = tokenizers.pre_tokenizers.Split(tokenizers.Regex(expression), "removed")
+    assigned = [
+        chr(point)
+        for point in range(0x110000)
+        if not 0xD800 <= point < 0xE000 and reference.assigned_in_unicode_16(chr(point))
+    ]
+    chain = [(from_oniguruma(expression), "removed")]
+    for first in range(0, len(assigned), 1000):
+        text = "".join(assigned[first : first + 1000])
+        kept = "".join(piece for piece, _ in theirs.pre_tokenize_str(text))
+        assert "".join(pretokenize(text, chain)) == kept
