@@ -132,7 +132,7 @@ def run_watch(options: argparse.Namespace) -> None:
 
     text = options.text
     try:
-        if Path(text).is_file():
+        if _names_a_file(text):
             text = Path(text).read_text(encoding="utf-8")
         lesson = bpetok.watch(
             text, vocab_size=options.vocab_size, pattern=options.pattern, lang=options.lang
@@ -144,6 +144,14 @@ def run_watch(options: argparse.Namespace) -> None:
     for note in lesson.notes:
         print(note, file=sys.stderr)
     _show(lesson, options.html)
+
+
+def _names_a_file(text: str) -> bool:
+    """Return whether a text is the name of a file; it may be longer than any name."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # ValueError: a zero byte
+        return False
 
 
 def check_training_report(options: argparse.Namespace) -> None:

@@ -55,10 +55,12 @@ def count_words(
         text of a record is one text, null texts are left out with a warning. A file named twice
         counts twice. Pairs of (files, weight) are counted apart and added up as `Words.combine`
         does.
-    pattern : str
-        Name of a split pattern (`bpetok.patterns.names`), or a regular expression. Expressions that
-        are not built in are slower by far: `regex` runs them, in `n_threads` processes. With them
-        and with "none" a long text is held in memory as a whole.
+    pattern : str or list of steps
+        Name of a split pattern (`bpetok.patterns.names`), a regular expression, or a list of steps,
+        each of which splits the pieces that the one before leaves.
+        Expressions are compiled. What can't be compiled is run by `regex` in `n_threads` processes,
+        slower by far, as a warning says; with that and with "none" a long text is held in memory as
+        a whole.
     special_tokens : iterable of str
         Texts between words: boundaries which are not counted. Those that never occur are logged, by
         the logger "bpetok" at the level INFO.

@@ -103,6 +103,9 @@ def estimate(
 ) -> Estimate:
     """Tell from a sample what training on files will take.
 
+    Parameters that are not listed are those of `train`; the pattern must be one that compiles to a
+    scanner.
+
     Parameters
     ----------
     files : path, URL, folder or glob pattern, or iterable of them
@@ -110,8 +113,6 @@ def estimate(
     sample_size : int or str
         About how many bytes of text to look at: blocks at random places of at most 64 files chosen
         at random; of a compressed file its beginning. `seed` chooses others.
-
-    For the other parameters see `train`; the pattern must be one that compiles to a scanner.
 
     Raises
     ------

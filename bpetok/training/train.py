@@ -61,10 +61,12 @@ def train(
         Text, JSON lines, Parquet, Arrow, datasets, all or some of them weighted: see `count_words`.
     vocab_size : int
         Number of ids: 256 bytes, the merges and the special tokens, whose ids follow the merges.
-    pattern : str, optional
-        Name of a split pattern (`bpetok.patterns.names`), or a regular expression; by default
-        "gpt2". Expressions that are not built in are slower by far: `regex` runs them, in
-        `n_threads` processes. With them and with "none" a long text is held in memory as a whole.
+    pattern : str or list of steps, optional
+        Name of a split pattern (`bpetok.patterns.names`), a regular expression, or a list of steps,
+        each of which splits the pieces that the one before leaves; by default "gpt2".
+        Expressions are compiled. What can't be compiled is run by `regex` in `n_threads` processes,
+        slower by far, as a warning says; with that and with "none" a long text is held in memory as
+        a whole.
     special_tokens : iterable of str
         Texts between words: boundaries which are not counted.
     min_frequency : int
@@ -92,8 +94,8 @@ def train(
     initial : Tokenizer, optional
         Keep all its ids and merges, and learn more of them. New merges have the next ids after its
         largest, new special tokens those after them; `vocab_size` counts all. From the same text
-        that gives what one training gives, if it has no special tokens, whose ids would else be
-        after all merges.
+        that gives what one training gives, if it has no special tokens, whose ids would
+        otherwise be after all merges.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -188,17 +190,16 @@ def train_from_words(
 ) -> Tokenizer:
     """Train a tokenizer on words that have been counted.
 
+    Parameters that are not listed are those of `train`. `pattern` and `special_tokens` say what the
+    tokenizer will split text with: by default what the words were counted with ("gpt2" and none if
+    that is not known). With `compat` the words must have been split as that trainer does; for
+    "minbpe" they must not be a Words, since their order decides ties, and it must be that of the
+    text.
+
     Parameters
     ----------
     words : Words, mapping of bytes to int, or iterable of (bytes, int)
         Words with their counts; a word that comes several times has the sum of its counts.
-    pattern, special_tokens : optional
-        What the tokenizer will split text with; by default what the words were counted with
-        ("gpt2" and none if that is not known).
-
-    For the other parameters see `train`. With `compat` the words must have been split as that
-    trainer does; for "minbpe" they must not be a Words, since their order decides ties, and it must
-    be that of the text.
 
     Raises
     ------

@@ -140,6 +140,10 @@ def test_watching_a_training(run: Run, tmp_path: Path) -> None:
     assert run("watch", TOY, "--vocab-size", "258").stdout.decode() == (
         f"{bpetok.watch(TOY, vocab_size=258)}\n"
     )
+    long = "low lower " * 500  # longer than the name of a file may be
+    assert run("watch", long, "--vocab-size", "258").stdout.decode() == (
+        f"{bpetok.watch(long, vocab_size=258)}\n"
+    )
     (tmp_path / "text.txt").write_text(TOY)
     done = run("watch", "text.txt", "--vocab-size", "900", "--lang", "zh", "--html", "w.html")
     assert done.returncode == 0

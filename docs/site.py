@@ -1,0 +1,115 @@
+"""Adds to the documentation site what is not in docs/: a hook of MkDocs, named in mkdocs.yml.
+
+Documents link to each other and to sources by paths, as hosts of git show them. What is linked to
+becomes a page too, and each link leads to the page of its file. The reference is made of
+docstrings.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+HOMES = {"README.md": "index.md", "README.zh-CN.md": "zh/index.md"}
+LINK = re.compile(r"""(\]\(|(?:src|srcset|href)=")(?!https?:|[#)"])([^)#"\s]+)""")
+REFERENCE = "reference.md"
+LANGUAGES = {".py": "python", ".pyi": "python", ".pyx": "cython", ".html": "html", ".yml": "yaml"}
+
+
+def page_of(path: str) -> str:
+    """Return the page, or the file of the site, of a path in the repository."""
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    if path.endswith(".md"):
+        return HOMES.get(path, path)
+    if (ROOT / path).is_dir():
+        return f"source/{path}/index.md"
+    return f"source/{path.lstrip('.')}.md"
+
+
+def path_of(page: str) -> str:
+    """Return the path of what a page was made of: the other way round, for documents."""
+    homes = {home: path for path, home in HOMES.items()}
+    if page in homes:
+        return homes[page]
+    return f"docs/{page}" if (ROOT / "docs" / page).exists() else page
+
+
+def linked(path: str) -> Iterator[str]:
+    """Yield the paths in the repository that a document links to, if they are there."""
+    for _, target in LINK.findall((ROOT / path).read_text(encoding="utf-8")):
+        found = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        if (ROOT / found).exists():
+            yield found
+
+
+def source(path: str) -> str:
+    """Return the page of a file, or of a folder: what it is for, and its files."""
+    hidden = "---\nsearch:\n  exclude: true\n---\n"
+    if (ROOT / path).is_dir():
+        names = sorted(file.name for file in (ROOT / path).iterdir() if file.suffix in LANGUAGES)
+        head = ROOT / path / "__init__.py"
+        about = head.read_text(encoding="utf-8").split('"""')[1] if head.exists() else ""
+        return f"{hidden}# {path}/\n\n```text\n{about.strip()}\n```\n\n{', '.join(names)}\n"
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return f"{hidden}# {path}\n\n````{LANGUAGES[Path(path).suffix]} linenums='1'\n{text}\n````\n"
+
+
+def reference() -> str:
+    """Return the page of all public names: those that a package imports as themselves."""
+    parts = ["# Reference"]
+    for package in ("bpetok", "bpetok.patterns", "bpetok.distributed"):
+        head = ROOT / package.replace(".", "/") / "__init__.py"
+        imported = re.findall(
+            r" import ([A-Za-z]\w+) as \1$", head.read_text(encoding="utf-8"), re.M
+        )
+        names = [name for name in imported if not name.isupper() and name != "patterns"]
+        parts += [
+            f"## {package}",
+            *(f"::: {package}.{name}" for name in sorted(names, key=str.lower)),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add README, what documents link to, and the reference."""
+    todo = [*HOMES, *(f"docs/{file.src_uri}" for file in files.documentation_pages())]
+    files.append(File.generated(config, REFERENCE, content=reference()))
+    seen = set(todo)
+    for path in todo:  # which grows
+        if not path.startswith("docs/"):
+            text = (
+                (ROOT / path).read_text(encoding="utf-8") if path.endswith(".md") else source(path)
+            )
+            files.append(File.generated(config, page_of(path), content=text))
+        if path.endswith(".md"):
+            new = sorted({*linked(path)} - seen)
+            seen.update(new)
+            todo += [one for one in new if not one.startswith("docs/")]
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
+    """Make each link lead to the page of what it names."""
+    here = page.file.src_uri
+    if here == REFERENCE or here.startswith("source/"):
+        return markdown
+    folder = posixpath.dirname(path_of(here))
+
+    def page_link(match: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(folder, match[2]))
+        return match[1] + posixpath.relpath(page_of(path), posixpath.dirname(here) or ".")
+
+    return LINK.sub(page_link, markdown)
+
+
+def on_post_page(output: str, *, page: Page, **_: object) -> str:
+    """Say which pages are Chinese."""
+    if page.file.src_uri.startswith("zh/"):
+        return output.replace('<html lang="en"', '<html lang="zh-Hans"', 1)
+    return output
