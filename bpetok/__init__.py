@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bpetok.counting.count import count_words as count_words
     from bpetok.counting.count import count_words_from_iterator as count_words_from_iterator
     from bpetok.counting.words import Words as Words
+    from bpetok.encoding.added_tokens import AddedToken as AddedToken
     from bpetok.encoding.facts import TrainingFacts as TrainingFacts
     from bpetok.encoding.texts import SpecialTokenError as SpecialTokenError
     from bpetok.learning.rule import MergeFilter as MergeFilter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _MODULE_OF = {
+    "AddedToken": "encoding.added_tokens",
     "Explanation": "showing.explanation",
     "MergeFilter": "learning.rule",
     "Lesson": "showing.lesson",

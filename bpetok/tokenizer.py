@@ -57,7 +57,7 @@ class Tokenizer(Codec):
     token_ids : sequence of int or integer array, shape (256 + n_merges,), optional
         The id of each byte and of what each merge makes, for a vocabulary that came from elsewhere
         with other ids. All that this class takes and gives are these ids, but for `merge_pairs`.
-        A byte with the id -1 has none and is left out of texts.
+        A byte with the id -1 has none and is left out of texts, unless there is an `unk_id`.
     whole_words : mapping of bytes to int, optional
         Words that are one token with this id whatever their merges are, as files with
         "ignore_merges" have them.
@@ -71,6 +71,10 @@ class Tokenizer(Codec):
     prefix_space : bool
         Whether to put a space before each text, and before what follows a special token, if it does
         not begin with one.
+    unk_id : int, optional
+        What each byte without an id becomes; nothing merges with it.
+    fuse_unk : bool
+        Whether several such bytes, one after another in a word, become one `unk_id`.
     training : TrainingFacts, optional
         What it was trained on.
     settings : mapping of str, optional
@@ -134,6 +138,8 @@ class Tokenizer(Codec):
             other_tokens=self._other_tokens,
             normalizer=self.normalizer,
             prefix_space=self.prefix_space,
+            unk_id=self.unk_id,
+            fuse_unk=self.fuse_unk,
             settings=self.settings if with_training else {},
         )
 
@@ -309,7 +315,7 @@ class Tokenizer(Codec):
         from bpetok.encoding.pruning import count_tokens, pruning_order
 
         n_merges = len(self._token_bytes) - N_BYTES
-        n_tokens = len(self._token_bytes) + len(self._special_tokens)
+        n_tokens = len(self._token_bytes) + len({*self._special_tokens.values()})
         n_gone = n_tokens - check_integer("vocab_size", vocab_size, n_tokens - n_merges, n_tokens)
         if not isinstance(texts, Words):
             texts = count_words_from_iterator(

@@ -7,7 +7,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from operator import index
+from operator import index, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
@@ -41,10 +41,12 @@ from bpetok.encoding.vocab import (
     check_merges,
     check_settings,
     check_tokens,
+    check_unknown,
 )
 from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.scan import split_words
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Codec(TextEncoder):
         "_allowing",
         "_counts",
         "_decoder",
+        "_fuse_unk",
         "_id_of",
         "_narrow",
         "_normalizer",
@@ -87,6 +90,7 @@ class Codec(TextEncoder):
         "_token_bytes",
         "_token_ids",
         "_training",
+        "_unk_id",
         "_vocab_size",
         "_whole_words",
     )
@@ -104,6 +108,8 @@ class Codec(TextEncoder):
         other_tokens: Mapping[bytes, int] | None = None,
         normalizer: Spec | None = None,
         prefix_space: bool = False,
+        unk_id: int | None = None,
+        fuse_unk: bool = False,
         training: TrainingFacts | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -132,7 +138,8 @@ class Codec(TextEncoder):
         self._token_ids = None if ids is None else ids.tobytes()
         self._training = training
         self._settings = check_settings(settings or {})
-        by_id = sorted(zip(special_ids, special, strict=True))
+        # Of two names of one id the first one stays the first.
+        by_id = sorted(zip(special_ids, special, strict=True), key=itemgetter(0))
         self._special_tokens = {token: token_id for token_id, token in by_id}
         self._added_tokens = check_added_tokens(added_tokens, self._special_tokens)
         self._vocab_size = 1 + max(largest, *special_ids, 0)
@@ -144,6 +151,8 @@ class Codec(TextEncoder):
         if not isinstance(prefix_space, bool):
             raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
         self._prefix_space = prefix_space
+        self._unk_id = check_unknown(unk_id, fuse_unk, ids)
+        self._fuse_unk = fuse_unk
         self._encoder = Encoder(
             pairs,
             self._vocab_size,
@@ -153,8 +162,13 @@ class Codec(TextEncoder):
             whole,
             self._normalizer,
             self._prefix_space,
+            -1 if self._unk_id is None else self._unk_id,
+            self._fuse_unk,
         )
-        self._decoder = Decoder(self._tokens_by_id())
+        tokens = self._tokens_by_id()
+        if self._unk_id is not None and tokens[self._unk_id : self._unk_id + 1] in ([], [None]):
+            raise ValueError(f"unk_id must be the id of a token, got {unk_id}")
+        self._decoder = Decoder(tokens)
         self._refusing = self._build_specials((), "all")
         self._id_of: dict[bytes, int] | None = None  # of tokens, made when it is first needed
         self._allowing: Specials | None = None  # of all, made when it is first needed
@@ -169,7 +183,7 @@ class Codec(TextEncoder):
                     tokens[token_id] = token
         for token, token_id in (*self._whole_words.items(), *self._other_tokens.items()):
             tokens[token_id] = token
-        for name, token_id in self._special_tokens.items():
+        for name, token_id in reversed(self._special_tokens.items()):  # of two names the first
             tokens[token_id] = name.encode()
             if self._normalizer is not None and self._added_tokens[name].normalized:
                 tokens[token_id] = self._normalizer(name.encode())  # as it is found
@@ -255,6 +269,16 @@ class Codec(TextEncoder):
         return self._prefix_space
 
     @property
+    def unk_id(self) -> int | None:
+        """What each byte without an id becomes; None if such bytes are left out of texts."""
+        return self._unk_id
+
+    @property
+    def fuse_unk(self) -> bool:
+        """Whether several bytes without an id, one after another in a word, become one `unk_id`."""
+        return self._fuse_unk
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What its file held that has no meaning here, for `save_pretrained` to write it back.
 
@@ -324,7 +348,7 @@ class Codec(TextEncoder):
     def token_ids(self) -> npt.NDArray[np.int32]:
         """The id of each byte and of what each merge makes: int32, shape (256 + n_merges,).
 
-        -1 for a byte that has none: it is left out of texts.
+        -1 for a byte that has none: it is left out of texts, or becomes `unk_id`.
         """
         load_numpy()
         import numpy as np
@@ -385,6 +409,8 @@ class Codec(TextEncoder):
             },
             normalizer=self.normalizer,
             prefix_space=self._prefix_space,
+            unk_id=None if self._unk_id is None else new_id(self._unk_id),
+            fuse_unk=self._fuse_unk,
             settings=self._settings_with_ids(new_id) if gone else self.settings,
         )
 
@@ -529,26 +555,48 @@ class Codec(TextEncoder):
     def _spans_of_words(self, data: bytes, begin: int) -> list[tuple[int, int]]:
         # Where the ids of a text without special tokens occur in it, in bytes.
         missing = {byte for byte in range(N_BYTES) if self._ids()[byte] < 0}
-        prefix = b" " if self._prefix_space and data[:1] not in (b"", b" ") else b""
-        text = prefix + data
+        text = self._begin_words(data)
+        n_prefix = len(text) - len(data)
+        # The space before a text is a part of its first character.
+        least = len(data[:1].decode(errors="ignore").encode()) or 1
         spans: list[tuple[int, int]] = []
-        at = 0
-        for token_id in self._encoder.encode_normal(data):
-            token = self._decoder.decode([token_id])
-            if not text.startswith(token, at) and missing:
-                while text[at] in missing:
-                    at += 1
-            elif not missing:
-                at = text.index(token, at)  # what the pattern leaves out comes before
-            first = at
-            for byte in token:
-                while text[at] != byte:
-                    at += 1
-                at += 1
-            # The space before a text is a part of its first character.
-            last = max(at - len(prefix), len(data[:1].decode(errors="ignore").encode()) or 1)
-            spans.append((begin + max(0, first - len(prefix)), begin + last))
+        end = 0
+        for word in self._words(text):
+            at = text.index(word, end)  # what the pattern leaves out comes before
+            end = at + len(word)
+            for token_id in self._encode_word(word):
+                first, at = self._next_span(text, at, end, token_id, missing)
+                last = max(at - n_prefix, least)
+                spans.append((begin + max(0, first - n_prefix), begin + last))
         return spans
+
+    def _next_span(
+        self, text: bytes, at: int, end: int, token_id: int, missing: Collection[int]
+    ) -> tuple[int, int]:
+        # Where the next id of a word occurs in a text, from `at` on.
+        if token_id == self._unk_id and text[at] in missing:
+            first, at = at, at + 1
+            while self._fuse_unk and at < end and text[at] in missing:
+                at += 1
+            return first, at
+        token = self._decoder.decode([token_id])
+        if not text.startswith(token, at):
+            while text[at] in missing:
+                at += 1
+        first = at
+        for byte in token:
+            while text[at] != byte:
+                at += 1
+            at += 1
+        return first, at
+
+    def _words(self, text: bytes) -> list[bytes]:
+        # The words of a text, without what the pattern leaves out.
+        scanner = scanner_of(self._pattern)
+        if scanner is not None:
+            return split_words(text, scanner)
+        ends = _splitter(self._pattern)(text).tolist()
+        return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
     def encode_batch(
         self,
@@ -849,6 +897,8 @@ class Codec(TextEncoder):
             tuple(sorted(self._other_tokens.items())),
             None if self._normalizer is None else self._normalizer.to_json(),
             self._prefix_space,
+            self._unk_id,
+            self._fuse_unk,
         )
 
 
@@ -881,6 +931,8 @@ def _restore(
     other_tokens: tuple[tuple[bytes, int], ...],
     normalizer: str | None,
     prefix_space: bool,
+    unk_id: int | None,
+    fuse_unk: bool,
     counts: bytes | None,
     training: TrainingFacts | None,
     settings: str,
@@ -900,6 +952,8 @@ def _restore(
         other_tokens=dict(other_tokens),
         normalizer=None if normalizer is None else json.loads(normalizer),
         prefix_space=prefix_space,
+        unk_id=unk_id,
+        fuse_unk=fuse_unk,
         training=training,
         settings=json.loads(settings),
     )

@@ -341,6 +341,10 @@ cdef class Encoder:
         What each piece of text between special tokens becomes before it is split.
     prefix_space : bool
         Whether such a piece gets a space before it after that, if it does not begin with one.
+    unk_id : int
+        What each byte without an id becomes; nothing merges with it. -1: such bytes are left out.
+    fuse_unk : bool
+        Whether several such bytes in a row become one `unk_id`.
     """
 
     cdef Vocabulary vocabulary
@@ -352,7 +356,9 @@ cdef class Encoder:
     cdef object normalizer
     cdef bint prefix_space
     cdef int normal_flags    # of the characters that it may change; 0: any text may change
-    cdef bint leaves_out     # bytes without an id
+    cdef bint lacks_bytes    # some have no id
+    cdef int32_t unk_id
+    cdef bint fuse_unk
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
     # numbers[id] is id: int objects shared by all results. Each is made when it is first needed,
@@ -364,6 +370,7 @@ cdef class Encoder:
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
         const int32_t[::1] token_ids = None, pattern=0, split=None,
         WholeWords whole_words=None, normalizer=None, bint prefix_space=False,
+        int32_t unk_id=-1, bint fuse_unk=False,
     ):
         cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
@@ -381,6 +388,7 @@ cdef class Encoder:
         self.whole_words = whole_words
         self.normalizer = normalizer
         self.prefix_space = prefix_space
+        self.unk_id, self.fuse_unk = unk_id, fuse_unk
         self.normal_flags = 0 if normalizer is None else normalizer.flags
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
@@ -390,7 +398,7 @@ cdef class Encoder:
                 raise MemoryError
             memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
             for i in range(N_BYTES):
-                self.leaves_out |= token_ids[i] < 0
+                self.lacks_bytes |= token_ids[i] < 0
         self.numbers = <PyObject**> calloc(max(n_ids, 1), sizeof(PyObject*))
         if self.numbers == NULL:
             raise MemoryError
@@ -413,7 +421,6 @@ cdef class Encoder:
     ) noexcept nogil:
         # Append the ids of a word by merging; return their number. Requires: room for n ids, 0 < n.
         cdef int32_t* ids = work.ids + work.n_ids
-        cdef Py_ssize_t i, n_ids
         if n > LONGEST_WORD:
             return TOO_LONG
         if self.whole_words is not None:
@@ -421,12 +428,21 @@ cdef class Encoder:
             if ids[0] >= 0:
                 work.n_ids += 1
                 return 1
-        if self.leaves_out:
+        if self.lacks_bytes and self.unk_id >= 0:
+            return self.append_around_unknown(work, word, n)
+        if self.lacks_bytes:
             n = self.keep_bytes(work, word, n)
             if n <= 0:
                 return n
             word = work.kept
-        n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
+        return self.append_known(work, word, n)
+
+    cdef Py_ssize_t append_known(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
+        # As `append_merged`, of bytes that all have an id.
+        cdef int32_t* ids = work.ids + work.n_ids
+        cdef Py_ssize_t i, n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
         if n_ids < 0:
             return NO_MEMORY
         if self.token_ids != NULL:
@@ -434,6 +450,25 @@ cdef class Encoder:
                 ids[i] = self.token_ids[ids[i]]
         work.n_ids += n_ids
         return n_ids
+
+    cdef Py_ssize_t append_around_unknown(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
+        # As `append_merged`, where `unk_id` is between the parts that merge.
+        cdef Py_ssize_t at = 0, end, n_before = work.n_ids
+        while at < n:
+            end = at
+            while end < n and self.token_ids[word[end]] >= 0:
+                end += 1
+            if end > at and self.append_known(work, word + at, end - at) < 0:
+                return NO_MEMORY
+            if end < n:
+                if not self.fuse_unk or end > at or at == 0:
+                    work.ids[work.n_ids] = self.unk_id
+                    work.n_ids += 1
+                end += 1
+            at = end
+        return work.n_ids - n_before
 
     cdef Py_ssize_t keep_bytes(
         self, Workspace work, const uint8_t* word, Py_ssize_t n

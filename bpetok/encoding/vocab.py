@@ -186,7 +186,8 @@ def check_ids(
     more_tokens : mapping of str to mappings of bytes to int, optional
         Other tokens with ids, by the names of the parameters that they came in.
     token_bytes : sequence of bytes, optional
-        Of each byte and merge. A special token may have the id of one that has the same bytes.
+        Of each byte and merge. A special token may have the id of one that has the same bytes; two
+        special tokens may have one id.
 
     Returns
     -------
@@ -207,27 +208,30 @@ def check_ids(
     n_tokens = N_BYTES + n_merges
     ids = None if token_ids is None else _check_token_ids(token_ids, n_tokens)
     taken: Collection[int] = range(n_tokens) if ids is None else set(ids)
-    new_ids: dict[int, None] = {}  # in their order
+    new_ids: set[int] = set()
+    special_ids: list[int] = []
     for name, tokens in given.items():
         for token, value in tokens.items():
             token_id = _check_id(value, f"{name}[{shorten(token)}]")
-            if token_id in taken and name == "special_tokens":
-                number = token_id if ids is None else ids.index(token_id)
-                if token_bytes and token_bytes[number] == token.encode():
-                    new_ids[token_id] = None
-                    continue
-            if token_id in taken or token_id in new_ids:
+            shared = False
+            if name == "special_tokens":
+                shared = token_id in new_ids  # a second name, since these come first
+                if token_id in taken and token_bytes:
+                    number = token_id if ids is None else ids.index(token_id)
+                    shared = shared or token_bytes[number] == token.encode()
+                special_ids.append(token_id)
+            if not shared and (token_id in taken or token_id in new_ids):
                 raise ValueError(
                     f"{name}: the id of {shorten(token)} is {token_id}, which another token has"
                 )
-            new_ids[token_id] = None
+            new_ids.add(token_id)
     most = n_tokens + len(new_ids) + MAX_UNUSED_IDS
     largest = max(chain(taken, new_ids))
     if largest >= most:
         raise ValueError(
             f"ids must be less than {most}, the number of tokens + {MAX_UNUSED_IDS}, got {largest}"
         )
-    return ids, list(new_ids)[: len(given["special_tokens"])]
+    return ids, special_ids
 
 
 def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
@@ -297,6 +301,25 @@ def check_tokens(tokens: Mapping[bytes, int], name: str) -> dict[bytes, int]:
         if not isinstance(token, bytes):
             raise TypeError(f"{name} must hold bytes only, got {shorten(token)}")
     return dict(tokens)
+
+
+def check_unknown(unk_id: Any, fuse_unk: Any, token_ids: Sequence[int] | None) -> int | None:
+    """Return the id of bytes that have none, None if they are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no integer, all bytes have an id, or `fuse_unk` is no bool or given without it.
+    """
+    if not isinstance(fuse_unk, bool):
+        raise TypeError(f"fuse_unk must be a bool, got {shorten(fuse_unk)}")
+    if unk_id is None:
+        if fuse_unk:
+            raise ValueError("fuse_unk must not be True without unk_id")
+        return None
+    if token_ids is None or min(token_ids[:N_BYTES]) >= 0:
+        raise ValueError(f"unk_id must not be given where all bytes have an id, got {unk_id!r}")
+    return _check_id(unk_id, "unk_id")
 
 
 def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_path, read_bounded, write_together
-from bpetok.base.limits import MAX_INT64
+from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -169,9 +169,15 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
     _warn_of_decoding(tokenizer)
     settings = tokenizer.settings
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
-    added = []
+    added: list[dict[str, Any]] = []
     for token in sorted(tokenizer.added_tokens, key=lambda token: token.id):
         name, token_id = token.content, token.id
+        if added and added[-1]["id"] == token_id:
+            raise ValueError(
+                f"the special tokens {added[-1]['content']!r} and {name!r} have one id, "
+                f"{token_id}, which tokenizer.json can't say; Tokenizer.save and to_tiktoken keep "
+                "both"
+            )
         if vocab.get(name, token_id) != token_id:
             raise ValueError(
                 f"the special token {name!r} is spelled as the ordinary token of id {vocab[name]} "
@@ -199,10 +205,24 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
             "byte_fallback": False,
             "ignore_merges": bool(tokenizer.whole_words),
             **settings.get("model", {}),
+            **_unknown(tokenizer),
             "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
             "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
         },
     }
+
+
+def _unknown(tokenizer: Codec) -> dict[str, Any]:
+    """Return what the model says of bytes without an id, if there are any."""
+    if min(tokenizer.token_ids[:N_BYTES].tolist()) >= 0:
+        return {}
+    if tokenizer.unk_id is None:
+        return {"unk_token": None}
+    name = to_text(tokenizer.token_bytes(tokenizer.unk_id))
+    for special, token_id in tokenizer.special_tokens.items():
+        if token_id == tokenizer.unk_id:
+            name = special
+    return {"unk_token": name, "fuse_unk": tokenizer.fuse_unk}
 
 
 def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:

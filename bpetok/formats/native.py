@@ -33,6 +33,8 @@ def to_json(
     other_tokens: Mapping[bytes, int],
     normalizer: object,
     prefix_space: bool,
+    unk_id: int | None,
+    fuse_unk: bool,
     settings: Mapping[str, object],
 ) -> bytes:
     """Return what `Tokenizer.save` writes. `pairs`: left 0, right 0, left 1, right 1, ..."""
@@ -43,6 +45,8 @@ def to_json(
     more = "" if normalizer is None else f'  "normalizer": {json.dumps(normalizer)},\n'
     if prefix_space:
         more += '  "prefix_space": true,\n'
+    if unk_id is not None:
+        more += f'  "unk_id": {unk_id},\n  "fuse_unk": {json.dumps(fuse_unk)},\n'
     if settings:
         more += f'  "settings": {json.dumps(settings, ensure_ascii=False)},\n'
     flagged = [token for token in added_tokens if token != AddedToken(token.content, token.id)]
@@ -121,6 +125,8 @@ def parse(data: bytes) -> Parts:
         normalizer=content.get("normalizer"),
         merge_counts=content.get("merge_counts"),
         prefix_space=content.get("prefix_space", False),
+        unk_id=content.get("unk_id"),
+        fuse_unk=content.get("fuse_unk", False),
         settings=content["settings"],
         training=None if facts is None else TrainingFacts.from_json(facts),
     )

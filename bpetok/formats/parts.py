@@ -25,6 +25,8 @@ class Parts(NamedTuple):
     other_tokens: Mapping[bytes, int] | None = None
     normalizer: Spec | None = None
     prefix_space: bool = False
+    unk_id: int | None = None
+    fuse_unk: bool = False
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None
     settings: Mapping[str, Any] | None = None

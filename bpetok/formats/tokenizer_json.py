@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -32,11 +33,12 @@ def parse(document: Any) -> Parts:
     _check_model(model)
     _check_decoder(content.get("decoder"))
     pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
-    added = _read_added_tokens(content.get("added_tokens", []))
-    special = {name: token.id for name, token in added.items()}
     merges = _expect(model.get("merges"), list, "model.merges")
-    vocab = _read_vocab(model.get("vocab"), special, merges)
-    _check_missing_bytes(model, vocab)
+    names = _check_vocab(model.get("vocab"))
+    added = _read_added_tokens(content.get("added_tokens", []), names)
+    special = {name: token.id for name, token in added.items()}
+    vocab = _without_added(names, special, merges)
+    unk_id, fuse_unk = _read_unknown(model, names, merges)
     parts = from_merges(
         vocab,
         merges,
@@ -47,6 +49,8 @@ def parse(document: Any) -> Parts:
     return parts._replace(
         normalizer=content.get("normalizer"),
         prefix_space=prefix_space,
+        unk_id=unk_id,
+        fuse_unk=fuse_unk,
         added_tokens=list(added.values()),
         settings=_read_settings(content, model),
     )
@@ -79,37 +83,59 @@ def _check_decoder(decoder: Any) -> None:
         refuse("decoder", decoder, "only ByteLevel is byte-level")
 
 
-def _check_missing_bytes(model: dict[str, Any], vocab: Mapping[str, int]) -> None:
-    """Refuse bytes without an id where the model has something else in their place."""
+def _read_unknown(
+    model: Mapping[str, Any], vocab: Mapping[str, int], merges: Sequence[Any]
+) -> tuple[int | None, bool]:
+    """Return the id of bytes that have none, and whether several in a row are one.
+
+    Such bytes are left out without an "unk_token". Nothing may merge with it here.
+    """
     missing = [byte for byte, character in enumerate(CHARACTERS) if character not in vocab]
     if len(missing) == len(CHARACTERS):
         raise ValueError("model.vocab: no byte has an id, so it is not byte-level")
-    for name in ("unk_token", "byte_fallback"):
-        if missing and model.get(name):
-            refuse(
-                f"model.{name}",
-                model[name],
-                f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}, and a byte "
-                "without an id is left out here",
-            )
+    if not missing:
+        return None, False
+    fallback = [f"<0x{part:02X}>" for byte in missing for part in CHARACTERS[byte].encode()]
+    if model.get("byte_fallback") and any(name in vocab for name in fallback):
+        refuse(
+            "model.byte_fallback",
+            True,
+            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}, and would become "
+            "several others",
+        )
+    name = model.get("unk_token")
+    if name is None:
+        return None, False
+    if name not in vocab:
+        refuse(
+            "model.unk_token",
+            name,
+            f"it has no id, and {len(missing)} of 256 bytes have none, first {missing[0]:#04x}: "
+            "tokenizers fails where they occur",
+        )
+    for row in merges:
+        if name in (row.split(" ") if isinstance(row, str) else row):
+            refuse("model.unk_token", name, f"the merge {row!r} joins it")
+    return vocab[name], bool(model.get("fuse_unk"))
 
 
-def _read_vocab(rows: Any, special: Mapping[str, int], merges: Sequence[Any]) -> dict[str, int]:
-    """Return the vocabulary without the added tokens, but for those that merges make, too."""
-    vocab = dict(_expect(rows, dict, "model.vocab"))
+def _check_vocab(rows: Any) -> dict[str, int]:
+    vocab: dict[str, int] = _expect(rows, dict, "model.vocab")
     if set(map(type, vocab.values())) - {int}:
         for name, token_id in vocab.items():
             if type(token_id) is not int:
                 refuse(f"model.vocab[{shorten(name)}]", token_id, "an id is an integer")
+    return vocab
+
+
+def _without_added(
+    names: Mapping[str, int], special: Mapping[str, int], merges: Sequence[Any]
+) -> dict[str, int]:
+    """Return the vocabulary without the added tokens, but for those that merges make, too."""
+    vocab = dict(names)
     both = [name for name in special if name in vocab]
     made = _made_of(both, vocab, merges)
     for name in both:
-        if vocab[name] != special[name]:
-            refuse(
-                f"model.vocab[{shorten(name)}]",
-                rows[name],
-                f"added_tokens gives it the id {special[name]}",
-            )
         if name not in made:
             del vocab[name]
     return vocab
@@ -132,20 +158,39 @@ def _made_of(names: Collection[str], vocab: Collection[str], merges: Sequence[An
     return made
 
 
-def _read_added_tokens(rows: Any) -> dict[str, AddedToken]:
+def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedToken]:
+    """Return the added tokens with the ids that tokenizers gives them.
+
+    That of the vocabulary, otherwise the next one, whatever the file says. Of rows that have the
+    same content the last one has the flags; the empty one is nothing.
+    """
     added: dict[str, AddedToken] = {}
+    largest = -1
     for i, row in enumerate(_expect(rows, list, "added_tokens")):
         token = _expect(row, dict, f"added_tokens[{i}]")
         name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
-        if type(token.get("id")) is not int:
-            refuse(f"added_tokens[{i}].id", token.get("id"), "an id is an integer")
-        if name in added:
-            refuse(f"added_tokens[{i}].content", name, "it occurs there twice")
+        given = token.get("id")
+        if type(given) is not int:
+            refuse(f"added_tokens[{i}].id", given, "an id is an integer")
         flags = {
             flag: _expect(token.get(flag, False), bool, f"added_tokens[{i}].{flag}")
             for flag in FLAGS
         }
-        added[name] = AddedToken(name, token["id"], **flags)
+        if not name:
+            continue
+        if name in added:
+            flags["special"] |= added[name].special
+            token_id = added[name].id
+        else:
+            token_id = vocab.get(name, max(len(vocab), largest + 1))
+        if token_id != given:
+            warnings.warn(
+                f"added_tokens[{i}]: {shorten(name)} has the id {given} there, but tokenizers "
+                f"gives it {token_id}, and so does bpetok: that of model.vocab, otherwise the next",
+                stacklevel=5,  # the caller of from_pretrained
+            )
+        largest = max(largest, token_id)
+        added[name] = AddedToken(name, token_id, **flags)
     return added
 
 

@@ -205,6 +205,8 @@ def _continued(initial: Tokenizer, merges: Merges, special_tokens: Sequence[str]
         "other_tokens": initial.other_tokens,
         "normalizer": initial.normalizer,
         "prefix_space": initial.prefix_space,
+        "unk_id": initial.unk_id,
+        "fuse_unk": initial.fuse_unk,
         "settings": initial.settings,
     }
 

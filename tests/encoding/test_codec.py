@@ -1,5 +1,7 @@
 """Small doors of a tokenizer: merges as bytes, ids of tokens, tiktoken's names."""
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +152,65 @@ def test_bytes_are_replaced_as_python_does() -> None:
         tok.encode_batch(["a"], errors="ignore")
     with pytest.raises(TypeError, match="text must be str or bytes, got int"):
         tok.encode(3, errors="replace")  # type: ignore[arg-type]  # the mistake tested
+
+
+def test_two_names_may_have_one_id(tmp_path: Path) -> None:
+    """As in o200k_harmony: both are found; the first one is what the id is decoded to."""
+    names = {"<|end|>": 300, "<|reserved_301|>": 301, "<|call|>": 301, "<|a|>": 301}
+    tok = Tokenizer(merges=[(97, 98)], special_tokens=names)
+    assert tok.encode("ab<|call|><|reserved_301|>", allowed_special="all") == [256, 301, 301]
+    assert tok.decode([300, 301]) == "<|end|><|reserved_301|>"
+    assert (tok.token_id("<|a|>"), tok.vocab_size) == (301, 302)
+    assert [token.content for token in tok.added_tokens] == list(names)
+    tok.save(tmp_path / "tok.json")
+    assert Tokenizer.load(tmp_path / "tok.json") == tok == pickle.loads(pickle.dumps(tok))
+    theirs = tok.to_tiktoken()
+    assert Tokenizer.from_tiktoken(theirs) == tok
+    assert tok.truncate(301).special_tokens == {name: names[name] - 1 for name in names}
+    with pytest.raises(ValueError, match=r"have one id, 301, which tokenizer\.json can't say"):
+        tok.save_pretrained(tmp_path / "new")
+
+
+def test_bytes_without_an_id_may_be_unknown(tmp_path: Path) -> None:
+    """What they become is kept by everything that copies a tokenizer."""
+    ids = [*range(97), -1, *range(97, 256)]
+    tok = Tokenizer(
+        merges=[(98, 99)], token_ids=ids, special_tokens={"<u>": 300}, unk_id=300, fuse_unk=True
+    )
+    assert (tok.unk_id, tok.fuse_unk) == (300, True)
+    assert tok.encode("abcaa bcb") == [300, 255, 300, 32, 255, 97]
+    assert tok.encode_batch(["aa a"]) == [[300, 32, 300]]
+    assert tok.encode_with_offsets("baa a") == (
+        [97, 300, 32, 300],
+        [(0, 1), (1, 3), (3, 4), (4, 5)],
+    )
+    tok.save(tmp_path / "tok.json")
+    assert Tokenizer.load(tmp_path / "tok.json") == tok == pickle.loads(pickle.dumps(tok))
+    assert tok.truncate(300).unk_id == 299
+    assert tok.truncate(300).encode("ab") == [299, 97]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"unk_id": 5}, ValueError, "unk_id must not be given where all bytes have an id, got 5"),
+        ({"fuse_unk": True}, ValueError, "fuse_unk must not be True without unk_id"),
+        ({"fuse_unk": 1}, TypeError, "fuse_unk must be a bool, got 1"),
+        ({"unk_id": 400, "token_ids": [-1, *range(255)]}, ValueError, "the id of a token, got 400"),
+        ({"unk_id": "<u>", "token_ids": [-1, *range(255)]}, TypeError, "unk_id must be an int"),
+    ],
+)
+def test_what_unknown_bytes_become_is_checked(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """When the tokenizer is made."""
+    with pytest.raises(error, match=message):
+        Tokenizer(merges=[], **options)
+
+
+def test_added_tokens_are_made_of_what_is_public() -> None:
+    """`bpetok.AddedToken`."""
+    token = bpetok.AddedToken("<t>", 256, special=False, lstrip=True)
+    tok = Tokenizer(merges=[], special_tokens=["<t>"], added_tokens=[token])
+    assert tok.added_tokens == [token]
+    assert tok.decode([256], skip_special_tokens=True) == "<t>"

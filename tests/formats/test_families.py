@@ -474,6 +474,16 @@ FAMILIES: dict[str, Json] = {
         added("[END_REF]", normalized=True),
         first=True,
     ),
+    "trained by a script, no alphabet": family(
+        GPT2, added("<unk>"), added("<pad>"), unk_token="<unk>", without=["z", "\u0100", "Q"]
+    ),
+    "trained by a script, unknowns fused": family(
+        GPT2,
+        added("<unk>"),
+        unk_token="<unk>",
+        fuse_unk=True,
+        without=["z", "\u0100", "Q", "\u00c3"],
+    ),
     "a decoder in a sequence": family(
         GPT2, decoder={"type": "Sequence", "decoders": [byte_level()]}
     ),

@@ -96,10 +96,21 @@ DAMAGED_JSON = {
         r"added_tokens\[0\]\.special must be true or false, got 'false'",
     ),
     "a flag of a number": (document(added_tokens__0__rstrip=3), "rstrip must be true or false"),
-    "special's id": (document(added_tokens__0__id=258), "added_tokens gives it the id 258"),
     "special taken": (
-        document(added_tokens__0__id=258, model__vocab=vocab_without("<s>")),
-        "the id of '<s>' is 258, which another token has",
+        document(model__vocab=vocab_without("<s>") | {"ab": 259, "abc": 500}),
+        "the id of '<s>' is 259, which another token has",
+    ),
+    "unknown and not there": (
+        document(model__vocab=vocab_without("q"), model__unk_token="<unk>"),
+        "model.unk_token: '<unk>' .* has no id, and 1 of 256 bytes have none, first 0x71",
+    ),
+    "unknown and merged": (
+        document(model__vocab=vocab_without("q"), model__unk_token="ab"),
+        "model.unk_token: 'ab' .* the merge 'ab c' joins it",
+    ),
+    "bytes that become others": (
+        document(model__vocab=vocab_without("q", **{"<0x71>": 300}), model__byte_fallback=True),
+        "model.byte_fallback: .* first 0x71, and would become several others",
     ),
     "special number": (document(added_tokens__0__content=5), r"added_tokens\[0\].content must be"),
     "cyclic": (document(model__merges=["ab ab", "a b"]), r"merges\[0\] makes b'abab'"),
@@ -214,6 +225,17 @@ READ = {
         normalizer={"type": "Replace", "pattern": {"Regex": r" +$"}, "content": "_"}
     ),
     "a decoder in a sequence": document(decoder={"type": "Sequence", "decoders": [BYTE_LEVEL]}),
+    "a byte that is unknown": document(
+        model__vocab=vocab_without("q", "\u0120"), model__unk_token="<s>", model__byte_fallback=True
+    ),
+    "bytes that are unknown together": document(
+        model__vocab=vocab_without(*SPELLED[0x80:], "q"),
+        model__unk_token="<s>",
+        model__fuse_unk=True,
+    ),
+    "an unknown word": document(
+        model__vocab=vocab_without("q", "zq"), model__unk_token="abc", model__ignore_merges=True
+    ),
     "removed matches": document(pre_tokenizer=sequence(split("b+", "Removed"), BYTE_LEVEL)),
     "kept matches": document(pre_tokenizer=sequence(split(r"\w+", "Removed", True), BYTE_LEVEL)),
     "split by a string": document(
@@ -268,6 +290,71 @@ def test_what_is_peculiar_is_read(name: str, tmp_path: Path) -> None:
     assert Tokenizer.load(tmp_path / "tok.json") == tok
     tok.save_pretrained(tmp_path)
     assert Tokenizer.from_pretrained(tmp_path) == tok
+
+
+OTHER_IDS = {
+    "in use": ([AddedToken("<s>", 258)], 1),
+    "of the vocabulary": ([AddedToken("<s>", 300)], 0),
+    "far": ([AddedToken("<t>", 300), AddedToken("<s>", 400), AddedToken("<u>", 500)], 1),
+    "one": ([AddedToken("<s>", 259), AddedToken("<t>", 259)], 0),
+    "twice": ([AddedToken("<t>", 259), AddedToken("<t>", 300, lstrip=True, special=False)], 1),
+    "of nothing": ([AddedToken("", 259), AddedToken("<t>", 300)], 1),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_IDS)
+def test_an_added_token_has_the_id_that_tokenizers_gives_it(name: str, tmp_path: Path) -> None:
+    """Whatever its file says, which is warned of; also in the file that is written."""
+    tokenizers = pytest.importorskip("tokenizers")
+    rows, n_gone = OTHER_IDS[name]
+    vocab = vocab_without(*["<s>"] * n_gone)
+    data = document(added_tokens=[row._asdict() for row in rows], model__vocab=vocab)
+    (tmp_path / "tokenizer.json").write_bytes(data)
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    with pytest.warns(UserWarning, match=r"added_tokens\[.\]: '<.>' has the id .* gives it 2"):
+        tok = Tokenizer.from_pretrained(tmp_path)
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+    ids = tok.encode("ab  <t> <s>c<u>", allowed_special="all")
+    for skip in (False, True):
+        decoded = tok.decode(ids, skip_special_tokens=skip)
+        assert decoded == theirs.decode(ids, skip_special_tokens=skip)
+    tok.save_pretrained(tmp_path)
+    assert Tokenizer.from_pretrained(tmp_path) == tok
+
+
+@given(
+    missing=st.sets(st.sampled_from("abxyz \u0120\u00c3"), min_size=1),
+    options=st.fixed_dictionaries({"fuse_unk": st.booleans(), "ignore_merges": st.booleans()}),
+    unknown=st.sampled_from(["<s>", "<unk>", None]),
+    text=st.text("abcxyz\u00e9\u0120 <s", max_size=20),
+)
+def test_bytes_without_an_id(
+    missing: set[str], options: dict[str, Any], unknown: str | None, text: str
+) -> None:
+    """They are what "unk_token" says, and nothing otherwise; their places are those of the text."""
+    tokenizers = pytest.importorskip("tokenizers")
+    names = [name for name in ("a", "b", "c", "ab", "bc", "abc") if not missing.intersection(name)]
+    alphabet = [character for character in SPELLED if character not in missing]
+    vocab = {name: i for i, name in enumerate([*alphabet, *names, "<unk>", "<s>", "zy"])}
+    merges = [row for row in ("a b", "b c", "ab c") if vocab.keys() >= {*row.split(" ")}]
+    changes = {f"model__{name}": value for name, value in options.items()}
+    data = document(
+        model__vocab=vocab,
+        model__merges=merges,
+        model__unk_token=unknown,
+        added_tokens=[AddedToken("<s>", vocab["<s>"])._asdict()],
+        **changes,
+    )
+    theirs = tokenizers.Tokenizer.from_str(data.decode())
+    tok = Tokenizer(**parse(json.loads(data))._asdict())
+    expected = theirs.encode(text)
+    ids, offsets = tok.encode_with_offsets(text, allowed_special="all")
+    assert ids == expected.ids
+    assert tok.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
+    assert len(offsets) == len(ids)
+    for token_id, (start, end) in zip(ids, offsets, strict=True):
+        if token_id not in (vocab["<unk>"], vocab["<s>"]):
+            assert tok.token_bytes(token_id) in text[start:end].encode()
 
 
 tokens = st.text("ab", min_size=2, max_size=5)
