@@ -25,7 +25,7 @@ from bpetok.counting import checkpoint
 from bpetok.counting import options as counting_options
 from bpetok.counting.checkpoint import Checkpoint
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import arrow, files, jsonl
+from bpetok.sources import files, jsonl, parquet
 from bpetok.sources.corpus import marked_items, resolve_corpus
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.pieces import Chunk, Cutting, cut
@@ -41,7 +41,7 @@ NAMES = ["a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst", "a.parquet", "a.feather"
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "CHUNK_SIZE", CHUNK)
-    monkeypatch.setattr(arrow, "CHUNK_SIZE", CHUNK)
+    monkeypatch.setattr(parquet, "CHUNK_SIZE", CHUNK)
     monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
 
 
