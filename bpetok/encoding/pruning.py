@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
 
 
-def count_tokens(codec: Codec, words: Iterable[tuple[bytes, int]]) -> NDArray[np.int64]:
-    """Return how often each byte and each merge is used, by its number: int64.
+def count_ids(codec: Codec, words: Iterable[tuple[bytes, int]]) -> NDArray[np.int64]:
+    """Return how often each id is used: int64, shape (vocab_size,).
 
     Parameters
     ----------
@@ -30,8 +30,6 @@ def count_tokens(codec: Codec, words: Iterable[tuple[bytes, int]]) -> NDArray[np
     words : iterable of (bytes, int)
         Words, and how often each occurs.
     """
-    numbers = np.empty(codec.vocab_size, np.int64)
-    numbers[codec.token_ids] = np.arange(len(codec.token_ids))
     ids: list[int] = []
     lengths = []
     times = []
@@ -40,9 +38,22 @@ def count_tokens(codec: Codec, words: Iterable[tuple[bytes, int]]) -> NDArray[np
         ids += found
         lengths.append(len(found))
         times.append(count)
-    counts = np.zeros(len(codec.token_ids), np.int64)
-    np.add.at(counts, numbers[ids], np.repeat(np.array(times, np.int64), lengths))
+    counts = np.zeros(codec.vocab_size, np.int64)
+    np.add.at(counts, np.array(ids, np.int64), np.repeat(np.array(times, np.int64), lengths))
     return counts
+
+
+def by_number(codec: Codec, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return counts of ids as counts of each byte and of what each merge makes: int64.
+
+    A byte without an id has 0.
+    """
+    return np.where(codec.token_ids < 0, 0, counts[codec.token_ids])
+
+
+def count_tokens(codec: Codec, words: Iterable[tuple[bytes, int]]) -> NDArray[np.int64]:
+    """Return how often each byte and each merge is used in words with counts: int64."""
+    return by_number(codec, count_ids(codec, words))
 
 
 def pruning_order(pairs: Sequence[tuple[int, int]], counts: Sequence[int]) -> list[int]:

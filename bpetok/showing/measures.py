@@ -2,8 +2,8 @@
 
 The whole curve of tokens against vocabulary size comes from one encoding. A token says which merges
 made it (see `steps`), so the counts of the tokens in a text give how often each merge is applied
-in it; and a smaller vocabulary of the same training is the same merges, cut. So with r merges the
-text has as many tokens as bytes, less one for each place where one of the first r is applied.
+in it; and a smaller vocabulary of the same training is the same merges, cut. So with the first r
+merges the text has one token more for each place where one of the others is applied.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from bpetok.base.array_types import Int64
 from bpetok.base.limits import N_BYTES
 from bpetok.counting.words import Words
-from bpetok.encoding.pruning import count_tokens
+from bpetok.encoding.pruning import by_number, count_ids
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -84,7 +84,12 @@ class TokenizerReport:
     @cached_property
     def tokens(self) -> list[bytes]:
         """The bytes of each ordinary token, in the order of `merge_pairs`."""
-        return list(map(self.tokenizer.token_bytes, self._ids))
+        return [token for _, token in self._known]
+
+    @cached_property
+    def _known(self) -> list[tuple[int, bytes]]:
+        """The id and bytes of each ordinary token; a byte without an id is none."""
+        return [(i, self.tokenizer.token_bytes(i)) for i in self._ids if i >= 0]
 
     @cached_property
     def _ids(self) -> list[int]:
@@ -120,23 +125,18 @@ class TokenizerReport:
 
     def longest(self, n: int) -> list[int]:
         """Return the ids of the `n` longest tokens."""
-        order = sorted(range(len(self.tokens)), key=lambda i: -len(self.tokens[i]))
-        return [self._ids[i] for i in order[:n]]
+        return [i for i, _ in sorted(self._known, key=lambda known: -len(known[1]))[:n]]
 
     @cached_property
     def not_utf8(self) -> list[int]:
         """Ids of merged tokens that are no whole characters: parts of them, or more than some."""
-        return [
-            self._ids[i]
-            for i, token in enumerate(self.tokens)
-            if i >= N_BYTES and _decoded(token) is None
-        ]
+        return [i for i, token in self._known if len(token) > 1 and _decoded(token) is None]
 
     @cached_property
     def variants(self) -> list[list[int]]:
         """Ids of tokens alike but for case or a leading space, in groups, the largest first."""
         groups: dict[str, list[int]] = defaultdict(list)
-        for token_id, token in zip(self._ids, self.tokens, strict=True):
+        for token_id, token in self._known:
             text = _decoded(token)
             if text is not None and (core := text.removeprefix(" ")):
                 groups[core.casefold()].append(token_id)
@@ -159,13 +159,14 @@ def measure(name: str, tokenizer: Codec, sources: Sequence[tuple[str, Words]]) -
 
 
 def _source_report(name: str, tokenizer: Codec, words: Words) -> SourceReport:
-    counts = count_tokens(tokenizer, words)
-    curve = _tokens_by_merges(tokenizer, counts, words.n_bytes)
+    by_id = count_ids(tokenizer, words)
+    counts = by_number(tokenizer, by_id)
+    curve = int(by_id.sum()) + _left_out(tokenizer, counts)
     return SourceReport(name, words.n_bytes, words.total, counts, curve)
 
 
-def _tokens_by_merges(tokenizer: Codec, token_counts: Int64, n_bytes: int) -> Int64:
-    """Return how many tokens there are with the first r merges, for each r."""
+def _left_out(tokenizer: Codec, token_counts: Int64) -> Int64:
+    """Return how many more tokens there are with the first r merges only, for each r."""
     made = token_counts.tolist()
     pairs = tokenizer.merge_pairs.tolist()
     for rank in range(len(pairs) - 1, -1, -1):
@@ -173,7 +174,8 @@ def _tokens_by_merges(tokenizer: Codec, token_counts: Int64, n_bytes: int) -> In
         times = made[N_BYTES + rank]
         made[left] += times
         made[right] += times
-    return n_bytes - np.concatenate([[0], np.cumsum(np.array(made[N_BYTES:], np.int64))])
+    applied = np.array(made[N_BYTES:], np.int64)
+    return np.concatenate([np.cumsum(applied[::-1])[::-1], np.zeros(1, np.int64)])
 
 
 def _decoded(token: bytes) -> str | None:

@@ -14,11 +14,12 @@ from bpetok.showing.measures import TokenizerReport, measure
 from bpetok.showing.pages import Page
 from bpetok.showing.report_page import report_page
 from bpetok.showing.report_texts import Texts, count_source, read_excerpt, resolve_sources
+from bpetok.showing.verdict import learn_reference, verdict
 from bpetok.sources.corpus import Files
 from bpetok.sources.reading import Reading
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
     from typing_extensions import Unpack
 
 
@@ -31,13 +32,23 @@ class Report(Page):
     Attributes
     ----------
     tokenizers : tuple of TokenizerReport
+    reference : TokenizerReport
+        A tokenizer learned from these texts, with the pattern and special tokens of the first and
+        as many merges as the largest: about what training on such texts can reach. It has fewer
+        merges where no pair is left that occurs twice.
     excerpt : bytes
         The beginning of the first text.
     """
 
     _title: ClassVar[str] = "Report on tokenizers"
     tokenizers: tuple[TokenizerReport, ...]
+    reference: TokenizerReport
     excerpt: bytes
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the numbers say, in sentences: how good, where not, next to what."""
+        return verdict(self.tokenizers, self.reference)
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """Return what the table shows: a label, and a value for each tokenizer."""
@@ -53,9 +64,11 @@ class Report(Page):
             rows.append((f"tokens shared with {first.name}", values))
         return rows
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
+        from rich.console import Group
         from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
         names = [escape(one.name) for one in self.tokenizers]
         table = Table("", *names, title="Tokenizers on the text")
@@ -63,7 +76,7 @@ class Report(Page):
             column.justify = "right"
         for label, values in self.rows():
             table.add_row(label, *map(escape, values))
-        return table
+        return Group(*map(Text, self.verdict), "", table)
 
     def __repr__(self) -> str:
         names = ", ".join(one.name for one in self.tokenizers)
@@ -86,7 +99,7 @@ class Report(Page):
         MissingExtraError
             If Jinja or Matplotlib is not installed: ``pip install "bpetok[report]"``.
         """
-        return report_page(self.tokenizers, self.rows(), self.excerpt)
+        return report_page(self.tokenizers, self.reference, self.rows(), self.excerpt)
 
 
 def report(
@@ -136,7 +149,11 @@ def report(
                 for source, given in sources.items()
             ]
         reports.append(measure(name, tokenizer, known[split]))
-    return Report(tuple(reports), read_excerpt(next(iter(sources.values())), errors, reading))
+    first = reports[0].tokenizer
+    n_merges = max(one.n_merges for one in reports)
+    reference = learn_reference(first, next(iter(known.values())), n_merges)
+    excerpt = read_excerpt(next(iter(sources.values())), errors, reading)
+    return Report(tuple(reports), reference, excerpt)
 
 
 def _named(tokenizers: Codec | Sequence[Codec] | Mapping[str, Codec]) -> dict[str, Codec]:

@@ -11,6 +11,7 @@ import numpy as np
 from bpetok.base.version import __version__
 from bpetok.showing.measures import SourceReport, TokenizerReport
 from bpetok.showing.pages import check_extra, render
+from bpetok.showing.verdict import excess, verdict
 
 N_POINTS = 200
 """Points of a curve: more can't be seen."""
@@ -24,7 +25,10 @@ MAX_SHOWN_LENGTH = 24
 
 
 def report_page(
-    tokenizers: Sequence[TokenizerReport], rows: list[tuple[str, list[str]]], excerpt: bytes
+    tokenizers: Sequence[TokenizerReport],
+    reference: TokenizerReport,
+    rows: list[tuple[str, list[str]]],
+    excerpt: bytes,
 ) -> str:
     """Return the page of a report.
 
@@ -32,6 +36,8 @@ def report_page(
     ----------
     tokenizers : sequence of TokenizerReport
         On the same sources.
+    reference : TokenizerReport
+        Learned from these: see `verdict`.
     rows : list of (label, value for each tokenizer)
         The summary.
     excerpt : bytes
@@ -40,7 +46,7 @@ def report_page(
     check_extra()
     from bpetok.showing import plots
 
-    totals = {one.name: (one, one.total) for one in tokenizers}
+    totals = {one.name: (one, one.total) for one in (*tokenizers, reference)}
     n_sources = len(tokenizers[0].sources)
     first = tokenizers[0]
     largest = sorted(first.sources, key=lambda source: -source.n_bytes)[:N_LINES]
@@ -56,7 +62,8 @@ def report_page(
     }
     return render(
         "report.html",
-        tokenizers=[_values(one, excerpt) for one in tokenizers],
+        verdict=verdict(tokenizers, reference),
+        tokenizers=[_values(one, reference, excerpt) for one in tokenizers],
         sources=[source.name for source in first.sources],
         rows=rows,
         plots=figures,
@@ -67,13 +74,17 @@ def report_page(
     )
 
 
-def _values(one: TokenizerReport, excerpt: bytes) -> dict[str, Any]:
+def _values(one: TokenizerReport, reference: TokenizerReport, excerpt: bytes) -> dict[str, Any]:
     ids = one.tokenizer.encode(excerpt, allowed_special="all")
     return {
         "name": one.name,
         "tokenizer": one.tokenizer,
         "n_merges": one.n_merges,
         "sources": one.sources,
+        "excess": [
+            excess(source, known, one.n_merges)
+            for source, known in zip(one.sources, reference.sources, strict=True)
+        ],
         "sizes": [_at_size(one, n_merges) for n_merges in _round_sizes(one)],
         "excerpt": list(map(one.tokenizer.token_bytes, ids)),
         "unused": one.unused,

@@ -232,3 +232,78 @@ def test_a_source_without_text_has_no_rates() -> None:
     empty, other = bpetok.report(tok, texts={"a": "", "b": "low"}).tokenizers[0].sources
     assert np.isnan([empty.bytes_per_token, empty.tokens_per_word]).all()
     assert (other.bytes_per_token, other.tokens_per_word) == (1.5, 2)
+
+
+def test_the_reference_is_learned_from_the_texts_themselves() -> None:
+    """As `train_from_words` with pairs that occur twice, and the first tokenizer's pattern."""
+    few = bpetok.train_from_iterator([TOY], vocab_size=261, special_tokens=["<s>"])
+    more = bpetok.train_from_iterator([TEXT], vocab_size=330, pattern="cl100k")
+    given = {"toy": TOY, "other": TEXT}
+    report = bpetok.report([few, more], texts=given)
+    words = bpetok.count_words_from_iterator([TOY, TEXT], special_tokens=["<s>"])
+    expected = bpetok.train_from_words(words, vocab_size=331, min_frequency=2)
+    assert report.reference.tokenizer == expected
+    assert [len(expected.encode(text)) for text in given.values()] == [
+        source.n_tokens for source in report.reference.sources
+    ]
+
+
+def test_the_verdict_says_what_the_numbers_say() -> None:
+    """How good it is, next to merges learned here, where it is worst, next to the others."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=266)
+    other = "zabra zabra zabrb zabrb " * 4
+    texts = {"toy": TOY, "empty": "", "other": other}
+    report = bpetok.report({"tok": tok, "cut": tok.truncate(260)}, texts=texts)
+    both = bpetok.train_from_iterator([TOY, other], vocab_size=266, min_frequency=2)
+
+    def tokens(one: Tokenizer, *given: str) -> int:
+        return sum(len(one.encode(text)) for text in given)
+
+    def more(one: Tokenizer, *given: str) -> str:
+        return f"{tokens(one, *given) / tokens(both, *given) - 1:.1%} more tokens than"
+
+    cut = tokens(tok.truncate(260), TOY, other) / tokens(tok, TOY, other) - 1
+    n_bytes, n_tokens = len(TOY + other), tokens(tok, TOY, other)
+    fewer = 1 - tokens(tok, TOY) / tokens(both, TOY)
+    assert fewer > 0
+    assert report.verdict == [
+        f"tok makes {n_tokens} tokens of these {n_bytes} bytes: {n_bytes / n_tokens:.2f} bytes per "
+        f"token, {n_tokens / 34:.2f} tokens per word.",
+        f"That is {more(tok, TOY, other)} 10 merges learned from this very text, about what "
+        "training can reach.",
+        f"It is worst on other: {len(other) / tokens(tok, other):.2f} bytes per token, "
+        f"{more(tok, other)} those merges.",
+        f"It is best on toy: {len(TOY) / tokens(tok, TOY):.2f} bytes per token, "
+        f"{fewer:.1%} fewer tokens than those merges.",
+        f"cut makes {cut:.1%} more tokens than tok, with 4 merges to 10. Its first 4 merges make "
+        "as many tokens as those of the other.",
+    ]
+    assert str(report).startswith(report.verdict[0])
+    assert report.verdict[0] in report.to_html()
+
+
+def test_a_small_text_is_said_to_be_small() -> None:
+    """Merges that it does not have twice can't be learned from it; without merges no reference."""
+    tok = bpetok.train_from_iterator([TOY], vocab_size=266)
+    said = bpetok.report(tok, texts="low low").verdict
+    assert said[2].startswith("But the text is small for 10 merges: it has only 2 pairs")
+    assert len(bpetok.report(Tokenizer(merges=[]), texts={"a": "low", "b": "b"}).verdict) == 1
+    same = bpetok.report({"a": tok, "b": tok}, texts=TOY).verdict
+    assert same[-1] == "b makes as many tokens as a, with as many merges."
+
+
+def test_bytes_without_an_id_and_whole_words() -> None:
+    """A byte without an id makes no token; a word that is one token whatever its merges is one."""
+    ids = [*range(258)]
+    ids[ord("x")] = -1
+    tok = Tokenizer(merges=[(108, 111), (256, 119)], token_ids=ids, whole_words={b" lower": 400})
+    text = "low lower x"
+    report = bpetok.report(tok, texts=text)
+    total = report.tokenizers[0].total
+    assert total.n_tokens == len(tok.encode(text))
+    assert total.token_counts[ord("x")] == 0
+    assert b"x" not in report.tokenizers[0].tokens
+    assert b"low" in report.tokenizers[0].tokens
+    assert total.n_tokens_by_merges.tolist() == [total.n_tokens + 2, total.n_tokens + 1,
+                                                total.n_tokens]  # fmt: skip
+    assert "bytes per token" in report.to_html()
