@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bpetok.base.progress import Progress
     from bpetok.counting.words import Words
     from bpetok.encoding.id_files import IdFiles
+    from bpetok.patterns.chains import Pattern
     from bpetok.showing.explanation import Explanation
     from bpetok.sources.corpus import Files
     from bpetok.sources.reading import Reading
@@ -482,7 +483,7 @@ class Tokenizer(Codec):
         cls,
         source: tiktoken.Encoding | str | os.PathLike[str],
         *,
-        pattern: str | None = None,
+        pattern: Pattern | None = None,
         special_tokens: Mapping[str, int] | None = None,
     ) -> Self:
         """Return the tokenizer of an Encoding, or of a file of ranks.
@@ -490,9 +491,10 @@ class Tokenizer(Codec):
         Parameters
         ----------
         source : tiktoken.Encoding or path
-        pattern : str, optional
-            Needed for a file, which has none: a name of `bpetok.patterns.names`, any expression, or
-            a chain.
+        pattern : str or list of steps, optional
+            Needed for a file, which has none: a name of `bpetok.patterns.names`, a chain, or an
+            expression, which means what it means in tiktoken: ids are compared where that is
+            installed.
         special_tokens : mapping of str to int, optional
             For a file, which has none.
 
@@ -515,6 +517,28 @@ class Tokenizer(Codec):
         if not hasattr(source, "_mergeable_ranks"):
             raise TypeError(f"source must be a tiktoken.Encoding or a path, got {shorten(source)}")
         return cls._from_parts(tiktoken.read_encoding(source, pattern))
+
+    # ---- Mistral ----
+
+    @classmethod
+    def from_tekken(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the tokenizer of Mistral's tekken.json, or of a folder that holds one.
+
+        Special tokens have the first ids. They are those of the file, and <SPECIAL_20> and so on
+        for the rest of their block, as in mistral-common, which finds none of them in a text.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is damaged, or ranks say what merges can't say; the message names the file and the
+            place.
+        """
+        from bpetok.formats import tekken
+
+        file = tekken.find_file(path)
+        return cls._from_parts(tekken.read(file), file)
 
     # ---- GPT-2 ----
 

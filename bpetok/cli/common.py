@@ -144,6 +144,8 @@ def _load_any(path: str, pattern: str | None) -> Tokenizer:
         return Tokenizer.from_gpt2(Path(path, "vocab.json"), Path(path, "merges.txt"))
     if form == "minbpe":
         return Tokenizer.from_minbpe(path)
+    if form == "tekken":
+        return Tokenizer.from_tekken(path)
     if form == "bpetok":
         return Tokenizer.load(path)
     if pattern is None:

@@ -9,8 +9,9 @@ from typing import Literal
 from bpetok.base.files import read_bounded
 from bpetok.formats.files import read_json
 from bpetok.formats.native import FORMAT
+from bpetok.formats.tekken import is_tekken
 
-Format = Literal["bpetok", "huggingface", "gpt2", "tiktoken", "minbpe"]
+Format = Literal["bpetok", "huggingface", "gpt2", "tiktoken", "minbpe", "tekken"]
 
 
 def detect(path: str | os.PathLike[str]) -> Format:
@@ -20,7 +21,7 @@ def detect(path: str | os.PathLike[str]) -> Format:
     ----------
     path : path
         A file of `Tokenizer.save`; a tokenizer.json, or a folder with one or with vocab.json and
-        merges.txt; a .tiktoken file; a .model of minbpe.
+        merges.txt; a .tiktoken file; a .model of minbpe; a tekken.json, or a folder with one.
 
     Raises
     ------
@@ -37,7 +38,12 @@ def detect(path: str | os.PathLike[str]) -> Format:
         return "tiktoken"
     if path.suffix == ".model":
         return "minbpe"
-    return "huggingface" if _is_huggingface(path) else "bpetok"
+    content = _content_of(path)
+    if is_tekken(content):
+        return "tekken"
+    if isinstance(content, dict) and content.get("format") != FORMAT and "model" in content:
+        return "huggingface"
+    return "bpetok"
 
 
 def _format_of_folder(folder: Path) -> Format:
@@ -45,12 +51,15 @@ def _format_of_folder(folder: Path) -> Format:
         return "huggingface"
     if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
         return "gpt2"
-    raise ValueError(f"{folder}: holds neither tokenizer.json nor vocab.json and merges.txt")
+    if (folder / "tekken.json").exists():
+        return "tekken"
+    raise ValueError(
+        f"{folder}: holds neither tokenizer.json, vocab.json and merges.txt, nor tekken.json"
+    )
 
 
-def _is_huggingface(path: Path) -> bool:
+def _content_of(path: Path) -> object:
     try:
-        content = read_json(read_bounded(path))
+        return read_json(read_bounded(path))
     except (ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and content.get("format") != FORMAT and "model" in content
+        return None

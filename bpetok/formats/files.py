@@ -1,4 +1,4 @@
-"""What all readers of files share: JSON within bounds, and errors that name the file."""
+"""What all readers of files share: JSON within bounds, and errors that name file and place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from bpetok.base.checks import shorten
 
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
@@ -36,6 +38,26 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(unique) < len(items):
         raise ValueError("a name occurs twice in one object")
     return unique
+
+
+def expect(value: Any, kind: type, name: str) -> Any:
+    """Return a value of JSON that must be of a type; `name` is its place.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type.
+    """
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        names: dict[type, str] = {
+            dict: "an object",
+            list: "an array",
+            str: "a string",
+            bool: "true or false",
+            int: "an integer",
+        }
+        raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
+    return value
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from bpetok.base.checks import shorten
 from bpetok.patterns.builtin import CHAINS, DEEPSEEK, PATTERNS, SPELLINGS, expression_of, name_of
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
-from bpetok.patterns.oniguruma import from_oniguruma
+from bpetok.patterns.dialects import from_oniguruma
 
 BEHAVIORS = {
     "Isolated": "isolated",

@@ -23,6 +23,8 @@ from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import expression_of, name_of, names
+from bpetok.patterns.chains import Pattern, is_chain
+from bpetok.patterns.dialects import from_fancy_regex
 
 if TYPE_CHECKING:
     import tiktoken
@@ -80,7 +82,7 @@ def _check_file(tokenizer: Codec, data: bytes) -> None:
     check_ids_equal(tokenizer, encoding.encode_ordinary, "tiktoken", special=False)
 
 
-def read_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Parts:
+def read_encoding(encoding: tiktoken.Encoding, pattern: Pattern | None) -> Parts:
     """Return the parts of a tokenizer that gives the ids of an Encoding."""
     for name, begin in names_within_names(encoding._special_tokens):
         if encoding.encode(name, allowed_special="all") != [encoding._special_tokens[name]]:
@@ -90,7 +92,7 @@ def read_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Parts:
             )
     parts = from_ranks(
         encoding._mergeable_ranks,
-        _pattern_of(encoding._pat_str) if pattern is None else pattern,
+        pattern_of(encoding._pat_str) if pattern is None else _given_pattern(pattern),
         encoding._special_tokens,
     )
     if pattern is None and parts.pattern not in names():
@@ -100,19 +102,50 @@ def read_encoding(encoding: tiktoken.Encoding, pattern: str | None) -> Parts:
     return parts
 
 
-def _pattern_of(expression: str) -> str:
-    """Return the name of an expression, or the expression so that it is not taken for a name."""
+def pattern_of(expression: str) -> str:
+    """Return the pattern that an expression of tiktoken is: a name, or an expression."""
     name = name_of(expression)
     if name is not None:
         return name
+    try:
+        expression = from_fancy_regex(expression)
+    except ValueError as error:
+        raise ValueError(f"pattern {shorten(expression)}: {error}") from None
+    # A word without any sign would be taken for a name.
     return expression if re.search(r"\W", expression) else f"(?:{expression})"
 
 
-def read(path: str | os.PathLike[str], pattern: str, special_tokens: Mapping[str, int]) -> Parts:
+def _given_pattern(pattern: Pattern) -> Pattern:
+    """Return the pattern that a user means: a name, a chain, or an expression of tiktoken."""
+    if not isinstance(pattern, str) or re.fullmatch(r"[\w.-]*", pattern) or is_chain(pattern):
+        return pattern
+    return pattern_of(pattern)
+
+
+def read(
+    path: str | os.PathLike[str], pattern: Pattern, special_tokens: Mapping[str, int]
+) -> Parts:
     """Return the parts of a tokenizer from a file of ranks, which has no pattern of its own."""
     data = read_bounded(path)
     with naming_file(path):
-        return from_ranks(parse_ranks(data), pattern, special_tokens)
+        ranks = parse_ranks(data)
+        parts = from_ranks(ranks, _given_pattern(pattern), special_tokens)
+        if isinstance(pattern, str) and not is_chain(pattern) and parts.pattern not in names():
+            check_expression(parts, ranks, pattern)
+        return parts
+
+
+def check_expression(parts: Parts, ranks: Mapping[bytes, int], expression: str) -> None:
+    """Compare the ids by an expression that has no name with those of tiktoken, if it is there."""
+    try:
+        import tiktoken
+    except ImportError:
+        return
+    encoding = tiktoken.Encoding(
+        "the file", pat_str=expression, mergeable_ranks={**ranks}, special_tokens={}
+    )
+    codec = Codec(**parts._asdict())
+    check_ids_equal(codec, encoding.encode_ordinary, "tiktoken", special=False)
 
 
 def parse_ranks(data: bytes) -> dict[bytes, int]:

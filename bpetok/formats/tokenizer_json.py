@@ -10,6 +10,7 @@ from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS
+from bpetok.formats.files import expect
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
@@ -28,12 +29,12 @@ def parse(document: Any) -> Parts:
         If it is not byte-level BPE, or does what can't be represented; the message says where and
         why.
     """
-    content = _expect(document, dict, "the file")
-    model = _expect(content.get("model"), dict, "model")
+    content = expect(document, dict, "the file")
+    model = expect(content.get("model"), dict, "model")
     _check_model(model)
     _check_decoder(content.get("decoder"))
     pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
-    merges = _expect(model.get("merges"), list, "model.merges")
+    merges = expect(model.get("merges"), list, "model.merges")
     names = _check_vocab(model.get("vocab"))
     added = _read_added_tokens(content.get("added_tokens", []), names)
     special = {name: token.id for name, token in added.items()}
@@ -78,7 +79,7 @@ def _check_model(model: dict[str, Any]) -> None:
 def _check_decoder(decoder: Any) -> None:
     """Refuse a decoder that does more than to make bytes of the characters that spell them."""
     steps = decoder.get("decoders") if _type_of(decoder) == "Sequence" else [decoder]
-    kinds = [_type_of(step) for step in _expect(steps, list, "decoder.decoders")]
+    kinds = [_type_of(step) for step in expect(steps, list, "decoder.decoders")]
     if decoder is not None and [kind for kind in kinds if kind != "Fuse"] != ["ByteLevel"]:
         refuse("decoder", decoder, "only ByteLevel is byte-level")
 
@@ -120,7 +121,7 @@ def _read_unknown(
 
 
 def _check_vocab(rows: Any) -> dict[str, int]:
-    vocab: dict[str, int] = _expect(rows, dict, "model.vocab")
+    vocab: dict[str, int] = expect(rows, dict, "model.vocab")
     if set(map(type, vocab.values())) - {int}:
         for name, token_id in vocab.items():
             if type(token_id) is not int:
@@ -166,14 +167,14 @@ def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedTo
     """
     added: dict[str, AddedToken] = {}
     largest = -1
-    for i, row in enumerate(_expect(rows, list, "added_tokens")):
-        token = _expect(row, dict, f"added_tokens[{i}]")
-        name = _expect(token.get("content"), str, f"added_tokens[{i}].content")
+    for i, row in enumerate(expect(rows, list, "added_tokens")):
+        token = expect(row, dict, f"added_tokens[{i}]")
+        name = expect(token.get("content"), str, f"added_tokens[{i}].content")
         given = token.get("id")
         if type(given) is not int:
             refuse(f"added_tokens[{i}].id", given, "an id is an integer")
         flags = {
-            flag: _expect(token.get(flag, False), bool, f"added_tokens[{i}].{flag}")
+            flag: expect(token.get(flag, False), bool, f"added_tokens[{i}].{flag}")
             for flag in FLAGS
         }
         if not name:
@@ -196,15 +197,3 @@ def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedTo
 
 def _type_of(value: Any) -> Any:
     return value.get("type") if isinstance(value, dict) else None
-
-
-def _expect(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        names: dict[type, str] = {
-            dict: "an object",
-            list: "an array",
-            str: "a string",
-            bool: "true or false",
-        }
-        raise ValueError(f"{name} must be {names[kind]}, got {shorten(value)}")
-    return value

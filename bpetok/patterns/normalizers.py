@@ -205,9 +205,9 @@ def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
 
 
 def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int]]]:
+    from bpetok.patterns.dialects import from_oniguruma
     from bpetok.patterns.errors import LIMIT
     from bpetok.patterns.expressions import compile_expression
-    from bpetok.patterns.oniguruma import from_oniguruma
 
     compiled = compile_expression(from_oniguruma(expression))
 

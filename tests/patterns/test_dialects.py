@@ -1,4 +1,4 @@
-"""Expressions of tokenizer.json mean here what Oniguruma, which runs them there, takes them for."""
+"""Expressions of tokenizer.json and of tiktoken mean here what their engines take them for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import PATTERNS
-from bpetok.patterns.oniguruma import from_oniguruma
+from bpetok.patterns.dialects import from_fancy_regex, from_oniguruma
 from bpetok.patterns.pretokenize import pretokenize
+from bpetok.tokenizer import Tokenizer
 
 PLAIN = [
     *(expression for name, expression in PATTERNS.items()),
@@ -38,7 +40,7 @@ OTHERWISE = {
 @pytest.mark.parametrize("expression", PLAIN)
 def test_what_all_engines_read_alike_stays_as_it_is(expression: str) -> None:
     """So that the name of a pattern is found by its expression."""
-    assert from_oniguruma(expression) == expression
+    assert from_oniguruma(expression) == from_fancy_regex(expression) == expression
 
 
 @pytest.mark.parametrize("expression", OTHERWISE)
@@ -53,7 +55,7 @@ def test_what_it_takes_otherwise_is_spelled_anew(expression: str) -> None:
         (r"\X+", r"takes \\X for a grapheme"),
         (r"a\Kb", r"takes \\K for a match that begins later"),
         (r"a(?i)b", r"takes \(\?i\) for what follows it only"),
-        (r"(?x: a)", r"takes \(\?x: for spaces that have no meaning"),
+        (r"(?x: a)", r"takes \(\?x: for a flag that is not known here"),
         (r"[ab", r"takes \[ for a class without an end"),
         (r"[[:new:]]", r"takes \[:new:\] for a class that is not known here"),
     ],
@@ -143,3 +145,78 @@ def test_names_of_characters_are_what_they_are_there(expression: str) -> None:
         text = "".join(assigned[first : first + 1000])
         kept = "".join(piece for piece, _ in theirs.pre_tokenize_str(text))
         assert "".join(pretokenize(text, chain)) == kept
+
+
+FANCY = {
+    r"\s+$": r"\s+(?![\s\S])",
+    r"(?m)\s+$": r"(?m)\s+$",
+    r"\p{N}{1,3}+|a{2}?": r"\p{N}{1,3}+|a{2}?",
+    r"[a[bc]]": "[abc]",
+    r"[[:punct:]]\h": r"[!-/:-@\[-`{-\~][0-9a-fA-F]",
+}
+
+
+@pytest.mark.parametrize("expression", FANCY)
+def test_what_tiktokens_engine_takes_otherwise_is_spelled_anew(expression: str) -> None:
+    """As short as can be."""
+    assert from_fancy_regex(expression) == FANCY[expression]
+
+
+@pytest.mark.parametrize("expression", [r"a\Kb", r"[a--b]", r"[a~~b]", r"a(?i)b", r"(?U:a+)"])
+def test_what_can_not_be_said_of_tiktokens_is_refused(expression: str) -> None:
+    """By its construct."""
+    with pytest.raises(ValueError, match="the file's engine takes"):
+        from_fancy_regex(expression)
+
+
+RANKS = {bytes([byte]): byte for byte in range(256)}
+LETTERS = ["a", "b", "B", "-", "1", "_", "!", " ", "\n", "\r"]
+RANKS |= {pair.encode(): 256 + i for i, pair in enumerate(a + b for a in LETTERS for b in LETTERS)}
+fancy_atoms = st.sampled_from(
+    [
+        *(
+            "a",
+            "b",
+            "-",
+            r"\n",
+            " ",
+            r"\w",
+            r"\W",
+            r"\d",
+            r"\h",
+            r"\H",
+            r"\s",
+            ".",
+            "[ab]",
+            "[^ab]",
+        ),
+        *("[a[b-]]", "[^a[^b ]]", r"[\w&&[^a]]", "[[:punct:]]", "[[:^alpha:]]", "[[:word:]-]"),
+        *("(?:a|b )", "(?i:b)", "(?s:.)", r"[^\n]", r"[\H]", r"[\W]"),
+    ]
+)
+fancy_signs = st.sampled_from(["", "", "+", "?", "{1,2}", "{2}", "{2}+", "{1,2}+", "{1,3}?", "++"])
+fancy_places = st.sampled_from([r"\b", r"\B", "^", "$", r"\A", r"\z", "(?!a)", "(?<=b)", "(?m:$)"])
+fancy_parts = st.tuples(fancy_atoms, fancy_signs).map("".join)
+fancy = st.lists(st.one_of(fancy_parts, fancy_parts, fancy_places), min_size=1, max_size=4)
+
+
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled:UserWarning")
+@given(
+    expression=st.lists(fancy.map("".join), min_size=1, max_size=2).map("|".join),
+    texts=st.lists(st.text("".join(LETTERS), max_size=12), max_size=8),
+)
+def test_any_expression_means_what_it_means_in_tiktoken(expression: str, texts: list[str]) -> None:
+    """Unless it is refused, or too much for the compiler here."""
+    expression += r"|[\s\S]"  # it leaves out what is not matched
+    tiktoken: Any = pytest.importorskip("tiktoken")
+    try:
+        pattern = from_fancy_regex(expression)
+        tok = from_ranks(RANKS, pattern, {})
+        codec = Tokenizer(**tok._asdict())
+    except ValueError as error:
+        if re.search("must not match the empty", str(error)):
+            return
+        raise
+    theirs = tiktoken.Encoding("t", pat_str=expression, mergeable_ranks=RANKS, special_tokens={})
+    for text in texts:
+        assert codec.encode_ordinary(text) == theirs.encode_ordinary(text)
