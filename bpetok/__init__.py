@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training.estimate import Estimate as Estimate
     from bpetok.training.estimate import estimate as estimate
+    from bpetok.training.superwords import Superwords as Superwords
     from bpetok.training.train import train as train
     from bpetok.training.train import train_from_iterator as train_from_iterator
     from bpetok.training.train import train_from_words as train_from_words
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "SpecialTokenError": "encoding.texts",
     "Estimate": "training.estimate",
     "Tokenizer": "tokenizer",
+    "Superwords": "training.superwords",
     "TrainingFacts": "encoding.facts",
     "Reading": "sources.reading",
     "Words": "counting.words",

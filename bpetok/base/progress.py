@@ -1,11 +1,16 @@
-"""Progress of phases, "count" and "encode" (bytes), "learn" (merges): a bar or a callback."""
+"""Progress of phases, "count" and "encode" (bytes), "learn" (merges): a bar or a callback.
+
+The phase "memory" has no progress: its total is what the phases that follow may take.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bpetok.base.display import show_size
 from bpetok.base.importing import whole
 
 if TYPE_CHECKING:
@@ -51,6 +56,11 @@ class _Bars:
         self.bar: tqdm[Any] | None = None
 
     def report(self, phase: str, done: int, total: int | None) -> None:
+        if phase == "memory":
+            self.close()
+            self.bar = None
+            sys.stderr.write(f"superwords: up to {show_size(total or 0)} of memory\n")
+            return
         if self.bar is None or phase != self.phase:
             self.close()
             self.phase = phase

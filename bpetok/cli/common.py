@@ -30,6 +30,7 @@ FLAGS = {
     "max_token_length": "--max-token-length",
     "compat": "--compat",
     "initial": "--initial",
+    "superwords": "--superwords",
     "n_threads": "--threads",
     "errors": "--errors",
     "checkpoint": "--checkpoint",

@@ -118,6 +118,12 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
     )
+    group.add_argument(
+        "--superwords",
+        type=count,
+        metavar="N",
+        help="after N ids learn tokens of several words, as SuperBPE does; FILEs are read twice",
+    )
 
 
 def _add_count(commands: Any) -> None:
@@ -247,6 +253,8 @@ def _check_not_counting(options: argparse.Namespace) -> None:
     given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
     if options.errors != "strict":
         given.append("errors")
+    if options.superwords is not None:
+        raise CommandError("--superwords reads text, not --counts: give FILEs")
     if given:
         raise CommandError(
             f"--{given[0].replace('_', '-')} is of no use with --counts, which are counted already"
@@ -258,6 +266,7 @@ def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
         options.files,
         pattern=options.pattern,
         unmatched=options.unmatched,
+        superwords=None if options.superwords is None else bpetok.Superwords(options.superwords),
         **_count_options(options),
         **_learn_options(options),
     )

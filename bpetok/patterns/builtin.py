@@ -25,7 +25,7 @@ from bpetok.patterns.bounds import check_size
 from bpetok.patterns.scan import PATTERN_NAMES
 
 if TYPE_CHECKING:
-    from bpetok.patterns.chains import Pattern
+    from bpetok.patterns.chains import Pattern, Step
     from bpetok.patterns.dfa import CompiledPattern
 
 UNICODE_VERSION = "16.0"
@@ -132,6 +132,10 @@ FALCON = (
 SUPERBPE = (r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]{2,}[\r\n/]*| +(?!\S)",)
 """Stage 2 of SuperBPE: PythonNut/superbpe, scripts/extend_tokenizer.sh."""
 
+SUPERBPE_EXPRESSION = rf"{SUPERBPE[0]}|(?:(?!{SUPERBPE[0]})[\s\S])+"
+"""The same words by one expression, for engines that take its matches only: the last alternative is
+what is between two matches."""
+
 CHAINS: dict[str, Sequence[str | tuple[str, str]]] = {
     "deepseek": DEEPSEEK,
     "smollm": SMOLLM,
@@ -169,6 +173,7 @@ SPELLINGS = {
 _NAMES = {
     **{name: name for name in (*PATTERNS, *CHAINS)},
     **{expression: name for name, expression in PATTERNS.items()},
+    SUPERBPE_EXPRESSION: "superbpe",
     **SPELLINGS,
     "starcoder": "smollm",
 }
@@ -200,7 +205,10 @@ def name_of(expression: str) -> str | None:
     return _NAMES[expression] if expression in SPELLINGS else _NAMES_OF_EXPRESSIONS.get(expression)
 
 
-_NAMES_OF_EXPRESSIONS = {expression: name for name, expression in PATTERNS.items()}
+_NAMES_OF_EXPRESSIONS = {
+    **{expression: name for name, expression in PATTERNS.items()},
+    SUPERBPE_EXPRESSION: "superbpe",
+}
 
 
 def check_expression(expression: str) -> str:
@@ -328,6 +336,15 @@ def scanner_of(pattern: str, unmatched: str = "word") -> int | CompiledPattern |
     return None if isinstance(compiled, str) else compiled
 
 
+def steps_of_pattern(pattern: str) -> list[Step]:
+    """Return a checked pattern as the steps of a chain, of one step if it is none."""
+    from bpetok.patterns.chains import is_chain, steps_of
+
+    if pattern in CHAINS:
+        return [*CHAINS[pattern]]
+    return [*steps_of(pattern)] if is_chain(pattern) else [pattern]
+
+
 def expression_of(pattern: str) -> str:
     """Return the regular expression of a pattern. Requires: checked.
 
@@ -338,6 +355,8 @@ def expression_of(pattern: str) -> str:
     """
     from bpetok.patterns.chains import is_chain
 
+    if pattern == "superbpe":
+        return SUPERBPE_EXPRESSION
     if pattern in CHAINS or is_chain(pattern):
         raise ValueError(
             f"pattern {shorten(pattern)} is a chain of steps, which only bpetok's own file can "

@@ -35,8 +35,12 @@ def learning_memory(
     return needed
 
 
-def fit_learning(words: Words, n_merges: int, n_threads: int, rare: RareWords) -> Words:
+def fit_learning(
+    words: Words, n_merges: int, n_threads: int, rare: RareWords, slots_a_byte: float = 1.0
+) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out.
+
+    `slots_a_byte` is how many tokens the words have at most for each of their bytes.
 
     Raises
     ------
@@ -51,7 +55,8 @@ def fit_learning(words: Words, n_merges: int, n_threads: int, rare: RareWords) -
         least = np.minimum(words.counts, MOST_RARE)
         n_words = np.bincount(least, minlength=MOST_RARE + 1)[::-1].cumsum()[::-1]
         n_bytes = np.bincount(least, lengths, MOST_RARE + 1)[::-1].cumsum()[::-1]
-        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges, n_threads)
+        slots = n_bytes * slots_a_byte
+        needed = LEFT_MEMORY + learning_memory(n_words, slots, n_merges, n_threads)
         fitting = np.flatnonzero(needed <= limits.max_memory)
         enough = int(fitting[0]) if len(fitting) else MOST_RARE + 1
         if enough > rare.least_count:

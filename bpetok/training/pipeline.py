@@ -28,6 +28,7 @@ from bpetok.training.continuing import start_after
 from bpetok.training.lengths import check_lengths, warn_of_long_runs
 from bpetok.training.memory import fit_learning
 from bpetok.training.plan import Plan
+from bpetok.training.superwords import without_unused
 
 if TYPE_CHECKING:
     from bpetok.counting.checkpoint import Checkpoint
@@ -38,6 +39,12 @@ NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
 class Run(NamedTuple):
     """What all stages of a training share.
 
+    first : Merges
+        Those of an earlier stage, which this one begins with.
+    slots_a_byte : float
+        How much of the words' bytes they have in tokens at most, after `first`.
+    sample : float
+        The share of the text that stage 1 reads.
     is_large : bool
         True if the text is so large that its words are almost certainly learned from on several
         threads.
@@ -49,33 +56,90 @@ class Run(NamedTuple):
     report: OnProgress
     checkpoint: Checkpoint | None = None
     is_large: bool = False
+    first: Merges = NO_MERGES
+    slots_a_byte: float = 1.0
+    sample: float = 1.0
 
 
 class Layout(NamedTuple):
-    """Words laid out for learning; `before` are merges of a run that was interrupted."""
+    """Words laid out for learning.
+
+    first : Merges
+        Those of an earlier stage that are kept.
+    before : Merges
+        Those of this stage in a run that was interrupted.
+    """
 
     learner: Learner
+    first: Merges
     before: Merges
 
     def merges(self) -> Merges:
-        """Return all merges so far, but those of an initial tokenizer."""
-        learned = self.learner.merges()
-        return Merges(
-            np.concatenate([self.before.pairs, learned.pairs]),
-            np.concatenate([self.before.counts, learned.counts]),
-        )
+        """Return the merges of this stage so far."""
+        return joined(self.before, self.learner.merges())
 
 
-def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
-    """Train a tokenizer on the words that `count` returns."""
+class Learned(NamedTuple):
+    """All merges but those of an initial tokenizer, and what is known of the training."""
+
+    merges: Merges
+    facts: TrainingFacts
+
+
+def joined(first: Merges, second: Merges) -> Merges:
+    """Return merges one after the other."""
+    return Merges(
+        np.concatenate([first.pairs, second.pairs]), np.concatenate([first.counts, second.counts])
+    )
+
+
+def run_stages(
+    run: Run, count: Callable[[], Words], second: Callable[[Run], Learned] | None = None
+) -> Tokenizer:
+    """Train a tokenizer on the words that `count` returns.
+
+    `second` goes on from there, if the plan has superwords: see `learn_lines`.
+    """
+    if run.plan.second is None or second is None:
+        learned = learn_words(run, count)
+    else:
+        plan = run.plan._replace(n_merges=run.plan.second.n_first)
+        first = learn_words(run._replace(plan=plan), count)
+        run.report("memory", 0, run.plan.second.most_memory(first.facts.n_bytes, run.sample))
+        learned = second(run._replace(first=first.merges, slots_a_byte=_slots_a_byte(first.facts)))
+        seconds = {f"{name} lines": spent for name, spent in learned.facts.seconds.items()}
+        facts = learned.facts._replace(seconds={**first.facts.seconds, **seconds})
+        learned = learned._replace(facts=facts)
+    return build(*learned, run.plan)
+
+
+def _slots_a_byte(facts: TrainingFacts) -> float:
+    """Return how much of their bytes words have in tokens, with a margin: rare ones have more."""
+    return min(1.3 * facts.n_tokens / facts.n_bytes, 1.0)
+
+
+def learn_lines(
+    run: Run, rare: RareWords, checkpoint: Checkpoint | None, count: Callable[[], Words]
+) -> Learned:
+    """Learn superwords, from the lines that `count` returns."""
+    second = run.plan.second
+    assert second is not None
+    plan = run.plan._replace(counting=second.counting, rule=second.rule)
+    return learn_words(
+        run._replace(plan=plan, rare=rare, null_texts=NullTexts(), checkpoint=checkpoint), count
+    )
+
+
+def learn_words(run: Run, count: Callable[[], Words]) -> Learned:
+    """Learn the merges of the words that `count` returns."""
     begin = perf_counter()
     with loading_kernels() if run.is_large and run.plan.counting.n_threads > 1 else nullcontext():
         words = count()
         counted = perf_counter()
-    run.null_texts.warn(stacklevel=4)
+    run.null_texts.warn(stacklevel=5)
     words = leave_out_rare(words, run)
     facts = facts_of(words, run.plan)
-    warn_of_long_runs(words, run.plan.rule.max_token_length, stacklevel=4)
+    warn_of_long_runs(words, run.plan.rule.max_token_length, stacklevel=5)
     layout = lay_out(words, run)
     del words  # which take memory while merges are learned
     layout.learner.load(lambda done, total: run.report("load", done, total))
@@ -89,7 +153,7 @@ def run_stages(run: Run, count: Callable[[], Words]) -> Tokenizer:
             "learn": perf_counter() - loaded,
         },
     )
-    return build(merges, facts, run.plan)
+    return Learned(joined(layout.first, merges), facts)
 
 
 @contextmanager
@@ -124,8 +188,8 @@ def loading_kernels() -> Iterator[None]:
 def leave_out_rare(words: Words, run: Run) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out."""
     plan = run.plan
-    words = fit_learning(words, plan.n_merges, plan.counting.n_threads, run.rare)
-    run.rare.warn(words.total, words.n_bytes, stacklevel=5)
+    words = fit_learning(words, plan.n_merges, plan.counting.n_threads, run.rare, run.slots_a_byte)
+    run.rare.warn(words.total, words.n_bytes, stacklevel=6)
     return words
 
 
@@ -148,21 +212,26 @@ def facts_of(words: Words, plan: Plan) -> TrainingFacts:
 def lay_out(words: Words, run: Run) -> Layout:
     """Lay the words out for learning, as the merges that are known already leave them."""
     plan = run.plan
-    known = NO_MERGES.pairs if plan.initial is None else plan.initial.merge_pairs
-    before = NO_MERGES
+    n_threads = plan.counting.n_threads
+    first, before = run.first, NO_MERGES
+    if len(first.counts) and plan.second is not None and plan.second.drops_unused:
+        first = without_unused(first, start_after(words.arrays, first.pairs, n_threads)[0].ids)
+    known = first.pairs
+    if plan.initial is not None:
+        known = np.concatenate([plan.initial.merge_pairs, first.pairs])
+    n_merges = plan.n_merges - len(first.counts)
     if run.checkpoint is not None:
         tokens = build_token_bytes(np.ascontiguousarray(known).reshape(-1).data)
         longest = int(words.arrays.lengths.max())
-        before = Merges(*run.checkpoint.merges(tokens, plan.n_merges, longest))
+        before = Merges(*run.checkpoint.merges(tokens, n_merges, longest))
         known = np.concatenate([known, before.pairs])
-    n_threads = plan.counting.n_threads
     begun, tokens = start_after(words.arrays, known, n_threads)
-    learner = Learner(begun, plan.n_merges - len(before.counts), plan.rule, n_threads, None, tokens)
-    return Layout(learner, before)
+    learner = Learner(begun, n_merges - len(before.counts), plan.rule, n_threads, None, tokens)
+    return Layout(learner, first, before)
 
 
 def learn(layout: Layout, run: Run) -> Merges:
-    """Learn the merges, saving them now and then.
+    """Learn the merges of this stage, saving them now and then.
 
     Raises
     ------
@@ -170,9 +239,12 @@ def learn(layout: Layout, run: Run) -> Merges:
         If all tokens together would be longer than a tokenizer's may be.
     """
 
+    n_before = len(layout.before.counts)
+    n_first = len(layout.first.counts)
+
     def on_round(n_learned: int) -> None:
-        check_lengths(layout.learner, len(layout.before.counts))
-        run.report("learn", len(layout.before.counts) + n_learned, run.plan.n_merges)
+        check_lengths(layout.learner, n_first + n_before)
+        run.report("learn", n_before + n_learned, run.plan.n_merges - n_first)
         if run.checkpoint is not None:
             run.checkpoint.save_merges_if_due(layout.merges)
 
@@ -182,7 +254,7 @@ def learn(layout: Layout, run: Run) -> Merges:
 
 def build(merges: Merges, facts: TrainingFacts, plan: Plan) -> Tokenizer:
     """Make the tokenizer; warn if it has fewer merges than wanted."""
-    tokenizer = Tokenizer(pattern=plan.counting.pattern, training=facts, **plan.build(merges))
+    tokenizer = Tokenizer(pattern=plan.pattern, training=facts, **plan.build(merges))
     n_learned = len(merges.counts)
     if n_learned < plan.n_merges:
         longest = plan.rule.max_token_length

@@ -14,13 +14,14 @@ from bpetok.base.checks import (
     check_vocab_size,
     shorten,
 )
-from bpetok.base.limits import MAX_INT32
+from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.rule import MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
+from bpetok.training.superwords import SecondStage, Superwords, check_superwords
 
 
 class WordTraining(TypedDict, total=False):
@@ -43,6 +44,7 @@ class Training(WordTraining, total=False):
 
     errors: str
     unmatched: str | None
+    superwords: Superwords | None
 
 
 class TrainOptions(NamedTuple):
@@ -61,6 +63,7 @@ class TrainOptions(NamedTuple):
     min_word_count: int | Literal["auto"] = 1
     errors: str = "strict"
     unmatched: str | None = None
+    superwords: Superwords | None = None
 
     @classmethod
     def of(cls, vocab_size: int, options: WordTraining, known: Iterable[str]) -> TrainOptions:
@@ -85,6 +88,12 @@ class Plan(NamedTuple):
     n_merges: int
     initial: Tokenizer | None
     identity: dict[str, Any]
+    second: SecondStage | None = None
+
+    @property
+    def pattern(self) -> str:
+        """What the tokenizer splits text with."""
+        return self.counting.pattern if self.second is None else self.second.pattern
 
     def check_order(self, *, weighted: bool = False, checkpoint: object = None) -> None:
         """Raise a ValueError if the order of the words is needed and would be lost."""
@@ -143,6 +152,14 @@ def make_plan(given: TrainOptions) -> Plan:
         n_merges = check_vocab_size(given.vocab_size, len(special_tokens))
     else:
         n_merges = _check_continuation(initial, counting, given.vocab_size)
+    second = None
+    if given.superwords is not None:
+        if given.compat is not None:
+            raise ValueError(
+                f"superwords must not be given with compat={given.compat!r}, which has none"
+            )
+        least = N_BYTES if initial is None else initial.vocab_size
+        second = check_superwords(given.superwords, counting, rule, least, n_merges)
     identity = {
         "vocab_size": given.vocab_size,
         "min_frequency": given.min_frequency,
@@ -150,9 +167,10 @@ def make_plan(given: TrainOptions) -> Plan:
         "merge_filter": None if given.merge_filter is None else repr(given.merge_filter),
         "compat": given.compat,
         "initial": None if initial is None else initial.vocabulary_sha256,
+        "superwords": None if given.superwords is None else repr(given.superwords),
         **limits.identity(),
     }
-    return Plan(counting, limits, rule, trainer, n_merges, initial, identity)
+    return Plan(counting, limits, rule, trainer, n_merges, initial, identity, second)
 
 
 def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> MergeFilter | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.progress import Progress, reporting
@@ -15,20 +17,24 @@ from bpetok.counting.count import (
     prepare_count,
 )
 from bpetok.counting.memory import RareWords
+from bpetok.counting.options import CountOptions
 from bpetok.counting.words import Words
 from bpetok.learning.rule import MergeFilter
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
-from bpetok.training.pipeline import Run, run_stages
+from bpetok.training.pipeline import Learned, Run, learn_lines, run_stages
 from bpetok.training.plan import Training, TrainOptions, WordTraining, make_plan
+from bpetok.training.superwords import Superwords
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from bpetok.counting.checkpoint import Checkpoint
 
+LINES_FOLDER = "superwords"
+"""In the folder of a checkpoint: that of the second stage."""
 LARGE_TEXT = 1_000_000_000
 """A text of so many bytes almost certainly has enough words to be learned on several threads."""
 
@@ -47,6 +53,7 @@ def train(
     unmatched: str | None = None,
     compat: str | None = None,
     initial: Tokenizer | None = None,
+    superwords: Superwords | None = None,
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -96,6 +103,9 @@ def train(
         largest, new special tokens those after them; `vocab_size` counts all. From the same text
         that gives what one training gives, if it has no special tokens, whose ids would
         otherwise be after all merges.
+    superwords : Superwords, optional
+        Learn tokens of several words, too, from the text read once more in whole lines; the
+        tokenizer then has that pattern. See `bpetok.Superwords`. Not with `compat`.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -105,7 +115,9 @@ def train(
     progress : bool or callable
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes), "load" (in kernels; only with very many different words,
-        for whose threads Numba is loaded, or the first time compiles) and "learn" (in merges).
+        for whose threads Numba is loaded, or the first time compiles) and "learn" (in merges). With
+        `superwords` then "memory", once, whose total is the bytes that stage 2 takes at most, and
+        the three phases again.
     checkpoint : path, optional
         A folder, new or of an earlier run, where the words of what has been read and the merges
         learned are saved every minute. A run that was interrupted, in whatever way, goes on from
@@ -144,14 +156,29 @@ def train(
             min_word_count=min_word_count,
             errors=errors,
             unmatched=unmatched,
+            superwords=superwords,
         )
     )
     job = prepare_count(files, plan.counting, reading, plan.limits)
     plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
+    lines = None if plan.second is None else plan.second.job(job)
+    folder = None if checkpoint is None or lines is None else Path(checkpoint) / LINES_FOLDER
+    lines_checkpoint = checkpointing(folder, lines or job, plan.identity)
     is_large = sum(corpus.total or 0 for corpus, _ in job.parts) >= LARGE_TEXT
-    with reporting(progress) as report, checkpointing(checkpoint, job, plan.identity) as saved:
+    with (
+        reporting(progress) as report,
+        checkpointing(checkpoint, job, plan.identity) as saved,
+        lines_checkpoint as lines_saved,
+    ):
+
+        def second(run: Run) -> Learned:
+            assert lines is not None
+            count_lines = partial(count_job, lines, report, lines_saved)
+            return learn_lines(run, lines.rare, lines_saved, count_lines)
+
         run = Run(plan, job.rare, job.null_texts, report, saved, is_large)
-        return run_stages(run, lambda: count_job(job, report, saved))
+        run = run._replace(sample=job.reading.sample)
+        return run_stages(run, lambda: count_job(job, report, saved), second)
 
 
 def train_from_iterator(
@@ -174,10 +201,20 @@ def train_from_iterator(
     """
     plan = make_plan(TrainOptions.of(vocab_size, options, Training.__annotations__))
     plan.check_order()
-    rare = RareWords(plan.limits)
+    if plan.second is not None:
+        plan.second.check_texts(texts)
     with reporting(progress) as report:
-        run = Run(plan, rare, NullTexts(), report)
-        return run_stages(run, lambda: count_texts(texts, plan.counting, rare, report))
+
+        def count(options: CountOptions, rare: RareWords) -> Words:
+            return count_texts(texts, options, rare, report)
+
+        def second(run: Run) -> Learned:
+            assert plan.second is not None
+            rare = RareWords(plan.limits)
+            return learn_lines(run, rare, None, partial(count, plan.second.counting, rare))
+
+        run = Run(plan, RareWords(plan.limits), NullTexts(), report)
+        return run_stages(run, partial(count, plan.counting, run.rare), second)
 
 
 def train_from_words(
