@@ -16,7 +16,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "position": "Position",
         "noscript": "Stepping needs JavaScript; the table of merges below does not.",
         "words": "The words",
-        "words_note": "Each with its count. Where the pair occurs it lights up, and then closes.",
+        "words_note": "Each with its count. Where the pair occurs it lights up, and then closes. "
+        "A byte that is only a part of a character is followed by the character and its place in "
+        "it.",
         "more_words": "and {0} more words",
         "changes": "Counts that change",
         "changes_note": "Only neighbours of the merged places: the old ones fall, the new ones "
@@ -79,7 +81,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "position": "进度",
         "noscript": "逐步演示需要 JavaScript；下面的合并表不需要。",
         "words": "词",
-        "words_note": "每个词后面是它的次数。这一对出现的地方先亮起，再合上。",
+        "words_note": "每个词后面是它的次数。这一对出现的地方先亮起，再合上。"
+        "不足一个字符的字节后面注明是哪个字符的第几个字节。",
         "more_words": "另有 {0} 个词",
         "changes": "变化的计数",
         "changes_note": "只有合并处两侧的邻居会变：旧的相邻对减少，新的相邻对增加，其余计数不动。",

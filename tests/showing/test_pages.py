@@ -98,6 +98,11 @@ def test_a_page_works_everywhere(browser: Chrome, pages: Path, name: str, theme:
         assert "file" in asked
         script = "return document.documentElement.scrollWidth"
         assert browser.execute_script(script) <= size[0]
+        script = (
+            "return [...document.querySelectorAll('.scroll')].filter("
+            "(table) => table.scrollWidth > table.clientWidth).map((table) => table.ariaLabel)"
+        )
+        assert browser.execute_script(script) == []  # no table is cut
         script = "return getComputedStyle(document.body).backgroundColor"
         light = browser.execute_script(script) == "rgb(255, 255, 255)"
         assert light == (theme == "light")
@@ -137,6 +142,8 @@ def test_one_steps_through_the_merges(browser: Chrome, pages: Path) -> None:
     assert words()[0] == ["l", "o", "w"]
     assert words()[2:4] == [["␣", "\\xe4", "\\xb8", "\\xad"], ["<|end|>"]]
     assert [one.text for one in browser.find_elements(By.CLASS_NAME, "aside")] == ["␣中"]
+    parts = browser.find_elements(By.CSS_SELECTOR, "[data-of]")
+    assert [one.get_attribute("data-of") for one in parts] == ["中 1", "中 2", "中 3"]
     find("forward").click()
     assert find("now").text.startswith(f"Step 1 of {n_steps}: merge ")
     made = browser.find_elements(By.CSS_SELECTOR, "#text .made")
@@ -181,6 +188,8 @@ def test_one_watches_a_training(browser: Chrome, pages: Path) -> None:
         find("forward").click()
         made = browser.find_elements(By.CSS_SELECTOR, "#words .made")
         seen.append({chip.text for chip in made})
+        for chip in made:
+            assert (chip.get_attribute("data-of") is not None) == ("\\x" in chip.text)
     assert seen == [{show_bytes(left + right)} for left, right in tok.merges]
     assert not find("forward").is_enabled()
     assert (
