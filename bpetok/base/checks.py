@@ -22,7 +22,20 @@ def shorten(value: object) -> str:
         text = repr(value)
     except (ValueError, RecursionError):
         return f"a {type(value).__name__} too large to show"
-    return text if len(text) <= 80 else f"{text[:80]}..."
+    return text if len(text) <= 80 else f"{text[:80]}... ({len(text):,} characters in all)"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return the end of a message: which of the known names was probably meant, if any."""
+    close = closest(given, known)
+    return "" if close is None else f"; did you mean {close!r}?"
+
+
+def closest(given: str, known: Iterable[str]) -> str | None:
+    """Return which of the known names is so close to another one that it was probably meant."""
+    import difflib  # takes 2 ms, which only errors need
+
+    return next(iter(difflib.get_close_matches(given, known, 1)), None)
 
 
 def encode_utf8(text: str, name: str) -> bytes:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bpetok.base.checks import encode_utf8, shorten
+from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.scan import PATTERN_NAMES
 
@@ -193,7 +193,10 @@ def check_builtin(pattern: str) -> str:
         If there is no such pattern.
     """
     if pattern not in _NAMES:
-        raise ValueError(f"pattern must be one of {', '.join(map(repr, names()))}, got {pattern!r}")
+        raise ValueError(
+            f"pattern must be one of {', '.join(map(repr, names()))}, got {pattern!r}"
+            f"{did_you_mean(pattern, names())}"
+        )
     return _NAMES[pattern]
 
 

@@ -182,7 +182,7 @@ def column_of(name: str, schema: pa.Schema, context: ReadContext) -> str:
     if len(found) != 1:
         raise ValueError(
             f"{name} has {'more than one' if found else 'no'} column {column!r}, it has "
-            f"{choose_one(schema.names)}"
+            f"{choose_one(schema.names, column)}"
         )
     kind = schema.field(found[0]).type
     for step in steps:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.checks import closest
 from bpetok.base.threads import map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
@@ -159,7 +160,19 @@ def _expand(path: str) -> Iterable[str]:
             hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
             raise FileNotFoundError(f"no file matches the pattern {path!r}{hint}")
         return found
-    raise FileNotFoundError(f"no such file: {path!r}")
+    raise FileNotFoundError(f"no such file: {path!r}{_meant(path)}")
+
+
+def _meant(path: str) -> str:
+    """Return which file of the same folder was probably meant, if any."""
+    folder, name = os.path.split(path)
+    try:
+        close = closest(name, os.listdir(folder or "."))  # noqa: PTH208  # names only
+    except FileNotFoundError:
+        return f", there is no folder {folder!r}"
+    except (OSError, ValueError):  # a NUL in it
+        return ""
+    return "" if close is None else f"; did you mean {os.path.join(folder, close)!r}?"  # noqa: PTH118
 
 
 def _checked_size(path: str) -> int:

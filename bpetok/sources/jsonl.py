@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import reprlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import compress, count
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import encode_replacing
+from bpetok.base.checks import encode_replacing, shorten
 from bpetok.base.extras import require
 from bpetok.base.threads import exhaust
 from bpetok.sources.files import opened_bytes
@@ -172,7 +171,7 @@ class JsonLines:
             if objects and not values:
                 raise ValueError(
                     f"{self._path}: none of its first records has "
-                    f"'{spelled(self._steps[:n])}', the first has {choose_one(objects[0])}"
+                    f"'{spelled(self._steps[:n])}', the first has {choose_one(objects[0], step)}"
                 )
 
     def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
@@ -227,7 +226,7 @@ class JsonLines:
                     what = "a list" if step == ELEMENTS else f"an object with {step!r}"
                     raise ValueError(
                         f"{self._path}, line {number}: text_column needs {what}, "
-                        f"got {_shown(value)}"
+                        f"got {shorten(value)}"
                     )
             values = found
         for value in values:
@@ -237,13 +236,8 @@ class JsonLines:
                 yield value
             else:
                 raise ValueError(
-                    f"{self._path}, line {number}: the text must be a string, got {_shown(value)}"
+                    f"{self._path}, line {number}: the text must be a string, got {shorten(value)}"
                 )
-
-
-def _shown(value: object) -> str:
-    """Return the beginning of a value's repr, which may be long, or fail on deep nesting."""
-    return f"{reprlib.repr(value):.60}"
 
 
 def _n_lines(lines: bytes) -> int:

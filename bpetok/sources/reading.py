@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_integer, check_size, shorten
+from bpetok.base.checks import check_integer, check_size, did_you_mean, shorten
 from bpetok.base.limits import MAX_INT64
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 
@@ -165,12 +165,12 @@ def spelled(steps: Iterable[str]) -> str:
     return ".".join(names).replace(".[]", "[]")
 
 
-def choose_one(names: Iterable[str]) -> str:
-    """Return the end of a message: which of the names that there are can be the `text_column`."""
+def choose_one(names: Iterable[str], wanted: str) -> str:
+    """Return the end of a message: which names can be the `text_column`, instead of `wanted`."""
     names = list(names)
     escaped = [spelled([name]) for name in names if spelled([name]) != name]
     hint = f" (a dot or [] in a name comes after a backslash: {escaped[0]})" if escaped else ""
-    return f"{names}: choose one with text_column{hint}"
+    return f"{names}: choose one with text_column{hint}{did_you_mean(wanted, names)}"
 
 
 class Position(NamedTuple):

@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bpetok.base.checks import check_integer, check_min_frequency, check_unmatched
+from bpetok.base.checks import check_integer, check_min_frequency, check_unmatched, did_you_mean
 from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.formats.byte_level import CHARACTERS, to_text
@@ -108,7 +108,10 @@ def check_compat(compat: str | None) -> Trainer:
     if compat is None:
         return OURS
     if compat not in TRAINERS:
-        raise ValueError(f"compat must be one of {', '.join(map(repr, TRAINERS))}, got {compat!r}")
+        raise ValueError(
+            f"compat must be one of {', '.join(map(repr, TRAINERS))}, got {compat!r}"
+            f"{did_you_mean(str(compat), filter(None, TRAINERS))}"
+        )
     return TRAINERS[compat]
 
 
