@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 
+TOKENIZER = (
+    "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
+)
+TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
 READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
 
 
@@ -154,11 +158,18 @@ def _load_any(path: str, pattern: str | None) -> Tokenizer:
     return Tokenizer.from_tiktoken(path, pattern=pattern)
 
 
+def say_if_waiting() -> None:
+    """Tell somebody at a terminal what is waited for."""
+    if on_terminal() and sys.stdin is not None and sys.stdin.isatty():
+        print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
+
+
 def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield (name, open file) for each file, or standard input if there is none."""
     if not files:
         if sys.stdin is None:
             raise CommandError("give FILEs: standard input is closed")
+        say_if_waiting()
         from bpetok.sources.streams import StandardInput  # waits, also if it does not block
 
         yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import bpetok
 from bpetok.cli.common import (
     READING,
+    TIKTOKEN_PATTERN,
+    TOKENIZER,
     CommandError,
     add_reading,
     describe,
@@ -21,6 +23,7 @@ from bpetok.cli.common import (
     reading_of,
     standard_output,
 )
+from bpetok.cli.next_steps import after_encoding, show_steps
 
 if TYPE_CHECKING:
     from bpetok.encoding.id_files import IdFiles
@@ -49,7 +52,8 @@ def add_parsers(commands: Any) -> None:
     decode.set_defaults(run=run_decode)
     for command in (encode, decode):
         command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
-        command.add_argument("--tokenizer", required=True, metavar="TOK.json")
+        command.add_argument("--tokenizer", required=True, metavar="TOK.json", help=TOKENIZER)
+        command.add_argument("--pattern", help=TIKTOKEN_PATTERN)
 
 
 def _add_file_options(encode: argparse.ArgumentParser) -> None:
@@ -61,7 +65,9 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
         help="write ids as uint16 (uint32 where one is larger) and TRAIN.json about them",
     )
     encode.add_argument(
-        "--eot", metavar="TOKEN", help="with --output: a special token to write after each text"
+        "--eot",
+        metavar="TOKEN",
+        help="with --output: a special token to write after each text, a record or a plain file",
     )
     encode.add_argument(
         "--shard-size",
@@ -88,7 +94,7 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
 
 def run_encode(options: argparse.Namespace) -> None:
     """Write the ids of texts, to standard output or to files of ids."""
-    tokenizer = load_tokenizer(options.tokenizer)
+    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
     if options.output is not None:
         _encode_to_file(tokenizer, options)
         return
@@ -98,8 +104,6 @@ def run_encode(options: argparse.Namespace) -> None:
     output = standard_output()
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
-    if not options.files and on_terminal() and sys.stdin is not None and sys.stdin.isatty():
-        print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
     for name, file in open_inputs(options.files):
         try:
             ids = tokenizer.encode(
@@ -149,6 +153,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
         raise CommandError(describe(error)) from None
     if not options.quiet:
         print(_summary(written, options.output, time.perf_counter() - begin), file=sys.stderr)
+        show_steps(after_encoding(options, tokenizer))
 
 
 def _summary(written: IdFiles, output: str, seconds: float) -> str:
@@ -164,7 +169,7 @@ def _summary(written: IdFiles, output: str, seconds: float) -> str:
 def run_decode(options: argparse.Namespace) -> None:
     """Write the text of ids to standard output."""
     output = standard_output().buffer
-    tokenizer = load_tokenizer(options.tokenizer)
+    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
     for name, file in open_inputs(options.files):
         if name.endswith(".bin"):
             _decode_file(tokenizer, Path(name), output)

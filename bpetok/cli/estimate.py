@@ -13,6 +13,8 @@ from bpetok.cli.common import (
     reading_of,
     standard_output,
 )
+from bpetok.cli.facts import write_json
+from bpetok.cli.next_steps import after_estimating, show_steps
 
 
 def add_parser(commands: Any) -> None:
@@ -38,6 +40,7 @@ def add_parser(commands: Any) -> None:
         metavar="SIZE",
         help="how much text to look at (default: %(default)s)",
     )
+    parser.add_argument("--json", action="store_true", help="write it as JSON instead")
     add_reading(parser)
     parser.set_defaults(run=run_estimate)
 
@@ -60,4 +63,11 @@ def run_estimate(options: argparse.Namespace) -> None:
         )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
+    if options.json:
+        from dataclasses import asdict
+
+        write_json({"version": bpetok.__version__, **asdict(found)})
+        return
     output.write(f"{found}\n")
+    output.flush()
+    show_steps(after_estimating(options))

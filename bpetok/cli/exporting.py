@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.cli.common import CommandError, describe, load_tokenizer
+from bpetok.cli.common import TIKTOKEN_PATTERN, TOKENIZER, CommandError, describe, load_tokenizer
+from bpetok.cli.next_steps import after_exporting, show_steps
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -28,9 +29,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    export.add_argument(
-        "tokenizer", metavar="TOK.json", help="bpetok's file, tokenizer.json, a folder..."
-    )
+    export.add_argument("tokenizer", metavar="TOK.json", help=TOKENIZER)
     export.add_argument(
         "--to",
         required=True,
@@ -39,7 +38,7 @@ def add_parser(commands: Any) -> None:
         "merges.txt; tiktoken: a file of ranks; minbpe: OUTPUT.model and OUTPUT.vocab",
     )
     export.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="where to save")
-    export.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
+    export.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     group = export.add_argument_group("with --to huggingface")
     for role in ROLES:
         group.add_argument(
@@ -67,6 +66,7 @@ def run_export(options: argparse.Namespace) -> None:
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     sys.stderr.write(f"Saved to {output}.\n")
+    show_steps(after_exporting(options.output, options.to, tokenizer.pattern))
 
 
 def _write(tokenizer: Tokenizer, to: str, output: Path, given: dict[str, Any]) -> None:

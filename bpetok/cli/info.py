@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bpetok.cli.common import load_tokenizer, plural, standard_output
+from bpetok.cli.common import (
+    TIKTOKEN_PATTERN,
+    TOKENIZER,
+    load_tokenizer,
+    plural,
+    standard_output,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +25,11 @@ N_SHOWN = 5
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
     info = commands.add_parser("info", help="say what a tokenizer is, or list its vocabulary")
-    info.add_argument(
-        "tokenizer", metavar="TOK.json", help="bpetok's file, tokenizer.json, a folder..."
-    )
+    info.add_argument("tokenizer", metavar="TOK.json", help=TOKENIZER)
     info.add_argument(
         "--vocab", action="store_true", help="list all tokens instead: id, a tab, the token"
     )
-    info.add_argument("--pattern", help="of a .tiktoken file, which does not say it")
+    info.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     info.set_defaults(run=run_info)
 
 

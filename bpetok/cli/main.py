@@ -1,14 +1,12 @@
 """The command `bpetok`: its parser, its errors and exit statuses.
 
-Data goes to stdout, everything else to stderr. Exit status: 0; 1 if the result could not be kept;
-2 for bad usage or input; 130 after Ctrl-C. Modules that do the work are imported where they are
-used, so that `--help` is instant.
+Data goes to stdout, everything else to stderr. Modules that do the work are imported where they
+are used, so that `--help` is instant.
 """
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import gc
 import os
 import sys
@@ -17,16 +15,26 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn, TextIO
 
 import bpetok
+from bpetok.base.checks import closest
 from bpetok.base.extras import MissingExtraError
-from bpetok.cli import encoding, estimate, exporting, info, showing, training
+from bpetok.cli import completion, encoding, estimate, exporting, info, showing, training
 from bpetok.cli.common import CommandError, describe, with_flags
+from bpetok.cli.completion import complete
+
+EXIT_STATUSES = """exit status:
+  0    done
+  1    the result could not be kept: no space, no memory, standard output closed
+  2    an option or an input is wrong: nothing was written, one line says what to do
+  130  Ctrl-C: nothing is half written
+  141  what reads the output has ended, such as head
+"""
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise CommandError(f"{message} (see {self.prog} --help)")
+        raise CommandError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
 
 
 def run() -> NoReturn:
@@ -44,11 +52,17 @@ def run() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace()
+    if "_ARGCOMPLETE" in os.environ:
+        complete(_build_parser())
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            options = _parse(sys.argv[1:] if arguments is None else arguments)
+            if not arguments:
+                _build_parser().print_help(sys.stderr)
+                return 2  # as uv and ruff
+            options = _parse(arguments)
             options.run(options)
             if sys.stdout is not None:  # closed, as a daemon's is
                 sys.stdout.flush()
@@ -59,9 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory", 1)
     except KeyboardInterrupt:
-        folder = getattr(options, "checkpoint", None)
-        how = f"; the same command goes on from {folder}" if folder else ""
-        return _fail(f"interrupted{how}", 130)
+        return _fail(f"interrupted{_how_to_go_on(options)}", 130)
     except BrokenPipeError:
         # The reader, such as `head`, has had enough.
         _drop_output()
@@ -76,9 +88,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, or say which command or option was probably meant."""
     parser = _build_parser()
     commands = commands_of(parser)
-    if not arguments:
-        parser.print_help(sys.stderr)
-        raise CommandError("give a COMMAND")
     name = arguments[0]
     if name in commands:
         _check_options(commands[name], arguments[1:])
@@ -101,17 +110,25 @@ def _check_options(command: argparse.ArgumentParser, arguments: Sequence[str]) -
         name = argument.partition("=")[0]
         if name == "--":
             return
-        if name.startswith("--") and not any(option.startswith(name) for option in known):
+        if name[:1] != "-" or name == "-" or name[1].isdigit():
+            continue
+        # The value of a short option may follow at once.
+        if name[:2] not in known and not any(option.startswith(name) for option in known):
             command.error(f"unknown option {name}{_meant(name, known)}")
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f", did you mean {close[0]}?" if close else ""
+    meant = closest(name, known)
+    return "" if meant is None else f", did you mean {meant}?"
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog="bpetok", description="Train and use exact byte-level BPE tokenizers.")
+    parser = Parser(
+        prog="bpetok",
+        description="Train and use exact byte-level BPE tokenizers.",
+        epilog=EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -121,7 +138,23 @@ def _build_parser() -> Parser:
     info.add_parser(commands)
     showing.add_parsers(commands)
     estimate.add_parser(commands)
+    completion.add_parser(commands)
     return parser
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    """Return what is left after Ctrl-C of commands whose files are kept at the end."""
+    folder = getattr(options, "checkpoint", None)
+    if folder is not None:
+        return f": what was done until the last save is in {folder}, the same command goes on there"
+    if "saved" in options:
+        return f": {options.saved} was saved before"
+    if not getattr(options, "output", None) or "to" in options:
+        return ""
+    hint = "; with --checkpoint DIR the same command goes on where it was" * (
+        "checkpoint" in options
+    )
+    return f": nothing was written{hint}"
 
 
 def _fill_closed_files() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.cli.common import (
+    TIKTOKEN_PATTERN,
+    TOKENIZER,
     CommandError,
     add_reading,
     count,
@@ -17,6 +19,7 @@ from bpetok.cli.common import (
     reading_of,
     standard_output,
 )
+from bpetok.cli.facts import report_facts, write_json
 
 if TYPE_CHECKING:
     from bpetok.showing.explanation import Explanation
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 DEMO = "Python's standard library"
 HTML = "write a page instead, for a browser"
-TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
 
 
 def add_parsers(commands: Any) -> None:
@@ -39,7 +41,7 @@ def add_parsers(commands: Any) -> None:
 def _add_explain(commands: Any) -> None:
     explain = commands.add_parser("explain", help="show how a text becomes tokens, step by step")
     explain.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
-    explain.add_argument("--tokenizer", required=True, metavar="TOK.json")
+    explain.add_argument("--tokenizer", required=True, metavar="TOK.json", help=TOKENIZER)
     explain.add_argument(
         "--special",
         choices=("ids", "text"),
@@ -59,7 +61,7 @@ def _add_report(commands: Any) -> None:
         "tokenizers",
         nargs="+",
         metavar="TOK.json",
-        help="bpetok's file, tokenizer.json, a folder, a .tiktoken file...",
+        help=TOKENIZER,
     )
     report.add_argument(
         "--text",
@@ -77,6 +79,9 @@ def _add_report(commands: Any) -> None:
         help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
     report.add_argument("--html", metavar="FILE", help=HTML)
+    report.add_argument(
+        "--json", action="store_true", help="write numbers as JSON to standard output instead"
+    )
     report.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     add_reading(report)
     report.set_defaults(run=run_report)
@@ -122,7 +127,13 @@ def run_report(options: argparse.Namespace) -> None:
         name: load_tokenizer(path, options.pattern, path)
         for name, path in name_tokenizers(options.tokenizers).items()
     }
-    _show(make_report(tokenizers, options.text, options), options.html)
+    if options.json and options.html is not None:
+        raise CommandError("give --json or --html, one of the two")
+    report = make_report(tokenizers, options.text, options)
+    if options.json:
+        write_json(report_facts(report))
+    else:
+        _show(report, options.html)
 
 
 def run_watch(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,20 @@ from bpetok.cli.common import (
     describe,
     load_tokenizer,
     on_terminal,
-    plural,
-    program,
     reading_of,
+    say_if_waiting,
+    standard_output,
 )
+from bpetok.cli.completion import complete_with, pattern_names, trainer_names
+from bpetok.cli.facts import (
+    Inputs,
+    counting_facts,
+    counting_summary,
+    training_facts,
+    training_summary,
+    write_json,
+)
+from bpetok.cli.next_steps import after_counting, after_training, show_steps
 from bpetok.cli.showing import check_training_report, save_training_report
 
 if TYPE_CHECKING:
@@ -109,12 +120,13 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         metavar="EXPRESSION",
         help=r"make no token in which this expression finds something, such as '\p{L}\p{N}'",
     )
-    group.add_argument(
+    compat = group.add_argument(
         "--compat",
         metavar="TRAINER",
         help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
         "or cs336",
     )
+    complete_with(compat, trainer_names)
     group.add_argument(
         "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
     )
@@ -157,17 +169,19 @@ def _add_merge_counts(commands: Any) -> None:
     )
     _add_split_options(merge)
     merge.add_argument("--quiet", action="store_true", help="no summary")
+    _add_json(merge)
     merge.set_defaults(run=_merge_counts)
 
 
 def _add_split_options(command: argparse.ArgumentParser) -> None:
     """Add what says how text is split; files of counts say it themselves, most of them."""
     group = command.add_argument_group("text")
-    group.add_argument(
+    pattern = group.add_argument(
         "--pattern",
         help="what splits text into words: the name of a pattern, or a regular expression "
         "(default: that of the counts, otherwise gpt2)",
     )
+    complete_with(pattern, pattern_names)
     group.add_argument(
         "--special-token",
         action="append",
@@ -180,6 +194,15 @@ def _add_split_options(command: argparse.ArgumentParser) -> None:
 def _add_quiet_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-progress", action="store_true", help="no progress bar")
     group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    _add_json(group)
+
+
+def _add_json(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="write facts as JSON to standard output, in the place of the summary",
+    )
 
 
 def _add_count_options(command: argparse.ArgumentParser) -> None:
@@ -230,11 +253,18 @@ def _train(options: argparse.Namespace) -> None:
     if options.counts:
         _check_not_counting(options)
     check_training_report(options)
-    replaces = _check_output(options.output, options.counts or options.files)
-    _note_commas(options)
+    inputs = (
+        _check_output(options, options.counts, "counts")
+        if options.counts
+        else _check_output(options, options.files, options.format)
+    )
+    from bpetok.cli.notes import noting
+
     begin = time.perf_counter()
+    train = _trained_on_counts if options.counts else _trained_on_files
     try:
-        tokenizer = _trained_on_counts(options) if options.counts else _trained_on_files(options)
+        with noting(quiet=options.quiet) as notes:
+            tokenizer = train(options)
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     seconds = time.perf_counter() - begin
@@ -242,10 +272,16 @@ def _train(options: argparse.Namespace) -> None:
         tokenizer.save(options.output)
     except OSError as error:
         raise CommandError(describe(error), status=1) from None
-    if not options.quiet:
-        print(_summary(tokenizer, seconds, options, replaces), file=sys.stderr)
+    options.saved = options.output
+    if options.json:
+        unseen = None if options.counts else notes.unseen
+        write_json(training_facts(tokenizer, inputs, unseen, seconds))
+    elif not options.quiet:
+        print(training_summary(tokenizer, inputs, seconds), file=sys.stderr)
     if options.report is not None:
         save_training_report(tokenizer, options)
+    if not options.quiet and not options.json:
+        show_steps(after_training(options, tokenizer, notes.unseen))
 
 
 def _check_not_counting(options: argparse.Namespace) -> None:
@@ -344,41 +380,50 @@ def _note_commas(options: argparse.Namespace) -> None:
             )
 
 
-def _check_output(output: str, inputs: list[str]) -> str:
-    """Make sure, before any work, that the output can be written and is no input.
+def _check_output(options: argparse.Namespace, inputs: list[str], form: str | None) -> Inputs:
+    """Make sure, before any work, that the results can be written and are no input.
 
-    Returns what to say in the end of a file that was there before.
+    `form` is what the inputs are, None if their names say it.
     """
     from bpetok.base.files import check_no_input, check_writable
-    from bpetok.sources.files import local_files, resolve_files
+    from bpetok.sources.files import STANDARD_INPUT, format_of, local_files, resolve_files
 
+    if options.json:
+        standard_output()
+    output = options.output
     try:
         check_writable(output)
     except OSError as error:
         raise CommandError(f"--output: {describe(error)}") from None
     try:
-        check_no_input(output, local_files(resolve_files(inputs)))
+        paths = resolve_files(inputs)
+        check_no_input(output, local_files(paths))
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    return ", in the place of the file that was there" if Path(output).exists() else ""
+    _note_commas(options)
+    if STANDARD_INPUT in paths:
+        say_if_waiting()
+    formats = Counter(form or format_of(path) for path in paths)
+    return Inputs(formats, output, Path(output).exists())
 
 
 def _count(options: argparse.Namespace) -> None:
     import bpetok.counting.tables  # says before any work if pyarrow is missing
+    from bpetok.cli.notes import noting
 
-    replaces = _check_output(options.output, options.files)
-    _note_commas(options)
+    inputs = _check_output(options, options.files, options.format)
     begin = time.perf_counter()
     try:
-        words = bpetok.count_words(
-            options.files,
-            pattern=options.pattern or "gpt2",
-            unmatched=options.unmatched or "error",
-            **_count_options(options),
-        )
+        with noting(quiet=options.quiet) as notes:
+            words = bpetok.count_words(
+                options.files,
+                pattern=options.pattern or "gpt2",
+                unmatched=options.unmatched or "error",
+                **_count_options(options),
+            )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, f"Counted in {time.perf_counter() - begin:.1f} s", replaces)
+    _save_words(words, options, inputs, notes.unseen, begin)
 
 
 def _merge_counts(options: argparse.Namespace) -> None:
@@ -387,8 +432,7 @@ def _merge_counts(options: argparse.Namespace) -> None:
         raise CommandError(
             f"give --weight for each of the {len(options.files)} files, or none; got {len(weights)}"
         )
-    replaces = _check_output(options.output, options.files)
-    _note_commas(options)
+    inputs = _check_output(options, options.files, "counts")
     begin = time.perf_counter()
     try:
         if weights is None:
@@ -398,52 +442,24 @@ def _merge_counts(options: argparse.Namespace) -> None:
             words = bpetok.Words.combine(zip(sources, weights, strict=True))
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, f"Added up in {time.perf_counter() - begin:.1f} s", replaces)
+    _save_words(words, options, inputs, None, begin)
 
 
-def _save_words(words: Words, options: argparse.Namespace, done: str, replaces: str) -> None:
+def _save_words(
+    words: Words,
+    options: argparse.Namespace,
+    inputs: Inputs,
+    unseen: list[str] | None,
+    begin: float,
+) -> None:
     try:
         words.save(options.output)
     except OSError as error:
         raise CommandError(describe(error), status=1) from None
-    if not options.quiet:
-        print(
-            f"{done} and saved to {options.output}{replaces}: {words.total:,} words, "
-            f"{len(words):,} different ones, {words.n_bytes / 1e6:,.2f} MB of text.\n"
-            "Next:\n"
-            f"  {program()} train --counts {shlex.quote(options.output)} --output tok.json",
-            file=sys.stderr,
-        )
-
-
-def _summary(
-    tokenizer: Tokenizer, seconds: float, options: argparse.Namespace, replaces: str
-) -> str:
-    from bpetok.base.display import show_size
-
-    facts = tokenizer.training
-    assert facts is not None  # it has just been trained
-    n_special = len(tokenizer.special_tokens)
-    n_merges = len(tokenizer.merges)
-    phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
-    return (
-        f"Trained in {seconds:.1f} s ({phases}) and saved to {options.output}{replaces}.\n"
-        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + {plural(n_merges, 'merge')} + "
-        f"{plural(n_special, 'special token')}\n"
-        f"  text         {show_size(facts.n_bytes)}, {facts.n_words:,} words, "
-        f"{facts.n_unique_words:,} different ones\n"
-        f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
-        f"{facts.n_tokens / facts.n_words:.2f} tokens a word\n"
-        "Next:\n"
-    ) + "\n".join(f"  {line}" for line in _next_steps(options))
-
-
-def _next_steps(options: argparse.Namespace) -> list[str]:
-    """Return commands that run as they are printed."""
-    name, called = shlex.quote(options.output), program()
-    folder = shlex.quote(str(Path(options.output).with_suffix("")))
-    return [
-        f'{called} explain "Hello world" --tokenizer {name}',
-        f'echo "Hello world" | {called} encode --tokenizer {name}',
-        f"{called} export {name} --to tiktoken -o {folder}.tiktoken",
-    ]
+    seconds = time.perf_counter() - begin
+    if options.json:
+        write_json(counting_facts(words, inputs, unseen, seconds))
+    elif not options.quiet:
+        done = f"{'Counted' if options.run is _count else 'Added up'} in {seconds:.1f} s"
+        print(counting_summary(words, inputs, done), file=sys.stderr)
+        show_steps(after_counting(options))

@@ -64,6 +64,27 @@ class Report(Page):
             rows.append((f"tokens shared with {first.name}", values))
         return rows
 
+    def to_dicts(self) -> list[dict[str, str | int | float | None]]:
+        """Return numbers by tokenizer and source, as a DataFrame takes them.
+
+        Each row has the names of the `tokenizer` and the `source`, "all" for all sources together,
+        `n_bytes`, `n_words`, `n_tokens`, `bytes_per_token` and `tokens_per_word`, which are None
+        where there is no text. ``pandas.DataFrame(report.to_dicts())`` is a table of them.
+        """
+        return [
+            {
+                "tokenizer": one.name,
+                "source": source.name,
+                "n_bytes": source.n_bytes,
+                "n_words": source.n_words,
+                "n_tokens": source.n_tokens,
+                "bytes_per_token": source.bytes_per_token if source.n_tokens else None,
+                "tokens_per_word": source.tokens_per_word if source.n_words else None,
+            }
+            for one in self.tokenizers
+            for source in (*one.sources, one.total)
+        ]
+
     def __rich__(self) -> Group:
         from rich.console import Group
         from rich.markup import escape

@@ -84,7 +84,12 @@ def test_training_saves_the_tokenizer_and_says_how_to_go_on(run: Run, tmp_path: 
     assert (done.returncode, done.stdout) == (0, b"")
     message = done.stderr.decode()
     assert "270 ids = 256 bytes + 12 merges + 2 special tokens" in message
-    assert "bpetok encode --tokenizer new.json" in message
+    assert "1 file of text" in message
+    assert (
+        "bpetok encode '*.txt' --tokenizer new.json --eot '<|end|>' --special ids -o train.bin"
+        in message
+    )
+    assert "note: 1 special token never occurs in the text: <|pad|>" in message
     tok = Tokenizer.load(tmp_path / "new.json")
     assert tok == bpetok.train(
         tmp_path / "a.txt", vocab_size=270, special_tokens=["<|end|>", "<|pad|>"]
@@ -135,8 +140,11 @@ def test_what_may_not_be_meant_is_said(run: Run, tmp_path: Path) -> None:
     assert b"saved to t.json, in the place of the file that was there.\n" in second
     assert run(*command, "--quiet").stderr == b""
     counts = "count", "a.txt", "--special-token", ",", "-o", "w.parquet"
-    assert run(*counts).stderr.startswith(b"Counted in")
-    assert b"saved to w.parquet, in the place of the file that was there: " in run(*counts).stderr
+    assert run(*counts).stderr.startswith(
+        b"bpetok: note: 1 special token never occurs in the text: ,\nCounted in"
+    )
+    again = run(*counts).stderr
+    assert b"saved to w.parquet, in the place of the file that was there: " in again
 
 
 def test_without_a_command_the_help_is_shown(call: Call) -> None:
@@ -219,8 +227,8 @@ def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
     split = ("--pattern", "cl100k", *special)
     done = call("count", "a.txt", "-o", "a.parquet", *split, "--threads", 2)
     assert (done.status, done.out) == (0, "")
-    assert "a.parquet: 221 words, 9 different ones, 0.00 MB of text" in done.err
-    assert "train --counts a.parquet --output tok.json" in done.err
+    assert "a.parquet: 221 words, 9 different, 740 bytes of text in 1 file of text" in done.err
+    assert "train --counts a.parquet -o tok.json" in done.err
     assert call("count", "b.txt", "-o", "b.parquet", *split, "--quiet").err == ""
     assert call("merge-counts", "a.parquet", "b.parquet", "-o", "c.parquet").status == 0
     size = ("--vocab-size", 270)
@@ -465,10 +473,16 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
     """Exit status 130, no output, no file, whichever phase it comes in."""
     (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
     train = ["train", *["a.txt"] * 100, "--output", "new.json", "--vocab-size", "200000"]
-    for arguments, wait in (
-        (train, 0.5),
-        (train, 1.5),
-        (["encode", "--tokenizer", "tok.json"], 0.3),
+    nothing = b": nothing was written"
+    again = nothing + b"; with --checkpoint DIR the same command goes on where it was"
+    saved = b": what was done until the last save is in run, the same command goes on there"
+    ids = ["encode", "--tokenizer", "tok.json"]
+    for arguments, wait, hint in (
+        (train, 0.5, again),
+        (train, 1.5, again),
+        ([*train, "--checkpoint", "run"], 1.5, saved),
+        (ids, 0.3, b""),
+        ([*ids, *["a.txt"] * 400, "-o", "ids.bin"], 0.5, nothing),
     ):
         with subprocess.Popen(
             [sys.executable, "-m", "bpetok", *arguments],
@@ -485,7 +499,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
             assert process.stdout.read() == b""
-            assert process.stderr.read() == b"bpetok: error: interrupted\n"
+            assert process.stderr.read() == b"bpetok: error: interrupted%b\n" % hint
     assert not (tmp_path / "new.json").exists()
 
 

@@ -1,0 +1,147 @@
+"""What the commands that count and learn say in the end: a summary, or facts as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from bpetok.base.version import __version__
+from bpetok.cli.common import plural, standard_output
+
+if TYPE_CHECKING:
+    from bpetok.counting.words import Words
+    from bpetok.showing.report import Report
+    from bpetok.tokenizer import Tokenizer
+
+NAMES = {"text": "text", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
+
+
+class Inputs(NamedTuple):
+    """What is read, and where the result goes.
+
+    formats : Counter of str
+        How many files there are of each format.
+    replaces : bool
+        Whether the output was there before.
+    """
+
+    formats: Counter[str]
+    output: str
+    replaces: bool
+
+    @property
+    def saved(self) -> str:
+        """Where the result was saved, as the summary says it."""
+        return self.output + ", in the place of the file that was there" * self.replaces
+
+    @property
+    def read(self) -> str:
+        """What was read, as the summary says it."""
+        return ", ".join(
+            f"{plural(n, 'file')} of {NAMES.get(name, name)}"
+            for name, n in self.formats.most_common()
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return the facts that all commands have."""
+        return {
+            "version": __version__,
+            "output": self.output,
+            "replaced": self.replaces,
+            "files": dict(self.formats),
+        }
+
+
+def write_json(facts: Mapping[str, object]) -> None:
+    """Write facts to standard output, as one object of JSON."""
+    standard_output().write(json.dumps(facts, indent=2, allow_nan=False) + "\n")
+
+
+def training_facts(
+    tokenizer: Tokenizer, inputs: Inputs, unseen: list[str] | None, seconds: float
+) -> dict[str, object]:
+    """Return the facts of a training; `unseen` is None where nobody knows."""
+    facts = tokenizer.training
+    assert facts is not None  # it has just been trained
+    return {
+        **inputs.facts(),
+        "pattern": tokenizer.pattern,
+        "vocab_size": tokenizer.vocab_size,
+        "n_merges": len(tokenizer.merges),
+        "special_tokens": tokenizer.special_tokens,
+        "unseen_special_tokens": unseen,
+        "n_bytes": facts.n_bytes,
+        "n_words": facts.n_words,
+        "n_unique_words": facts.n_unique_words,
+        "n_tokens": facts.n_tokens,
+        "bytes_per_token": facts.bytes_per_token,
+        "tokens_per_word": facts.n_tokens / facts.n_words,
+        "min_frequency": facts.min_frequency,
+        "seconds": {**facts.seconds, "all": seconds},
+    }
+
+
+def training_summary(tokenizer: Tokenizer, inputs: Inputs, seconds: float) -> str:
+    """Return what people read after a training."""
+    from bpetok.base.display import show_size
+
+    facts = tokenizer.training
+    assert facts is not None  # it has just been trained
+    n_special = len(tokenizer.special_tokens)
+    phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
+    return (
+        f"Trained in {seconds:.1f} s ({phases}) and saved to {inputs.saved}.\n"
+        f"  read         {inputs.read}\n"
+        f"  text         {show_size(facts.n_bytes)}, {plural(facts.n_words, 'word')}, "
+        f"{facts.n_unique_words:,} different\n"
+        f"  vocabulary   {tokenizer.vocab_size:,} ids = 256 bytes + "
+        f"{plural(len(tokenizer.merges), 'merge')} + {plural(n_special, 'special token')}\n"
+        f"  compression  {facts.bytes_per_token:.2f} bytes a token, "
+        f"{facts.n_tokens / facts.n_words:.2f} tokens a word"
+    )
+
+
+def counting_facts(
+    words: Words, inputs: Inputs, unseen: list[str] | None, seconds: float
+) -> dict[str, object]:
+    """Return the facts of counted words; `unseen` is None where nobody knows."""
+    return {
+        **inputs.facts(),
+        "pattern": words.pattern,
+        "special_tokens": list(words.special_tokens),
+        "unseen_special_tokens": unseen,
+        "n_bytes": words.n_bytes,
+        "n_words": words.total,
+        "n_unique_words": len(words),
+        "seconds": {"all": seconds},
+    }
+
+
+def counting_summary(words: Words, inputs: Inputs, done: str) -> str:
+    """Return what people read after counting."""
+    from bpetok.base.display import show_size
+
+    return (
+        f"{done} and saved to {inputs.saved}: {plural(words.total, 'word')}, {len(words):,} "
+        f"different, {show_size(words.n_bytes)} of text in {inputs.read}."
+    )
+
+
+def report_facts(report: Report) -> dict[str, object]:
+    """Return the numbers of a report: facts of each tokenizer, and its rows by source."""
+    tokenizers = [
+        {
+            "name": one.name,
+            "vocab_size": one.tokenizer.vocab_size,
+            "n_merges": one.n_merges,
+            "pattern": one.tokenizer.pattern,
+            "special_tokens": one.tokenizer.special_tokens,
+            "n_unused": len(one.unused),
+            "n_not_utf8": len(one.not_utf8),
+            "longest": len(one.n_by_length) - 1,
+        }
+        for one in report.tokenizers
+    ]
+    return {"version": __version__, "tokenizers": tokenizers, "rows": report.to_dicts()}

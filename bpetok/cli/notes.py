@@ -1,0 +1,47 @@
+"""What the library logs, as notes on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Notes(logging.Handler):
+    """Prints what the library logs at the level INFO.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing.
+
+    Attributes
+    ----------
+    unseen : list of str
+        The special tokens that never occur in the text.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__()
+        self.quiet = quiet
+        self.unseen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.unseen += getattr(record, "unseen", ())
+        if not self.quiet:
+            print(f"bpetok: note: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def noting(*, quiet: bool) -> Iterator[Notes]:
+    """Print notes until the block ends."""
+    logger = logging.getLogger("bpetok")
+    notes, before = Notes(quiet=quiet), logger.level
+    logger.addHandler(notes)
+    logger.setLevel(logging.INFO)
+    try:
+        yield notes
+    finally:
+        logger.removeHandler(notes)
+        logger.setLevel(before)
