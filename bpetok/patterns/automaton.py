@@ -20,8 +20,9 @@ from typing import NamedTuple, TypeAlias
 from bpetok.patterns.matcher import DEAD, Matcher
 from bpetok.patterns.parse import Unsupported
 
-MOST_ENTRIES = 400_000
-"""Entries of a table, of 4 bytes; a larger automaton is given up while it is being made."""
+MOST_ENTRIES = 100_000
+"""Entries of a table, of 4 bytes; a larger automaton is given up while it is being made, after
+about a second."""
 
 
 class Phase(IntEnum):
@@ -51,10 +52,18 @@ class End(IntEnum):
 
 
 class Part(NamedTuple):
-    """The state of a step: the matcher's in MATCH and MAYBE, otherwise the last symbol's group."""
+    """The state of a step.
+
+    phase : Phase
+    value : int
+        The matcher's state in MATCH and MAYBE, otherwise the last symbol's group.
+    failed : Part, optional
+        Of a MATCH that has not been able to end yet: the state if it turns out to be none.
+    """
 
     phase: Phase
     value: int
+    failed: Part | None = None
 
 
 class Step:
@@ -111,9 +120,10 @@ class Step:
         if part.phase is Phase.MATCH:
             row = matcher.row(part.value)
             if row.next[symbol] != DEAD:
-                return End.NO, Part(Phase.MATCH, row.next[symbol])
+                failed = None if row.ends[symbol] else self._failed(part, symbol)
+                return End.NO, Part(Phase.MATCH, row.next[symbol], failed)
             if not row.ends[symbol]:
-                return End.BACK, part
+                return (End.BACK, part) if part.failed is None else self.read(part.failed, symbol)
             _, following = self.read(self.again(part), symbol)
             merges = self._behavior is Behavior.MERGED_WITH_NEXT and symbol != matcher.end
             if following.phase is Phase.BETWEEN and merges:
@@ -130,17 +140,24 @@ class Step:
             end = part.phase is Phase.BETWEEN and symbol == matcher.end
             return End.HERE if end else End.NO, Part(Phase.BETWEEN, matcher.behind[symbol])
         if part.phase is Phase.START:
-            return End.NO, Part(Phase.MATCH, state)
+            drops = self.drop_between or self._behavior is Behavior.REMOVED
+            failed = None if drops else Part(Phase.BETWEEN, matcher.behind[symbol])
+            return End.NO, Part(Phase.MATCH, state, failed)
         if not matcher.is_sure(state, symbol):
             return (End.NO, Part(Phase.MAYBE, state)) if self.defers else (End.BACK, part)
         merges = self._behavior is Behavior.MERGED_WITH_PREVIOUS
         return End.NO if merges else End.HERE, Part(Phase.MATCH, state)
 
+    def _failed(self, match: Part, symbol: int) -> Part | None:
+        """Return the state `failed` after one more symbol, if no piece ends there."""
+        if match.failed is None:
+            return None
+        end, following = self.read(match.failed, symbol)
+        return following if end is End.NO and following.phase is not Phase.MATCH else None
+
     def ends(self, part: Part, symbol: int) -> bool:
-        """Tell whether a piece may end in front of a symbol, even if it may also go on."""
-        if part.phase is Phase.MATCH:
-            return self.matcher.row(part.value).ends[symbol]
-        return part.phase is not Phase.START
+        """Tell whether a match may end in front of a symbol, even if it may also go on."""
+        return part.phase is Phase.MATCH and self.matcher.row(part.value).ends[symbol]
 
     def is_immediate(self) -> bool:
         """Tell whether each end of a piece is seen at once."""
@@ -210,6 +227,7 @@ class Action(IntEnum):
     SEARCH = 5  # a word has ended before, or has not matched: read it again
     TRY = 6  # between matches: one may begin here
     TRY_BACK = 7  # or one may have begun at the character before
+    LOOK = 8  # it depends on what follows the symbol: only tables have it, see `tables._looking`
 
 
 class Entry(NamedTuple):

@@ -23,8 +23,10 @@ cdef struct Level:
     const uint32_t* between
     const uint32_t* back
     const uint16_t* look_rows     # NULL without look-ahead
-    const uint16_t* look_columns
+    const uint8_t* look_columns
+    const uint8_t* look_resets
     uint32_t width
+    uint32_t first_code
     uint32_t n_codes
     const uint8_t* cuts
     int n_single                  # bytes below this are characters of one byte
@@ -44,7 +46,7 @@ cdef struct LevelScan:
     const uint8_t* word           # begin of the word that is being read
     uint32_t state
     uint32_t mark                 # the state after the first character of that word
-    uint8_t* columns              # of the text's bytes, where there is look-ahead
+    uint8_t* columns              # of the text's bytes, and 1; 0 where not looked at; NULL without
     Failed* failed                # one for each TRAIL bytes from `trail` on, up to `trail_end`
     const uint8_t* trail
     const uint8_t* trail_begin    # after which they hold

@@ -25,6 +25,7 @@ cdef enum Action:  # `automaton.Action`
     SEARCH
     TRY
     TRY_BACK
+    LOOK
 
 
 @cython.final
@@ -59,6 +60,8 @@ cdef class CompiledPattern:
         cdef const uint8_t[::1] cuts = tables.cuts
         cdef const uint8_t[::1] actions
         cdef const uint8_t[::1] block_codes
+        cdef const uint8_t[::1] look_columns
+        cdef const uint8_t[::1] look_resets
         cdef const uint16_t[::1] numbers
         cdef const uint32_t[::1] targets
         level.code, level.table, level.ends, level.drops = &codes[0], &table[0], &ends[0], &drops[0]
@@ -67,7 +70,8 @@ cdef class CompiledPattern:
         level.end, level.last_line = tables.end, tables.last_line
         level.first_ending, level.first_back = tables.first_ending, tables.first_back
         level.first_action = tables.first_action
-        level.width, level.n_codes = tables.width, tables.n_codes
+        level.width = tables.width
+        level.first_code, level.n_codes = tables.first_code, tables.n_codes
         level.n_single = 256 if tables.by_byte else 0x80
         if len(tables.actions):
             actions, targets = tables.actions, tables.targets
@@ -78,8 +82,8 @@ cdef class CompiledPattern:
         if len(tables.look_rows):
             numbers = tables.look_rows
             level.look_rows = &numbers[0]
-            numbers = tables.look_columns
-            level.look_columns = &numbers[0]
+            look_columns, look_resets = tables.look_columns, tables.look_resets
+            level.look_columns, level.look_resets = &look_columns[0], &look_resets[0]
         find_inert(level)
         return 0
 
@@ -121,41 +125,56 @@ cdef void find_inert(Level* level) noexcept:
             level.inert[byte] = level.table[column] == most and level.table[most + column] == most
 
 
-cdef inline int column_at(const LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
+cdef inline const uint8_t* character_before(const LevelScan* s, const uint8_t* at) noexcept nogil:
+    at -= 1
+    while s.level.n_single == 0x80 and at[0] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+cdef inline int plain_code(const LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
+    # The code of the character at a place of the text.
+    if s.level.last_line >= 0 and at[0] == c"\n" and at + 1 == s.end:
+        length[0] = 1
+        return s.level.last_line
+    return code_at(s.level, at, length)
+
+
+cdef inline int column_at(LevelScan* s, const uint8_t* at, int* length) noexcept nogil:
     # The column of what is at a place: a character, or the end of the text.
-    cdef const Level* level = s.level
     cdef int code
     if at == s.end:
         length[0] = 0
-        return level.end
-    code = code_at(level, at, length)
-    if s.columns != NULL:
-        return s.columns[at - s.text]
-    if level.last_line >= 0 and at[0] == c"\n" and at + 1 == s.end:
-        return level.last_line
-    return code
+        return s.level.end
+    code = plain_code(s, at, length)
+    if s.columns == NULL:
+        return code
+    if not s.columns[at - s.text]:
+        look(s, at)
+    return s.columns[at - s.text] - 1
 
 
-cdef int read_backwards(LevelScan* s) noexcept nogil:
-    # Find the column of each character, which depends on what follows it. -1 without memory.
+cdef void look(LevelScan* s, const uint8_t* begin) noexcept nogil:
+    # Find the columns of the character at `begin` and of those after it, up to one before which
+    # all is the same whatever follows. They are read backwards from there. No place is looked at
+    # more than twice: words begin ever further on.
     cdef const Level* level = s.level
-    cdef const uint8_t* at = s.end
+    cdef const uint8_t* at = begin
     cdef uint32_t state = 0, entry
     cdef int length, code
-    s.columns = <uint8_t*> malloc(s.end - s.text)
-    if s.columns == NULL:
-        return -1
-    while at > s.text:
-        at -= 1
-        while level.n_single == 0x80 and at[0] & 0xC0 == 0x80:
-            at -= 1
-        code = code_at(level, at, &length)
-        if level.last_line >= 0 and at[0] == c"\n" and at + 1 == s.end:
-            code = level.last_line
-        entry = state * level.n_codes + code
-        s.columns[at - s.text] = <uint8_t> level.look_columns[entry]
+    code_at(level, at, &length)
+    at += length
+    while at < s.end:
+        code = plain_code(s, at, &length) - level.first_code
+        if level.look_resets[code]:
+            state = level.look_rows[code]
+            break
+        at += length
+    while at > begin:
+        at = character_before(s, at)
+        entry = state * level.n_codes + plain_code(s, at, &length) - level.first_code
+        s.columns[at - s.text] = level.look_columns[entry] + 1
         state = level.look_rows[entry]
-    return 0
 
 
 cdef int level_begin(
@@ -170,8 +189,10 @@ cdef int level_begin(
     s.end = end
     if text == end:
         return 0
-    if level.look_rows != NULL and read_backwards(s) < 0:
-        return -1
+    if level.look_rows != NULL:
+        s.columns = <uint8_t*> calloc(end - text + 1, 1)
+        if s.columns == NULL:
+            return -1
     s.state = s.mark = level.table[column_at(s, text, &length)]
     s.at += length
     return 0
@@ -273,13 +294,6 @@ cdef const uint8_t* next_failed(const LevelScan* s, const uint8_t* at) noexcept 
     return s.failed[i].at
 
 
-cdef inline const uint8_t* character_before(const LevelScan* s, const uint8_t* at) noexcept nogil:
-    at -= 1
-    while s.level.n_single == 0x80 and at[0] & 0xC0 == 0x80:
-        at -= 1
-    return at
-
-
 cdef Py_ssize_t level_next(
     LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
 ) noexcept nogil:
@@ -295,14 +309,12 @@ cdef Py_ssize_t level_next(
     cdef const uint8_t* end = s.end
     cdef const uint8_t* stop
     cdef const uint8_t* found
-    cdef const uint8_t* columns
-    cdef const uint8_t* text
     cdef uint32_t[LEVEL_WORDS + 1] marks
     cdef uint32_t state = s.state, row, following
     cdef Py_ssize_t previous, n = 1
     cdef const uint8_t* next_known
     cdef int column, length, single = level.n_single
-    cdef bint fails
+    cdef bint fails, looks = False
     cdef Action action
     if s.word == end:
         return 0
@@ -320,7 +332,7 @@ cdef Py_ssize_t level_next(
             if next_known != NULL and next_known < stop:
                 stop = next_known
         previous = at - character_before(s, at)
-        if s.columns == NULL:
+        if not looks:
             while at < stop:
                 # The column first, so that the state waits for one load only.
                 if at[0] < single:
@@ -338,11 +350,12 @@ cdef Py_ssize_t level_next(
                 at += length
                 previous = length
         else:
-            columns = s.columns
-            text = s.text
             while at < stop:
+                column = s.columns[at - s.text]
+                if not column:
+                    break
                 code_at(level, at, &length)
-                following = (table + columns[at - text])[state]
+                following = (table + column - 1)[state]
                 if following >= first_action:
                     break
                 bounds[n] = at - (previous & -<Py_ssize_t>(following >= first_back))
@@ -351,11 +364,15 @@ cdef Py_ssize_t level_next(
                 state = following
                 at += length
                 previous = length
+            looks = False
         fails = next_known != NULL and at == next_known and has_failed(s, at, state)
         if at >= stop and at + 1 < end and stop != end and not fails:
             continue  # the room for bounds may be used up
         # An action, the last line feed or the end of the text.
-        column = column_at(s, at, &length)
+        if at < end and s.columns != NULL and not s.columns[at - s.text]:
+            column = plain_code(s, at, &length)
+        else:
+            column = column_at(s, at, &length)
         following = table[state + column]
         if fails:
             action = SEARCH
@@ -371,6 +388,10 @@ cdef Py_ssize_t level_next(
         else:
             action = <Action> level.actions[following - first_action]
             following = level.targets[following - first_action]
+        if action == LOOK:
+            look(s, at)
+            looks = True
+            continue
         if action == BACK_END:
             bounds[n], marks[n] = character_before(s, at), level.back[state // level.width]
             bounds[n + 1], marks[n + 1] = at, following
@@ -392,6 +413,7 @@ cdef Py_ssize_t level_next(
         if action == TRY:
             found = at
             row = state
+            column = column_at(s, at, &length)
             following = table[level.again[row // level.width] + column]
             if not may_match(s, at + length, following):
                 state = level.between[following // level.width]

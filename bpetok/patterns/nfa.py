@@ -28,6 +28,7 @@ from bpetok.patterns.parse import (
 )
 
 MOST_NODES = 20_000
+MOST_KINDS = 200
 LINE_FEED = 10
 
 
@@ -89,6 +90,8 @@ class Alphabet:
             sets.setdefault((LINE_FEED, LINE_FEED + 1), len(sets))
         self.starts, self.atoms, members = partition(sets)
         n_atoms = len(members)
+        if n_atoms > MOST_KINDS:
+            raise Unsupported(f"more than {MOST_KINDS} kinds of characters")
         self.last_line = n_atoms  # a line feed at the end of the text
         self.end = n_atoms + 1
         self.begin = self.n = n_atoms + 2
@@ -166,9 +169,7 @@ class Program:
                 return self._word_boundary(negative, then)
             case Atomic(part):
                 # At the end of a match the first way is taken anyhow.
-                if then != 0 and self._one_symbol(part) is None:
-                    raise Unsupported("(?>...) before other parts")
-                return self._compile(part, then)
+                return self._compile(part if then == 0 else first_way(part), then)
 
     def _repeat(self, tree: Repeat, then: int) -> int:
         part, least, most, lazy, _ = tree
@@ -302,6 +303,46 @@ class Program:
             case Sequence([part]) | Atomic(part) | Repeat(part, 1, _):
                 return self._symbol_behind(part)
         raise Unsupported("a look-behind of more than one character")
+
+
+def first_way(tree: Node) -> Node:
+    """Return a part that matches only as this one does at first, where nothing is given back.
+
+    Raises
+    ------
+    Unsupported
+        If it may match in ways that are not seen from what follows.
+    """
+    match tree:
+        case Atomic(part):
+            return first_way(part)
+        case Repeat(part, least, most, lazy, _) if has_one_way(part):
+            if lazy:
+                return Repeat(part, least, least)
+            return Repeat(part, least, most, possessive=True)
+        case Choice(parts):
+            ways: list[Node] = []
+            for number, part in enumerate(parts):
+                others = [Look(other, ahead=True, negative=True) for other in parts[:number]]
+                ways.append(Sequence([*others, first_way(part)]))
+            return Choice(ways)
+        case Sequence([*parts, last]) if all(map(has_one_way, parts)):
+            return Sequence([*parts, first_way(last)])
+    if has_one_way(tree):
+        return tree
+    raise Unsupported("(?>...) before other parts, of which the length is not known at once")
+
+
+def has_one_way(tree: Node) -> bool:
+    """Tell whether a part matches the same, or nothing, however often it is asked."""
+    match tree:
+        case Chars() | Look() | Edge() | WordBoundary():
+            return True
+        case Sequence(parts):
+            return all(map(has_one_way, parts))
+        case Repeat(part, least, most):
+            return least == most and has_one_way(part)
+    return False
 
 
 def may_be_empty(tree: Node) -> bool:

@@ -791,6 +791,7 @@ def last_word_end(
                     next_code = -1
                 else:
                     code = code_at(&pattern.levels[0], data + at, &length)
+                    code -= pattern.levels[0].first_code
                     if next_code >= 0 and cuts[code * pattern.levels[0].n_codes + next_code]:
                         cut = end
                         break

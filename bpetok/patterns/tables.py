@@ -19,6 +19,7 @@ from bpetok.patterns.automaton import Action, Automaton, Phase
 from bpetok.patterns.classes import N_CODE_POINTS
 from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.nfa import Alphabet
+from bpetok.patterns.parse import Unsupported
 
 BLOCK = 64
 MOST_MINIMISED = 400
@@ -48,12 +49,17 @@ class Tables(NamedTuple):
     again, between, back : array of uint32
         By row: `Automaton.again`, `Automaton.between` and `Automaton.back`; of a row from
         `first_back` on the last is that of the state one symbol into the word.
-    look_rows, look_columns : array of uint16
+    look_rows : array of uint16
+    look_columns : bytes
         By state of `Lookahead` and code: the state before, and the column; empty without.
-    look_begin : int
+    look_resets : bytes
+        By code: whether the state before it is the same whatever follows.
     width : int
-        Columns of a row; with `Lookahead` `n_codes` is another number.
-    n_codes : int
+        Columns of a row.
+    first_code, n_codes : int
+        The codes of characters are first_code ... first_code + n_codes - 1, and columns, too. Below
+        them are the columns of what a character and what follows it are together; they are
+        none without `Lookahead`. The three tables by code begin with `first_code`.
     cuts : bytes, shape (n_codes * n_codes,)
         Whether a text may be cut between two characters.
     by_byte : bool
@@ -76,8 +82,10 @@ class Tables(NamedTuple):
     between: array[int]
     back: array[int]
     look_rows: array[int]
-    look_columns: array[int]
+    look_columns: bytes
+    look_resets: bytes
     width: int
+    first_code: int
     n_codes: int
     cuts: bytes
     by_byte: bool
@@ -89,18 +97,15 @@ def build_tables(
     """Return the tables of an automaton."""
     states = _merge_states(automaton)
     columns = _merge_columns(automaton, states)
-    representatives = [states.index(number) for number in range(max(states) + 1)]
-    width = max(columns) + 1
-    layout = _Layout(automaton, states, columns, representatives, width)
-    codes = list(range(alphabet.end + 1)) if lookahead is not None else columns
-    n_codes = max(codes) + 1
+    bases = _bases(columns, lookahead) if lookahead is not None else []
+    first_code = max(columns) + 1 if bases else 0
+    codes = [first_code + base for base in range(len(bases))] if bases else columns
+    n_codes = max(codes) + 1 - first_code
+    width = first_code + n_codes
+    if width >= 1 << 8:  # a byte holds the number of a column, and of one more
+        raise Unsupported("look-ahead that tells too many kinds of characters apart")
+    layout = _Layout(automaton, states, columns, bases)
     to_code, blocks, block_codes = _code_tables(alphabet, codes, by_byte)
-    look_rows, look_columns = array("H"), array("H")
-    if lookahead is not None:
-        numbers = lookahead.numbers
-        for row in lookahead.rows:
-            look_rows.extend([*row, 0])
-            look_columns.extend([*(columns[numbers[s][base]] for base, s in enumerate(row)), 0])
     return Tables(
         bytes_to_code=to_code,
         blocks=blocks,
@@ -108,13 +113,32 @@ def build_tables(
         end=columns[-1],
         last_line=codes[alphabet.last_line] if alphabet.uses_last_line else -1,
         **layout.fields(),
-        look_rows=look_rows,
-        look_columns=look_columns,
+        **_look_fields(columns, lookahead),
         width=width,
+        first_code=first_code,
         n_codes=n_codes,
-        cuts=_cuts(automaton, states, alphabet, lookahead, codes, n_codes),
+        cuts=_cuts(automaton, states, alphabet, lookahead, [c - first_code for c in codes]),
         by_byte=by_byte,
     )
+
+
+def _bases(columns: list[int], lookahead: Lookahead) -> list[set[int]]:
+    """Return for each character the columns that it may have, by what follows it."""
+    bases: list[set[int]] = [set() for _ in lookahead.rows[0]]
+    for symbol, column in zip(lookahead.symbols[:-1], columns, strict=False):
+        bases[symbol.base].add(column)
+    return bases
+
+
+def _look_fields(columns: list[int], lookahead: Lookahead | None) -> dict[str, Any]:
+    """Return the fields of `Tables` that begin with ``look``."""
+    rows, look_columns, resets = array("H"), b"", b""
+    if lookahead is not None:
+        for row in lookahead.rows:
+            rows.extend(row)
+            look_columns += bytes(columns[lookahead.numbers[s][base]] for base, s in enumerate(row))
+        resets = bytes(len(set(states)) == 1 for states in zip(*lookahead.rows, strict=True))
+    return {"look_rows": rows, "look_columns": look_columns, "look_resets": resets}
 
 
 def _merge_states(automaton: Automaton) -> list[int]:
@@ -173,14 +197,15 @@ class _Layout:
         automaton: Automaton,
         states: list[int],
         columns: list[int],
-        representatives: list[int],
-        width: int,
+        bases: list[set[int]],
     ) -> None:
         self._automaton = automaton
         self._states = states
+        representatives = [states.index(number) for number in range(max(states) + 1)]
         self._representatives = representatives
-        self._width = width
-        self._symbols = [columns.index(column) for column in range(width)]
+        self._symbols = [columns.index(column) for column in range(max(columns) + 1)]
+        self._bases = bases
+        self._width = len(self._symbols) + len(bases)
         ending = {
             states[entry.target]
             for row in automaton.rows
@@ -217,6 +242,11 @@ class _Layout:
         number = self._actions.setdefault((action, self._row_of(target)), len(self._actions))
         return self._n_rows * self._width + number
 
+    def _looking(self, row: list[int], columns: set[int]) -> int:
+        """Return the entry over a character of which it is not known what follows."""
+        entries = {row[column] for column in columns}
+        return entries.pop() if len(entries) == 1 else self._entry(0, Action.LOOK, 0)
+
     def fields(self) -> dict[str, Any]:
         """Return the fields of `Tables` from `table` to `back`."""
         order = [*range(len(self._representatives)), *self._ending]
@@ -227,10 +257,14 @@ class _Layout:
         parts = [state.parts for state in automaton.states]
         back = [self._row_of(automaton.back[state]) for state in chosen[: self._first_back]]
         back += [state * self._width for _, state in self._backs]
-        table = (
-            self._entry(state, *automaton.rows[state][symbol])
+        rows = [
+            [self._entry(state, *automaton.rows[state][symbol]) for symbol in self._symbols]
             for state in chosen
-            for symbol in self._symbols
+        ]
+        table = (
+            entry
+            for row in rows
+            for entry in (*row, *(self._looking(row, columns) for columns in self._bases))
         )
         return {
             "table": array("I", table),
@@ -239,7 +273,10 @@ class _Layout:
             "first_action": self._n_rows * self._width,
             "actions": bytes(action for action, _ in self._actions),
             "targets": array("I", (row for _, row in self._actions)),
-            "ends": bytes(automaton.ends[state][s] for state in chosen for s in self._symbols),
+            "ends": b"".join(
+                bytes(automaton.ends[state][s] for s in self._symbols) + bytes(len(self._bases))
+                for state in chosen
+            ),
             "drops": bytes(automaton.drops(parts[state]) for state in chosen),
             "again": array("I", (self._row_of(automaton.again[state]) for state in chosen)),
             "between": array("I", (self._row_of(automaton.between[state]) for state in chosen)),
@@ -274,7 +311,6 @@ def _cuts(
     alphabet: Alphabet,
     lookahead: Lookahead | None,
     codes: Sequence[int],
-    n_codes: int,
 ) -> bytes:
     """Tell between which characters a text may be cut: where a word ends whatever is around them.
 
@@ -301,6 +337,7 @@ def _cuts(
                 bases &= ~(1 << symbol_bases[symbol])
         for symbol in read:
             safe[symbol_bases[symbol]] &= bases
+    n_codes = max(codes) + 1
     cuts = bytearray(n_codes * n_codes)
     unsafe = set()
     for before in range(n):

@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Regex, pre_tokenizers
 
 import bpetok
-from bpetok.base.byte_characters import BYTES_BY_CHARACTER
 from bpetok.counting.chunks import count_pieces
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
-from bpetok.patterns.builtin import CHAINS, PATTERNS, check_pattern, scanner_of
-from bpetok.patterns.chains import STEPS, Step, spell_chain
+from bpetok.patterns.builtin import CHAINS, check_pattern, scanner_of
+from bpetok.patterns.chains import Step, spell_chain
 from bpetok.patterns.scan import split_words
 from bpetok.sources.pieces import text_pieces
+from oracles import tokenizers_words
 from strategies import TEXT
 
 CHARACTERS = "astmdrevlTLS'\t\n\r0129!-/ \x00éжñ²½中海あ\u0301\u00a0\u3000🙂ſÀª,.$+"
@@ -48,34 +47,6 @@ OTHERS: dict[str, list[Step]] = {
     "kept at last": ["digits", (r"[a-z]+!|\s+(?!\S)", "kept")],
     "bytes": ["gpt2", "byte_level", "digits", ("punctuation", "contiguous")],
 }
-
-
-def step_of(step: Step) -> pre_tokenizers.PreTokenizer:
-    """Return what tokenizers calls a step."""
-    name, behavior = step if isinstance(step, tuple) else (step, "isolated")
-    if name == "byte_level":
-        return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    if name == "digits" and behavior in ("isolated", "contiguous"):
-        return pre_tokenizers.Digits(individual_digits=behavior == "isolated")
-    if name == "punctuation":
-        return pre_tokenizers.Punctuation(behavior)
-    if name == "whitespace" and behavior == "removed":
-        return pre_tokenizers.WhitespaceSplit()
-    if (name, behavior) == (r"\w+|[^\w\s]+", "kept"):
-        return pre_tokenizers.Whitespace()
-    expression = Regex(STEPS.get(name) or PATTERNS.get(name, name))
-    if behavior == "kept":
-        return pre_tokenizers.Split(expression, "removed", invert=True)
-    return pre_tokenizers.Split(expression, behavior)
-
-
-def tokenizers_words(steps: list[Step], text: str) -> list[bytes]:
-    names = [step if isinstance(step, str) else step[0] for step in steps]
-    sequence = pre_tokenizers.Sequence([*map(step_of, steps)])
-    words = [word for word, _ in sequence.pre_tokenize_str(text)]
-    if "byte_level" in names:
-        return [bytes(BYTES_BY_CHARACTER[c] for c in word) for word in words]
-    return [word.encode() for word in words]
 
 
 def words(steps: list[Step], text: str) -> list[bytes]:

@@ -1,6 +1,7 @@
 """Expressions compiled to automata give the words of `regex`, chains those of tokenizers."""
 
 from functools import cache
+from random import Random
 
 import pytest
 import regex
@@ -14,12 +15,16 @@ from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.explaining import explain
 from bpetok.patterns.parse import Unsupported
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
+from oracles import regex_words
+from published import EXPRESSIONS as PUBLISHED
 from reference import assigned_in_unicode_16
 
 CHARACTERS = (
     "astmdrevlTLSREVLD'''\t\n\r019!-/ \x00\x1c\x7féßжñ٣½中海あ한낙\u0301\u0903\u2019\u00a0\u0085"
     "\u2003\u3000𝔸𝟘🙂ſÀǅʰª\U0001e943"
 )
+
+MANY = [chr(0x4E00 + i) for i in range(300)]
 
 EXPRESSIONS = [
     # what people write
@@ -62,6 +67,9 @@ EXPRESSIONS = [
     r"[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s",
     r"(?>ab|a)|.|\s",
     r"(?>\s+)|(?>\S+)",
+    r"(?>a|ab)c|.|\s",
+    r"(?>\r?\n)\s|(?>[^\r\n\p{L}\p{N}]?)\p{L}+|(?>a{1,3}|b)t|(?>.+?)a|.|\s",
+    r"(?>(?>ab|a)|[bs])(?>\s{2}|\s+)(?!\S)|.|\s",
     r"a{2,4}?|a|[^a]{2}|[^a]",
     r"(?:ab|a){2,3}|[ab]|[^ab]+",
     r".{1,5}|\n",
@@ -81,16 +89,6 @@ EXPRESSIONS = [
     r"\w+@\w+|\w|\W",
     r"(?:ab)+c|a|[^a]",
 ]
-
-
-def regex_words(expression: str, text: str) -> list[str]:
-    """Split with `regex`; what is not matched is a word."""
-    words, at = [], 0
-    for match in regex.finditer(expression, text):
-        start, end = match.span()
-        words += [text[at:start], text[start:end]]
-        at = end
-    return [word for word in [*words, text[at:]] if word]
 
 
 def compiled(pattern: str, unmatched: str = "word") -> CompiledPattern:
@@ -123,6 +121,18 @@ COMPILED_NAMES = [name for name in PATTERNS if name not in PATTERN_NAMES]
 def test_words_equal_those_of_regex(expression: str, text: str) -> None:
     """Expressions that people use, and all that the compiler knows."""
     assert words(text, expression) == regex_words(expression, text)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_expressions_give_the_words_of_regex(name: str) -> None:
+    """All of them are compiled."""
+    random, expression = Random(name), PUBLISHED[name]
+    for _ in range(100):
+        text = "".join(random.choices(CHARACTERS + ' "@./:_`hp,', k=random.randint(1, 60)))
+        scanner = scanner_of(check_pattern(expression), "word")
+        assert scanner is not None
+        found = [word.decode() for word in split_words(text.encode(), scanner)]
+        assert found == regex_words(expression, text)
 
 
 SETS = (
@@ -261,7 +271,8 @@ def test_long_runs_take_linear_time(name: str, unit: str) -> None:
     [
         (r"(.)\1", "back reference"),
         (r"(?<=ab)c|.", "look-behind of more than one character"),
-        (r"(?>a|ab)c|.", r"\(\?>...\) before other parts"),
+        (r"(?>a*b*)c|.", r"\(\?>...\) before other parts"),
+        ("|".join(map("{}{}".format, MANY, reversed(MANY))), "more than 200 kinds of characters"),
         (r"(?:[ab]*a[ab]{14})|.", "more than 3000 states"),
         (r"(?:a{1000}){1000}", "more than 20000 states"),
         (r"(?=\d{1,1000}x)\d", "look-ahead that is too long"),
