@@ -41,12 +41,18 @@ def tokenizers_words(steps: Sequence[Step], text: str) -> list[bytes]:
 
 def regex_words(expression: str, text: str) -> list[str]:
     """Return the words that `regex` finds; what is not matched is a word."""
-    version = regex.V1 if "&&" in expression else regex.V0
+    compiled = regex.compile(expression, regex.V1 if "&&" in expression else regex.V0)
     words, at = [], 0
-    for match in regex.finditer(expression, text, version):
+    if not compiled.groups:
+        words = compiled.findall(text)
+        if sum(map(len, words)) == len(text):
+            return words
+        words = []
+    for match in compiled.finditer(text):
         start, end = match.span()
         if at < start:
             words.append(text[at:start])
-        words.append(text[start:end])
+        if start < end:
+            words.append(text[start:end])
         at = end
     return [*words, text[at:]] if at < len(text) else words

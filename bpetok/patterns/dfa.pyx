@@ -9,7 +9,7 @@ A chain may need several levels, each of which splits the words of the one befor
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef enum:
