@@ -42,17 +42,14 @@ def tokenizers_words(steps: Sequence[Step], text: str) -> list[bytes]:
 def regex_words(expression: str, text: str) -> list[str]:
     """Return the words that `regex` finds; what is not matched is a word."""
     compiled = regex.compile(expression, regex.V1 if "&&" in expression else regex.V0)
-    words, at = [], 0
     if not compiled.groups:
-        words = compiled.findall(text)
-        if sum(map(len, words)) == len(text):
-            return words
-        words = []
+        found: list[str] = compiled.findall(text)
+        if sum(map(len, found)) == len(text):
+            return found
+    words: list[str] = []
+    at = 0
     for match in compiled.finditer(text):
         start, end = match.span()
-        if at < start:
-            words.append(text[at:start])
-        if start < end:
-            words.append(text[start:end])
+        words += [text[at:start], text[start:end]]
         at = end
-    return [*words, text[at:]] if at < len(text) else words
+    return [word for word in [*words, text[at:]] if word]
