@@ -6,5 +6,9 @@ N_BYTES = 256
 MAX_INT32 = (1 << 31) - 1
 """The largest id, and the longest word: both are int32."""
 
+MAX_TOTAL_BYTES = 1 << 28
+"""The most that all tokens of a tokenizer have together. Real vocabularies hold some megabytes;
+merges that double, (0, 0), (256, 256), ..., would fill any memory in 30 steps."""
+
 MAX_INT64 = (1 << 63) - 1
 """The largest count."""

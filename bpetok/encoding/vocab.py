@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_index, shorten
-from bpetok.base.limits import MAX_INT64, N_BYTES
+from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes, find_bad_merge
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
     Merges = Sequence[Sequence[int]] | Sequence[Sequence[bytes]] | npt.NDArray[np.integer[Any]]
     Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
-
-# Doubling merges, (0, 0), (256, 256), ..., would fill any memory in 30 steps. Real vocabularies
-# hold some megabytes.
-MAX_TOTAL_BYTES = 1 << 28
 
 # Tables go from 0 to the largest id, so one id of 2**31 - 1 would take all memory.
 MAX_UNUSED_IDS = 1_000_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bpetok.base.array_types import Int64
-from bpetok.base.limits import MAX_INT64, N_BYTES
+from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
 from bpetok.base.timing import stage
 from bpetok.learning.arrays import (
     FILTER_BITS,
@@ -76,6 +76,14 @@ class Learner:
     tokens : sequence of bytes
         What each number in `words.ids` means: the bytes, or those and what merges have made of them
         that are known already.
+    most_bytes : int
+        Of all tokens together, each once.
+
+    Attributes
+    ----------
+    is_full : bool
+        Whether learning has ended since the next token would have made all of them together longer
+        than `most_bytes`.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class Learner:
         n_threads: int = 1,
         tuning: Tuning | None = None,
         tokens: Sequence[bytes] = BYTES,
+        most_bytes: int = MAX_TOTAL_BYTES,
     ) -> None:
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
@@ -94,6 +103,8 @@ class Learner:
         # for memory and gives nothing.
         self.n_merges = min(n_merges, len(words.ids) - len(words.counts))
         self.n_learned = 0
+        self.most_bytes = most_bytes
+        self.is_full = False
         self.vocab_size = len(self.tokens) + self.n_merges
         self.left = np.empty(self.n_merges, np.int32)
         self.right = np.empty(self.n_merges, np.int32)
@@ -182,11 +193,6 @@ class Learner:
         """Return the number of tokens that the words have by now, repetitions included."""
         return int(self.shards.n_tokens.sum())
 
-    def count_token_bytes(self) -> int:
-        """Return the number of bytes of all tokens together, each once."""
-        n_tokens = len(self.tokens) + self.n_learned
-        return int(self.byte_len[:n_tokens].sum(dtype=np.int64))
-
     def _learn_round(self) -> bool:
         """Learn the merges of a round; return whether there were any."""
         if self.n_learned == self.n_merges:
@@ -194,7 +200,7 @@ class Learner:
         with stage("select"):
             found = self.least_count and self._select()
         while not found:
-            if self.least_count == self.rule.min_frequency:
+            if self.is_full or self.least_count == self.rule.min_frequency:
                 return False
             with stage("index"):
                 self._build_index()
@@ -207,7 +213,11 @@ class Learner:
 
     def _select(self) -> int:
         """Choose the merges of the next round; return their number."""
-        return self.pairs.select(self.least_count, self.n_merges, self.tuning.batch_postings)
+        found = self.pairs.select(
+            self.least_count, self.n_merges, self.tuning.batch_postings, self.most_bytes
+        )
+        self.is_full = self.pairs.is_full
+        return found
 
     def _apply(self) -> None:
         """Apply them, on several threads if that is worth it."""

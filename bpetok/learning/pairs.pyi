@@ -9,6 +9,7 @@ from bpetok.learning.merge_filter import TokenFilter
 class Pairs:
     n_learned: int
     n_visits: int
+    is_full: bool
     def __init__(
         self,
         shards: Shards,
@@ -30,7 +31,9 @@ class Pairs:
         starts: NDArray[np.int64],
         sizes: NDArray[np.int64],
     ) -> None: ...
-    def select(self, least_count: int, n_merges: int, most_postings: int) -> int: ...
+    def select(
+        self, least_count: int, n_merges: int, most_postings: int, most_bytes: int
+    ) -> int: ...
     def reduce(self, least_count: int, longest: int) -> bool: ...
     def let_all_count(self, keys: NDArray[np.int64]) -> None: ...
     def use_postings(

@@ -132,6 +132,8 @@ cdef class Pairs:
     cdef Py_ssize_t vocab_size
     cdef readonly Py_ssize_t n_learned
     cdef readonly int64_t n_visits
+    cdef readonly bint is_full
+    cdef int64_t n_bytes
     cdef int32_t first_id
     # Shared with the kernels.
     cdef int32_t[::1] symbols, token_len, byte_len, postings
@@ -149,12 +151,15 @@ cdef class Pairs:
         int32_t[::1] byte_len not None, int ties,
         bint ends_early=False, TokenFilter token_filter=None,
     ):
+        cdef Py_ssize_t i
         self.n_shards = len(shards.slot_start) - 1
         self.vocab_size = len(shards.token_len)
         self.first_id, self.n_learned, self.ties = len(tokens), n_learned, ties
         self.symbols, self.token_len, self.byte_len = shards.symbols, shards.token_len, byte_len
         if byte_len.shape[0] < self.vocab_size:
             raise IndexError("byte_len must have a length for each token")
+        for i in range(self.first_id + n_learned):
+            self.n_bytes += self.byte_len[i]
         self.slot_start, self.posting_start = shards.slot_start, shards.posting_start
         self.postings = shards.postings
         self.batch_left, self.batch_right = batch.left, batch.right
@@ -409,7 +414,9 @@ cdef class Pairs:
 
     # ---- a round ---------------------------------------------------------------------------------
 
-    def select(self, int64_t least_count, Py_ssize_t n_merges, int64_t most_postings):
+    def select(
+        self, int64_t least_count, Py_ssize_t n_merges, int64_t most_postings, int64_t most_bytes
+    ):
         """Take the next merges that can be applied in one round off the heap.
 
         Parameters
@@ -420,20 +427,29 @@ cdef class Pairs:
             As many are wanted in all.
         most_postings : int
             Of a round of several merges.
+        most_bytes : int
+            Of all tokens together. The merge that would make more is not taken, and none after it:
+            `is_full` is then true.
 
         Returns
         -------
         int
-            How many merges the batch now has; 0 if no pair occurs least_count times.
+            How many merges the batch now has; 0 if no pair occurs least_count times, or if the
+            tokens are full.
         """
         cdef Py_ssize_t n = 0, most = min(self.yields_to.shape[0], n_merges - self.n_learned)
         cdef int failure = 0
+        cdef int64_t n_bytes = self.n_bytes
         with nogil:
             self.n_rounds += 1
             self.n_visits = 0
             while n < most and (self.n_heap > 0 or self.refill(least_count)):
                 if self.is_settled(&self.heap[0]):
                     if n and not self.can_join(self.heap[0].pair, most_postings):
+                        break
+                    n_bytes += self.merged_len(self.heap[0].pair)
+                    if n_bytes > most_bytes:
+                        self.is_full = n == 0  # the others of this batch may end before it
                         break
                     self.take(n)
                     n += 1
@@ -463,6 +479,10 @@ cdef class Pairs:
             and left != right
             and self.n_visits + self.count_postings(pair) <= most_postings
         )
+
+    cdef int64_t merged_len(self, int64_t pair) noexcept nogil:
+        cdef uint64_t key = self.pairs[pair].key
+        return <int64_t>self.byte_len[left_of(key)] + self.byte_len[right_of(key)]
 
     cdef void take(self, Py_ssize_t m) noexcept nogil:
         # Make the first candidate merge m of the batch.
@@ -510,6 +530,7 @@ cdef class Pairs:
                 self.pairs[self.chosen[m]].count = self.yields_to[m]
                 self.push(self.chosen[m])
             for m in range(n):
+                self.n_bytes += self.byte_len[self.first_id + self.n_learned + m]
                 failure = self.reduce_merge(m, least_count, longest)
                 if failure < 0:
                     break

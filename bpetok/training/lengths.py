@@ -1,4 +1,4 @@
-"""Tokens that would be too long: said before words are learned from, where that can be seen."""
+"""Words that would make tokens very long: said before words are learned from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import warnings
 
 import numpy as np
 
-from bpetok.base.limits import MAX_INT32
+from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.counting.words import Words
-from bpetok.encoding.vocab import MAX_TOTAL_BYTES
-from bpetok.learning.learner import Learner
 
 LONG_RUN = MAX_TOTAL_BYTES // 4
 """Merges of a run of one byte give tokens of 2, 4, 8, ... bytes, and then what makes one of the
@@ -17,7 +15,7 @@ rest: only of a run that is longer they can be longer than `MAX_TOTAL_BYTES` tog
 
 
 def warn_of_long_runs(words: Words, max_token_length: int, stacklevel: int) -> None:
-    """Warn if learning may fail, after long work, for a run of one byte, as in a file with a hole.
+    """Warn if a run of one byte, as in a file with a hole, may make tokens as long as they may be.
 
     It need not: with many other words learning may end before tokens get so long.
     """
@@ -31,26 +29,8 @@ def warn_of_long_runs(words: Words, max_token_length: int, stacklevel: int) -> N
         if longest >= LONG_RUN:
             warnings.warn(
                 f"a word has a run of {longest} equal bytes, as a file with a hole has: learning "
-                f"from it takes about {20 * len(word) / 1e6:.0f} MB, and fails if tokens get so "
-                "long. Give max_token_length, or leave that out",
+                f"from it takes about {20 * len(word) / 1e6:.0f} MB, and ends early if tokens "
+                "get so long. Give max_token_length, or leave that out",
                 stacklevel=stacklevel,
             )
             return
-
-
-def check_lengths(learner: Learner, n_before: int) -> None:
-    """Raise a ValueError as soon as tokens are longer together than `check_merges` takes.
-
-    Parameters
-    ----------
-    learner : Learner
-    n_before : int
-        How many merges there were before its own.
-    """
-    n_bytes = learner.count_token_bytes()
-    if n_bytes > MAX_TOTAL_BYTES:
-        raise ValueError(
-            f"max_token_length must be given: {n_before + learner.n_learned} merges make tokens of "
-            f"{n_bytes} bytes together, more than {MAX_TOTAL_BYTES}, the most that a tokenizer "
-            "may have. The text has very long words, such as a run of one byte"
-        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bpetok.base.importing import whole
-from bpetok.base.limits import MAX_INT32
+from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
@@ -25,7 +25,7 @@ from bpetok.learning.rule import Merges
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
-from bpetok.training.lengths import check_lengths, warn_of_long_runs
+from bpetok.training.lengths import warn_of_long_runs
 from bpetok.training.memory import fit_learning
 from bpetok.training.plan import Plan
 from bpetok.training.superwords import without_unused
@@ -80,10 +80,15 @@ class Layout(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """All merges but those of an initial tokenizer, and what is known of the training."""
+    """All merges but those of an initial tokenizer, and what is known of the training.
+
+    is_full : bool
+        Whether there are no more since all tokens together have as many bytes as they may.
+    """
 
     merges: Merges
     facts: TrainingFacts
+    is_full: bool
 
 
 def joined(first: Merges, second: Merges) -> Merges:
@@ -110,7 +115,7 @@ def run_stages(
         seconds = {f"{name} lines": spent for name, spent in learned.facts.seconds.items()}
         facts = learned.facts._replace(seconds={**first.facts.seconds, **seconds})
         learned = learned._replace(facts=facts)
-    return build(*learned, run.plan)
+    return build(learned, run.plan)
 
 
 def _slots_a_byte(facts: TrainingFacts) -> float:
@@ -153,7 +158,7 @@ def learn_words(run: Run, count: Callable[[], Words]) -> Learned:
             "learn": perf_counter() - loaded,
         },
     )
-    return Learned(joined(layout.first, merges), facts)
+    return Learned(joined(layout.first, merges), facts, is_full=layout.learner.is_full)
 
 
 @contextmanager
@@ -226,24 +231,20 @@ def lay_out(words: Words, run: Run) -> Layout:
         before = Merges(*run.checkpoint.merges(tokens, n_merges, longest))
         known = np.concatenate([known, before.pairs])
     begun, tokens = start_after(words.arrays, known, n_threads)
-    learner = Learner(begun, n_merges - len(before.counts), plan.rule, n_threads, None, tokens)
+    n_left = n_merges - len(before.counts)
+    learner = Learner(
+        begun, n_left, plan.rule, n_threads, tokens=tokens, most_bytes=MAX_TOTAL_BYTES
+    )
     return Layout(learner, first, before)
 
 
 def learn(layout: Layout, run: Run) -> Merges:
-    """Learn the merges of this stage, saving them now and then.
-
-    Raises
-    ------
-    ValueError
-        If all tokens together would be longer than a tokenizer's may be.
-    """
+    """Learn the merges of this stage, saving them now and then."""
 
     n_before = len(layout.before.counts)
     n_first = len(layout.first.counts)
 
     def on_round(n_learned: int) -> None:
-        check_lengths(layout.learner, n_first + n_before)
         run.report("learn", n_before + n_learned, run.plan.n_merges - n_first)
         if run.checkpoint is not None:
             run.checkpoint.save_merges_if_due(layout.merges)
@@ -252,16 +253,25 @@ def learn(layout: Layout, run: Run) -> Merges:
     return layout.merges()
 
 
-def build(merges: Merges, facts: TrainingFacts, plan: Plan) -> Tokenizer:
+def build(learned: Learned, plan: Plan) -> Tokenizer:
     """Make the tokenizer; warn if it has fewer merges than wanted."""
-    tokenizer = Tokenizer(pattern=plan.pattern, training=facts, **plan.build(merges))
-    n_learned = len(merges.counts)
+    tokenizer = Tokenizer(
+        pattern=plan.pattern, training=learned.facts, **plan.build(learned.merges)
+    )
+    n_learned = len(learned.merges.counts)
     if n_learned < plan.n_merges:
         longest = plan.rule.max_token_length
         fits = f" and fits in max_token_length={longest}" if longest < MAX_INT32 else ""
+        reason = f"no remaining pair occurred min_frequency={plan.rule.min_frequency} times{fits}"
+        if learned.is_full:
+            reason = (
+                f"the next token would make all of them more than {MAX_TOTAL_BYTES} bytes, the "
+                "most that a tokenizer may have. The text has very long words, such as a run of "
+                "one byte: give max_token_length, or leave that out"
+            )
         warnings.warn(
             f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges, "
-            f"no remaining pair occurred min_frequency={plan.rule.min_frequency} times{fits}",
+            f"{reason}",
             stacklevel=4,
         )
     return tokenizer

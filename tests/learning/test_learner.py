@@ -5,6 +5,8 @@ import random
 import subprocess
 import sys
 import threading
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import reference
 from bpetok import Words
 from bpetok.learning.learner import Learner, learn_merges
 from bpetok.learning.packing import by_count, pack
-from bpetok.learning.rule import Rule, Tuning
+from bpetok.learning.rule import Rule, Ties, Tuning
 
 # Few letters force ties and overlaps; multi-byte text has its own structure.
 WORDS = st.dictionaries(
@@ -170,6 +172,26 @@ def test_progress_ascends_to_the_number_of_merges() -> None:
     learn_merges(Words.from_counts({b"abcdefgh": 3, b"abab": 1}), 6, progress=calls.append)
     assert calls == sorted(set(calls))
     assert calls[-1] == 6
+
+
+@pytest.mark.parametrize("ties", ["ids", "place", "bytes"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_learning_ends_before_all_tokens_are_too_long(ties: Ties, n_threads: int) -> None:
+    """Exactly there: with the merges that fit, however many a round would take."""
+    words = Words.from_counts({b"a" * 300: 3, b"low": 7, b"lower": 5, b"widest low": 2})
+    tuning = Tuning(parallel_slots=0, parallel_postings=0)
+    rule = Rule(ties=ties)
+    right = learn_merges(words, 100, rule=rule, n_threads=n_threads, tuning=tuning)
+    sizes = [1] * 256
+    for left, other in right.pairs.tolist():
+        sizes.append(sizes[left] + sizes[other])
+    for most in range(256, sum(sizes) + 2, 3):
+        n = bisect_right(list(accumulate(sizes)), most) - 256
+        learner = Learner(words, 100, rule, n_threads, tuning, most_bytes=most)
+        got = learner.learn()
+        assert got.pairs.tolist() == right.pairs[:n].tolist()
+        assert got.counts.tolist() == right.counts[:n].tolist()
+        assert learner.is_full == (n < len(right.pairs))
 
 
 def test_counts_that_drop_steeply_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:

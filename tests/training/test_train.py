@@ -1,6 +1,7 @@
 """The pipeline as users call it: results, options, errors, threads, forks and Ctrl-C."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -236,24 +237,35 @@ def test_ctrl_c_ends_either_phase_at_once(tmp_path: Path, phase: str) -> None:
     assert float(last[1]) - sent < 2
 
 
-def test_tokens_that_get_too_long_are_refused_while_they_are_learned(
+def test_learning_ends_where_tokens_get_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is known before the tokenizer is made, and a run of one byte is warned of even before."""
-    monkeypatch.setattr(lengths, "MAX_TOTAL_BYTES", 4096)
+    """With the merges before that; a run of one byte is warned of before words are learned from."""
     monkeypatch.setattr(lengths, "LONG_RUN", 1024)
+    monkeypatch.setattr(pipeline, "MAX_TOTAL_BYTES", 4096)
     path = tmp_path / "a.txt"
     path.write_bytes(b"low lower lowest " * 100 + b"\0" * 2100)
     seen: list[str] = []
-    with (
-        pytest.warns(UserWarning, match="a word has a run of 2100 equal bytes, .* about 0 MB") as w,
-        pytest.raises(ValueError, match=r"max_token_length must be given: \d+ merges make tokens"),
-    ):
-        bpetok.train(
+    with pytest.warns(UserWarning) as w:  # two of them
+        tok = bpetok.train(
             path, vocab_size=400, progress=lambda phase, *_: seen.append(f"{phase} {len(w)}")
         )
     assert {name for name in seen if name.startswith("learn")} == {"learn 1"}
-    assert w[0].filename == __file__
+    assert w[0].filename == w[1].filename == __file__
+    assert re.search("run of 2100 equal bytes, .* about 0 MB", str(w[0].message))
+    end = f"after {len(tok.merges)} of 144 merges, the next token would make all"
+    assert end in str(w[1].message)
+    words = bpetok.count_words(path)
+    right, counts = reference.learn_merges(words.to_dict(), len(tok.merges) + 1)
+    assert tok.merge_pairs.tolist() == [[*pair] for pair in right[:-1]]
+    assert tok.merge_counts is not None
+    assert tok.merge_counts.tolist() == counts[:-1]
+    sizes = [1] * 256
+    for one, other in right:
+        sizes.append(sizes[one] + sizes[other])
+    assert sum(sizes[:-1]) <= 4096 < sum(sizes)
+    assert tok.training is not None
+    assert tok.training.n_tokens == len(tok.encode(path.read_bytes()))
     tok = bpetok.train(path, vocab_size=270, max_token_length=64)
     assert max(map(len, tok.vocab)) == 64
 
