@@ -2,12 +2,11 @@
 
     run.json                      the options, the versions of bpetok and of this layout
     inputs.parquet                the files to count, with their sizes and times
-    counts-PART-NUMBER.parquet    the words of a part from one position to another
+    counts-PART-NUMBER.parquet    the words of some texts of a part
     merges.parquet                the merges learned
 
-Each file appears whole or not at all, and a counts file, whose metadata says from where to where it
-goes, is the only record that this was counted, so there is no moment at which a run must not be
-killed.
+Each file appears whole or not at all, and a counts file, whose metadata says which texts it has, is
+the only record that these were counted, so there is no moment at which a run must not be killed.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any, NamedTuple, TypeAlias
@@ -33,6 +33,7 @@ from bpetok.base.files import PendingFile, write_whole
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
+from bpetok.counting.ranges import Counted, Range, gaps_between, joined
 from bpetok.counting.tables import load, read_metadata, save
 from bpetok.counting.words import Words
 from bpetok.sources.arrow import naming
@@ -51,7 +52,7 @@ INPUTS = pa.schema(
 )
 """Paths are bytes, as the system has them, since names of files need not be UTF-8."""
 MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
-LAYOUT = 3
+LAYOUT = 4
 """Goes up when a folder is laid out in another way."""
 METADATA_KEY = b"bpetok.checkpoint"
 BEGUN = {"lock", "inputs.parquet"}
@@ -65,18 +66,11 @@ MergeArrays: TypeAlias = tuple[Int32, Int64]
 """The pairs of ids that were merged, shape (n_merges, 2), and their counts."""
 
 
-class _Counted(NamedTuple):
-    """What a file of counts has: the texts from one position to another.
+class _Saved(NamedTuple):
+    """A file of counts, and what it has."""
 
-    n_bytes, n_null : int
-        The bytes of these texts, and how many were null.
-    """
-
-    first: Position
-    end: Position
-    n_bytes: int
-    n_null: int
     path: Path
+    counted: Counted
 
 
 class Checkpoint:
@@ -97,7 +91,7 @@ class Checkpoint:
         self._folder = folder
         self._run = run
         self._inputs = inputs
-        self._counted = [_read_part(folder, part, len(files)) for part, files in enumerate(inputs)]
+        self._saved = [_read_part(folder, part, len(files)) for part, files in enumerate(inputs)]
         self._saved_at = monotonic()
 
     def is_due(self) -> bool:
@@ -106,39 +100,38 @@ class Checkpoint:
 
     def n_bytes_counted(self) -> int:
         """Return the bytes of the texts that have been counted."""
-        return sum(saved.n_bytes for counted in self._counted for saved in counted)
+        return sum(saved.counted.n_bytes for part in self._saved for saved in part)
 
     def n_null(self, part: int) -> int:
         """Return how many of the texts of a part that have been counted were null."""
-        return sum(saved.n_null for saved in self._counted[part])
+        return sum(saved.counted.n_null for saved in self._saved[part])
 
-    def end(self, part: int) -> Position:
-        """Return up to where a part has been counted."""
-        counted = self._counted[part]
-        return counted[-1].end if counted else Position()
+    def has_counted(self, part: int) -> bool:
+        """Tell whether any text of a part has been counted."""
+        return len(self._saved[part]) > 0
+
+    def gaps(self, part: int) -> list[Range]:
+        """Return what has not been counted of a part, in order."""
+        return gaps_between(_ranges(self._saved[part]), Position(len(self._inputs[part])))
 
     def is_complete(self, part: int) -> bool:
         """Tell whether all files of a part have been counted."""
-        return self.end(part).file == len(self._inputs[part])
+        return not self.gaps(part)
 
-    def add(self, part: int, words: Words, end: Position, n_bytes: int, n_null: int) -> None:
-        """Save the words of a part from `end(part)` up to another position.
+    def add(self, part: int, words: Words, counted: Counted) -> None:
+        """Save the words of some texts of a part.
 
         Raises
         ------
         OSError
             If they can't be saved, or a file that was counted only in part has changed.
         """
-        first = self.end(part)
-        self._check_unchanged(part, first, end)
-        counted = self._counted[part]
-        numbers = range(len(counted), MAX_INT64)
+        self._check_unchanged(part, counted)
+        numbers = range(len(self._saved[part]), MAX_INT64)
         paths = (self._folder / f"counts-{part}-{number}.parquet" for number in numbers)
         path = next(path for path in paths if not path.exists())
-        saved = _Counted(first, end, n_bytes, n_null, path)
-        content = {METADATA_KEY: json.dumps(saved[:-1]).encode()}
-        save(words.arrays, words.split, path, content)
-        counted.append(saved)
+        save(words.arrays, words.split, path, {METADATA_KEY: json.dumps(counted).encode()})
+        self._saved[part].append(_Saved(path, counted))
         self._saved_at = monotonic()
 
     def words(self, part: int, rare: RareWords) -> Words:
@@ -149,17 +142,18 @@ class Checkpoint:
         OSError, ValueError
             If a file is not what was saved, or its words were split otherwise.
         """
-        for saved in self._counted[part]:
-            if _read_counted(saved.path) != saved:
-                raise changed_error(str(saved.path))
-        paths = [saved.path for saved in self._counted[part]]
+        for path, counted in self._saved[part]:
+            if _read_counted(path) != counted:
+                raise changed_error(str(path))
+        paths = [saved.path for saved in self._saved[part]]
         return Words.of_arrays(
             *load(paths, self._run["pattern"], self._run["special_tokens"], rare)
         )
 
-    def _check_unchanged(self, part: int, *positions: Position) -> None:
+    def _check_unchanged(self, part: int, counted: Counted) -> None:
         """Check that files whose parts are counted at different times have not changed."""
-        for number in {position.file for position in positions if position.at}:
+        positions = chain.from_iterable(counted.ranges)
+        for number in sorted({position.file for position in positions if position.at}):
             path, *state = self._inputs[part][number]
             if tuple(state) != file_state(path, fresh=True):
                 raise changed_error(path)
@@ -297,33 +291,39 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _read_part(folder: Path, part: int, n_files: int) -> list[_Counted]:
-    """Return what the files of counts of a part have, in order."""
-    counted = sorted(map(_read_counted, folder.glob(f"counts-{part}-*.parquet")))
-    end = Position()
-    for saved in counted:
-        if saved.first != end:
+def _read_part(folder: Path, part: int, n_files: int) -> list[_Saved]:
+    """Return what the files of counts of a part have, in the order of their names."""
+    saved: list[_Saved] = []
+    for path in sorted(folder.glob(f"counts-{part}-*.parquet")):
+        saved.append(_Saved(path, _read_counted(path)))
+        for begin, end in saved[-1].counted.ranges:
+            if begin >= end or not (end.file < n_files or end == Position(n_files)):
+                raise ValueError(
+                    f"{path} ends at {end._asdict()}, where no texts of this run end: "
+                    "remove the folder"
+                )
+        try:
+            joined(_ranges(saved))
+        except ValueError:
             raise ValueError(
-                f"{saved.path} does not go on where the counts before it end: remove the folder"
-            )
-        end = saved.end
-        is_end = end == Position(n_files)
-        if saved.first >= end or not (end.file < n_files or is_end):
-            raise ValueError(
-                f"{saved.path} ends at {end._asdict()}, where no texts of this run end: "
-                "remove the folder"
-            )
-    return counted
+                f"{path} has texts that the counts before it have, too: remove the folder"
+            ) from None
+    return saved
 
 
-def _read_counted(path: Path) -> _Counted:
+def _ranges(saved: Iterable[_Saved]) -> Iterator[Range]:
+    return chain.from_iterable(counts.counted.ranges for counts in saved)
+
+
+def _read_counted(path: Path) -> Counted:
     """Return what a file of counts says that it has."""
     metadata = read_metadata(str(path))
     try:
-        first, end, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
-        for number in (*first, *end, n_bytes, n_null):
+        ranges, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
+        found = tuple((Position(*begin), Position(*end)) for begin, end in ranges)
+        for number in (*chain.from_iterable(chain.from_iterable(found)), n_bytes, n_null):
             check_integer("a number", number, 0, MAX_INT64)
-        return _Counted(Position(*first), Position(*end), n_bytes, n_null, path)
+        return Counted(found, n_bytes, n_null)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{path} does not say what was counted: remove the folder") from None
 

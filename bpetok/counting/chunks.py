@@ -8,12 +8,12 @@ from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.counters import make_counters
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
-from bpetok.counting.sharing import SharedCounting
+from bpetok.counting.sharing import Readers, SharedCounting
 from bpetok.counting.spill import Spill
 from bpetok.counting.words import Words
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
-from bpetok.sources.segments import Segment
+from bpetok.sources.segments import Items, Segment
 
 
 def count_pieces(
@@ -27,7 +27,11 @@ def count_pieces(
     The caller's thread gets them, so that an iterator is not asked from several threads, and counts
     when it is ahead of the others. For the rest see `count_segments`.
     """
-    return count_segments([Segment(lambda _: iter(pieces))], options, rare, NullTexts(), on_count)
+
+    def items(_: NullTexts) -> Items:
+        yield from pieces
+
+    return count_segments([Segment(items)], options, rare, NullTexts(), Readers(1, 1), on_count)
 
 
 def count_segments(
@@ -35,6 +39,7 @@ def count_segments(
     options: CountOptions,
     rare: RareWords,
     null_texts: NullTexts,
+    readers: Readers,
     on_count: Callable[[int], object] | None = None,
 ) -> Words:
     """Count the words of the parts of a corpus: each thread into a table of its own, then combined.
@@ -51,6 +56,8 @@ def count_segments(
     rare : RareWords
     null_texts : NullTexts
         Is told how many texts were null.
+    readers : Readers
+        What they take is reckoned with, where memory is bounded.
     on_count : callable, optional
         Called now and then with the number of bytes counted so far.
     """
@@ -60,8 +67,9 @@ def count_segments(
     try:
         if spill is not None:
             for counter in counters:
-                counter.limit_memory(rare.limits.table_limit(n_threads), spill.write)
-        counting = SharedCounting(counters, options, on_count)
+                limit = rare.limits.table_limit(n_threads, max(readers))
+                counter.limit_memory(limit, spill.write)
+        counting = SharedCounting(counters, options, readers, on_count)
         counting.count_all(segments, null_texts)
         tables = [counter.table() for counter in counters]
         if spill is not None:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
 
 from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.saving import count_saving
+from bpetok.counting.sharing import Readers
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.arrow import is_column, is_table
-from bpetok.sources.corpus import Corpus, Files, check_columns, marked_items, resolve_corpus
-from bpetok.sources.files import STANDARD_INPUT, StrPath
-from bpetok.sources.pieces import Chunk, Piece, text_pieces
-from bpetok.sources.reading import NullTexts, Position, Reading, ReadOptions, check_reading
-from bpetok.sources.segments import Segment, corpus_segments
+from bpetok.sources.corpus import Corpus, Files, check_columns, resolve_corpus
+from bpetok.sources.files import StrPath
+from bpetok.sources.pieces import text_pieces
+from bpetok.sources.reading import NullTexts, Reading, ReadOptions, check_reading
+from bpetok.sources.segments import (
+    Segment,
+    corpus_segments,
+    has_parts,
+    reads_again,
+    whole_segment,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -245,8 +256,9 @@ def checkpointing(
     if job.reading.max_bytes is not None:
         raise ValueError("checkpoint and max_bytes exclude each other: give fewer files")
     for corpus, _ in job.parts:
-        for source in corpus.sources:
-            if not isinstance(source, str) or source == STANDARD_INPUT:
+        for number in np.flatnonzero(corpus.sizes < 0).tolist():
+            source = corpus.sources[number]
+            if not reads_again(source):
                 name = source if isinstance(source, str) else type(source).__name__
                 raise ValueError(f"checkpoint needs files, which can be read again; got {name!r}")
     options = job.options
@@ -255,7 +267,7 @@ def checkpointing(
         "special_tokens": options.special_tokens,
         "errors": options.errors,
         "unmatched": options.unmatched,
-        **job.reading._asdict(),
+        **job.reading.identity(),
         "weights": [weight for _, weight in job.parts] if job.weighted else None,
         **learning,
     }
@@ -271,7 +283,7 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
     resumed = done > 0
     counted: list[tuple[Words, float]] = []
 
-    def count(segments: Iterable[Segment], rare: RareWords) -> Words:
+    def count(segments: Iterable[Segment], rare: RareWords, readers: Readers) -> Words:
         nonlocal done
         before = done
 
@@ -280,21 +292,30 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
             done = before + n_bytes
             report("count", done, total)
 
-        return count_segments(segments, job.options, rare, job.null_texts, on_count)
+        return count_segments(segments, job.options, rare, job.null_texts, readers, on_count)
 
     for number, (corpus, weight) in enumerate(job.parts):
-        if checkpoint is None:
-            context = job.options.read_context(job.reading, job.null_texts)
-            # Where memory is bounded, that of one reader is reckoned with.
-            in_order = job.options.in_order or job.rare.limits.max_memory is not None
-            words = count(corpus_segments(corpus, context, in_order=in_order), job.rare)
+        context = job.options.read_context(job.reading, job.null_texts)
+        if checkpoint is not None:
+            job.null_texts.n_null += checkpoint.n_null(number)
+            again = partial(count, readers=_readers(job))
+            words = count_saving(number, corpus, context, again, checkpoint, job.rare)
+        elif job.options.in_order or not has_parts(corpus, context):
+            words = count([whole_segment(corpus, context)], job.rare, Readers(1, 1))
         else:
-            words = _count_saving(job, number, count, checkpoint)
+            words = count(corpus_segments(corpus, context), job.rare, _readers(job))
         counted.append((words, weight))
     words = Words.combine(counted) if job.weighted else counted[0][0]
     if not resumed:  # otherwise nobody knows what was found before
         _log_unseen(job.options)
     return without_rare(words, job.rare)
+
+
+def _readers(job: CountJob) -> Readers:
+    """Return how many sources are read at a time, for which there must be room."""
+    n_threads, limits = job.options.n_threads, job.rare.limits
+    n_remote = job.reading.n_remote(n_threads)
+    return Readers(limits.n_readers(n_threads, n_threads), limits.n_readers(n_remote, n_threads))
 
 
 def _log_unseen(options: CountOptions) -> None:
@@ -309,42 +330,3 @@ def _log_unseen(options: CountOptions) -> None:
             else f"{len(tokens):,} special tokens never occur"
         )
         LOGGER.info("%s in the text: %s", what, listed, extra={"unseen": tokens})
-
-
-def _count_saving(
-    job: CountJob,
-    part: int,
-    count: Callable[[Iterable[Segment], RareWords], Words],
-    checkpoint: Checkpoint,
-) -> Words:
-    """Count what has not been counted of a part, saving now and then; return the words of all."""
-    null_texts = job.null_texts
-    null_texts.n_null += checkpoint.n_null(part)
-    end = checkpoint.end(part)
-    context = job.options.read_context(job.reading, null_texts)
-    n_bytes = 0
-
-    def until_due(items: Iterator[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
-        nonlocal end, n_bytes
-        for item in items:
-            if not isinstance(item, Position):
-                n_bytes += len(item.data)
-                yield item
-                continue
-            end = item
-            if checkpoint.is_due():
-                return
-
-    # Which words are rare is known when all are counted, not when some are saved.
-    all_words = CountLimits(job.rare.limits.max_memory)
-    is_first = end == Position()
-    with closing(marked_items(job.parts[part][0], context, end)) as items:
-        while not checkpoint.is_complete(part):
-            n_bytes, n_null = 0, null_texts.n_null
-            words = count([Segment(lambda _: until_due(items))], RareWords(all_words))
-            checkpoint.add(part, words, end, n_bytes, null_texts.n_null - n_null)
-            if is_first and checkpoint.is_complete(part):
-                return words
-            del words  # the memory is needed for the next ones
-            is_first = False
-    return checkpoint.words(part, job.rare)

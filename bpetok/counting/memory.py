@@ -20,7 +20,9 @@ from bpetok.base.limits import MAX_INT64
 from bpetok.patterns.builtin import scanner_of
 
 FIXED_MEMORY = 48_000_000
-"""Memory that reading takes in total: blocks and records. It is nearly reached with Parquet."""
+"""Memory that one reader takes: blocks and records. It is nearly reached with Parquet."""
+READER_MEMORY = 32_000_000
+"""Memory that each further reader takes, of what is read at the same time."""
 THREAD_MEMORY = 12_000_000
 """Memory that reading takes for each thread: chunks on their way."""
 LEAST_TABLE = 8_000_000
@@ -47,7 +49,17 @@ class CountLimits(NamedTuple):
             return {"min_word_count": "auto", "max_memory": self.max_memory}
         return {"min_word_count": self.min_word_count}
 
-    def table_limit(self, n_threads: int) -> int:
+    def n_readers(self, wanted: int, n_threads: int) -> int:
+        """Return how many sources are read at a time, of those that the user wants.
+
+        Half of what tables do not need is for them: with smaller tables there is more to merge.
+        """
+        if self.max_memory is None:
+            return wanted
+        spare = self.max_memory - _least_memory(n_threads)
+        return max(1, min(wanted, 1 + spare // 2 // READER_MEMORY))
+
+    def table_limit(self, n_threads: int, n_readers: int = 1) -> int:
         """Return the bytes that each thread's table may take. Requires: `max_memory`.
 
         Raises
@@ -56,9 +68,10 @@ class CountLimits(NamedTuple):
             If that is too little to count with.
         """
         assert self.max_memory is not None
-        limit = (self.max_memory - FIXED_MEMORY) // n_threads - THREAD_MEMORY
+        readers = FIXED_MEMORY + (n_readers - 1) * READER_MEMORY
+        limit = (self.max_memory - readers) // n_threads - THREAD_MEMORY
         if limit < LEAST_TABLE:
-            least = FIXED_MEMORY + n_threads * (THREAD_MEMORY + LEAST_TABLE)
+            least = _least_memory(n_threads)
             raise ValueError(
                 f"max_memory must be at least {least / 1e6:.0f} MB for {n_threads} threads, got "
                 f"{self.max_memory / 1e6:.0f} MB: give it more, or take fewer threads"
@@ -75,6 +88,11 @@ class CountLimits(NamedTuple):
                 "max_memory can't be kept with a pattern that can't be compiled to a scanner: "
                 "leave one of them out"
             )
+
+
+def _least_memory(n_threads: int) -> int:
+    """Return the least `max_memory` with which text can be counted, by one reader."""
+    return FIXED_MEMORY + n_threads * (THREAD_MEMORY + LEAST_TABLE)
 
 
 NO_LIMITS = CountLimits()

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import chain, islice, pairwise
 from queue import SimpleQueue
 from threading import Event, Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,15 +19,21 @@ from bpetok.counting.counters import Counter
 from bpetok.counting.options import CountOptions
 from bpetok.patterns.errors import SplitError
 from bpetok.sources.pieces import Buffer, Chunk, Origin, chunks_of, join
-from bpetok.sources.reading import NullTexts
+from bpetok.sources.reading import NullTexts, unmarked
 from bpetok.sources.segments import Segment
-from bpetok.sources.urls import REMOTE_READERS
 
 SECONDS = 0.1
 """Between two reports while threads work."""
 
 _Reading: TypeAlias = deque[tuple[Future[None], NullTexts]]
 _HandedOver: TypeAlias = deque[tuple[Future[None], Chunk]]
+
+
+class Readers(NamedTuple):
+    """How many segments are read at a time: of this machine, and of other machines."""
+
+    local: int
+    remote: int
 
 
 class SharedCounting:
@@ -38,6 +44,7 @@ class SharedCounting:
     counters : list of Counter
         One for each thread that counts; more threads may read, and wait for a counter.
     options : CountOptions
+    readers : Readers
     on_count : callable, optional
         Called by the caller's thread with the number of bytes counted so far.
     """
@@ -46,10 +53,12 @@ class SharedCounting:
         self,
         counters: list[Counter],
         options: CountOptions,
+        readers: Readers,
         on_count: Callable[[int], object] | None,
     ) -> None:
         self._counters = counters
         self._options = options
+        self._readers = readers
         self._on_count = on_count
         self._idle: SimpleQueue[Counter] = SimpleQueue()
         for counter in counters:
@@ -68,12 +77,12 @@ class SharedCounting:
         rest = iter(segments)
         first = list(islice(rest, 2))
         if len(first) > 1:
-            with ThreadPool(max(len(self._counters), REMOTE_READERS)) as pool:
+            with ThreadPool(max(len(self._counters), *self._readers)) as pool:
                 self._stopping_on_failure(self._read_all, chain(first, rest), null_texts, pool)
         else:
             with ThreadPool(len(self._counters) - 1) as pool:
                 for segment in first:
-                    self._begin(1)
+                    self._begin()
                     self._stopping_on_failure(self._read, segment, null_texts, pool, True)
 
     def _stopping_on_failure(self, function: Callable[..., None], *args: object) -> None:
@@ -99,10 +108,10 @@ class SharedCounting:
                 break
             if segment is None:
                 break
-            most = max(len(self._counters), REMOTE_READERS if segment.is_remote else 0)
+            most = self._readers.remote if segment.is_remote else self._readers.local
             self._settle(reading, null_texts, most - 1)
             own = NullTexts()
-            self._begin(most)
+            self._begin()
             reading.append((pool.submit(self._read, segment, own, pool, False), own))
         self._settle(reading, null_texts, 0)
         self._report()
@@ -137,7 +146,7 @@ class SharedCounting:
             for chunk in self._chunks(segment, null_texts):
                 if self._stopped.is_set():
                     return
-                if self._begin(most):
+                if self._begins(most):
                     handed.append((pool.submit(self._count_handed, chunk), chunk))
                 else:
                     self._count(chunk)
@@ -159,7 +168,8 @@ class SharedCounting:
     def _chunks(self, segment: Segment, null_texts: NullTexts) -> Iterator[Chunk]:
         """Yield the chunks of a segment, timing what it takes to get them as the stage "read"."""
         with stage("read"):
-            chunks = chunks_of(segment.items(null_texts), self._options.cutting.chunk_size)
+            items = unmarked(segment.items(null_texts))
+            chunks = chunks_of(items, self._options.cutting.chunk_size)
         while True:
             with stage("read"):
                 chunk = next(chunks, None)
@@ -167,7 +177,11 @@ class SharedCounting:
                 return
             yield chunk
 
-    def _begin(self, most: int) -> bool:
+    def _begin(self) -> None:
+        with self._lock:
+            self._n_tasks += 1
+
+    def _begins(self, most: int) -> bool:
         """Begin a task if there are fewer than so many."""
         with self._lock:
             begins = self._n_tasks < most

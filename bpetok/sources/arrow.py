@@ -28,9 +28,11 @@ DATASET_ROWS = 1000
 
 
 def ipc_items(
-    path: str, context: ReadContext, start: Position
+    path: str, context: ReadContext, start: Position, stop: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of an Arrow file, in the file or the stream format, and where batches begin.
+
+    They are those of the record batches from `start.at` on, before `stop`.
 
     Raises
     ------
@@ -49,10 +51,11 @@ def ipc_items(
         options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
         reader = open_reader(source, options=options)
         records = Records(path, context, start)
+        end = stop.at if stop.file == start.file else None
         batches: Iterator[Any] = (
-            map(reader.get_batch, range(start.at, reader.num_record_batches))
+            map(reader.get_batch, range(reader.num_record_batches)[start.at : end])
             if is_file
-            else islice(reader, start.at, None)
+            else islice(reader, start.at, end)
         )
         for number, batch in enumerate(releasing(batches), start.at):
             if number > start.at:

@@ -229,8 +229,9 @@ def marked_items(
             yield from _small_items(corpus, context, start.file, files.stop)
             start = Position(files.stop)
         while start.file < files.stop:
-            yield from source_items(corpus.sources[start.file], context, start)
-            start = Position(start.file + 1)
+            after = Position(start.file + 1)
+            yield from source_items(corpus.sources[start.file], context, start, after)
+            start = after
             yield start
 
 
@@ -277,7 +278,8 @@ def batch_items(
     if len(chunk.ends):
         yield chunk
     for number in batch[n_read:]:  # it says what is wrong, or decompresses
-        yield from unmarked(source_items(corpus.sources[number], context, Position(number)))
+        part = Position(number), Position(number + 1)
+        yield from unmarked(source_items(corpus.sources[number], context, *part))
 
 
 def _n_plain(data: bytes, sizes: NDArray[np.int64], *, by_name: bool) -> int:
@@ -306,17 +308,20 @@ def file_batches(
 
 
 def source_items(
-    source: str | Table, context: ReadContext, start: Position
+    source: str | Table, context: ReadContext, start: Position, stop: Position
 ) -> Iterator[Piece | Chunk | Position]:
-    """Yield the texts of a file or table from `start` on, and positions in the file."""
+    """Yield the texts of a file or table from `start` on, before `stop`, and positions in the file.
+
+    `stop` is in the same file where that is Parquet or Arrow, or else where the next one begins.
+    """
     context = context.of(source)
     if not isinstance(source, str):
         return table_items(source, context, start)
     name = context.options.format or format_of(source)
     if name == "parquet":
-        return parquet_items(source, context, start)
+        return parquet_items(source, context, start, stop)
     if name == "arrow":
-        return ipc_items(source, context, start)
+        return ipc_items(source, context, start, stop)
     if name == "jsonl":
         return JsonLines(source, context).items(start)
     return _text_items(source, context, start)

@@ -22,31 +22,31 @@ def parquet_sizes(path: str, context: ReadContext) -> list[int]:
 
 
 def parquet_parts(
-    path: str, context: ReadContext, file: int, part_size: int
-) -> Iterator[tuple[Position, int]]:
-    """Yield where parts of a Parquet file begin, and the row groups that they end before.
+    path: str, context: ReadContext, first: Position, stop: Position, part_size: int
+) -> Iterator[tuple[Position, Position]]:
+    """Yield where parts of a Parquet file begin and end, from one position to another.
 
-    Each has about `part_size` bytes of texts, or one row group; `file` is the file's number.
+    Each has about `part_size` bytes of texts, or one row group.
     """
     with open_source(path) as source, naming(path):
         groups = _RowGroups(path, source, context)
-        begin = Position(file)
-        size = n_rows = 0
-        for number in range(groups.reader.num_row_groups):
+        begin = here = first
+        size = 0
+        for number in groups.between(first, stop):
             if size >= part_size:
-                yield begin, number
-                begin, size = Position(file, number, n_rows), 0
+                yield begin, here
+                begin, size = here, 0
             size += groups.size(number)
-            n_rows += groups.n_rows(number)
-        yield begin, groups.reader.num_row_groups
+            here = Position(first.file, number + 1, here.record + groups.n_rows(number))
+        yield begin, stop
 
 
 def parquet_items(
-    path: str, context: ReadContext, start: Position, stop: int | None = None
+    path: str, context: ReadContext, start: Position, stop: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a Parquet file, some megabytes at a time, and where row groups begin.
 
-    They are those of the row groups from `start.at` on, before `stop` if that is given.
+    They are those of the row groups from `start.at` on, before `stop`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def parquet_items(
         # A row group read ahead is in memory as a whole, which pays where reading takes long.
         groups = _RowGroups(path, file, context, read_ahead=is_url(path))
         records = Records(path, context, start)
-        for number in range(start.at, groups.reader.num_row_groups if stop is None else stop):
+        for number in groups.between(start, stop):
             if number > start.at:
                 yield records.position(number)
             # As many rows as are some megabytes of the column.
@@ -92,6 +92,11 @@ class _RowGroups:
             source, metadata=self.reader.metadata, pre_buffer=False, buffer_size=1
         ).reader
         self._checked: set[int] = set()
+
+    def between(self, start: Position, stop: Position) -> range:
+        """Return the row groups from one position to another, which may be in the next file."""
+        n_groups = int(self.reader.num_row_groups)
+        return range(start.at, n_groups if stop.file > start.file else min(stop.at, n_groups))
 
     def n_rows(self, number: int) -> int:
         """Return the number of rows of a row group."""

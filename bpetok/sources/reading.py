@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bpetok.base.checks import check_integer, check_size, did_you_mean, shorten
 from bpetok.base.limits import MAX_INT64
 from bpetok.sources.pieces import Chunk, Cutting, Piece
+from bpetok.sources.urls import REMOTE_READERS
 
 TEXT = "text"
 """The column that texts are in if nothing else is said."""
@@ -23,6 +24,7 @@ _NAME = r"(?:\\[\\.\[]|\\(?![\\.\[])|(?!\[\])[^.\\])+"
 _STEP = re.compile(rf"{_NAME}|\[\]", re.DOTALL)
 _WAY = re.compile(rf"{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\.\[])")
+MOST_READERS = 1024
 FORMATS = ("text", "jsonl", "parquet", "arrow")
 
 
@@ -53,6 +55,9 @@ class Reading(TypedDict, total=False):
         Take at most so many characters of each text, from its beginning.
     max_bytes : int or str
         Take at most so many bytes of text, such as "2GB": the text that goes beyond is cut.
+    n_readers : int
+        Objects of other machines (URLs) that are read at a time, to wait for all of them together;
+        by default 8, or the number of threads if that is more. Nothing else depends on it.
     """
 
     format: Literal["text", "jsonl", "parquet", "arrow"] | None
@@ -61,6 +66,7 @@ class Reading(TypedDict, total=False):
     seed: int
     max_text_chars: int | None
     max_bytes: int | str | None
+    n_readers: int | None
 
 
 class ReadOptions(NamedTuple):
@@ -76,6 +82,15 @@ class ReadOptions(NamedTuple):
     seed: int = 0
     max_text_chars: int | None = None
     max_bytes: int | None = None
+    n_readers: int | None = None
+
+    def n_remote(self, n_threads: int) -> int:
+        """Return how many objects of other machines are read at a time."""
+        return max(REMOTE_READERS, n_threads) if self.n_readers is None else self.n_readers
+
+    def identity(self) -> dict[str, object]:
+        """Return what the texts depend on, by the names that the user knows."""
+        return {name: value for name, value in self._asdict().items() if name != "n_readers"}
 
     def of(self, source: object) -> ReadOptions:
         """Return the options for one source: the path of a file, or a table."""
@@ -125,6 +140,8 @@ def check_reading(reading: Reading) -> ReadOptions:
     check_integer("seed", options.seed, 0, MAX_INT64)
     if options.max_text_chars is not None:
         check_integer("max_text_chars", options.max_text_chars, 1, MAX_INT64)
+    if options.n_readers is not None:
+        check_integer("n_readers", options.n_readers, 1, MOST_READERS)
     if options.max_bytes is not None:
         options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
     return options

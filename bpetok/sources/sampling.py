@@ -115,9 +115,9 @@ def _sample_parquet(
     left = size
     for group in random.permutation(len(sizes)).tolist():
         blocks.append([])
-        for item in parquet_items(path, context, Position(at=group)):
-            if isinstance(item, Position):  # the next group begins
-                break
+        for item in unmarked(
+            parquet_items(path, context, Position(at=group), Position(at=group + 1))
+        ):
             blocks[-1].append(item)
             left -= len(item.data)
             if left <= 0:

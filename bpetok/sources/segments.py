@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -21,9 +21,9 @@ from bpetok.sources.corpus import (
 )
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import file_state, format_of
-from bpetok.sources.parquet import parquet_items, parquet_parts
+from bpetok.sources.parquet import parquet_parts
 from bpetok.sources.pieces import Chunk, Piece
-from bpetok.sources.reading import NullTexts, Position, ReadContext, unmarked
+from bpetok.sources.reading import NullTexts, Position, ReadContext
 from bpetok.sources.urls import is_url
 
 SEGMENT_SIZE = 1 << 24
@@ -31,50 +31,86 @@ SEGMENT_SIZE = 1 << 24
 at nearly the same time, so many that opening the file once more takes no time."""
 
 
+Items: TypeAlias = Generator[Piece | Chunk | Position, None, None]
+"""Texts, and between them positions where reading may go on later."""
+
+
 class Segment(NamedTuple):
     """A part of a corpus that one thread reads, while others read other parts.
 
     items : callable
-        Yields its texts; is given what counts the null ones.
+        Gives its `Items`, to be read by one thread; is given what counts the null texts.
+    first, stop : Position
+        Where it begins, and where what comes after it begins.
     is_remote : bool
         Whether reading it is waiting for another machine, most of the time.
     """
 
-    items: Callable[[NullTexts], Iterator[Piece | Chunk]]
+    items: Callable[[NullTexts], Items]
+    first: Position = Position()
+    stop: Position = Position()
     is_remote: bool = False
 
 
-def corpus_segments(
-    corpus: Corpus, context: ReadContext, *, in_order: bool = False
-) -> Iterator[Segment]:
-    """Yield the parts of a corpus, in order; together they have the texts of `corpus_items`.
+def has_parts(corpus: Corpus, context: ReadContext) -> bool:
+    """Tell whether a corpus may be read in parts, and more than one thread can read it.
 
-    There is one if it must be read in order: tables may run code of the user's, the writers of
-    pipes may wait for each other, and `max_bytes` is counted from the beginning.
+    It must be read in order if there are tables, which may run code of the user's; pipes, whose
+    writers may wait for each other; or `max_bytes`, which is counted from the beginning.
     """
     # The others are known to be regular files.
     others = [corpus.sources[number] for number in np.flatnonzero(corpus.sizes < 0).tolist()]
-    one_reader = context.n_threads == 1 and not any(map(_is_remote, others))
-    if (
-        in_order
-        or one_reader
-        or context.options.max_bytes is not None
-        or not all(map(_reads_alone, others))
-    ):
-        yield Segment(lambda nulls: corpus_items(corpus, context._replace(null_texts=nulls)))
-        return
-    for small, files in file_runs(corpus, context):
-        if small:
-            for batch in file_batches(
-                corpus.sizes, files.start, files.stop, context.cutting.chunk_size
-            ):
-                yield _batch_segment(corpus, context, batch)
-        else:
-            for number in files:
-                yield from _file_segments(cast("str", corpus.sources[number]), context, number)
+    return (
+        (context.n_threads > 1 or any(map(_is_remote, others)))
+        and context.options.max_bytes is None
+        and all(map(reads_again, others))
+    )
 
 
-def _reads_alone(source: str | Table) -> bool:
+def corpus_segments(
+    corpus: Corpus, context: ReadContext, gaps: Iterable[tuple[Position, Position]] | None = None
+) -> Iterator[Segment]:
+    """Yield the parts of a corpus, in order; together they have the texts of `corpus_items`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    context : ReadContext
+    gaps : iterable of (Position, Position), optional
+        From where to where to read, in order. Requires: all sources can be read again. By default
+        all is read, as one part if `has_parts` says so.
+    """
+    end = Position(len(corpus.sources))
+    if gaps is None:
+        if not has_parts(corpus, context):
+            yield whole_segment(corpus, context)
+            return
+        gaps = [(Position(), end)]
+    runs = list(file_runs(corpus, context))
+    for first, stop in gaps:
+        for small, files in runs:
+            begin = max(first, Position(files.start))
+            last = min(stop, Position(files.stop))
+            if small:
+                yield from _small_segments(corpus, context, begin.file, last.file)
+            else:
+                while begin < last:
+                    after = min(last, Position(begin.file + 1))
+                    path = cast("str", corpus.sources[begin.file])
+                    yield from _file_segments(path, context, begin, after)
+                    begin = after
+
+
+def whole_segment(corpus: Corpus, context: ReadContext) -> Segment:
+    """Return all of a corpus as one part."""
+
+    def items(null_texts: NullTexts) -> Items:
+        yield from corpus_items(corpus, context._replace(null_texts=null_texts))
+
+    return Segment(items, stop=Position(len(corpus.sources)))
+
+
+def reads_again(source: str | Table) -> bool:
     """Tell whether a source is a regular file of this machine, or an object of another."""
     return isinstance(source, str) and (is_url(source) or Path(source).is_file())
 
@@ -83,43 +119,45 @@ def _is_remote(source: str | Table) -> bool:
     return isinstance(source, str) and is_url(source)
 
 
-def _batch_segment(corpus: Corpus, context: ReadContext, batch: range) -> Segment:
-    def items(null_texts: NullTexts) -> Iterator[Piece | Chunk]:
+def _small_segments(
+    corpus: Corpus, context: ReadContext, first: int, end: int
+) -> Iterator[Segment]:
+    """Yield some small files at a time."""
+
+    def items(batch: range, null_texts: NullTexts) -> Items:
         own = context._replace(null_texts=null_texts)
-        return batch_items(corpus, own, batch, *read_batch(corpus, context, batch))
+        yield from batch_items(corpus, own, batch, *read_batch(corpus, context, batch))
 
-    return Segment(items)
+    for batch in file_batches(corpus.sizes, first, end, context.cutting.chunk_size):
+        yield Segment(partial(items, batch), Position(batch.start), Position(batch.stop))
 
 
-def _file_segments(path: str, context: ReadContext, number: int) -> Iterator[Segment]:
+def _file_segments(
+    path: str, context: ReadContext, first: Position, stop: Position
+) -> Iterator[Segment]:
     """Yield the parts of a file: of Parquet on this machine row groups, of all else the whole."""
-    name = context.options.format or format_of(path)
+    own = context.of(path)
+    name = own.options.format or format_of(path)
     if name != "parquet" or is_url(path):
-        yield Segment(lambda nulls: _source_texts(path, context, number, nulls), is_url(path))
+        yield _part(path, own, first, stop)
         return
-    context = context.of(path)
     state = file_state(path)
-    for start, stop in parquet_parts(path, context, number, SEGMENT_SIZE):
-        yield Segment(partial(_parquet_texts, path, context, state, start, stop))
+    for begin, end in parquet_parts(path, own, first, stop, SEGMENT_SIZE):
+        yield _part(path, own, begin, end, state)
 
 
-def _source_texts(
-    path: str, context: ReadContext, number: int, null_texts: NullTexts
-) -> Iterator[Piece | Chunk]:
-    own = context._replace(null_texts=null_texts)
-    return unmarked(source_items(path, own, Position(number)))
-
-
-def _parquet_texts(
+def _part(
     path: str,
     context: ReadContext,
-    state: tuple[int, str],
-    start: Position,
-    stop: int,
-    null_texts: NullTexts,
-) -> Iterator[Piece | Chunk]:
-    """Yield the texts of some row groups of a file that has to be what it was."""
-    own = context._replace(null_texts=null_texts)
-    yield from unmarked(parquet_items(path, own, start, stop))
-    if file_state(path) != state:
-        raise changed_error(path)
+    first: Position,
+    stop: Position,
+    state: tuple[int, str] | None = None,
+) -> Segment:
+    """Return a part of a file; if there is a state, the file must still have it at the end."""
+
+    def items(null_texts: NullTexts) -> Items:
+        yield from source_items(path, context._replace(null_texts=null_texts), first, stop)
+        if state is not None and file_state(path) != state:
+            raise changed_error(path)
+
+    return Segment(items, first, stop, is_url(path))

@@ -16,8 +16,6 @@ from bpetok.sources.errors import changed_error
 
 REMOTE_READERS = 8
 """Objects that are looked for or read at a time: most of that time is waiting."""
-
-
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before what may be temporary is tried again: a connection that broke, a busy server."""
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}

@@ -15,9 +15,10 @@ from bpetok.counting import sharing
 from bpetok.counting.chunks import count_segments
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
+from bpetok.counting.sharing import Readers
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
-from bpetok.sources.segments import Segment
+from bpetok.sources.segments import Items, Segment
 
 
 def segment(
@@ -25,20 +26,23 @@ def segment(
 ) -> Segment:
     """Return one whose reader sleeps before each text, which is a chunk."""
 
-    def items(null_texts: NullTexts) -> Iterator[Piece | Chunk]:
+    def items(null_texts: NullTexts) -> Items:
         null_texts.n_null += n_null
         for text in texts:
             time.sleep(seconds)
             data = text.encode()
             yield Chunk(data, np.array([len(data)]), [])
 
-    return Segment(items, is_remote)
+    return Segment(items, is_remote=is_remote)
 
 
 def count(segments: list[Segment], n_threads: int) -> tuple[bpetok.Words, NullTexts, list[int]]:
     null_texts, reports = NullTexts(), list[int]()
     options = check_count_options("gpt2", (), n_threads, "strict")
-    words = count_segments(iter(segments), options, RareWords(), null_texts, reports.append)
+    readers = Readers(n_threads, 8)
+    words = count_segments(
+        iter(segments), options, RareWords(), null_texts, readers, reports.append
+    )
     return words, null_texts, reports
 
 
@@ -86,7 +90,7 @@ def test_objects_of_other_machines_are_read_at_the_same_time() -> None:
 
 
 def failing(texts: list[str], error: Exception, seconds: float = 0) -> Segment:
-    def items(null_texts: NullTexts) -> Iterator[Piece | Chunk]:
+    def items(null_texts: NullTexts) -> Items:
         yield from segment(texts, seconds).items(null_texts)
         raise error
 
@@ -99,7 +103,7 @@ def test_the_first_thing_that_is_wrong_is_raised(n_threads: int) -> None:
     begun = set()
 
     def noting(number: int) -> Segment:
-        def items(null_texts: NullTexts) -> Iterator[Piece | Chunk]:
+        def items(null_texts: NullTexts) -> Items:
             begun.add(number)
             return segment(["a"], 0.005).items(null_texts)
 
@@ -117,7 +121,7 @@ def test_the_first_thing_that_is_wrong_is_raised(n_threads: int) -> None:
 def test_what_is_wrong_in_an_earlier_chunk_is_raised_first() -> None:
     """Where another thread counts it while its reader reads on, and fails, too."""
 
-    def items(_: NullTexts) -> Iterator[Piece | Chunk]:
+    def items(_: NullTexts) -> Items:
         yield Piece("a.txt", 0, b"a" * sharing_size)
         yield Piece("a.txt", 7, b"\xff" + b"a" * sharing_size)
         raise ValueError("the end is damaged")
@@ -139,7 +143,7 @@ def test_a_list_that_fails_after_a_segment_does_is_not_told() -> None:
 
     options = check_count_options("gpt2", (), 2, "strict")
     with pytest.raises(ValueError, match="segment"):
-        count_segments(segments(), options, RareWords(), NullTexts())
+        count_segments(segments(), options, RareWords(), NullTexts(), Readers(2, 8))
 
 
 def test_ctrl_c_ends_all_threads_soon() -> None:
@@ -153,7 +157,7 @@ def test_ctrl_c_ends_all_threads_soon() -> None:
 
     begin = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        count_segments(segments, options, RareWords(), NullTexts(), interrupt)
+        count_segments(segments, options, RareWords(), NullTexts(), Readers(4, 8), interrupt)
     assert time.perf_counter() - begin < 0.6  # of the 2 seconds that they take
     assert threading.active_count() == n_before
 

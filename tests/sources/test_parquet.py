@@ -11,7 +11,7 @@ import pytest
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.parquet import parquet_parts, parquet_sizes
 from bpetok.sources.pieces import Cutting
-from bpetok.sources.reading import NullTexts, ReadContext, check_reading
+from bpetok.sources.reading import NullTexts, Position, ReadContext, check_reading
 from bpetok.sources.streams import LocalFile
 from processes import run_python
 
@@ -77,6 +77,7 @@ def test_nothing_but_the_end_is_read_to_look_at_row_groups(
     monkeypatch.setattr(LocalFile, "readinto", counting)
     cutting = Cutting(SpecialTokens([]), "gpt2")
     context = ReadContext(check_reading({}), cutting, "strict", NullTexts())
-    found = list(call(str(path), context, *([0, 1] if call is parquet_parts else [])))
+    all_of_it = [Position(), Position(1), 1] if call is parquet_parts else []
+    found = list(call(str(path), context, *all_of_it))
     assert len(found) == 10
     assert 0 < n_read < 100_000 < path.stat().st_size

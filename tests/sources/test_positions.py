@@ -5,11 +5,12 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from io import BytesIO, UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -21,11 +22,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bpetok
-from bpetok.counting import checkpoint
+from bpetok.counting import checkpoint, tables
 from bpetok.counting import options as counting_options
 from bpetok.counting.checkpoint import Checkpoint
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import files, jsonl, parquet
+from bpetok.sources import files, jsonl, parquet, segments
 from bpetok.sources.corpus import marked_items, resolve_corpus
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.pieces import Chunk, Cutting, cut
@@ -240,7 +241,7 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
     add = Checkpoint.add
 
     def add_and_stop(store: Checkpoint, part: int, *counted: Any) -> None:
-        first = store.end(part)
+        first = store.gaps(part)[0][0]
         add(store, part, *counted)
         if first.record > 110:
             raise KeyboardInterrupt
@@ -252,6 +253,47 @@ def test_a_column_that_is_not_there_is_told_by_every_run(
     with pytest.warns(UserWarning, match="100 texts were null"):
         words = bpetok.count_words(path, checkpoint=tmp_path / "b")  # where no record has it
     assert words.to_dict() == {b"a": 100}
+
+
+@pytest.mark.filterwarnings("ignore:.*were null")
+def test_files_that_are_read_at_the_same_time_go_on_where_each_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was saved of each, with any number of threads; nothing twice, nothing left out."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 300)
+    rows = [
+        None if i % 17 == 0 else f"{i} plum {i % 7} low lower {'x' * (i % 40)}\n"
+        for i in range(150)
+    ]
+    (tmp_path / "in").mkdir()
+    for i, name in enumerate([*NAMES, *NAMES]):
+        write(tmp_path / "in" / f"{i:02}{name}", rows[i:])
+    expected = bpetok.count_words(tmp_path / "in", n_threads=1)
+    n_ranges = []
+    for seed in range(6):
+        random = Random(seed)
+        monkeypatch.setattr(Checkpoint, "is_due", lambda _, random=random: random.random() < 0.02)
+        run = tmp_path / f"run{seed}"
+        for _ in range(9):
+            stop_at = random.randrange(len(rows) * 300)
+
+            def stop(_: str, done: int, __: int | None, stop_at: int = stop_at) -> None:
+                if done > stop_at:
+                    raise KeyboardInterrupt
+
+            with suppress(KeyboardInterrupt):
+                bpetok.count_words(
+                    tmp_path / "in",
+                    checkpoint=run,
+                    n_threads=random.choice([1, 2, 3, 8]),
+                    progress=stop,
+                )
+        words = bpetok.count_words(tmp_path / "in", checkpoint=run, n_threads=random.choice([1, 2]))
+        assert list(words) == list(expected)
+        for path in run.glob("counts-*"):
+            content = tables.read_metadata(str(path))[checkpoint.METADATA_KEY]
+            n_ranges.append(len(json.loads(content)[0]))
+    assert max(n_ranges) > 1
 
 
 class Stream(BytesIO):

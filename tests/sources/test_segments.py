@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,17 @@ import zstandard
 
 import bpetok
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import parquet, segments
-from bpetok.sources.corpus import corpus_items, resolve_corpus
+from bpetok.sources import segments
+from bpetok.sources.corpus import corpus_items, resolve_corpus, source_items
 from bpetok.sources.pieces import Cutting
-from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
+from bpetok.sources.reading import (
+    NullTexts,
+    Position,
+    ReadContext,
+    Reading,
+    ReadOptions,
+    check_reading,
+)
 from strategies import TEXT
 
 LINES = TEXT.splitlines() * 20
@@ -85,6 +93,8 @@ def test_parts_have_the_texts_in_order(corpus: list[Path], options: Reading) -> 
     def named(items: object) -> list[tuple[str, int, bytes]]:
         texts = []
         for item in items:  # type: ignore[attr-defined]  # an iterator of pieces and chunks
+            if isinstance(item, Position):
+                continue
             if hasattr(item, "ends"):
                 begins = [0, *item.ends.tolist()]
                 for origin, begin, end in zip(item.origins, begins, begins[1:], strict=False):
@@ -97,8 +107,10 @@ def test_parts_have_the_texts_in_order(corpus: list[Path], options: Reading) -> 
     assert (len(parts) > 20) == ("max_bytes" not in options)
     read = [text for part in parts for text in named(part.items(NullTexts()))]
     assert read == named(corpus_items(found, context))
-    in_order = segments.corpus_segments(found, context, in_order=True)
-    assert sum(1 for _ in in_order) == 1
+    assert named(segments.whole_segment(found, context).items(NullTexts())) == read
+    for before, after in pairwise(parts):
+        assert before.first < before.stop == after.first
+    assert (parts[0].first, parts[-1].stop) == (Position(), Position(len(found.sources)))
 
 
 def test_what_must_be_read_in_order_is_one_part(tmp_path: Path) -> None:
@@ -141,7 +153,7 @@ def test_a_file_that_changes_between_its_parts_is_refused(
     monkeypatch.setattr(segments, "SEGMENT_SIZE", 1)
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": LINES}), path, row_group_size=7)
-    items = parquet.parquet_items
+    items = source_items
     lock = threading.Lock()
 
     def changing(*args: object) -> object:
@@ -149,6 +161,6 @@ def test_a_file_that_changes_between_its_parts_is_refused(
             os.utime(path, ns=(1, 1))
         return items(*args)  # type: ignore[arg-type]  # those of the call
 
-    monkeypatch.setattr(segments, "parquet_items", changing)
+    monkeypatch.setattr(segments, "source_items", changing)
     with pytest.raises(OSError, match=r"a\.parquet changed while it was read"):
         bpetok.count_words(path, n_threads=2)
