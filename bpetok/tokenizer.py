@@ -351,6 +351,8 @@ class Tokenizer(Codec):
             )
             for rank in ranks
         ]
+        if len(ranks) < n:
+            rows.insert(half, ("…",) * 4)
         facts = self.training
         trained = (
             "" if facts is None else f"; {facts.bytes_per_token:.2f} bytes a token in training"

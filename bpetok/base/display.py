@@ -14,6 +14,11 @@ def show_size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.2f} MB" if n_bytes >= 100_000 else f"{n_bytes:,} bytes"
 
 
+def plural(number: int, thing: str) -> str:
+    """Return a number with what it counts, such as "1 file" or "2,000 files"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def show_bytes(token: bytes) -> str:
     """Return a token as people read it: a space as ␣, other unseen characters and stray bytes
     as escapes.

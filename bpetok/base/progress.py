@@ -6,6 +6,7 @@ The phase "memory" has no progress: its total is what the phases that follow may
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -73,7 +74,8 @@ class _Bars:
 
 
 def _new_bar(phase: str, total: int | None) -> tqdm[Any]:
-    with whole():
+    with whole(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook without ipywidgets a bar of text will do
         from tqdm.auto import tqdm
 
     if phase == "learn":

@@ -96,11 +96,6 @@ def count(text: str) -> int:
     return int(number)
 
 
-def plural(number: int, thing: str) -> str:
-    """Return a number with what it counts, such as "1 file" or "2,000 files"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def with_flags(message: str) -> str:
     """Return a message of the library with the command's names of options.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import bpetok
+from bpetok.base.display import plural
 from bpetok.cli.common import (
     READING,
     TIKTOKEN_PATTERN,
@@ -19,7 +20,6 @@ from bpetok.cli.common import (
     load_tokenizer,
     on_terminal,
     open_inputs,
-    plural,
     reading_of,
     standard_output,
 )

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from bpetok.base.display import plural
 from bpetok.base.version import __version__
-from bpetok.cli.common import plural, standard_output
+from bpetok.cli.common import standard_output
 
 if TYPE_CHECKING:
     from bpetok.counting.words import Words

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.display import plural
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     load_tokenizer,
-    plural,
     standard_output,
 )
 
@@ -67,6 +67,8 @@ def _facts(tokenizer: Tokenizer) -> Iterator[str]:
     ranks = range(len(merges))
     shown = [*ranks] if len(ranks) <= 2 * N_SHOWN else [*ranks[:N_SHOWN], *ranks[-N_SHOWN:]]
     for rank in shown:
+        if len(shown) < len(ranks) and rank == shown[N_SHOWN]:
+            yield "..."
         count = "" if counts is None else f"  {plural(int(counts[rank]), 'time')}"
         left, right = map(show_bytes, merges[rank])
         yield f"merge {rank:<9} {left} + {right}{count}"

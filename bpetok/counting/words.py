@@ -292,6 +292,8 @@ class Words:
             (show_bytes(word.astype(np.uint8).tobytes()), f"{self.counts[i]:,}")
             for i, word in zip(best, words, strict=True)
         ]
+        if len(best) < len(self):
+            rows.append(("…", "…"))
         return table_html(repr(self), ("word", "count"), rows)
 
 

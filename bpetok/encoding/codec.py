@@ -858,10 +858,12 @@ class Codec(TextEncoder):
     # ---- as an object ----
 
     def __repr__(self) -> str:
+        from bpetok.base.display import plural
+
         n_merges = len(self._token_bytes) - N_BYTES
         return (
-            f"<{type(self).__name__}: {self.vocab_size} ids, {n_merges} merges, "
-            f"pattern {self._pattern!r}, {len(self._special_tokens)} special tokens>"
+            f"<{type(self).__name__}: {self.vocab_size:,} ids, {plural(n_merges, 'merge')}, "
+            f"pattern {self._pattern!r}, {plural(len(self._special_tokens), 'special token')}>"
         )
 
     def __eq__(self, other: object) -> bool:

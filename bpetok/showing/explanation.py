@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from bpetok.base.display import show_bytes
+from bpetok.base.display import plural, show_bytes
 from bpetok.base.limits import N_BYTES
 from bpetok.showing.explanation_page import explanation_page
 from bpetok.showing.pages import Page
@@ -66,9 +66,9 @@ class Explanation(Page):
 
     def _sizes(self) -> str:
         counts = [
-            _number(len(self.words), "word"),
-            _number(self.n_bytes, "byte"),
-            _number(len(self.ids), "token"),
+            plural(len(self.words), "word"),
+            plural(self.n_bytes, "byte"),
+            plural(len(self.ids), "token"),
         ]
         return ", ".join(counts)
 
@@ -125,9 +125,5 @@ def _tokens_text(tokens: Sequence[bytes], made: Sequence[int]) -> Text:
 
 
 def _note(step: MergeStep) -> str:
-    count = "" if step.count is None else f", {_number(step.count, 'time')} in training"
+    count = "" if step.count is None else f", {plural(step.count, 'time')} in training"
     return f"merge {step.rank}: {show_bytes(step.left)} + {show_bytes(step.right)}{count}"
-
-
-def _number(n: int, thing: str) -> str:
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"

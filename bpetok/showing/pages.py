@@ -73,5 +73,11 @@ class Page(ABC):
             return None
         return (
             f'<iframe title="{escape(self._title)}" srcdoc="{escape(page)}" '
-            'style="width:100%;height:40rem;border:0"></iframe>'
+            'style="width:100%;height:40rem;border:1px solid #8886;border-radius:6px;'
+            'resize:vertical"></iframe>'
         )
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Return the text itself for IPython, and for notebooks that can't show the page."""
+        page = self._repr_html_()
+        return {"text/plain": str(self), **({} if page is None else {"text/html": page})}

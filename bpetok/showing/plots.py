@@ -73,21 +73,28 @@ def lines(
     """Return a plot of named curves, (xs, ys) each, against powers of two."""
     with mpl.rc_context(STYLE):
         figure, axes = _figure()
-        for i, (name, (xs, ys)) in enumerate(curves.items()):
-            # A label that begins with "_" is left out of the legend.
-            axes.plot(
-                xs,
-                ys,
-                label=f" {name}",
-                color=COLOURS[i % len(COLOURS)],
-                linestyle=DASHES[i % len(DASHES)],
-            )
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(FuncFormatter(_power_of_two))
-        axes.set(xlabel=x, ylabel=y)
+        draw_lines(axes, curves, x=x, y=y, colours=COLOURS)
         if len(curves) > 1:
             figure.legend(loc="outside upper left", ncols=2, frameon=False)
         return to_svg(figure)
+
+
+def draw_lines(
+    axes: Axes,
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    colours: Sequence[str | None] = (None,),
+) -> None:
+    """Draw named curves, (xs, ys) each, against powers of two; None is the next colour."""
+    for i, (name, (xs, ys)) in enumerate(curves.items()):
+        # A label that begins with "_" is left out of the legend.
+        colour, dashes = colours[i % len(colours)], DASHES[i % len(DASHES)]
+        axes.plot(xs, ys, label=f" {name}", color=colour, linestyle=dashes)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(_power_of_two))
+    axes.set(xlabel=x, ylabel=y)
 
 
 def bars(heights: Mapping[str, Sequence[float]], *, x: str, y: str, last_is_more: bool) -> bytes:

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bpetok.base.checks import shorten
 from bpetok.base.display import show_size
+from bpetok.base.extras import require
 from bpetok.counting.words import Words
 from bpetok.encoding.codec import Codec
 from bpetok.showing.measures import TokenizerReport, measure
 from bpetok.showing.pages import Page
-from bpetok.showing.report_page import report_page
+from bpetok.showing.report_page import X, curves_of, report_page
 from bpetok.showing.report_texts import Texts, count_source, read_excerpt, resolve_sources
 from bpetok.showing.verdict import learn_reference, verdict
 from bpetok.sources.corpus import Files
 from bpetok.sources.reading import Reading
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from rich.console import Group
     from typing_extensions import Unpack
+
+
+MEASURES = ("bytes per token", "tokens per word")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,6 +90,34 @@ class Report(Page):
             for source in (*one.sources, one.total)
         ]
 
+    def plot(self, y: str = "bytes per token", ax: Axes | None = None) -> Axes:
+        """Plot against vocabulary size how good each tokenizer is, with Matplotlib.
+
+        Parameters
+        ----------
+        y : {"bytes per token", "tokens per word"}
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure of pyplot, which notebooks show.
+
+        Raises
+        ------
+        MissingExtraError
+            If Matplotlib is not installed: ``pip install "bpetok[report]"``.
+        ValueError
+            If there is no such measure.
+        """
+        if y not in MEASURES:
+            raise ValueError(f"y must be one of {', '.join(map(repr, MEASURES))}, got {y!r}")
+        if ax is None:
+            ax = require("matplotlib.pyplot", "report").subplots()[1]
+        from bpetok.showing.plots import draw_lines
+
+        named = {one.name: (one, one.total) for one in self.tokenizers}
+        draw_lines(ax, curves_of(named, y), x=X, y=y)
+        if len(named) > 1:
+            ax.legend()
+        return ax
+
     def __rich__(self) -> Group:
         from rich.console import Group
         from rich.markup import escape
@@ -106,7 +139,9 @@ class Report(Page):
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(width=60 + 24 * len(self.tokenizers), color_system=None)
+        # In a notebook Rich would show what is captured, too.
+        width = 60 + 24 * len(self.tokenizers)
+        console = Console(width=width, color_system=None, force_jupyter=False)
         with console.capture() as capture:
             console.print(self)
         plain: str = capture.get()

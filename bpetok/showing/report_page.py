@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from bpetok.showing.measures import SourceReport, TokenizerReport
 from bpetok.showing.pages import check_extra, render
 from bpetok.showing.verdict import excess, verdict
 
+X = "vocabulary size"
 N_POINTS = 200
 """Points of a curve: more can't be seen."""
 N_LINES = 8
@@ -116,13 +117,20 @@ def _at_size(one: TokenizerReport, n_merges: int) -> dict[str, Any]:
 def _curves(named: dict[str, tuple[TokenizerReport, SourceReport]], y: str) -> str:
     from bpetok.showing import plots
 
+    return _data_uri(plots.lines(curves_of(named, y), x=X, y=y))
+
+
+def curves_of(
+    named: Mapping[str, tuple[TokenizerReport, SourceReport]], y: str
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Return by name the vocabulary sizes, and "bytes per token" or "tokens per word" with each."""
     curves = {}
     for name, (one, source) in named.items():
         picked = np.unique(np.geomspace(1, one.n_merges + 1, N_POINTS).astype(np.int64) - 1)
         n_tokens = source.n_tokens_by_merges[picked]
         ys = source.n_bytes / n_tokens if y == "bytes per token" else n_tokens / source.n_words
         curves[name] = one.vocab_sizes[picked].tolist(), ys.tolist()
-    return _data_uri(plots.lines(curves, x="vocabulary size", y=y))
+    return curves
 
 
 def _lengths(one: TokenizerReport) -> list[int]:

@@ -6,9 +6,6 @@ Skipped where there is no Chromium with its driver, unless BPETOK_BROWSER=requir
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,34 +13,12 @@ import pytest
 
 import bpetok
 from bpetok.base.display import show_bytes
+from browsers import NARROW, WIDE, emulate
 from strategies import TEXT, TOY
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
-
-WIDE, NARROW = (1280, 900), (360, 740)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    """A headless Chromium that writes down what it is asked for and what it complains about."""
-    programs = [shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")]
-    program, driver = next(filter(None, programs), None), shutil.which("chromedriver")
-    if program is None or driver is None:
-        reason = "needs chromium (or google-chrome) and chromedriver"
-        assert os.environ.get("BPETOK_BROWSER") != "required", reason
-        pytest.skip(reason)
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chromium
-    chromium.quit()
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +35,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bpetok.watch(f"{TOY}中文中文 <b> & 中", vocab_size=276).save(folder / "lesson.html")
     bpetok.watch(TEXT, vocab_size=300, lang="zh").save(folder / "lesson_zh.html")
     return folder
-
-
-def emulate(browser: Chrome, size: tuple[int, int], theme: str) -> None:
-    width, height = size
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == NARROW},
-    )
-    media = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
 
 
 PAGES = ["explain.html", "report.html", "lesson.html", "lesson_zh.html"]

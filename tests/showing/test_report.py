@@ -307,3 +307,31 @@ def test_bytes_without_an_id_and_whole_words() -> None:
     assert total.n_tokens_by_merges.tolist() == [total.n_tokens + 2, total.n_tokens + 1,
                                                 total.n_tokens]  # fmt: skip
     assert "bytes per token" in report.to_html()
+
+
+def test_numbers_and_a_plot_are_there_to_take() -> None:
+    """Rows for a DataFrame; axes with a line for each tokenizer, on those that are given."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    tok = bpetok.train_from_iterator([TEXT], vocab_size=300)
+    report = bpetok.report({"tok": tok, "small": tok.truncate(270)}, texts={"a": TEXT, "b": ""})
+    rows = report.to_dicts()
+    assert [(row["tokenizer"], row["source"]) for row in rows] == [
+        (name, source) for name in ("tok", "small") for source in ("a", "b", "all")
+    ]
+    assert rows[1]["bytes_per_token"] is rows[1]["tokens_per_word"] is None
+    assert rows[2]["bytes_per_token"] == report.tokenizers[0].total.bytes_per_token
+    axes = report.plot()
+    assert [line.get_label() for line in axes.lines] == [" tok", " small"]
+    last = axes.lines[0].get_xydata()[-1].tolist()
+    assert last == [300, report.tokenizers[0].total.bytes_per_token]
+    assert axes.get_xlabel() == "vocabulary size"
+    plt.close(axes.figure)
+    given = plt.figure().add_subplot()
+    assert report.plot("tokens per word", ax=given) is given
+    plt.close(given.figure)
+    with pytest.raises(ValueError, match="y must be one of 'bytes per token', 'tokens per word'"):
+        report.plot("tokens")
