@@ -326,12 +326,12 @@ def test_numbers_and_a_plot_are_there_to_take() -> None:
     assert rows[2]["bytes_per_token"] == report.tokenizers[0].total.bytes_per_token
     axes = report.plot()
     assert [line.get_label() for line in axes.lines] == [" tok", " small"]
-    last = axes.lines[0].get_xydata()[-1].tolist()
+    last = [np.asarray(data)[-1] for data in axes.lines[0].get_data()]
     assert last == [300, report.tokenizers[0].total.bytes_per_token]
     assert axes.get_xlabel() == "vocabulary size"
-    plt.close(axes.figure)
+    plt.close("all")
     given = plt.figure().add_subplot()
     assert report.plot("tokens per word", ax=given) is given
-    plt.close(given.figure)
+    plt.close("all")
     with pytest.raises(ValueError, match="y must be one of 'bytes per token', 'tokens per word'"):
         report.plot("tokens")
