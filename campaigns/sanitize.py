@@ -18,7 +18,7 @@ from bpetok.patterns.scan import instruction_sets
 from campaigns import ROOT
 from campaigns.instruction_set import VARIABLE
 
-CAMPAIGNS = ("scanner", "learner", "encoder", "json", "files")
+CAMPAIGNS = ("scanner", "learner", "encoder", "documents", "json", "files")
 """Those that call the extensions in their own process."""
 FLAGS = (
     "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"

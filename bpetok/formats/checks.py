@@ -56,13 +56,21 @@ def check_ids_equal(
     Raises
     ------
     ValueError
-        If they differ anywhere: the text, and both lists of ids.
+        If they differ anywhere: the text, and both lists of ids. Or if `encode` fails.
     """
     for text in _texts(tuple(tokenizer.special_tokens)):
         ours = tokenizer.encode(
             text, allowed_special="all" if special else (), disallowed_special=()
         )
-        theirs = list(encode(text))
+        try:
+            theirs = list(encode(text))
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # what Rust calls a panic is no Exception
+            raise ValueError(
+                f"{consumer} can't encode {text!r}: {type(error).__name__}: {error}; nothing was "
+                "written"
+            ) from None
         if ours != theirs:
             raise ValueError(
                 f"{consumer} gives other ids than this tokenizer for {text!r}: {shorten(theirs)} "
@@ -92,9 +100,10 @@ def names_within_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def ordinary_tokens(tokenizer: Codec) -> Iterator[tuple[int, bytes]]:
     """Yield the id and the bytes of each byte, of what each merge makes, and of other tokens."""
-    for token_id in tokenizer.token_ids.tolist():
+    # Not `token_bytes`: an added token may have the id of a byte, and other bytes.
+    for token_id, token in zip(tokenizer._ids(), tokenizer._token_bytes, strict=True):
         if token_id >= 0:
-            yield token_id, tokenizer.token_bytes(token_id)
+            yield token_id, token
     for tokens in (tokenizer.whole_words, tokenizer.other_tokens):
         for token, token_id in tokens.items():
             yield token_id, token

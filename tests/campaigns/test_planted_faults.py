@@ -51,6 +51,12 @@ PLANTED = {
             "encode_files": lambda written: (written.files[-1].write_bytes(b"ab"), written)[1],
         }.items()
     ],
+    "documents": [
+        ("bpetok.tokenizer.Tokenizer.encode", lambda ids: ids[::-1]),
+        ("bpetok.tokenizer.Tokenizer.encode_batch", lambda rows: rows[1:]),
+        ("bpetok.tokenizer.Tokenizer.decode", lambda text: text + "a"),
+        ("bpetok.tokenizer.Tokenizer.from_pretrained", lambda tok: tok.truncate(256)),
+    ],
     "json": [
         ("campaigns.json_lines.right_texts", lambda texts: texts[:-1]),
         ("campaigns.json_lines.ends_of", lambda ends: ends[1:]),
@@ -90,7 +96,7 @@ def test_each_campaign_has_planted_faults() -> None:
     assert set(PLANTED) == set(CAMPAIGNS)
 
 
-@pytest.mark.parametrize("name", ["scanner", "learner", "encoder", "json"])
+@pytest.mark.parametrize("name", ["scanner", "learner", "encoder", "documents", "json"])
 def test_nothing_is_found_where_nothing_is_planted(name: str, tmp_path: Path) -> None:
     """In the inputs in which a planted fault is found."""
     assert first_failure(name, tmp_path, 20) is None

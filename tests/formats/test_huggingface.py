@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from bpetok.encoding.added_tokens import AddedToken
 from bpetok.formats.checks import check_ids_equal
 from bpetok.formats.tokenizer_json import parse
 from bpetok.patterns.builtin import names
 from bpetok.tokenizer import Tokenizer
-from samples import MERGES, TOKENIZERS
+from samples import MERGES, TOKENIZERS, document
 from strategies import TEXT, texts
 
 
@@ -238,6 +239,35 @@ def test_two_kinds_of_added_tokens_that_never_overlap_are_read(tmp_path: Path) -
     tok = Tokenizer.from_pretrained(tmp_path)
     assert len(tok.special_tokens) == 5
     check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+
+
+def test_a_byte_that_is_an_added_token_keeps_its_name_in_a_vocabulary(tmp_path: Path) -> None:
+    """Where the token is found as a normalizer makes it: with other bytes."""
+    pytest.importorskip("tokenizers")
+    content = json.loads(document(normalizer={"type": "Prepend", "prepend": "ß"}))
+    flags = {"special": False, "lstrip": False, "rstrip": True, "single_word": False}
+    content["added_tokens"] = [{"content": "!", "id": 33, "normalized": True, **flags}]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    tok.save_pretrained(tmp_path / "saved")
+    vocab = json.loads((tmp_path / "saved" / "tokenizer.json").read_text())["model"]["vocab"]
+    assert {name for name, token_id in vocab.items() if token_id == 33} == {"!"}
+    assert Tokenizer.from_pretrained(tmp_path / "saved") == tok
+
+
+def test_a_consumer_that_fails_is_an_error_that_says_so(tmp_path: Path) -> None:
+    """A panic of Rust is no Exception in Python; nothing is written."""
+    pytest.importorskip("tokenizers")
+    end = AddedToken("<|end|>", 256, special=False, rstrip=True, normalized=True)
+    space = AddedToken("  ", 257, lstrip=True, normalized=True)
+    special = {token.content: token.id for token in (end, space)}
+    tok = Tokenizer(merges=[], special_tokens=special, added_tokens=[end, space])
+    with pytest.raises(ValueError, match=r"tokenizers .* can't encode .*PanicException.* nothing"):
+        tok.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        check_ids_equal(tok, lambda _: (_ for _ in ()).throw(error), "tokenizers")
 
 
 @pytest.mark.parametrize("name", ["<|größe|>", "«q»", "<|Ġ|>", "<|č|>"])
