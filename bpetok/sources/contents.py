@@ -45,7 +45,8 @@ _MIN_UNMARKED = 16
 def check_text(path: str, first_bytes: bytes, *, by_name: bool = False) -> None:
     """Check that a file may be text in UTF-8, by its first `N_FIRST` bytes, uncompressed.
 
-    `by_name` tells whether only its name says that it is plain text, so that it may be JSON lines.
+    `by_name` tells whether it is taken for text only since its name says nothing else, so that it
+    may be JSON lines.
 
     Raises
     ------

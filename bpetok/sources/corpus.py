@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from io import RawIOBase
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -29,6 +29,7 @@ from bpetok.sources.files import (
     find_files,
     format_of,
     local_files,
+    may_be_lines,
     null_ended,
     opened_bytes,
 )
@@ -262,7 +263,7 @@ def read_batch(corpus: Corpus, context: ReadContext, batch: range) -> tuple[Chun
     paths = cast("list[str]", corpus.sources[batch.start : batch.stop])
     sizes = corpus.sizes[batch.start : batch.stop]
     data, n_read = read_files(null_ended(paths), sizes)
-    n_plain = _n_plain(data, sizes[:n_read], by_name=context.options.format is None)
+    n_plain = _n_plain(data, sizes[:n_read], paths, by_name=context.options.format is None)
     if n_plain < n_read:
         n_read = n_plain
         data = data[: int(sizes[:n_read].sum())]
@@ -282,12 +283,15 @@ def batch_items(
         yield from unmarked(source_items(corpus.sources[number], context, *part))
 
 
-def _n_plain(data: bytes, sizes: NDArray[np.int64], *, by_name: bool) -> int:
+def _n_plain(
+    data: bytes, sizes: NDArray[np.int64], paths: Sequence[str], *, by_name: bool
+) -> int:
     """Return how many files, before one that is not, are plain text by their first bytes."""
     for number in unusual_files(np.frombuffer(data, np.uint8), sizes).tolist():
         begin = int(sizes[:number].sum())
         first_bytes = data[begin : begin + int(sizes[number])][:N_FIRST]
-        kind = compression_of("", first_bytes) or other_kind(first_bytes, by_name=by_name)
+        unsaid = by_name and may_be_lines(paths[number])
+        kind = compression_of("", first_bytes) or other_kind(first_bytes, by_name=unsaid)
         if kind is not None:
             return int(number)
     return len(sizes)
@@ -333,7 +337,8 @@ def _text_items(
     """Yield a plain text file, and where its pieces begin unless the whole is to be cut off."""
     end = context.options.max_text_chars
     sampler = Sampler(context.options, start)
-    with opened_bytes(path, start.at, by_name=context.options.format is None) as file:
+    by_name = context.options.format is None and may_be_lines(path)
+    with opened_bytes(path, start.at, by_name=by_name) as file:
         raw = cast("RawIOBase", file)
         fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
         pieces = cut(path, fill, context.cutting, start.at)

@@ -52,6 +52,9 @@ FORMAT_OF = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+TEXT_ENDINGS = (".txt", ".text")
+"""What such a file holds is text, whatever it looks like. Files with no or other endings are taken
+for text as well, but not if each line is a record."""
 
 
 def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
@@ -232,10 +235,19 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
 
 def format_of(path: str) -> str:
     """Return the format that a name tells; "json" may be text or lines, "csv" is not read."""
+    return FORMAT_OF.get(_inner_ending(path), "text")
+
+
+def may_be_lines(path: str) -> bool:
+    """Tell whether a file that is taken for text may be JSON lines: its name says neither."""
+    return _inner_ending(path) not in TEXT_ENDINGS
+
+
+def _inner_ending(path: str) -> str:
     ending = ending_of(path)
     if ending in ENDINGS:
         ending = ending_of(without_query(path)[: -len(ending)])
-    return FORMAT_OF.get(ending, "text")
+    return ending
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpetok.sources.files import file_state, format_of, opened_bytes
+from bpetok.sources.files import file_state, format_of, may_be_lines, opened_bytes
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.parquet import parquet_items, parquet_sizes
 from bpetok.sources.pieces import Chunk, Piece, cut_text
@@ -57,7 +57,7 @@ def sample_file(
         raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {name}")
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
-    by_name = name == "text" and context.options.format is None
+    by_name = name == "text" and context.options.format is None and may_be_lines(path)
     with opened_bytes(path, by_name=by_name) as file:
         share = 0.0
         if isinstance(file, LocalFile) and file_size > size:

@@ -331,7 +331,7 @@ def test_text_that_compresses_very_well_is_copied_once(tmp_path: Path, kind: str
 LINES = b'{"text": "plum"}\n{"text": "plum"}\n'
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.csvx", "a.data", "a.txt.gz", "-"])
+@pytest.mark.parametrize("name", ["a.log", "a", "a.csvx", "a.data", "a.data.gz", "-"])
 @pytest.mark.parametrize("begin", [b"", codecs.BOM_UTF8])
 def test_lines_of_json_are_not_taken_for_text_by_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, begin: bytes
@@ -364,6 +364,18 @@ def test_lines_of_json_are_not_taken_for_text_by_a_name(
     assert bpetok.count_words(given(), format="jsonl").to_dict() == {b"plum": 400}
     as_text = bpetok.count_words_from_iterator([content])
     assert bpetok.count_words(given(), format="text") == as_text
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.TXT.gz", "a.text"])
+def test_lines_of_json_in_a_file_of_text_are_text(tmp_path: Path, name: str) -> None:
+    """Its name says so: alone, and among small files."""
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(LINES) if name.endswith(".gz") else LINES)
+    (tmp_path / "0.txt").write_bytes(b"plum")
+    expected = bpetok.count_words_from_iterator([LINES])
+    assert bpetok.count_words(path) == expected
+    assert bpetok.count_words(tmp_path).total == expected.total + 1
+    assert bpetok.estimate(path, vocab_size=300).n_unique_words == len(expected)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def write(folder: Path, name: str, column: list[str | None]) -> Path:
     """Write texts as what the name says."""
     path = folder / name
     table = pa.table({"id": range(len(column)), "text": pa.array(column, pa.string())})
-    data = b"a file of " + lines(column) if ".txt" in name else lines(column)
+    data = lines(column)
     if name.endswith(".parquet"):
         pq.write_table(table, path, row_group_size=100)
     elif name.endswith(".arrow"):
