@@ -283,9 +283,7 @@ def batch_items(
         yield from unmarked(source_items(corpus.sources[number], context, *part))
 
 
-def _n_plain(
-    data: bytes, sizes: NDArray[np.int64], paths: Sequence[str], *, by_name: bool
-) -> int:
+def _n_plain(data: bytes, sizes: NDArray[np.int64], paths: Sequence[str], *, by_name: bool) -> int:
     """Return how many files, before one that is not, are plain text by their first bytes."""
     for number in unusual_files(np.frombuffer(data, np.uint8), sizes).tolist():
         begin = int(sizes[:number].sum())

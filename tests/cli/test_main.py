@@ -504,6 +504,40 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
 
 
 @posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_asked_to_end_leaves_nothing(
+    tok: Tokenizer, tmp_path: Path, environment: dict[str, str], number: signal.Signals
+) -> None:
+    """Neither under a temporary name nor in the folder for such files; it ends by the signal."""
+    (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
+    (tmp_path / "tmp").mkdir()
+    many = ["a.txt"] * 400
+    ids = ["encode", "--tokenizer", "tok.json", *many, "-o", "ids.bin"]
+    train = ["train", *many, "--output", "new.json", "--max-memory", "500MB"]
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, begun in (
+        (ids, ".*.tmp"),
+        ([*ids, "--shard-size", "999"], ".*.tmp"),
+        (train, ""),
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-m", "bpetok", *arguments],
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**environment, "TMPDIR": str(tmp_path / "tmp")},
+        ) as process:
+            assert process.stderr is not None
+            deadline = time.monotonic() + 60
+            while begun and not any(tmp_path.glob(begun)) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.5)
+            process.send_signal(number)
+            assert process.wait(60) == -number
+            assert process.stderr.read() == b""
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+@posix
 @pytest.mark.parametrize("option", [None, "--no-progress", "--quiet"])
 def test_progress_is_shown_on_a_terminal_only(
     run: Run, tmp_path: Path, environment: dict[str, str], option: str | None
