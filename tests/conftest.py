@@ -1,5 +1,6 @@
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,12 @@ for _name in ("benchmarks", "campaigns"):
 # A shared machine can be slow for a moment; what takes long is seen in pytest --durations.
 settings.register_profile("bpetok", deadline=None)
 settings.load_profile("bpetok")
+
+
+# A shell ignores Ctrl-C in what it starts in the background, and what the tests start would inherit
+# that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
