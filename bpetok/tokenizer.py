@@ -520,6 +520,44 @@ class Tokenizer(Codec):
             raise TypeError(f"source must be a tiktoken.Encoding or a path, got {shorten(source)}")
         return cls._from_parts(tiktoken.read_encoding(source, pattern))
 
+    # ---- llama.cpp ----
+
+    def save_gguf(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        pad_token: str | None = None,
+        unk_token: str | None = None,
+        chat_template: str | None = None,
+    ) -> None:
+        """Write a GGUF file that holds the vocabulary only, for llama.cpp.
+
+        Special tokens, their roles, the chat template and what comes before and after each text are
+        written as convert_hf_to_gguf.py writes them. Parameters as in `save_pretrained`; those that
+        are not given are what the tokenizer's own file said.
+
+        Raises
+        ------
+        MissingExtraError
+            If gguf is not installed: ``pip install "bpetok[gguf]"``.
+        ValueError
+            If llama.cpp has no pre-tokenizer that gives the same ids, or can't do what this
+            tokenizer does (a normalizer, bytes without an id...); the message has the reason.
+        OSError
+            If the file can't be written.
+        """
+        from bpetok.formats import gguf
+
+        roles = {
+            "bos_token": bos_token,
+            "eos_token": eos_token,
+            "pad_token": pad_token,
+            "unk_token": unk_token,
+        }
+        gguf.save_gguf(self, path, roles, chat_template)
+
     # ---- Mistral ----
 
     @classmethod

@@ -18,6 +18,7 @@ FOLDERS = ("huggingface", "gpt2")
 EXAMPLES = """examples:
   bpetok export tok.json --to huggingface -o model --eos-token "<|endoftext|>"
   bpetok export tok.json --to tiktoken -o ranks.tiktoken
+  bpetok export tok.json --to gguf -o vocab.gguf --eos-token "<|endoftext|>"
 """
 
 
@@ -33,13 +34,14 @@ def add_parser(commands: Any) -> None:
     export.add_argument(
         "--to",
         required=True,
-        choices=("bpetok", "huggingface", "tiktoken", "gpt2", "minbpe"),
+        choices=("bpetok", "huggingface", "tiktoken", "gpt2", "minbpe", "gguf"),
         help="huggingface: a folder for AutoTokenizer; gpt2: a folder with vocab.json and "
-        "merges.txt; tiktoken: a file of ranks; minbpe: OUTPUT.model and OUTPUT.vocab",
+        "merges.txt; tiktoken: a file of ranks; minbpe: OUTPUT.model and OUTPUT.vocab; gguf: a "
+        "vocabulary for llama.cpp",
     )
     export.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="where to save")
     export.add_argument("--pattern", help=TIKTOKEN_PATTERN)
-    group = export.add_argument_group("with --to huggingface")
+    group = export.add_argument_group("with --to huggingface or gguf")
     for role in ROLES:
         group.add_argument(
             f"--{role.replace('_', '-')}", metavar="S", help=f"the special token for {role}"
@@ -54,8 +56,11 @@ def run_export(options: argparse.Namespace) -> None:
     tokenizer = load_tokenizer(options.tokenizer, options.pattern, options.tokenizer)
     given = {name: getattr(options, name) for name in (*ROLES, "chat_template", "model_max_length")}
     given = {name: value for name, value in given.items() if value is not None}
-    if given and options.to != "huggingface":
-        raise CommandError(f"--{next(iter(given)).replace('_', '-')} needs --to huggingface")
+    if options.to == "gguf" and "model_max_length" in given:
+        raise CommandError("--model-max-length needs --to huggingface")
+    if given and options.to not in ("huggingface", "gguf"):
+        flag = next(iter(given)).replace("_", "-")
+        raise CommandError(f"--{flag} needs --to huggingface or --to gguf")
     output = Path(options.output)
     if options.to in FOLDERS and output.is_file():
         raise CommandError(f"--output: {output} is a file, give the name of a folder")
@@ -72,6 +77,8 @@ def run_export(options: argparse.Namespace) -> None:
 def _write(tokenizer: Tokenizer, to: str, output: Path, given: dict[str, Any]) -> None:
     if to == "huggingface":
         tokenizer.save_pretrained(output, **given)
+    elif to == "gguf":
+        tokenizer.save_gguf(output, **given)
     elif to == "tiktoken":
         tokenizer.save_tiktoken(output)
     elif to == "gpt2":

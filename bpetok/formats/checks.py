@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 
 from bpetok.base.checks import shorten
@@ -109,8 +109,11 @@ def ordinary_tokens(tokenizer: Codec) -> Iterator[tuple[int, bytes]]:
             yield token_id, token
 
 
-def check_plain(tokenizer: Codec, consumer: str) -> None:
-    """Refuse what most formats can't say: a normalizer, and other tokens than bytes and merges."""
+def check_plain(tokenizer: Codec, consumer: str, *, but: Collection[str] = ()) -> None:
+    """Refuse what most formats can't say: a normalizer, and other tokens than bytes and merges.
+
+    `but` names what this one can.
+    """
     for name, value in (
         ("normalizer", tokenizer.normalizer),
         ("prefix_space", tokenizer.prefix_space),
@@ -118,7 +121,7 @@ def check_plain(tokenizer: Codec, consumer: str) -> None:
         ("other_tokens", tokenizer.other_tokens),
         ("bytes without an id", [byte for byte in range(N_BYTES) if tokenizer.token_ids[byte] < 0]),
     ):
-        if value:
+        if value and name not in but:
             raise ValueError(
                 f"{consumer} can't say what this tokenizer has, {name}: {shorten(value)}; "
                 "Tokenizer.save and save_pretrained keep it"
