@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--first", type=int, default=0, metavar="N", help="number of the first input (default 0)")
     add("--output", type=Path, default=Path("findings"), metavar="DIR",
         help="where inputs that fail are saved (default findings)")  # fmt: skip
-    add("--tests", nargs="*", default=["tests"], metavar="PATH",
+    add("--tests", nargs="*", default=sanitize.ALL, metavar="PATH",
         help="for sanitize: tests to run, none if there is no path (default tests)")  # fmt: skip
     add("--repeat", type=Path, metavar="FILE", help="check the input of such a file again")
     return parser

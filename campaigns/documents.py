@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from random import Random
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import tokenizers
 
@@ -44,7 +44,6 @@ class Documents(Campaign[Case]):
     """Normalizers, added tokens with flags, chains, expressions, whole words; written back, too."""
 
     case = Case
-    memory: ClassVar[int] = 4 << 30
 
     def draw(self, random: Random) -> Case:
         """Each part is there in a half of the files."""
@@ -112,8 +111,9 @@ class Documents(Campaign[Case]):
 
 
 def _compare(tok: Tokenizer, theirs: tokenizers.Tokenizer, texts: list[str]) -> None:
-    # A special token that is normalized is not known as special there when it is decoded.
-    skips = not any(token.special and token.normalized for token in tok.added_tokens)
+    # Of a token that is normalized the result is decoded there: with other names for bytes, and not
+    # known as special.
+    decodes = tok.normalizer is None or not any(token.normalized for token in tok.added_tokens)
     for text in texts:
         ids = tok.encode(text, allowed_special="all")
         try:
@@ -123,7 +123,7 @@ def _compare(tok: Tokenizer, theirs: tokenizers.Tokenizer, texts: list[str]) -> 
                 raise
             return
         expect(ids, right, f"encode({text!r})")
-        for skip in (False, True)[: 1 + skips]:
+        for skip in (False, True) if decodes else ():
             decoded = theirs.decode(ids, skip_special_tokens=skip)
             expect(tok.decode(ids, skip_special_tokens=skip), decoded, f"decode({ids}, {skip})")
     rows = tok.encode_batch(texts, allowed_special="all")

@@ -8,6 +8,9 @@ import textwrap
 import pytest
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+measures_memory = pytest.mark.skipif(
+    "ASAN_OPTIONS" in os.environ, reason="the sanitizer takes memory of its own"
+)
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
 
 ACT_AT_IMPORT = """

@@ -73,7 +73,7 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
         raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
     if isinstance(texts, Mapping):
         raise TypeError(
-            "texts must be an iterable of texts, not a mapping, whose keys alone would be "
+            "texts must be an iterable of texts, not a mapping, of which only the keys would be "
             "read: give its values(), or words with their counts to train_from_words"
         )
     if not isinstance(texts, Iterable):

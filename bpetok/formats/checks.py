@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 from bpetok.base.checks import shorten
@@ -63,19 +64,28 @@ def check_ids_equal(
             text, allowed_special="all" if special else (), disallowed_special=()
         )
         try:
-            theirs = list(encode(text))
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except BaseException as error:  # what Rust calls a panic is no Exception
+            with panics_are_errors():
+                theirs = list(encode(text))
+        except Exception as error:
             raise ValueError(
-                f"{consumer} can't encode {text!r}: {type(error).__name__}: {error}; nothing was "
-                "written"
+                f"{consumer} can't encode {text!r}: {error}; nothing was written"
             ) from None
         if ours != theirs:
             raise ValueError(
                 f"{consumer} gives other ids than this tokenizer for {text!r}: {shorten(theirs)} "
                 f"in place of {shorten(ours)}; nothing was written"
             )
+
+
+@contextmanager
+def panics_are_errors() -> Iterator[None]:
+    """Raise a RuntimeError for what Rust calls a panic, which is no Exception in Python."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
 
 def encoder_of(parts: Parts) -> Callable[[str], Sequence[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bpetok.base.checks import shorten
@@ -14,6 +14,7 @@ from bpetok.formats.files import expect
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
+from bpetok.patterns.normalizers import Normalizer
 
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
 CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback")
@@ -37,6 +38,7 @@ def parse(document: Any) -> Parts:
     merges = expect(model.get("merges"), list, "model.merges")
     names = _check_vocab(model.get("vocab"))
     added = _read_added_tokens(content.get("added_tokens", []), names)
+    _check_normalized(added.values(), content.get("normalizer"))
     special = {name: token.id for name, token in added.items()}
     vocab = _without_added(names, special, merges)
     unk_id, fuse_unk = _read_unknown(model, names, merges)
@@ -193,6 +195,20 @@ def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedTo
         largest = max(largest, token_id)
         added[name] = AddedToken(name, token_id, **flags)
     return added
+
+
+def _check_normalized(added: Iterable[AddedToken], normalizer: Any) -> None:
+    """Refuse tokens of which nothing is left: tokenizers then finds one between all characters."""
+    if normalizer is None:
+        return
+    normalize = Normalizer(normalizer)
+    for i, token in enumerate(added):
+        if token.normalized and not normalize(token.content.encode()):
+            refuse(
+                f"added_tokens[{i}].content",
+                token.content,
+                "the normalizer leaves nothing of it, and tokenizers then finds it everywhere",
+            )
 
 
 def _type_of(value: Any) -> Any:

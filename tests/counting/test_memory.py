@@ -24,6 +24,7 @@ from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.learning.rule import DEFAULT_TUNING
 from bpetok.patterns.special import SpecialTokens
 from bpetok.training.memory import LEFT_MEMORY, NUMBA_MEMORY, learning_memory
+from processes import measures_memory
 
 SMALLEST = "88MB"
 """The least bound for two threads."""
@@ -104,6 +105,7 @@ def test_sorted_words_of_all_partitions_are_the_words() -> None:
     assert len(found) == len(table)
 
 
+@measures_memory
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_the_bound_is_kept(tmp_path: Path, environment: dict[str, str]) -> None:
     """In a process that counts more words than the bound has room for; the counts are the same."""
@@ -137,6 +139,7 @@ print(peak("VmHWM") - idle, len(words), words.total, words.counts[:100].tolist()
     assert peaks[1] < 110_000_000 < peaks[0]
 
 
+@measures_memory
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize("compiled", [True, False])
 def test_the_bound_is_kept_while_learning(

@@ -255,6 +255,11 @@ def test_a_byte_that_is_an_added_token_keeps_its_name_in_a_vocabulary(tmp_path: 
     assert Tokenizer.from_pretrained(tmp_path / "saved") == tok
 
 
+def panic() -> list[int]:
+    """Fail as a library that is written in Rust does."""
+    raise type("PanicException", (BaseException,), {})("a panic")
+
+
 def test_a_consumer_that_fails_is_an_error_that_says_so(tmp_path: Path) -> None:
     """A panic of Rust is no Exception in Python; nothing is written."""
     pytest.importorskip("tokenizers")
@@ -265,6 +270,8 @@ def test_a_consumer_that_fails_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"tokenizers .* can't encode .*PanicException.* nothing"):
         tok.save_pretrained(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+    with pytest.raises(ValueError, match="panic"):  # where an expression is compiled, too
+        check_ids_equal(tok, lambda _: panic(), "tokenizers")
     error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         check_ids_equal(tok, lambda _: (_ for _ in ()).throw(error), "tokenizers")

@@ -91,6 +91,15 @@ DAMAGED_JSON = {
     "id of text": (document(model__vocab=vocab_without(ab="256")), "vocab.*'256' can't be"),
     "true id": (document(model__vocab=vocab_without(ab=True)), "True can't be represented"),
     "same id": (document(model__vocab=vocab_without(ab=97)), "97, the id of an earlier token"),
+    "a token of which nothing is left": (
+        document(
+            normalizer={"type": "Strip", "strip_left": True, "strip_right": True},
+            model__vocab=vocab_without("<s>"),
+            added_tokens__0__content="  ",
+            added_tokens__0__normalized=True,
+        ),
+        r"added_tokens\[0\]\.content: '  ' can't be represented: the normalizer leaves nothing",
+    ),
     "a flag of text": (
         document(added_tokens__0__special="false"),
         r"added_tokens\[0\]\.special must be true or false, got 'false'",

@@ -22,6 +22,8 @@ def browser() -> Iterator[Chrome]:
         reason = "needs chromium (or google-chrome) and chromedriver"
         assert os.environ.get("BPETOK_BROWSER") != "required", reason
         pytest.skip(reason)
+    if "ASAN_OPTIONS" in os.environ:
+        pytest.skip("a browser does not run with the sanitizer loaded")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

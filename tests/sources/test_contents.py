@@ -26,6 +26,7 @@ import bpetok
 from bpetok.sources.compression import compression_of
 from bpetok.sources.contents import N_FIRST, other_kind, unusual_files
 from bpetok.sources.files import format_of, opened_bytes
+from processes import measures_memory
 
 TEXT = b"plum plum\n"
 ROW = b'{"text": "plum plum\\n"}\n'
@@ -315,6 +316,7 @@ def test_a_name_tells_a_format(path: str, expected: str) -> None:
     assert format_of(path) == expected
 
 
+@measures_memory
 @pytest.mark.parametrize("kind", ["zstd", "bzip2", "gzip"])
 def test_text_that_compresses_very_well_is_copied_once(tmp_path: Path, kind: str) -> None:
     """At 64 kB a read, copying all that is ahead took half a minute."""

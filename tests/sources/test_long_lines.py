@@ -25,6 +25,7 @@ from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.long_lines import LONGEST_ESCAPE, cut_string
 from bpetok.sources.pieces import Chunk, Cutting, Piece, Read
 from bpetok.sources.reading import NullTexts, Position, ReadContext, ReadOptions
+from processes import measures_memory
 
 PARTS = ["\\", '"', "\n", "a", " ", "u", "d83d", "\u00e9", "\u4e2d", "\U0001f600", "\x01"]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.characters(), max_size=60).map("".join)
@@ -339,6 +340,7 @@ def test_a_file_that_ends_in_a_long_line_is_damaged(tmp_path: Path, ending: str)
         bpetok.count_words(path)
 
 
+@measures_memory
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
 def test_a_long_record_is_never_in_memory(

@@ -14,6 +14,7 @@ import bpetok
 from bpetok import Words
 from bpetok.base.demo import demo_files
 from bpetok.training.memory import LEFT_MEMORY
+from processes import measures_memory
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ def test_a_sample_of_all_is_no_guess(
     assert found.error == 0
 
 
+@measures_memory
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's /proc")
 def test_the_memory_of_learning_is_enough(
     tmp_path: Path, texts: list[str], environment: dict[str, str]
