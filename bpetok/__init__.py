@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training.estimate import Estimate as Estimate
     from bpetok.training.estimate import estimate as estimate
+    from bpetok.training.retraining import train_new_from_iterator as train_new_from_iterator
     from bpetok.training.superwords import Superwords as Superwords
     from bpetok.training.train import train as train
     from bpetok.training.train import train_from_iterator as train_from_iterator
@@ -55,6 +56,7 @@ _MODULE_OF = {
     "train": "training.train",
     "train_from_iterator": "training.train",
     "train_from_words": "training.train",
+    "train_new_from_iterator": "training.retraining",
     "watch": "training.watch",
 }
 

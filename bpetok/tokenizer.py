@@ -322,15 +322,19 @@ class Tokenizer(Codec):
             texts = count_words_from_iterator(
                 texts,
                 pattern=self._pattern,
+                normalizer=self.normalizer,
+                prefix_space=self._prefix_space,
                 special_tokens=tuple(self._special_tokens),
                 unmatched="word",
                 n_threads=n_threads,
             )
-        elif texts.pattern != self._pattern:
-            raise ValueError(
-                f"texts must be words of the pattern {self._pattern!r}, got words of "
-                f"{texts.pattern!r}: count them with the tokenizer's pattern"
-            )
+        for name in ("pattern", "normalizer", "prefix_space"):
+            ours, theirs = getattr(self, name), getattr(texts, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"texts must be words of the {name} {ours!r}, got words of {theirs!r}: count "
+                    f"them with the tokenizer's {name}"
+                )
         pairs = [(left, right) for left, right in self.merge_pairs.tolist()]
         gone = {*pruning_order(pairs, count_tokens(self, texts).tolist())[:n_gone]}
         kept = [merge for merge in range(n_merges) if merge not in gone]

@@ -124,7 +124,7 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         "--compat",
         metavar="TRAINER",
         help="learn the merges that another trainer learns: huggingface, rustbpe, bpeasy, minbpe "
-        "or cs336",
+        "or cs336; bpetok are those of this one, the default but with --like",
     )
     complete_with(compat, trainer_names)
     group.add_argument(
@@ -135,6 +135,11 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         type=count,
         metavar="N",
         help="after N ids learn tokens of several words, as SuperBPE does; FILEs are read twice",
+    )
+    group.add_argument(
+        "--like",
+        metavar="TOKENIZER",
+        help="a tokenizer, or a folder with a tokenizer.json: take all of it but its merges",
     )
 
 
@@ -182,6 +187,12 @@ def _add_split_options(command: argparse.ArgumentParser) -> None:
         "(default: that of the counts, otherwise gpt2)",
     )
     complete_with(pattern, pattern_names)
+    group.add_argument(
+        "--normalizer",
+        metavar="NFKC",
+        help="what texts become before they are split: NFC, NFD, NFKC, NFKD, Lowercase, Strip, "
+        "StripAccents, or steps as JSON (default: that of the counts, otherwise none)",
+    )
     group.add_argument(
         "--special-token",
         action="append",
@@ -301,6 +312,7 @@ def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
     return bpetok.train(
         options.files,
         pattern=options.pattern,
+        normalizer=options.normalizer,
         unmatched=options.unmatched,
         superwords=None if options.superwords is None else bpetok.Superwords(options.superwords),
         **_count_options(options),
@@ -331,6 +343,7 @@ def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
         "merge_filter": _merge_filter(options),
         "compat": options.compat,
         "initial": initial,
+        "like": options.like,
     }
 
 
@@ -366,7 +379,12 @@ def _wants_progress(options: argparse.Namespace) -> bool:
 
 
 def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:
-    return bpetok.Words.load(files, pattern=options.pattern, special_tokens=options.special_tokens)
+    return bpetok.Words.load(
+        files,
+        pattern=options.pattern,
+        special_tokens=options.special_tokens,
+        normalizer=options.normalizer,
+    )
 
 
 def _note_commas(options: argparse.Namespace) -> None:
@@ -418,6 +436,7 @@ def _count(options: argparse.Namespace) -> None:
             words = bpetok.count_words(
                 options.files,
                 pattern=options.pattern or "gpt2",
+                normalizer=options.normalizer,
                 unmatched=options.unmatched or "error",
                 **_count_options(options),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,12 @@ from bpetok.counting.word_table import N_PARTITIONS, Combination, WordTable
 
 
 class Split(NamedTuple):
-    """How text was split into words."""
+    """How text was split into words; see `Words`."""
 
     pattern: str
     special_tokens: tuple[str, ...]
+    normalizer: Any = None
+    prefix_space: bool = False
 
 
 class WordArrays(NamedTuple):

@@ -34,7 +34,7 @@ from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.ranges import Counted, Range, gaps_between, joined
-from bpetok.counting.tables import load, read_metadata, save
+from bpetok.counting.tables import given_split, load, read_metadata, save
 from bpetok.counting.words import Words
 from bpetok.sources.arrow import naming
 from bpetok.sources.errors import changed_error
@@ -146,9 +146,9 @@ class Checkpoint:
             if _read_counted(path) != counted:
                 raise changed_error(str(path))
         paths = [saved.path for saved in self._saved[part]]
-        return Words.of_arrays(
-            *load(paths, self._run["pattern"], self._run["special_tokens"], rare)
-        )
+        run = self._run
+        given = given_split(run["pattern"], run["special_tokens"], run["normalizer"])
+        return Words.of_arrays(*load(paths, given, rare))
 
     def _check_unchanged(self, part: int, counted: Counted) -> None:
         """Check that files whose parts are counted at different times have not changed."""

@@ -19,6 +19,8 @@ from bpetok.counting.saving import count_saving
 from bpetok.counting.sharing import Readers
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.changes import check_changes
+from bpetok.patterns.normalizers import Spec
 from bpetok.sources.arrow import is_column, is_table
 from bpetok.sources.corpus import Corpus, Files, check_columns, resolve_corpus
 from bpetok.sources.files import StrPath
@@ -45,6 +47,8 @@ def count_words(
     files: WeightedFiles,
     *,
     pattern: Pattern = "gpt2",
+    normalizer: Spec | None = None,
+    prefix_space: bool = False,
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",
@@ -72,6 +76,13 @@ def count_words(
         Expressions are compiled. What can't be compiled is run by `regex` in `n_threads` processes,
         slower by far, as a warning says; with that and with "none" a long text is held in memory as
         a whole.
+    normalizer : str, mapping or list, optional
+        What a text between special tokens becomes before it is split, as `Tokenizer` takes it:
+        "NFC", "NFKC", "Lowercase" ... or several steps. With "Strip", "Replace" and "Prepend" a
+        long text is held in memory as a whole.
+    prefix_space : bool
+        Whether to put a space before a text between special tokens, if it does not begin with one,
+        as tokenizers with `Tokenizer.prefix_space` do. A long text is held in memory as a whole.
     special_tokens : iterable of str
         Texts between words: boundaries which are not counted. Those that never occur are logged, by
         the logger "bpetok" at the level INFO.
@@ -124,7 +135,10 @@ def count_words(
     TimeoutError
         If an expression takes too long on a text: about 100 times longer than common ones.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    changes = check_changes(normalizer, prefix_space)
+    options = check_count_options(
+        pattern, special_tokens, n_threads, errors, unmatched, changes=changes
+    )
     job = prepare_count(files, options, reading, check_limits(max_memory, min_word_count))
     with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
         words = count_job(job, report, saved)
@@ -137,6 +151,8 @@ def count_words_from_iterator(
     texts: Iterable[str | bytes],
     *,
     pattern: Pattern = "gpt2",
+    normalizer: Spec | None = None,
+    prefix_space: bool = False,
     special_tokens: Iterable[str] = (),
     n_threads: int | None = None,
     errors: str = "strict",
@@ -157,7 +173,10 @@ def count_words_from_iterator(
     ValueError
         If a text has a lone surrogate or is not UTF-8, or an option is out of its range.
     """
-    options = check_count_options(pattern, special_tokens, n_threads, errors, unmatched)
+    changes = check_changes(normalizer, prefix_space)
+    options = check_count_options(
+        pattern, special_tokens, n_threads, errors, unmatched, changes=changes
+    )
     rare = RareWords(check_limits(max_memory, min_word_count))
     with reporting(progress) as report:
         words = count_texts(texts, options, rare, report)
@@ -170,14 +189,7 @@ def count_texts(
 ) -> Words:
     """Count the words of texts as they come."""
     rare.limits.check_counting(options.pattern, options.n_threads)
-    cutting = options.cutting
-    pieces = text_pieces(
-        texts,
-        cutting.special_tokens,
-        pattern=cutting.pattern,
-        whole=cutting.whole,
-        errors=options.errors,
-    )
+    pieces = text_pieces(texts, options.cutting, options.errors)
     words = count_pieces(pieces, options, rare, lambda n_bytes: report("count", n_bytes, None))
     _log_unseen(options)
     return without_rare(words, rare)
@@ -263,8 +275,7 @@ def checkpointing(
                 raise ValueError(f"checkpoint needs files, which can be read again; got {name!r}")
     options = job.options
     run = {
-        "pattern": options.pattern,
-        "special_tokens": options.special_tokens,
+        **options.split._asdict(),
         "errors": options.errors,
         "unmatched": options.unmatched,
         **job.reading.identity(),

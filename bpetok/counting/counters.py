@@ -50,7 +50,9 @@ class Counter(Protocol):
 
 def make_counters(options: CountOptions, n: int) -> list[Counter]:
     """Return `n` counters, whose tables know the order of the words if `options.in_order`."""
-    special_tokens = options.cutting.special_tokens
+    # Where texts are changed, special tokens are found before that: see `count_chunk`.
+    cutting = options.cutting
+    special_tokens = SpecialTokens([]) if cutting.changes else cutting.special_tokens
     scanner = scanner_of(options.pattern, options.unmatched)
     if scanner is not None:
         in_order = options.in_order
@@ -88,13 +90,9 @@ class _ExpressionCounter:
         self._in_order = in_order
 
     def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
-        view = memoryview(data)
-        begin = 0
-        for end in text_ends.tolist():
-            invalid = check_utf8(view[begin:end])
-            if invalid >= 0:
-                return begin + invalid
-            begin = end
+        invalid = check_utf8(data, text_ends)
+        if invalid >= 0:
+            return invalid
         self._process.count(bytes(data), text_ends.tolist())
         return -1
 

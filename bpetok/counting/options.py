@@ -9,6 +9,7 @@ from bpetok.base.checks import check_errors, check_special_tokens, check_unmatch
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.changes import NO_CHANGES, Changes
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.pieces import Cutting, replacing_makes_tokens
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
@@ -41,7 +42,8 @@ class CountOptions(NamedTuple):
     @property
     def split(self) -> Split:
         """What is to be said of words that are counted so."""
-        return Split(self.pattern, self.special_tokens)
+        changes = self.cutting.changes
+        return Split(self.pattern, self.special_tokens, changes.spec, changes.prefix_space)
 
     def read_context(self, reading: ReadOptions, null_texts: NullTexts) -> ReadContext:
         """Return what the readers of files need to know."""
@@ -54,6 +56,8 @@ def check_count_options(
     n_threads: int | None,
     errors: str,
     unmatched: str = "error",
+    *,
+    changes: Changes = NO_CHANGES,
 ) -> CountOptions:
     """Check the options of counting.
 
@@ -69,6 +73,7 @@ def check_count_options(
             SpecialTokens([token.encode() for token in tokens]),
             check_pattern(pattern),
             whole=replacing_makes_tokens(tokens, errors),
+            changes=changes,
         ),
         resolve_threads(n_threads),
         check_errors(errors),

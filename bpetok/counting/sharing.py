@@ -18,7 +18,8 @@ from bpetok.base.timing import stage
 from bpetok.counting.counters import Counter
 from bpetok.counting.options import CountOptions
 from bpetok.patterns.errors import SplitError
-from bpetok.sources.pieces import Buffer, Chunk, Origin, chunks_of, join
+from bpetok.patterns.scan import check_utf8
+from bpetok.sources.pieces import Buffer, Chunk, Cutting, Origin, Origins, chunks_of, join
 from bpetok.sources.reading import NullTexts, unmarked
 from bpetok.sources.segments import Segment
 
@@ -231,21 +232,48 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
         If it has bytes that are not UTF-8 and `options.errors` is "strict", or text that the
         pattern does not match; the message has the text's name and the offset.
     """
+    cutting = options.cutting
     try:
-        invalid = count(chunk.data, chunk.ends)
-        if invalid < 0:
-            return
-        if options.errors == "strict":
-            origin = _place(chunk, invalid)
-            raise ValueError(
-                f"{origin.name} is not UTF-8: byte {origin.offset} "
-                f"(0x{chunk.data[invalid]:02x}); errors='replace' would count U+FFFD there"
-            )
-        chunk = _replace_invalid(chunk)
-        count(chunk.data, chunk.ends)
+        # Texts that are changed are checked before that, others while they are counted.
+        is_changed = _is_changed(chunk, cutting)
+        invalid = (check_utf8 if is_changed else count)(chunk.data, chunk.ends)
+        if invalid >= 0:
+            if options.errors == "strict":
+                origin = _place(chunk, invalid)
+                raise ValueError(
+                    f"{origin.name} is not UTF-8: byte {origin.offset} "
+                    f"(0x{chunk.data[invalid]:02x}); errors='replace' would count U+FFFD there"
+                )
+            chunk = _replace_invalid(chunk)
+            is_changed = _is_changed(chunk, cutting)
+        if is_changed:
+            chunk = _changed(chunk, cutting)
+        if is_changed or invalid >= 0:
+            count(chunk.data, chunk.ends)
     except SplitError as error:
         origin = _place(chunk, error.offset)
         raise error.explain(options.pattern, origin.name, origin.offset) from None
+
+
+def _is_changed(chunk: Chunk, cutting: Cutting) -> bool:
+    """Tell whether something may become of the texts before they are split.
+
+    Special tokens are found before that, and so not in what becomes of the text between them.
+    """
+    changes = cutting.changes
+    return bool(changes) and (
+        not changes.leave(chunk.data) or bool(cutting.special_tokens.spans(chunk.data))
+    )
+
+
+def _changed(chunk: Chunk, cutting: Cutting) -> Chunk:
+    """Return what becomes of texts before they are split; offsets are those of the new ones."""
+    data, ends, numbers = cutting.changes.apply(chunk.data, chunk.ends, cutting.special_tokens)
+    origins = Origins(
+        lambda i: Origin(f"{chunk.origins[numbers[i]].name}, as it is normalized", 0),
+        range(len(ends)),
+    )
+    return Chunk(data, ends, origins)
 
 
 def _replace_invalid(chunk: Chunk) -> Chunk:

@@ -6,7 +6,8 @@ ignored. The schema's metadata may have the key `bpetok`, a JSON object::
 
     {"pattern": "gpt2", "special_tokens": [], "unicode_version": "16.0", "bpetok_version": "0.1.0"}
 
-which says how the text was split. Tables without it are read if the caller says it.
+which says how the text was split, with "normalizer" and "prefix_space", as `Words` has them, where
+the text was changed before that. Tables without it are read if the caller says it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from bpetok.counting.memory import RareWords
 from bpetok.counting.spill import Spill
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.builtin import UNICODE_VERSION, check_pattern
+from bpetok.patterns.changes import check_changes
+from bpetok.patterns.normalizers import Spec
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
 from bpetok.sources.arrow_checks import check_array
@@ -44,6 +47,8 @@ pc = require("pyarrow.compute", "arrow")
 pq = require("pyarrow.parquet", "arrow")
 
 METADATA_KEY = b"bpetok"
+ALWAYS = ("pattern", "special_tokens")
+"""What metadata says in any case of how text was split; the rest only where there is any."""
 SCHEMA = pa.schema([pa.field("word", pa.binary()), pa.field("count", pa.int64())])
 BATCH_ROWS = 1 << 18
 """Most rows of a row group, and most that are read at a time."""
@@ -85,9 +90,9 @@ def to_batches(words: WordArrays) -> Iterator[Any]:
 
 def schema_of(split: Split) -> Any:
     """Return `SCHEMA` with metadata that says how the text was split."""
+    said = split._asdict()
     content = {
-        "pattern": split.pattern,
-        "special_tokens": split.special_tokens,
+        **{name: said[name] for name in said if said[name] or name in ALWAYS},
         "unicode_version": UNICODE_VERSION,
         "bpetok_version": __version__,
     }
@@ -127,10 +132,8 @@ def save(
 # ---- in -----------------------------------------------------------------------------------------
 
 
-def from_tables(
-    tables: Iterable[Any], pattern: str | None, special_tokens: Iterable[str] | None
-) -> tuple[WordArrays, Split]:
-    """Return the words of Arrow tables or record batches. For the others see `Words.load`."""
+def from_tables(tables: Iterable[Any], given: Mapping[str, Any]) -> tuple[WordArrays, Split]:
+    """Return the words of Arrow tables or record batches. `given` is what `given_split` returns."""
     splits: list[tuple[str, Split | None]] = []
     with _Rows(RareWords()) as rows:
         for number, table in enumerate(tables):
@@ -140,16 +143,15 @@ def from_tables(
             selected = table.select(["word", "count"])
             is_table = isinstance(selected, pa.Table)
             rows.add(selected.to_batches(BATCH_ROWS) if is_table else [selected], origin)
-        return rows.words(), _agreed(splits, pattern, special_tokens)
+        return rows.words(), _agreed(splits, given)
 
 
 def load(
     files: StrPath | Iterable[StrPath],
-    pattern: str | None = None,
-    special_tokens: Iterable[str] | None = None,
+    given: Mapping[str, Any],
     rare: RareWords | None = None,
 ) -> tuple[WordArrays, Split]:
-    """Return the words of Parquet files. For the other parameters see `Words.load`.
+    """Return the words of Parquet files. `given` is what `given_split` returns.
 
     What is more than `rare.limits.max_memory` is spilled to files, and words may be left out.
     """
@@ -159,7 +161,7 @@ def load(
         with _parquet_file(path) as file:
             splits.append((path, _read_split(file.schema_arrow.metadata, path)))
             _check_columns(file.schema_arrow, path)
-    split = _agreed(splits, pattern, special_tokens)
+    split = _agreed(splits, given)
     with _Rows(rare or RareWords()) as rows:
         for path in paths:
             with _parquet_file(path) as file:
@@ -214,9 +216,10 @@ def _read_split(metadata: dict[bytes, bytes] | None, origin: str) -> Split | Non
         return None
     try:
         content = json.loads(data)
-        split = Split(
-            check_pattern(content["pattern"]), check_special_tokens(content["special_tokens"])
-        )
+        pattern = check_pattern(content["pattern"])
+        special_tokens = check_special_tokens(content["special_tokens"])
+        changes = check_changes(content.get("normalizer"), content.get("prefix_space", False))
+        split = Split(pattern, special_tokens, changes.spec, changes.prefix_space)
         unicode_version = content["unicode_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
@@ -230,39 +233,46 @@ def _read_split(metadata: dict[bytes, bytes] | None, origin: str) -> Split | Non
     return split
 
 
-def _agreed(
-    splits: Iterable[tuple[str, Split | None]],
-    pattern: str | None,
-    special_tokens: Iterable[str] | None,
-) -> Split:
+def given_split(
+    pattern: str | None = None,
+    special_tokens: Iterable[str] | None = None,
+    normalizer: Spec | None = None,
+) -> dict[str, Any]:
+    """Return what a caller says of how words were split: the fields of `Split` that are given."""
+    given: dict[str, Any] = {}
+    if pattern is not None:
+        given["pattern"] = check_pattern(pattern)
+    if special_tokens is not None:
+        given["special_tokens"] = check_special_tokens(special_tokens)
+    if normalizer is not None:
+        given["normalizer"] = check_changes(normalizer).spec
+    return given
+
+
+def _agreed(splits: Iterable[tuple[str, Split | None]], given: Mapping[str, Any]) -> Split:
     """Return how all words were split: as the caller says, as the tables say, without conflict."""
-    given = pattern is not None
-    known = None if pattern is None else check_pattern(pattern)
-    tokens = None if special_tokens is None else check_special_tokens(special_tokens)
+    known = dict(given)
     says = "the caller says"
     for origin, split in splits:
         if split is None:
-            if not given:
+            if "pattern" not in given:
                 raise ValueError(
                     f"{origin} does not say what its words were split by: give pattern, and "
-                    "special_tokens if there were any"
+                    "special_tokens and normalizer if there were any"
                 )
             continue
-        for name, ours, theirs in (
-            ("pattern", known, split.pattern),
-            ("special_tokens", tokens, split.special_tokens),
-        ):
-            if ours is not None and ours != theirs:
+        for name, theirs in split._asdict().items():
+            if name in known and known[name] != theirs:
                 raise ValueError(
                     f"{origin}: its words were counted with {name} {theirs!r}, but {says} "
-                    f"{ours!r}: only what was counted alike can be used together"
+                    f"{known[name]!r}: only what was counted alike can be used together"
                 )
-        if known is None or tokens is None:
+        if len(known) < len(split):
             says = f"{origin} says"
-        known, tokens = split
-    if known is None:
+        known = split._asdict()
+    if "pattern" not in known:
         raise ValueError("tables must have at least one table, or the pattern must be given")
-    return Split(known, tokens or ())
+    return Split(**{"special_tokens": ()} | known)
 
 
 def _check_columns(schema: Any, origin: str) -> None:

@@ -15,6 +15,8 @@ from bpetok.base.limits import MAX_INT64
 from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.changes import check_changes
+from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ class Words:
         Name of the pattern that split the text.
     special_tokens : tuple of str
         The texts that were boundaries and were not counted.
+    normalizer : dict or list, optional
+        What the text between them became before it was split, as `Tokenizer.normalizer` has it.
+    prefix_space : bool
+        Whether a space was put before each text that does not begin with one.
     """
 
     ids: Int32
@@ -47,6 +53,8 @@ class Words:
     counts: Int64
     pattern: str = "gpt2"
     special_tokens: tuple[str, ...] = field(default=())
+    normalizer: Any = None
+    prefix_space: bool = False
 
     def __post_init__(self) -> None:
         for name, dtype in (("ids", np.int32), ("offsets", np.int64), ("counts", np.int64)):
@@ -57,6 +65,8 @@ class Words:
             object.__setattr__(self, name, _frozen(np.array(array)))
         object.__setattr__(self, "pattern", check_pattern(self.pattern))
         object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
+        changes = check_changes(self.normalizer, self.prefix_space)
+        object.__setattr__(self, "normalizer", changes.spec)
         _check_arrays(self.arrays)
 
     @classmethod
@@ -72,7 +82,7 @@ class Words:
 
     def __reduce__(self) -> tuple[type[Words], tuple[object, ...]]:
         """Pickle and copy by the constructor: arrays of a pickle can be written."""
-        return type(self), (*self.arrays, self.pattern, self.special_tokens)
+        return type(self), (*self.arrays, *self.split)
 
     @property
     def arrays(self) -> WordArrays:
@@ -82,7 +92,7 @@ class Words:
     @property
     def split(self) -> Split:
         """How the text was split."""
-        return Split(self.pattern, self.special_tokens)
+        return Split(*(getattr(self, name) for name in Split._fields))
 
     @classmethod
     def from_counts(
@@ -91,6 +101,8 @@ class Words:
         *,
         pattern: Pattern = "gpt2",
         special_tokens: Iterable[str] = (),
+        normalizer: Spec | None = None,
+        prefix_space: bool = False,
     ) -> Words:
         """Pack words that were counted elsewhere.
 
@@ -124,7 +136,9 @@ class Words:
             np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             np.fromiter(summed.values(), np.int64, len(summed)),
         )
-        split = Split(check_pattern(pattern), check_special_tokens(special_tokens))
+        changes = check_changes(normalizer, prefix_space)
+        tokens = check_special_tokens(special_tokens)
+        split = Split(check_pattern(pattern), tokens, changes.spec, prefix_space)
         return cls.of_arrays(arrays, split)
 
     @classmethod
@@ -183,15 +197,17 @@ class Words:
         *,
         pattern: str | None = None,
         special_tokens: Iterable[str] | None = None,
+        normalizer: Spec | None = None,
     ) -> Words:
         """Add up the words of a pyarrow.Table or RecordBatch, or of an iterable of them.
 
         Columns, options and errors are those of `load`.
         """
-        from bpetok.counting.tables import from_tables
+        from bpetok.counting.tables import from_tables, given_split
 
         several = [tables] if hasattr(tables, "num_rows") else tables
-        return cls.of_arrays(*from_tables(several, pattern, special_tokens))
+        given = given_split(pattern, special_tokens, normalizer)
+        return cls.of_arrays(*from_tables(several, given))
 
     def save(self, path: StrPath) -> None:
         """Write the words to a Parquet file, the table of `to_arrow`; whole or not at all.
@@ -212,6 +228,7 @@ class Words:
         *,
         pattern: str | None = None,
         special_tokens: Iterable[str] | None = None,
+        normalizer: Spec | None = None,
     ) -> Words:
         """Add up the words of Parquet files, as `save` or any other program writes them.
 
@@ -220,7 +237,7 @@ class Words:
         files : path, URL, folder, glob pattern, or iterable of them
             The columns are `word` (binary or string) and `count` (an integer); others are ignored.
             Rows may be in any order; a word that comes several times has the sum of its counts.
-        pattern, special_tokens : optional
+        pattern, special_tokens, normalizer : optional
             How the text was split, for files that do not say it themselves.
 
         Raises
@@ -230,12 +247,12 @@ class Words:
         ValueError
             If a file is no whole Parquet file, lacks a column, has a null, an empty word or a count
             below 1 (the message has file and row); does not say how its text was split, and
-            `pattern` does not either; or says another thing than `pattern`, `special_tokens` or
-            another file. What files say is checked before rows are read.
+            `pattern` does not either; or says another thing than `pattern`, `special_tokens`,
+            `normalizer` or another file. What files say is checked before rows are read.
         """
-        from bpetok.counting.tables import load
+        from bpetok.counting.tables import given_split, load
 
-        return cls.of_arrays(*load(files, pattern, special_tokens))
+        return cls.of_arrays(*load(files, given_split(pattern, special_tokens, normalizer)))
 
     def select(self, kept: NDArray[np.bool_]) -> Words:
         """Return some of the words: those for which `kept`, shape (n_words,), is True."""
@@ -269,14 +286,10 @@ class Words:
         return int((self.counts * np.diff(self.offsets)).sum())
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether two have the same counts, pattern and special tokens."""
+        """Tell whether two have the same counts and were split alike."""
         if not isinstance(other, Words):
             return NotImplemented
-        return (
-            self.pattern == other.pattern
-            and self.special_tokens == other.special_tokens
-            and self.to_dict() == other.to_dict()
-        )
+        return self.split == other.split and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]  # holds large arrays: not meant as a key
 

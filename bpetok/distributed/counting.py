@@ -15,8 +15,10 @@ from bpetok.base.limits import MAX_INT64
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
 from bpetok.counting.count import count_job, prepare_count
-from bpetok.counting.options import check_count_options
+from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.words import Words
+from bpetok.patterns.changes import check_changes
+from bpetok.patterns.normalizers import Spec
 from bpetok.sources.reading import NullTexts, check_reading
 
 pa = require("pyarrow", "arrow")
@@ -38,8 +40,8 @@ class CountPlan:
     ----------
     text_column : str
         Where a record has its text; as `bpetok.Reading` has it.
-    pattern, special_tokens, errors, unmatched
-        As `bpetok.count_words` takes them.
+    pattern, special_tokens, errors, unmatched, normalizer, prefix_space
+        As `bpetok.count_words` takes them. A normalizer is kept as JSON.
     min_word_count : int
         Leave out words that come less often, in all of the text together.
     version : str
@@ -59,6 +61,8 @@ class CountPlan:
     errors: str = "strict"
     unmatched: str = "error"
     min_word_count: int = 1
+    normalizer: Spec | None = None
+    prefix_space: bool = False
     version: str = field(init=False)
     digest: str = field(init=False)
 
@@ -67,15 +71,27 @@ class CountPlan:
             raise ValueError(
                 f"text_column must be one column of the table, got {self.text_column!r}"
             )
-        options = check_count_options(
-            self.pattern, self.special_tokens, 1, self.errors, self.unmatched
-        )
+        options = self.options()
         check_integer("min_word_count", self.min_word_count, 1, MAX_INT64)
         object.__setattr__(self, "pattern", options.pattern)
         object.__setattr__(self, "special_tokens", options.special_tokens)
+        normalizer = options.cutting.changes.normalizer
+        spelled = None if normalizer is None else normalizer.to_json()
+        object.__setattr__(self, "normalizer", spelled)
         # Set here, not as a default, which would not be pickled.
         object.__setattr__(self, "version", __version__)
         object.__setattr__(self, "digest", self._digest())
+
+    def options(self) -> CountOptions:
+        """Return the options of counting."""
+        return check_count_options(
+            self.pattern,
+            self.special_tokens,
+            1,
+            self.errors,
+            self.unmatched,
+            changes=check_changes(self.normalizer, self.prefix_space),
+        )
 
     @property
     def column(self) -> str:
@@ -134,8 +150,7 @@ def count_batch(table: Any, plan: CountPlan) -> Any:
 def count_texts(table: Any, plan: CountPlan) -> tuple[Any, int]:
     """Return what `count_batch` does, and how many texts were null."""
     plan.check()
-    options = check_count_options(plan.pattern, plan.special_tokens, 1, plan.errors, plan.unmatched)
-    job = prepare_count(table, options, {"text_column": plan.text_column})
+    job = prepare_count(table, plan.options(), {"text_column": plan.text_column})
     with reporting(progress=False) as report:
         return count_job(job, report).to_arrow(), job.null_texts.n_null
 
@@ -184,4 +199,9 @@ def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
 
 def collect(tables: Iterable[Any], plan: CountPlan) -> Words:
     """Return the words of tables, added up."""
-    return Words.from_arrow(tables, pattern=plan.pattern, special_tokens=plan.special_tokens)
+    return Words.from_arrow(
+        tables,
+        pattern=plan.pattern,
+        special_tokens=plan.special_tokens,
+        normalizer=plan.normalizer,
+    )

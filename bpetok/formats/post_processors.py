@@ -79,7 +79,7 @@ def with_ids(settings: Mapping[str, Any], new_id: Callable[[int], int]) -> dict[
     config = changed.get("tokenizer_config") or {}
     try:
         if changed.get("post_processor") is not None:
-            changed["post_processor"] = _processor_with_ids(changed["post_processor"], new_id)
+            changed["post_processor"] = processor_with_ids(changed["post_processor"], new_id)
         if changed.get("padding") is not None:
             padding = changed["padding"]
             changed["padding"] = {**padding, "pad_id": new_id(padding["pad_id"])}
@@ -95,7 +95,8 @@ def with_ids(settings: Mapping[str, Any], new_id: Callable[[int], int]) -> dict[
     return changed
 
 
-def _processor_with_ids(processor: Any, new_id: Callable[[int], int]) -> Any:
+def processor_with_ids(processor: Any, new_id: Callable[[int], int]) -> Any:
+    """Return a post-processor after tokens have got other ids."""
     kind = processor.get("type")
     if kind in ("RobertaProcessing", "BertProcessing"):
         moved = {name: [processor[name][0], new_id(processor[name][1])] for name in ("sep", "cls")}
@@ -107,6 +108,6 @@ def _processor_with_ids(processor: Any, new_id: Callable[[int], int]) -> Any:
         }
         return processor | {"special_tokens": tokens}
     if kind == "Sequence":
-        steps = [_processor_with_ids(step, new_id) for step in processor["processors"]]
+        steps = [processor_with_ids(step, new_id) for step in processor["processors"]]
         return processor | {"processors": steps}
     return processor

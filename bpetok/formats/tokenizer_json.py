@@ -17,7 +17,7 @@ from bpetok.formats.recovery import from_merges
 from bpetok.patterns.normalizers import Normalizer
 
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
-CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback")
+CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
 """Parts of a tokenizer.json that are written back as they were."""
 
 

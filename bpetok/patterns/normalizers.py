@@ -235,7 +235,7 @@ class Normalizer:
     spec : str, mapping, or sequence of these
         The type of a step, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip" or "StripAccents"; a
         step as tokenizer.json has it, ``{"type": "Replace", "pattern": {"String": "a"}, "content":
-        "b"}``; or several in a row.
+        "b"}``; several in a row; or these as JSON in a str.
 
     Attributes
     ----------
@@ -243,6 +243,8 @@ class Normalizer:
         As tokenizer.json has it: one step, or a list of them.
     flags : int
         Which of the flags in `normal.h` a character must have to be changed; 0 if any text may be.
+    known : dict
+        What became of spans of a text before: see `normalize_texts`.
 
     Raises
     ------
@@ -259,6 +261,7 @@ class Normalizer:
                 self._steps.append(_Group(step["type"] for step in group))
             else:
                 self._steps.extend(map(_build_step, group))
+        self.known: dict[bytes, bytes] = {}
         self.flags = 0
         if len(self._steps) == 1 and isinstance(self._steps[0], _Group):
             self.flags = self._steps[0].flags
@@ -310,6 +313,11 @@ def _at(starts: Sequence[int], place: int, ends: Sequence[int]) -> int:
 
 def _read_steps(spec: Any, name: str) -> list[dict[str, Any]]:
     """Return the steps, each as tokenizer.json has it; a Sequence becomes its steps."""
+    if isinstance(spec, str) and spec[:1] in ("{", "["):
+        try:
+            return _read_steps(json.loads(spec), name)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{name} must be JSON, got {shorten(spec)}: {error}") from None
     if isinstance(spec, str):
         return [_check_step({"type": spec}, name)]
     if isinstance(spec, Mapping):

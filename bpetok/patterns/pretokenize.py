@@ -6,10 +6,17 @@ from bpetok.base.checks import check_unmatched, encode_utf8
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.errors import SplitError
+from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.scan import split_words
 
 
-def pretokenize(text: str, pattern: Pattern = "gpt2", *, unmatched: str = "error") -> list[str]:
+def pretokenize(
+    text: str,
+    pattern: Pattern = "gpt2",
+    *,
+    normalizer: Spec | None = None,
+    unmatched: str = "error",
+) -> list[str]:
     """Return the words that a pattern splits a text into.
 
     Parameters
@@ -20,6 +27,8 @@ def pretokenize(text: str, pattern: Pattern = "gpt2", *, unmatched: str = "error
         Name of a split pattern (`bpetok.patterns.names`), a regular expression, or a chain of them
         (`bpetok.patterns.chains`). A word of "falcon" that ends inside of a character is shown with
         U+FFFD there.
+    normalizer : str, mapping or list, optional
+        What the text becomes before it is split, such as "NFKC": as `Tokenizer` takes it.
     unmatched : {"error", "word", "drop"}
         What becomes of text that an expression does not match; built-in patterns match all, and in
         a chain it stays a word.
@@ -44,6 +53,8 @@ def pretokenize(text: str, pattern: Pattern = "gpt2", *, unmatched: str = "error
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {text!r}")
     data = encode_utf8(text, "text")
+    if normalizer is not None:
+        data = Normalizer(normalizer)(data)
     scanner = scanner_of(pattern, unmatched)
     if scanner is not None:
         try:
@@ -52,4 +63,4 @@ def pretokenize(text: str, pattern: Pattern = "gpt2", *, unmatched: str = "error
             raise error.explain(pattern, "text", error.offset) from None
     from bpetok.patterns.expressions import split_once
 
-    return split_once(pattern, text, unmatched)
+    return split_once(pattern, data.decode(), unmatched)

@@ -694,15 +694,29 @@ cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept no
     return -1
 
 
-def check_utf8(const uint8_t[::1] text not None):
-    """Return the offset of the first byte of `text` that is not UTF-8, -1 if there is none."""
+def check_utf8(const uint8_t[::1] text not None, const int64_t[::1] ends=None):
+    """Return the offset of the first byte of `text` that is not UTF-8, -1 if there is none.
+
+    Where there are several texts in memory, `ends` says where each ends, and each is looked at
+    alone. Requires: they ascend, to at most len(text).
+    """
     cdef Py_ssize_t n = text.shape[0]
-    cdef Py_ssize_t at
+    cdef Py_ssize_t i, begin = 0, at = -1
     if n == 0:
         return -1
+    if ends is None:
+        with nogil:
+            at = find_invalid_utf8(&text[0], n)
+        return at
+    if ends.shape[0] and ends[ends.shape[0] - 1] > n:
+        raise IndexError("ends must lie within text")
     with nogil:
-        at = find_invalid_utf8(&text[0], n)
-    return at
+        for i in range(ends.shape[0]):
+            at = find_invalid_utf8(&text[0] + begin, ends[i] - begin)
+            if at >= 0:
+                break
+            begin = ends[i]
+    return at if at < 0 else begin + at
 
 
 def split_words(bytes text not None, pattern=0):

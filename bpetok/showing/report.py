@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -198,7 +199,8 @@ def report(
     known: dict[object, list[tuple[str, Words]]] = {}
     reports = []
     for name, tokenizer in named.items():
-        split = tokenizer.pattern, frozenset(tokenizer.special_tokens)
+        changes = json.dumps(tokenizer.normalizer, sort_keys=True), tokenizer.prefix_space
+        split = tokenizer.pattern, frozenset(tokenizer.special_tokens), changes
         if split not in known:
             known[split] = [
                 (source, count_source(given, tokenizer, options, reading))

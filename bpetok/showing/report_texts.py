@@ -125,6 +125,8 @@ def count_source(
     options = {
         **options,
         "pattern": tokenizer.pattern,
+        "normalizer": tokenizer.normalizer,
+        "prefix_space": tokenizer.prefix_space,
         "special_tokens": tuple(tokenizer.special_tokens),
         "unmatched": "word",  # as encoding does
     }

@@ -43,6 +43,7 @@ from bpetok.sources.pieces import (
     Piece,
     at_most_chars,
     cut,
+    cut_lines,
     read_into,
     split_lines,
 )
@@ -339,7 +340,8 @@ def _text_items(
     with opened_bytes(path, start.at, by_name=by_name) as file:
         raw = cast("RawIOBase", file)
         fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
-        pieces = cut(path, fill, context.cutting, start.at)
+        cut_file = cut_lines if context.cutting.by_line else cut
+        pieces = cut_file(path, fill, context.cutting, start.at)
         for number, piece in enumerate(pieces, start.record):
             if number > start.record and end is None:
                 yield start._replace(at=piece.offset, record=number)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bpetok.base.checks import check_texts, encode_replacing, encode_utf8
 from bpetok.patterns.builtin import scanner_of
+from bpetok.patterns.changes import NO_CHANGES, Changes
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.scan import last_word_end
 from bpetok.patterns.special import SpecialTokens
@@ -96,16 +97,11 @@ class Cutting(NamedTuple):
     chunk_size: int = CHUNK_SIZE
     by_line: bool = False  # a line of a text file is a text
     whole: bool = False  # no text is cut: see `replacing_makes_tokens`
+    changes: Changes = NO_CHANGES  # what becomes of a text before it is split
 
 
 def text_pieces(
-    texts: Iterable[str | bytes],
-    special_tokens: SpecialTokens,
-    chunk_size: int = CHUNK_SIZE,
-    *,
-    pattern: str = "gpt2",
-    whole: bool = False,
-    errors: str = "strict",
+    texts: Iterable[str | bytes], cutting: Cutting, errors: str = "strict"
 ) -> Iterator[Piece]:
     """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
 
@@ -116,14 +112,13 @@ def text_pieces(
     ValueError
         If a text has a lone surrogate and `errors` is "strict".
     """
-    cutting = Cutting(special_tokens, pattern, chunk_size, whole=whole)
     for number, text in enumerate(check_texts(texts)):
         yield from cut_text(f"text {number}", _encoded(text, number, errors), cutting)
 
 
 def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
     """Yield a text, in pieces if it is long, as `cut` does; no byte is copied."""
-    if len(text) <= cutting.chunk_size or cutting.whole:
+    if len(text) <= cutting.chunk_size:
         yield Piece(name, 0, text)
         return
     view = memoryview(text)
@@ -185,15 +180,22 @@ def read_into(read: Read) -> ReadInto:
     return fill
 
 
-def cut(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
+def cut(
+    name: str,
+    fill: ReadInto,
+    cutting: Cutting,
+    offset: int = 0,
+    *,
+    find: Callable[[Buffer, SpecialTokens], int] | None = None,
+) -> Iterator[Piece]:
     """Read a text to its end and yield pieces of about `chunk_size` bytes.
 
     A piece is longer where a word is. Pieces from one on, at `offset`, depend on nothing before.
     Each has a buffer of its own, which is read into: joining bytes to what was left of those before
-    took longer than reading them.
+    took longer than reading them. `find` finds where to cut, by default where `cutting` says.
     """
     chunk_size = cutting.chunk_size
-    find = _cut_finder(cutting)
+    find = find or _cut_finder(cutting)
     rest = memoryview(b"")
     size = chunk_size
     while True:
@@ -225,29 +227,46 @@ def replacing_makes_tokens(tokens: Iterable[str], errors: str) -> bool:
     return errors == "replace" and any("\N{REPLACEMENT CHARACTER}" in token for token in tokens)
 
 
+def cut_lines(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
+    """Read a file of which each line is a text, as `cut`."""
+    if cutting.changes.are_local:
+        return cut(name, fill, cutting, offset)
+    return cut(name, fill, cutting, offset, find=lambda data, _: bytes(data).rfind(b"\n") + 1)
+
+
 def _cut_finder(cutting: Cutting) -> Callable[[Buffer, SpecialTokens], int]:
-    if cutting.whole:
+    changes = cutting.changes
+    if cutting.whole or not changes.are_local:
         return lambda data, special_tokens: -1
     scanner = scanner_of(cutting.pattern)
     if isinstance(scanner, int):
-        return find_special_cut if cutting.pattern == "none" else find_cut
+        if cutting.pattern == "none":
+            return find_special_cut
+        return partial(find_cut, changes=changes) if changes else find_cut
     if scanner is not None and scanner.can_be_cut:
-        return partial(find_cut, compiled=scanner)
+        return partial(find_cut, compiled=scanner, changes=changes)
     return find_special_cut
 
 
 def find_cut(
-    data: Buffer, special_tokens: SpecialTokens, compiled: CompiledPattern | None = None
+    data: Buffer,
+    special_tokens: SpecialTokens,
+    compiled: CompiledPattern | None = None,
+    changes: Changes = NO_CHANGES,
 ) -> int:
     """Return the last offset in a part of a text where it can be cut in two, or -1.
 
-    Words and special tokens on either side are the same as in the whole, whatever follows. The
-    words are those of a compiled pattern, or of any built-in one but `none`.
+    Words and special tokens on either side are the same as in the whole, whatever follows, and so
+    is what becomes of the text before it is split. The words are those of a compiled pattern, or of
+    any built-in one but `none`.
     """
     # What begins in the last bytes may go on after them.
     end = len(data) - max(4, special_tokens.longest)
     while end > 0:
         end = last_word_end(data, 0, end, compiled)
+        # A word ends there by the two characters around, which stay neighbours.
+        if end > 0 and not changes.may_cut(data, end):
+            continue
         straddling = special_tokens.first_across(data, end) if end > 0 else -1
         if straddling < 0:
             return end

@@ -93,12 +93,15 @@ _TRAINERS = (
         max_token_length=None,
     ),
 )
-TRAINERS = {trainer.name: trainer for trainer in _TRAINERS}
 OURS = Trainer()
+TRAINERS: dict[str | None, Trainer] = {
+    **{trainer.name: trainer for trainer in _TRAINERS},
+    "bpetok": OURS,
+}
 
 
 def check_compat(compat: str | None) -> Trainer:
-    """Return what to do otherwise for the trainer of this name.
+    """Return what to do otherwise for the trainer of this name; "bpetok" is this one.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -19,8 +18,12 @@ from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.rule import MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.changes import check_changes
+from bpetok.patterns.normalizers import Spec
+from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
+from bpetok.training.like import implied_compat, lay_out_like, n_own_ids, read_like
 from bpetok.training.superwords import SecondStage, Superwords, check_superwords
 
 
@@ -37,6 +40,8 @@ class WordTraining(TypedDict, total=False):
     initial: Tokenizer | None
     max_memory: int | str | None
     min_word_count: int | Literal["auto"]
+    normalizer: Spec | None
+    like: StrPath | Tokenizer | None
 
 
 class Training(WordTraining, total=False):
@@ -63,6 +68,8 @@ class TrainOptions(NamedTuple):
     min_word_count: int | Literal["auto"] = 1
     errors: str = "strict"
     unmatched: str | None = None
+    normalizer: Spec | None = None
+    like: StrPath | Tokenizer | None = None
     superwords: Superwords | None = None
 
     @classmethod
@@ -89,6 +96,7 @@ class Plan(NamedTuple):
     initial: Tokenizer | None
     identity: dict[str, Any]
     second: SecondStage | None = None
+    like: Tokenizer | None = None
 
     @property
     def pattern(self) -> str:
@@ -110,8 +118,11 @@ class Plan(NamedTuple):
         special_tokens = self.counting.special_tokens
         if self.initial is not None:
             return _continued(self.initial, merges, special_tokens)
+        learned = {"merges": merges.pairs, "merge_counts": merges.counts}
+        if self.like is not None:
+            return learned | lay_out_like(self.like, merges.pairs, special_tokens)
         ids = lay_out(self.trainer, merges.pairs, special_tokens)
-        return {"merges": merges.pairs, "merge_counts": merges.counts, **ids}
+        return learned | {"normalizer": self.counting.split.normalizer} | ids
 
 
 def make_plan(given: TrainOptions) -> Plan:
@@ -122,41 +133,42 @@ def make_plan(given: TrainOptions) -> Plan:
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
-    trainer = check_compat(given.compat)
+    like = None if given.like is None else check_like(given)
+    compat = implied_compat(like) if given.compat is None else given.compat
+    trainer = check_compat(compat)
     limits = check_limits(given.max_memory, given.min_word_count)
     initial = given.initial
     pattern = given.pattern
     special_tokens = check_special_tokens(given.special_tokens or ())
-    if initial is not None:
-        if not isinstance(initial, Tokenizer):
-            raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
-        if initial.normalizer is not None or initial.prefix_space:
-            warnings.warn(
-                "initial changes texts before it splits them (see its normalizer and "
-                "prefix_space), which training does not do: give it texts that are changed already",
-                stacklevel=3,
-            )
-        known = initial.special_tokens
-        special_tokens = (*known, *(name for name in special_tokens if name not in known))
-        pattern = initial.pattern if pattern is None else pattern
+    changes = check_changes(given.normalizer)
+    if initial is not None and not isinstance(initial, Tokenizer):
+        raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
+    known = initial or like
+    if known is not None:
+        names = known.special_tokens
+        special_tokens = (*names, *(name for name in special_tokens if name not in names))
+        pattern = known.pattern if pattern is None else pattern
+        changes = check_changes(known.normalizer, known.prefix_space)
     options = check_count_options(
         "gpt2" if pattern is None else pattern,
         special_tokens,
         given.n_threads,
         given.errors,
+        changes=changes,
     )
     counting = check_counting(trainer, options, given.unmatched)
     rule = check_rule(trainer, given.min_frequency, given.max_token_length)
-    rule = rule._replace(merge_filter=_check_filter(given.merge_filter, given.compat))
-    if initial is None:
-        n_merges = check_vocab_size(given.vocab_size, len(special_tokens))
-    else:
+    rule = rule._replace(merge_filter=_check_filter(given.merge_filter, trainer.name))
+    if initial is not None:
+        _check_normalizer(initial, given.normalizer)
         n_merges = _check_continuation(initial, counting, given.vocab_size)
+    else:
+        n_merges = check_vocab_size(given.vocab_size, n_own_ids(special_tokens, like))
     second = None
     if given.superwords is not None:
-        if given.compat is not None:
+        if trainer.name is not None:
             raise ValueError(
-                f"superwords must not be given with compat={given.compat!r}, which has none"
+                f"superwords must not be given with compat={trainer.name!r}, which has none"
             )
         least = N_BYTES if initial is None else initial.vocab_size
         second = check_superwords(given.superwords, counting, rule, least, n_merges)
@@ -165,12 +177,28 @@ def make_plan(given: TrainOptions) -> Plan:
         "min_frequency": given.min_frequency,
         "max_token_length": given.max_token_length,
         "merge_filter": None if given.merge_filter is None else repr(given.merge_filter),
-        "compat": given.compat,
+        "compat": trainer.name,
         "initial": None if initial is None else initial.vocabulary_sha256,
         "superwords": None if given.superwords is None else repr(given.superwords),
+        "like": None if like is None else like.vocabulary_sha256,
         **limits.identity(),
     }
-    return Plan(counting, limits, rule, trainer, n_merges, initial, identity, second)
+    return Plan(counting, limits, rule, trainer, n_merges, initial, identity, second, like)
+
+
+def check_like(given: TrainOptions) -> Tokenizer:
+    """Return the tokenizer that another one is to be like.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        If it can't be read, or another option says what it says already.
+    """
+    for name in ("pattern", "normalizer", "initial", "superwords"):
+        if getattr(given, name) is not None:
+            raise ValueError(f"{name} must not be given with like, which says it already")
+    assert given.like is not None
+    return read_like(given.like)
 
 
 def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> MergeFilter | None:
@@ -184,6 +212,14 @@ def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> Merge
         )
     merge_filter.ready()
     return merge_filter
+
+
+def _check_normalizer(initial: Tokenizer, normalizer: Spec | None) -> None:
+    if normalizer is not None and check_changes(normalizer).spec != initial.normalizer:
+        raise ValueError(
+            f"normalizer must be that of initial, {initial.normalizer!r}, or not given, "
+            f"got {shorten(normalizer)}"
+        )
 
 
 def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: int) -> int:

@@ -172,6 +172,7 @@ def check_superwords(
         counting.n_threads,
         counting.errors,
         counting.unmatched,
+        changes=counting.cutting.changes,
     )
     first = rule.merge_filter or MergeFilter()
     bounds = [most for most in (first.max_words, given.max_words) if most is not None]

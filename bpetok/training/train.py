@@ -21,11 +21,12 @@ from bpetok.counting.options import CountOptions
 from bpetok.counting.words import Words
 from bpetok.learning.rule import MergeFilter
 from bpetok.patterns.chains import Pattern
+from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.pipeline import Learned, Run, learn_lines, run_stages
-from bpetok.training.plan import Training, TrainOptions, WordTraining, make_plan
+from bpetok.training.plan import Plan, Training, TrainOptions, WordTraining, make_plan
 from bpetok.training.superwords import Superwords
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def train(
     *,
     vocab_size: int,
     pattern: Pattern | None = None,
+    normalizer: Spec | None = None,
     special_tokens: Iterable[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
@@ -54,6 +56,7 @@ def train(
     compat: str | None = None,
     initial: Tokenizer | None = None,
     superwords: Superwords | None = None,
+    like: StrPath | Tokenizer | None = None,
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -74,6 +77,10 @@ def train(
         Expressions are compiled. What can't be compiled is run by `regex` in `n_threads` processes,
         slower by far, as a warning says; with that and with "none" a long text is held in memory as
         a whole.
+    normalizer : str, mapping or list, optional
+        What a text between special tokens becomes before it is split, in training and afterwards,
+        as `Tokenizer` takes it: "NFC", "NFKC", "Lowercase" ... or several steps. With "Strip",
+        "Replace" and "Prepend" a long text is held in memory as a whole.
     special_tokens : iterable of str
         Texts between words: boundaries which are not counted.
     min_frequency : int
@@ -93,19 +100,30 @@ def train(
         What to do with text that an expression does not match: raise, count it as a word, or leave
         it out; by default raise, or what `compat` does. Built-in patterns match all text. Encoding
         makes words of it in any case.
-    compat : {"huggingface", "rustbpe", "bpeasy", "minbpe", "cs336"}, optional
+    compat : {"huggingface", "rustbpe", "bpeasy", "minbpe", "cs336", "bpetok"}, optional
         Learn the merges that another trainer learns from the same text, in the same order.
         README has a table of what differs. "huggingface" lays out ids as it does, too: special
         tokens, bytes in its order, merges. Limits that the trainer does not have are refused.
         Counts are exact where those of "huggingface" and "rustbpe" wrap around, at 2**31.
+        "bpetok" is the default, but with `like`.
     initial : Tokenizer, optional
         Keep all its ids and merges, and learn more of them. New merges have the next ids after its
         largest, new special tokens those after them; `vocab_size` counts all. From the same text
         that gives what one training gives, if it has no special tokens, whose ids would
         otherwise be after all merges.
+    like : path or Tokenizer, optional
+        A tokenizer, its file, or a folder with a tokenizer.json: make one that is like it but for
+        the merges. It has the same normalizer, pattern, special tokens with their flags, template,
+        roles, chat template and settings, and its ids are laid out alike: special tokens that
+        were before, between or after all others are there again, bytes have the same order.
+        `pattern`, `normalizer` and `initial` must not be given; `special_tokens` are further ones,
+        after all others. From a tokenizer.json it implies ``compat="huggingface"``:
+        ``compat="bpetok"`` are the merges of this package. Tokens that merges do not make are left
+        out, since others are learned.
     superwords : Superwords, optional
         Learn tokens of several words, too, from the text read once more in whole lines; the
-        tokenizer then has that pattern. See `bpetok.Superwords`. Not with `compat`.
+        tokenizer then has that pattern. See `bpetok.Superwords`. Not with `compat` or
+        `like`.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -152,6 +170,8 @@ def train(
             n_threads=n_threads,
             compat=compat,
             initial=initial,
+            like=like,
+            normalizer=normalizer,
             max_memory=max_memory,
             min_word_count=min_word_count,
             errors=errors,
@@ -227,11 +247,12 @@ def train_from_words(
 ) -> Tokenizer:
     """Train a tokenizer on words that have been counted.
 
-    Parameters that are not listed are those of `train`. `pattern` and `special_tokens` say what the
-    tokenizer will split text with: by default what the words were counted with ("gpt2" and none if
-    that is not known). With `compat` the words must have been split as that trainer does; for
-    "minbpe" they must not be a Words, since their order decides ties, and it must be that of the
-    text.
+    Parameters that are not listed are those of `train`. `pattern`, `normalizer` and
+    `special_tokens` say what the tokenizer will split text with: by default what the words were
+    counted with ("gpt2" and none if that is not known). With `like` a Words must have been counted
+    with its pattern and normalizer. With `compat` the words must have been split as that trainer
+    does; for "minbpe" they must not be a Words, since their order decides ties, and it must be that
+    of the text.
 
     Parameters
     ----------
@@ -245,26 +266,37 @@ def train_from_words(
         negative, or the counts times the lengths of their words sum to 2**63 or more.
     """
     given = TrainOptions.of(vocab_size, options, WordTraining.__annotations__)
-    if isinstance(words, Words):
+    if isinstance(words, Words) and given.like is None:
         if given.pattern is None:
             given = given._replace(pattern=words.pattern)
+        if given.normalizer is None:
+            given = given._replace(normalizer=words.normalizer)
         if given.special_tokens is None:
             given = given._replace(special_tokens=words.special_tokens)
     plan = make_plan(given)
+    if isinstance(words, Words):
+        _check_split(words, plan)
     if plan.counting.in_order and isinstance(words, Words):
         raise ValueError(
             f"words must be a mapping or pairs with compat={given.compat!r}, in the order in "
             "which the text has them first, and not a Words, which has lost it"
         )
     counted = words if isinstance(words, Words) else Words.from_counts(words)
-    identity = {
-        "pattern": plan.counting.pattern,
-        "special_tokens": plan.counting.special_tokens,
-        **plan.identity,
-    }
+    identity = {**plan.counting.split._asdict(), **plan.identity}
     with reporting(progress) as report, _checkpointing(checkpoint, counted, identity) as saved:
         run = Run(plan, RareWords(plan.limits), NullTexts(), report, saved)
         return run_stages(run, lambda: counted)
+
+
+def _check_split(words: Words, plan: Plan) -> None:
+    """Raise a ValueError if words were split otherwise than the tokenizer will split text."""
+    for name in ("pattern", "normalizer", "prefix_space"):
+        ours, theirs = getattr(plan.counting.split, name), getattr(words, name)
+        if plan.like is not None and ours != theirs:
+            raise ValueError(
+                f"words must have been counted with the {name} of like, {ours!r}, got words of "
+                f"{theirs!r}: count them anew, or train on the texts"
+            )
 
 
 def _checkpointing(

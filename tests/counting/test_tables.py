@@ -41,7 +41,7 @@ def test_a_saved_file_is_the_documented_table(tmp_path: Path) -> None:
     )
     assert Words.load(tmp_path / "counts.parquet") == WORDS
     before = (tmp_path / "counts.parquet").read_bytes()
-    split = {"pattern": "cl100k", "special_tokens": ["<|end|>", "\u00e9"]}
+    split: dict[str, Any] = {"pattern": "cl100k", "special_tokens": ["<|end|>", "\u00e9"]}
     again = Words.from_counts(reversed(COUNTS.items()), **split)
     again.save(tmp_path / "counts.parquet")
     assert (tmp_path / "counts.parquet").read_bytes() == before

@@ -60,7 +60,7 @@ def test_counts_equal_those_of_regex(
     """Any number of threads, any chunk size, overlapping special tokens."""
     options = check_count_options(pattern, special_tokens, n_threads, "strict")
     options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
-    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=pattern)
+    pieces = text_pieces(texts, options.cutting)
     words = count_pieces(pieces, options, RareWords())
     assert words.to_dict() == naive_counts(texts, special_tokens, PATTERNS[pattern])
 
@@ -147,7 +147,7 @@ def test_replaced_bytes_are_counted_as_python_replaces_them(
     assume(all(map(assigned_in_unicode_16, "".join(texts))))  # `regex` knows later letters
     options = check_count_options("gpt2", [], 1, "replace")
     options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
-    pieces = text_pieces(datas, options.cutting.special_tokens, chunk_size)
+    pieces = text_pieces(datas, options.cutting)
     words = count_pieces(pieces, options, RareWords())
     assert words.to_dict() == naive_counts(texts, [])
 

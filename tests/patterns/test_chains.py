@@ -73,8 +73,7 @@ def test_any_chunking_gives_the_same_counts(name: str, texts: list[str], chunk_s
     """Where a text may be cut, the tables of the first level tell."""
     options = check_count_options(check_pattern(ALL[name]), ["<|>"], 1, "strict")
     options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
-    specials = options.cutting.special_tokens
-    pieces = text_pieces(texts, specials, chunk_size, pattern=options.pattern)
+    pieces = text_pieces(texts, options.cutting)
     parts = [part for text in texts for part in text.split("<|>")]
     expected = Counter(word for part in parts for word in words(ALL[name], part))
     assert count_pieces(pieces, options, RareWords()).to_dict() == expected

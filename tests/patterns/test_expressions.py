@@ -54,7 +54,7 @@ def test_counts_equal_those_of_regex(
     """Any chunk size, compiled and not: then a text is never cut but at special tokens."""
     options = check_count_options(expression, ["<|>"], 1, "strict", unmatched)
     options = options._replace(cutting=options.cutting._replace(chunk_size=chunk_size))
-    pieces = text_pieces(texts, options.cutting.special_tokens, chunk_size, pattern=expression)
+    pieces = text_pieces(texts, options.cutting)
     words = count_pieces(pieces, options, RareWords())
     parts = [part for text in texts for part in text.split("<|>")]
     assert words.to_dict() == naive_counts(parts, SOME, unmatched)

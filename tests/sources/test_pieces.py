@@ -172,7 +172,7 @@ def test_sample_files_are_many_and_utf8() -> None:
 def test_pieces_are_the_text(text: str, special_tokens: list[str], chunk_size: int) -> None:
     """Pieces follow one another without a gap, and their offsets say where they lie."""
     specials = SpecialTokens([token.encode() for token in special_tokens])
-    pieces = list(text_pieces([text], specials, chunk_size))
+    pieces = list(text_pieces([text], Cutting(specials, chunk_size=chunk_size)))
     assert b"".join(piece.data for piece in pieces) == text.encode()
     at = 0
     for piece in pieces:
@@ -191,7 +191,7 @@ def test_a_cut_is_found_between_special_tokens() -> None:
 def test_a_long_word_is_read_in_few_steps() -> None:
     """A text without a cut is read in doubling steps: n bytes cost O(n), not O(n ** 2)."""
     text = b"a" * (1 << 20)
-    (piece,) = text_pieces([text], SpecialTokens([]), 16)
+    (piece,) = text_pieces([text], Cutting(SpecialTokens([]), chunk_size=16))
     assert piece.data == text
 
 

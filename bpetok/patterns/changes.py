@@ -1,0 +1,123 @@
+"""What becomes of texts before they are split: a normalizer, and a space before each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.base.checks import shorten
+from bpetok.patterns.normalize import is_border, is_normal, normalize_texts
+from bpetok.patterns.normalizers import Normalizer, Spec
+from bpetok.patterns.special import SpecialTokens
+
+Buffer = bytes | memoryview
+Ends = NDArray[np.int64]
+
+
+class Changes(NamedTuple):
+    """What becomes of a text between two special tokens; threads may share it.
+
+    normalizer : Normalizer or None
+    prefix_space : bool
+        Put a space before it, unless it begins with one.
+    """
+
+    normalizer: Normalizer | None = None
+    prefix_space: bool = False
+
+    @property
+    def spec(self) -> Any:
+        """The normalizer as `Tokenizer.normalizer` has it, None if there is none."""
+        return None if self.normalizer is None else self.normalizer.spec
+
+    @property
+    def are_local(self) -> bool:
+        """What becomes of a character depends on those next to it only, not on the whole text."""
+        return not self.prefix_space and (self.normalizer is None or self.normalizer.flags != 0)
+
+    def __bool__(self) -> bool:
+        return self.normalizer is not None or self.prefix_space
+
+    def leave(self, data: Buffer) -> bool:
+        """Tell whether all texts that a buffer may have are left as they are, surely."""
+        if self.normalizer is None or not self.are_local:
+            return not self
+        return is_normal(data, self.normalizer.flags)
+
+    def may_cut(self, data: Buffer, at: int) -> bool:
+        """Tell whether what becomes of a text is what becomes of its parts before and after `at`.
+
+        Requires: 0 < at < len(data), and whole characters around it.
+        """
+        if self.normalizer is None or not self.are_local:
+            return not self
+        return is_border(data, at, self.normalizer.flags)
+
+    def apply(
+        self, data: Buffer, ends: Ends, special_tokens: SpecialTokens
+    ) -> tuple[bytes, Ends, Sequence[int]]:
+        """Return what becomes of texts that lie one after another in memory.
+
+        What is between special tokens becomes a text of its own; the tokens are left out, since
+        what is normalized may look like them. So for each new text it is also said where it ends,
+        and what was the number of the text that it was a part of.
+
+        Parameters
+        ----------
+        data : buffer of bytes
+            Texts in UTF-8.
+        ends : int64 array, shape (n_texts,)
+        special_tokens : SpecialTokens
+        """
+        numbers: Sequence[int] = range(len(ends))
+        if special_tokens.spans(data):
+            parts = [_between(text, special_tokens) for text in _texts(data, ends)]
+            numbers = [number for number, between in enumerate(parts) for _ in between]
+            data, ends = _joined([text for between in parts for text in between])
+        normalizer = self.normalizer
+        if normalizer is not None and normalizer.flags == 0:
+            data, ends = _joined([normalizer(text) for text in _texts(data, ends)])
+        if normalizer is None or normalizer.flags == 0:
+            texts, new_ends = normalize_texts(data, ends, 0, bytes, {}, self.prefix_space)
+        else:
+            texts, new_ends = normalize_texts(
+                data, ends, normalizer.flags, normalizer, normalizer.known, self.prefix_space
+            )
+        return texts, np.frombuffer(new_ends, np.int64), numbers
+
+
+NO_CHANGES = Changes()
+
+
+def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Changes:
+    """Return what a normalizer and a space before each text change.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such normalizer, or `prefix_space` is no bool.
+    """
+    if not isinstance(prefix_space, bool):
+        raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
+    if normalizer is None:
+        return Changes(None, prefix_space)
+    checked = Normalizer(normalizer)
+    return Changes(checked if checked.spec != [] else None, prefix_space)
+
+
+def _texts(data: Buffer, ends: Ends) -> list[bytes]:
+    return [bytes(data[begin:end]) for begin, end in pairwise([0, *ends.tolist()])]
+
+
+def _between(text: bytes, special_tokens: SpecialTokens) -> list[bytes]:
+    """Return what is between the special tokens of a text."""
+    bounds = [0, *chain.from_iterable(special_tokens.spans(text)), len(text)]
+    return [text[begin:end] for begin, end in zip(bounds[::2], bounds[1::2], strict=True)]
+
+
+def _joined(texts: list[bytes]) -> tuple[bytes, Ends]:
+    return b"".join(texts), np.fromiter(accumulate(map(len, texts)), np.int64, len(texts))
