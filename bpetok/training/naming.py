@@ -20,7 +20,6 @@ from bpetok.formats.byte_level import CHARACTERS
 from bpetok.learning.learner import Learner
 from bpetok.learning.rule import Rule
 from bpetok.training.continuing import start_after
-from bpetok.training.lengths import check_lengths
 
 
 class NamedMerges(NamedTuple):
@@ -70,8 +69,7 @@ def learn_named(
         learner.load(lambda done, total: report("load", done, total))
         n_before = len(learned.names) - N_BYTES
 
-        def on_round(n_learned: int, learner: Learner = learner, n_before: int = n_before) -> None:
-            check_lengths(learner, n_before)
+        def on_round(n_learned: int, n_before: int = n_before) -> None:
             report("learn", n_before + n_learned, n_merges)
 
         pairs = learner.learn(on_round).pairs
