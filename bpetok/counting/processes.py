@@ -20,7 +20,7 @@ from itertools import accumulate
 from typing import IO, Any, NoReturn
 
 from bpetok.patterns.errors import Limit, SplitError
-from bpetok.patterns.expressions import compile_expression, split_text
+from bpetok.patterns.expressions import compile_splitter
 from bpetok.patterns.special import SpecialTokens
 
 _START = (
@@ -38,11 +38,11 @@ class ExpressionCounter:
     def __init__(
         self, expression: str, special_tokens: Sequence[bytes], unmatched: str, limit: Limit
     ) -> None:
-        self._compiled = compile_expression(expression)
+        self._split_text = compile_splitter(expression)
         self._special_tokens = SpecialTokens(special_tokens)
         self._unmatched = unmatched
         self._limit = limit
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str | bytes] = Counter()
         self._seen: set[bytes] = set()
 
     def count(self, data: bytes, ends: Sequence[int]) -> None:
@@ -64,13 +64,13 @@ class ExpressionCounter:
                     raise SplitError(error.reason, start + error.offset) from None
             begin = end
 
-    def _split(self, text: str) -> list[str]:
+    def _split(self, text: str) -> Sequence[str | bytes]:
         seconds = self._limit.seconds(text)
         if not hasattr(signal, "setitimer"):
-            return split_text(self._compiled, text, self._unmatched, seconds)
+            return self._split_text(text, self._unmatched, seconds)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            return split_text(self._compiled, text, self._unmatched, None)
+            return self._split_text(text, self._unmatched, None)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -89,7 +89,7 @@ class ExpressionCounter:
 
         And the special tokens that were found.
         """
-        words = [word.encode() for word in self._counts]
+        words = [w if isinstance(w, bytes) else w.encode() for w in self._counts]
         ends = array("q", accumulate(map(len, words)))
         return (
             b"".join(words),

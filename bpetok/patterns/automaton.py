@@ -175,6 +175,11 @@ class Step:
                     stack.append((after, symbol))
         return True
 
+    def ends_later(self, part: Part, symbol: int) -> bool:
+        """Tell whether a match goes on over a symbol, to an end in any case."""
+        following = self.matcher.row(part.value).next[symbol]
+        return following != DEAD and self.matcher.is_sure(following, symbol)
+
 
 class SplitAt:
     r"""A step that splits where the empty text matches, as ``(?=(\d{3})+(?!\d))`` does."""
@@ -206,6 +211,10 @@ class SplitAt:
         return symbol == self.matcher.end or (
             start != DEAD and self.matcher.row(start).ends[symbol]
         )
+
+    def ends_later(self, part: Part, symbol: int) -> bool:
+        """Tell whether a match goes on over a symbol, which has no length here."""
+        return False
 
     def is_immediate(self) -> bool:
         """Tell whether each end of a piece is seen at once."""
@@ -254,7 +263,7 @@ class Automaton:
     rows : list of list of Entry
         By state and symbol.
     ends : list of list of bool
-        ends[state][symbol]: whether a word may end in front of the symbol.
+        ends[state][symbol]: whether a word may end in front of the symbol, and perhaps not later.
     again, between : list of int
         The state where a word begins after what a state has read, and the one of having read the
         same without a match; -1 where they are never asked for.
@@ -284,7 +293,7 @@ class Automaton:
         for number, state in self._growing():
             row = [self._entry(state, symbol) for symbol in range(self.end + 1)]
             self.rows.append(row)
-            self.ends.append([self._may_end(state.parts, s) for s in range(self.end + 1)])
+            self.ends.append([self._ends_at_last(state.parts, s) for s in range(self.end + 1)])
             for symbol, (_, target) in enumerate(row):
                 if target >= 0:
                     self.read[target].add(symbol)
@@ -351,6 +360,10 @@ class Automaton:
             symbol = self.end
         step, state = part
         return step.ends(state, symbol)
+
+    def _ends_at_last(self, parts: Parts, symbol: int) -> bool:
+        """Tell whether a word may end in front of a symbol, and might end nowhere later."""
+        return self._may_end(parts, symbol) and not self._steps[-1].ends_later(parts[-1], symbol)
 
     def _after(self, before: Parts, symbol: int, parts: Parts) -> int:
         """Return the number of the state `parts` after a symbol that has ended no word."""

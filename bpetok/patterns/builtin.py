@@ -170,6 +170,24 @@ SPELLINGS = {
 }
 """Other published spellings of a built-in pattern, for the engines that their authors use."""
 
+FINGERPRINTS = {
+    "195afb85be2fa0613a72dda9b29f45d9": "gpt2",
+    "fc895e0cee42cc54fd3f2da7114d29d8": "cl100k",
+    "a8a8b80916196106e514ff8a78347a37": "o200k",
+    "349bcf932c0933c6ce2da77a420a62ed": "llama3",
+    "5662196e362e28aef2641f8d22bc41b8": "qwen2",
+    "15c51a7f01700d25e9fd1c9546ac9d2e": "nanochat",
+    "4f382ca916a848005de8a376d68cd63f": "none",
+    "e2f78ec2d68aece055785104a1977aa4": "qwen3.5",
+    "26b2f358287a10e30c3591cbb340dcff": "tekken",
+    "28f03c0d03360483c572271823eeae9d": "kimi",
+    "cf037815b21c843d15b1cc6ef6902f3d": "deepseek",
+    "4e571b847e0e643451e00756a331d1a8": "smollm",
+    "9d73acb73da23de356ebd7c8f517d5b2": "falcon",
+    "95cfc4dbacaab72e6c7837275ce7ecc9": "superbpe",
+}
+"""The built-in patterns by the fingerprints of their automata (`tables.fingerprint`)."""
+
 _NAMES = {
     **{name: name for name in (*PATTERNS, *CHAINS)},
     **{expression: name for name, expression in PATTERNS.items()},
@@ -240,15 +258,17 @@ def check_pattern(pattern: Pattern) -> str:
         If it is neither a str nor a sequence of steps.
     ValueError
         If it is neither a name nor an expression that can split text: one that compiles and
-        cannot match the empty text; or if a step of a chain can't be compiled to a scanner.
+        cannot match the empty text; or if a step of a chain that leaves text out can't be compiled
+        to a scanner.
 
     Warns
     -----
     UserWarning
-        If an expression is one that only the `regex` module can run: which construct it is.
+        If an expression, or a step, is one that only the `regex` module can run: which construct
+        it is.
     """
     if not isinstance(pattern, str):
-        return _check_chain(pattern)
+        return _name_or_warning(_check_chain(pattern))
     # A word without any sign in it is a misspelled name: as an expression it matches only itself.
     if pattern in _NAMES or re.fullmatch(r"[\w-]*", pattern):
         return check_builtin(pattern)
@@ -256,15 +276,41 @@ def check_pattern(pattern: Pattern) -> str:
     from bpetok.patterns.chains import is_chain, steps_of
 
     if is_chain(pattern):
-        return _check_chain(steps_of(pattern))
+        return _name_or_warning(_check_chain(steps_of(pattern)))
     check_size(pattern)  # before anything is made of an expression that may be a stranger's
-    reason = why_not_compiled(pattern)
-    if reason is not None:
-        from bpetok.patterns.expressions import compile_expression
+    return _name_or_warning(pattern)
 
-        compile_expression(pattern)
-        _warn_once(pattern, reason)
+
+def _name_or_warning(pattern: str) -> str:
+    """Return the name of a pattern that splits as a built-in one does, otherwise the pattern.
+
+    If it has no scanner, the warning says why.
+    """
+    if pattern in _NAMES:
+        return pattern
+    reason = why_not_compiled(pattern)
+    if reason is None:
+        return _same_as(pattern) or pattern
+    from bpetok.patterns.expressions import compile_splitter
+
+    compile_splitter(pattern)
+    _warn_once(pattern, reason)
     return pattern
+
+
+@lru_cache(maxsize=64)
+def _same_as(pattern: str) -> str | None:
+    """Return the name of the built-in pattern whose automaton is that of a pattern, if any is."""
+    from bpetok.patterns.tables import fingerprint
+
+    # Where text that is not matched is an error, an expression is equal only if it matches all.
+    compiled = _compiled(pattern, "error")
+    if isinstance(compiled, str) or _GROUP.search(pattern):  # trainers may take groups for words
+        return None
+    return FINGERPRINTS.get(fingerprint(compiled.tables))
+
+
+_GROUP = re.compile(r"(?<!\\)\((?!\?)|\(\?P?<\w")
 
 
 def _check_chain(pattern: object) -> str:
@@ -286,11 +332,10 @@ def _check_chain(pattern: object) -> str:
     for name, chain in CHAINS.items():
         if spell_chain(chain) == spelling:
             return name
-    if len(steps) == 1 and steps[0][1] == "isolated" and _NAMES.get(steps[0][0]) in PATTERNS:
-        return _NAMES[steps[0][0]]
-    reason = why_not_compiled(spelling)
-    if reason is not None:
-        raise ValueError(f"pattern {shorten(spelling)} has a step that can't be compiled: {reason}")
+    if len(steps) == 1 and steps[0][1] == "isolated" and steps[0][0] not in STEPS:
+        same = _NAMES.get(steps[0][0]) or _same_as(steps[0][0])
+        if same in PATTERNS:
+            return same
     return spelling
 
 
@@ -299,7 +344,7 @@ def _warn_once(pattern: str, reason: str) -> None:
     warnings.warn(
         f"pattern {shorten(pattern)} can't be compiled to a scanner: {reason}. The regex module "
         "finds its words, which takes about forty times as long: about 10 MB/s in each process",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -324,7 +369,7 @@ def why_not_compiled(pattern: str) -> str | None:
     """Return the construct for which a pattern has no scanner, None if it has one."""
     if pattern in PATTERN_NAMES:
         return None
-    compiled = _compiled(pattern, "word")
+    compiled = _compiled(pattern, "error")
     return compiled if isinstance(compiled, str) else None
 
 

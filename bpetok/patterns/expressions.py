@@ -1,23 +1,31 @@
 """Patterns without a scanner of their own: words by the `regex` module.
 
-Nothing is known of such a pattern, so a text is never cut: it is split as a whole.
+Nothing is known of such a pattern, so a text is never cut: it is split as a whole. Of a chain, the
+steps that have a scanner are split by that.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
-from functools import lru_cache
-from itertools import accumulate
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import accumulate, pairwise
+from typing import Any, TypeAlias
 
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
+from bpetok.base.checks import shorten
 from bpetok.patterns.bounds import check_size
+from bpetok.patterns.builtin import PATTERNS
+from bpetok.patterns.chains import SplitStep, is_chain, splits_of
+from bpetok.patterns.compiling import compile_chain
 from bpetok.patterns.errors import LIMIT, SplitError
+from bpetok.patterns.parse import Unsupported
+from bpetok.patterns.scan import split_words
 
 _PROBES = ("", "a", "A1", " a", "a b", "\n", "\n\n a", "'s", "!?", "\u00e9\u4e2d", "1 ", "\t")
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def compile_expression(expression: str) -> Any:
     """Return the compiled expression.
 
@@ -97,27 +105,126 @@ def _unmatched(text: str, start: int, end: int, unmatched: str) -> Iterator[str]
         yield text[start:end]
 
 
-def split_once(expression: str, text: str, unmatched: str) -> list[str]:
-    """Return the words of a text on its own.
+Split: TypeAlias = "Callable[[str, str, float | None], Sequence[str | bytes]]"
+"""Text, what becomes of what is not matched, and seconds, to words: `split_text`."""
+
+
+@lru_cache(maxsize=16)
+def compile_splitter(pattern: str) -> Split:
+    """Return what splits texts by an expression or a chain.
+
+    Words are str, or bytes where they may end inside of a character.
+
+    Raises
+    ------
+    ValueError
+        As `compile_expression`; or if a chain leaves text out.
+    """
+    if not is_chain(pattern):
+        return partial(split_text, compile_expression(pattern))
+    splits = splits_of(pattern, PATTERNS)
+    for expression, behavior, _ in splits:
+        if behavior in ("removed", "kept"):
+            raise ValueError(
+                f"pattern {shorten(pattern)} has a step that can't be compiled to a scanner, and "
+                f"then no step may leave text out, as {shorten(expression)} does: {behavior!r}"
+            )
+    return partial(_split_by_chain, [_compile_step(split) for split in splits])
+
+
+_Step: TypeAlias = "Callable[[bytes, float | None], list[bytes]]"
+
+
+def _compile_step(split: SplitStep) -> _Step:
+    try:
+        scanner = compile_chain([split])
+    except Unsupported:
+        return partial(_split_piece, compile_expression(split.expression), split)
+    return lambda piece, _seconds: split_words(piece, scanner)
+
+
+def _split_by_chain(
+    steps: Sequence[_Step], text: str, _unmatched: str, seconds: float | None
+) -> list[bytes]:
+    pieces = [text.encode()]
+    for step in steps:
+        pieces = [word for piece in pieces for word in step(piece, seconds)]
+    return pieces
+
+
+def _split_piece(
+    compiled: Any, split: SplitStep, piece: bytes, seconds: float | None
+) -> list[bytes]:
+    text = "".join(CHARACTERS[byte] for byte in piece) if split.by_byte else piece.decode()
+    places = [0]
+    is_match = []
+    for match in compiled.finditer(text, timeout=seconds, concurrent=False):
+        start, end = match.span()
+        if start == end:
+            raise SplitError("empty", len(text[:start].encode()))
+        if places[-1] < start:
+            places.append(start)
+            is_match.append(False)
+        places.append(end)
+        is_match.append(True)
+    if places[-1] < len(text):
+        places.append(len(text))
+        is_match.append(False)
+    words = [text[start:end] for start, end in pairwise(places)]
+    words = _join(words, is_match, split.behavior)
+    if split.by_byte:
+        return [bytes(BYTES_BY_CHARACTER[character] for character in word) for word in words]
+    return [word.encode() for word in words]
+
+
+def _join(words: list[str], is_match: list[bool], behavior: str) -> list[str]:
+    """Join each word to the one before that it belongs to, by a behaviour of `chains`."""
+    if behavior == "merged_with_next":
+        joined = _join([w[::-1] for w in words[::-1]], is_match[::-1], "merged_with_previous")
+        return [word[::-1] for word in joined[::-1]]
+    result: list[str] = []
+    was_match = behavior == "merged_with_previous"  # there is none before the first word
+    for word, matches in zip(words, is_match, strict=True):
+        joins = {
+            "contiguous": matches and was_match,
+            "merged_with_previous": matches and not was_match,
+        }.get(behavior, False)
+        if joins:
+            result[-1] += word
+        else:
+            result.append(word)
+        was_match = matches
+    return result
+
+
+def split_once(pattern: str, text: str, unmatched: str) -> list[str]:
+    """Return the words of a text on its own; U+FFFD is where one ends inside of a character.
 
     Raises
     ------
     TimeoutError, ValueError
         If the text can't be split.
     """
+    return [
+        word if isinstance(word, str) else word.decode(errors="replace")
+        for word in _split_once(pattern, text, unmatched)
+    ]
+
+
+def _split_once(pattern: str, text: str, unmatched: str) -> Sequence[str | bytes]:
     try:
-        return split_text(compile_expression(expression), text, unmatched, LIMIT.seconds(text))
+        return compile_splitter(pattern)(text, unmatched, LIMIT.seconds(text))
     except TimeoutError:
-        raise SplitError("time", 0).explain(expression, "text", 0) from None
+        raise SplitError("time", 0).explain(pattern, "text", 0) from None
     except SplitError as error:
-        raise error.explain(expression, "text", error.offset) from None
+        raise error.explain(pattern, "text", error.offset) from None
 
 
 class Splitter:
     """Split texts to encode; what the pattern does not match is a word, so that nothing is lost."""
 
-    def __init__(self, expression: str) -> None:
-        self._expression = expression
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
 
     def __call__(self, text: bytes) -> array[int]:
         """Return where each word of a text in UTF-8 ends, in bytes, as int64.
@@ -127,5 +234,10 @@ class Splitter:
         TimeoutError, ValueError
             If a match takes too long or is empty.
         """
-        words = split_once(self._expression, text.decode(), "word")
-        return array("q", accumulate(len(word.encode()) for word in words))
+        words = _split_once(self._pattern, text.decode(), "word")
+        return array("q", accumulate(map(n_bytes, words)))
+
+
+def n_bytes(word: str | bytes) -> int:
+    """Return the bytes of a word."""
+    return len(word) if isinstance(word, bytes) else len(word.encode())

@@ -10,6 +10,7 @@ look-ahead is a program of its own (`lookahead.py`).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -77,6 +78,8 @@ class Alphabet:
     ----------
     starts, atoms : list of int
         Runs of code points and the atom of each.
+    line_feed, last_line : int
+        The atom of a line feed, and the symbol of one at the end of the text.
     n : int
         Symbols, END included. Before a place there may also be `begin`, the symbol n.
     """
@@ -92,6 +95,7 @@ class Alphabet:
         n_atoms = len(members)
         if n_atoms > MOST_KINDS:
             raise Unsupported(f"more than {MOST_KINDS} kinds of characters")
+        self.line_feed = self.atoms[bisect_right(self.starts, LINE_FEED) - 1]
         self.last_line = n_atoms  # a line feed at the end of the text
         self.end = n_atoms + 1
         self.begin = self.n = n_atoms + 2

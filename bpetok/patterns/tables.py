@@ -10,8 +10,8 @@ the same entries, and the number alone tells whether a word has ended. Greater e
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bpetok.base.byte_characters import CHARACTERS
@@ -97,6 +97,8 @@ def build_tables(
     """Return the tables of an automaton."""
     states = _merge_states(automaton)
     columns = _merge_columns(automaton, states)
+    if lookahead is None and columns[alphabet.last_line] == columns[alphabet.line_feed]:
+        alphabet.uses_last_line = False  # as in ``\\s++$``, which takes it in any case
     bases = _bases(columns, lookahead) if lookahead is not None else []
     first_code = max(columns) + 1 if bases else 0
     codes = [first_code + base for base in range(len(bases))] if bases else columns
@@ -169,8 +171,24 @@ def _merge_states(automaton: Automaton) -> list[int]:
             for i, row in enumerate(automaton.rows)
         ]
         if len(numbers) == n_merged:
-            return merged
+            return _in_order(automaton, merged)
         n_merged = len(numbers)
+
+
+def _in_order(automaton: Automaton, merged: list[int]) -> list[int]:
+    """Number merged states in the order in which they are come to, the same for equal automata."""
+    places = {number: state for state, number in reversed([*enumerate(merged)])}
+    order = {merged[0]: 0}
+    queue = [merged[0]]
+    for number in queue:
+        state = places[number]
+        targets = [target for _, target in automaton.rows[state]]
+        targets += [automaton.again[state], automaton.between[state], automaton.back[state]]
+        for target in targets:
+            if target >= 0 and merged[target] not in order:
+                order[merged[target]] = len(order)
+                queue.append(merged[target])
+    return [order[number] for number in merged]
 
 
 def _merge_columns(automaton: Automaton, states: list[int]) -> list[int]:
@@ -187,6 +205,19 @@ def _merge_columns(automaton: Automaton, states: list[int]) -> list[int]:
         )
         columns.append(numbers.setdefault(column, len(numbers)))
     return columns
+
+
+def fingerprint(levels: Sequence[Tables]) -> str:
+    """Return a str that is the same only for tables that split alike.
+
+    Equal automata have equal tables, since states and columns are numbered in one order; so most
+    spellings of an expression have one fingerprint.
+    """
+    digest = sha256()
+    for tables in levels:
+        for field in tables:
+            digest.update(repr(field).encode())
+    return digest.hexdigest()[:32]
 
 
 class _Layout:
@@ -341,7 +372,7 @@ def _cuts(
     cuts = bytearray(n_codes * n_codes)
     unsafe = set()
     for before in range(n):
-        ends_line = alphabet.uses_last_line and _is_line_feed(before, alphabet)
+        ends_line = alphabet.uses_last_line and before == alphabet.line_feed
         for after in range(n):
             place = codes[before] * n_codes + codes[after]
             cuts[place] = 1
@@ -354,10 +385,6 @@ def _cuts(
     for place in unsafe:
         cuts[place] = 0
     return bytes(cuts)
-
-
-def _is_line_feed(atom: int, alphabet: Alphabet) -> bool:
-    return atom == alphabet.atoms[bisect_right(alphabet.starts, ord("\n")) - 1]
 
 
 def _looks_no_further(before: int, after: int, lookahead: Lookahead | None) -> bool:

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
 import bpetok
-from bpetok.patterns.builtin import PATTERNS, SPELLINGS, check_pattern, names
+from bpetok.patterns.builtin import (
+    CHAINS,
+    FINGERPRINTS,
+    PATTERNS,
+    QWEN2,
+    SPELLINGS,
+    check_pattern,
+    names,
+)
+from bpetok.patterns.chains import spell_chain, splits_of
+from bpetok.patterns.compiling import compile_chain, compile_expression
+from bpetok.patterns.tables import fingerprint
+from published import EXPRESSIONS
 from strategies import TEXT
 
 CUTTING = [name for name in PATTERNS if name != "none"]
@@ -44,6 +56,42 @@ def test_tiktoken_patterns_are_recognised(monkeypatch: pytest.MonkeyPatch) -> No
         ("o200k_base", "o200k"),
     ]:
         assert check_pattern(getattr(openai_public, encoding)()["pat_str"]) == name
+
+
+def test_fingerprints_are_those_of_the_automata() -> None:
+    """After a change to the compiler, this is the table to write in `builtin.py`."""
+    compiled = {
+        **{name: compile_expression(PATTERNS[name], "error") for name in PATTERNS},
+        **{n: compile_chain(splits_of(spell_chain(c), PATTERNS)) for n, c in CHAINS.items()},
+    }
+    assert {fingerprint(scanner.tables): name for name, scanner in compiled.items()} == FINGERPRINTS
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        *((f"(?:{expression})", name) for name, expression in PATTERNS.items()),
+        (EXPRESSIONS["cl100k, atomic"], "llama3"),
+        (EXPRESSIONS["bailing"], "qwen2"),
+        (EXPRESSIONS["r50k"], "gpt2"),
+        (QWEN2.replace(r"\s+(?!\S)", r"\s+(?=\s|$)").replace("'s|'t", "'t|'s"), "qwen2"),
+    ],
+)
+def test_any_spelling_of_a_pattern_is_recognised(expression: str, name: str) -> None:
+    """By its automaton."""
+    assert check_pattern(expression) == name
+    assert check_pattern([expression]) == name
+
+
+def test_what_splits_otherwise_is_no_spelling() -> None:
+    """Nor what leaves text unmatched, or has groups, which some trainers take for the words."""
+    for expression in (
+        EXPRESSIONS["llama.cpp: qwen 2"],  # without the long s
+        PATTERNS["gpt2"].removesuffix(r"|\s+"),
+        f"({PATTERNS['gpt2']})",
+        PATTERNS["llama3"].replace("{1,3}", "{1,4}"),
+    ):
+        assert check_pattern(expression) == expression
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

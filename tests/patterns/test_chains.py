@@ -14,6 +14,7 @@ from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
 from bpetok.patterns.builtin import CHAINS, check_pattern, scanner_of
 from bpetok.patterns.chains import Step, spell_chain
+from bpetok.patterns.expressions import compile_splitter
 from bpetok.patterns.scan import split_words
 from bpetok.sources.pieces import text_pieces
 from oracles import tokenizers_words
@@ -105,9 +106,8 @@ def test_a_chain_trains_encodes_and_is_saved(tmp_path: Path) -> None:
         ([("gpt2", "split")], "the behaviour of a step must be one of 'isolated'"),
         (["byte_level"], "must have a step that splits"),
         ([""], "must not be empty"),
-        ([r"(.)\1"], r"can't be compiled: \\1 \(a back reference\)"),
-        ([(r"\s+(?!\S)", "merged_with_next")], "merged_with_next of matches whose ends"),
-        ([r"a*"], "a match of nothing at all"),
+        ([(r"(.)\1", "removed")], "no step may leave text out"),
+        ([r"a*"], "must not match the empty text"),
     ],
 )
 def test_a_chain_that_can_not_be_is_refused(chain: list[Step], message: str) -> None:
@@ -121,3 +121,31 @@ def test_a_step_is_a_str_or_a_pair() -> None:
     for chain in ([1], [("a",)], {"a": "b"}):
         with pytest.raises(TypeError, match="pattern must be"):
             bpetok.pretokenize("a", chain)  # type: ignore[arg-type]  # the mistake tested
+
+
+@pytest.mark.parametrize(
+    "behavior", ["isolated", "contiguous", "merged_with_previous", "merged_with_next"]
+)
+@given(text=st.text("aabbc 12\n.\u00e9\u4e2d", max_size=20))
+@pytest.mark.filterwarnings("ignore:pattern.*can't be compiled to a scanner")
+def test_a_step_that_can_not_be_compiled_goes_to_regex(behavior: str, text: str) -> None:
+    """The others keep their scanners; after ByteLevel a word may end inside of a character."""
+    chain: list[Step] = ["digits", (r"([a-z])\1", behavior), "gpt2"]
+    in_bytes: list[Step] = ["gpt2", "byte_level", (r"(.)\1", behavior)]
+    ends_late: list[Step] = [(r"\s+(?!\S)", "merged_with_next"), "digits"]
+    for steps in (chain, in_bytes, ends_late):
+        assert bpetok.patterns.explain(steps).name == "regex"
+        found = compile_splitter(check_pattern(steps))(text, "error", None)
+        assert found == tokenizers_words(steps, text)
+
+
+def test_a_chain_that_regex_splits_encodes_and_is_saved(tmp_path: Path) -> None:
+    """The user is told why it is slow."""
+    chain: list[Step] = ["digits", r"([b-z])\1", "gpt2"]
+    with pytest.warns(UserWarning, match=r"can't be compiled to a scanner: \\1 \(a back ref"):
+        tok = bpetok.train_from_iterator([TEXT], vocab_size=270, pattern=chain, n_threads=1)
+    assert tok.decode(tok.encode("good books 12")) == "good books 12"
+    tok.save(tmp_path / "tok.json")
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json") == tok
+    with pytest.raises(ValueError, match="no step may leave text out"):
+        bpetok.pretokenize("a", [(r"(a)\1", "removed"), "gpt2"])
