@@ -122,7 +122,10 @@ class IoFaults(Campaign[Case]):
             raise AssertionError(f"{what}no file is named: {message}")
         self._check_whole(what, jobs.contents(self._folder), right)
         if case.call != "unlink" and not case.always:
-            expect(jobs.scratch_files(self._folder), [], f"{what}left by {case.job}: {message}")
+            left = jobs.scratch_files(self._folder)
+            # A folder that can't be opened to be removed stays, and the error names it.
+            is_named = case.call == "open" and any(name in message for name in left)
+            expect([] if is_named else left, [], f"{what}left by {case.job}: {message}")
 
     def _check_whole(self, what: str, got: dict[str, bytes], right: dict[str, bytes]) -> None:
         """See that each file is an old or a new one, and the shards of ids all of one kind."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from bpetok.base.checks import shorten
@@ -13,6 +15,26 @@ from bpetok.base.checks import shorten
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
 MAX_COMMAS = 1 << 23
+
+
+@contextmanager
+def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
+    """Write files for a library that reads nothing else, in a folder that is then removed.
+
+    Raises
+    ------
+    OSError
+        If they can't be written; it names the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="bpetok-") as folder:
+        for name, data in files.items():
+            path = Path(folder, name)
+            try:
+                path.write_bytes(data)
+            except OSError as error:
+                error.filename = error.filename or str(path)
+                raise
+        yield Path(folder)
 
 
 def read_json(data: bytes) -> Any:

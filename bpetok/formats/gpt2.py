@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import check_special_tokens, shorten
@@ -19,7 +17,7 @@ from bpetok.formats.checks import (
     encoder_of,
     ordinary_tokens,
 )
-from bpetok.formats.files import naming_file, read_json
+from bpetok.formats.files import naming_file, read_json, temporary_files
 from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_merges
 from bpetok.patterns.scan import check_utf8, split_words
@@ -65,11 +63,9 @@ def _check_files(tokenizer: Codec, vocab_file: bytes, merges_file: bytes) -> Non
         same = encoder_of(parse(vocab_file, merges_file, tokenizer.special_tokens))
         check_ids_equal(tokenizer, same, "the files")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        vocab, merges = Path(folder, "vocab.json"), Path(folder, "merges.txt")
-        vocab.write_bytes(vocab_file)
-        merges.write_bytes(merges_file)
-        other = tokenizers.Tokenizer(models.BPE.from_file(str(vocab), str(merges)))
+    with temporary_files({"vocab.json": vocab_file, "merges.txt": merges_file}) as folder:
+        names = str(folder / "vocab.json"), str(folder / "merges.txt")
+        other = tokenizers.Tokenizer(models.BPE.from_file(*names))
     other.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     other.add_special_tokens(list(tokenizer.special_tokens))
     check_ids_equal(tokenizer, lambda text: other.encode(text).ids, "tokenizers")

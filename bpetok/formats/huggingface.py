@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from bpetok.formats.checks import (
     ordinary_tokens,
     panics_are_errors,
 )
-from bpetok.formats.files import naming_file, read_json
+from bpetok.formats.files import naming_file, read_json, temporary_files
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write
 from bpetok.formats.tokenizer_json import parse
@@ -115,9 +114,7 @@ def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) ->
         return
     if int(__version__.split(".")[0]) < 5:
         _warn_of_model(config, tokenizer)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in files.items():
-            Path(folder, name).write_bytes(data)
+    with temporary_files(files) as folder:
         shutil.copy(config, folder)
         theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     check_ids_equal(
@@ -141,10 +138,8 @@ def _load(document: Mapping[str, Any]) -> tokenizers.Tokenizer:
     """
     import tokenizers
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "tokenizer.json")
-        file.write_bytes(dump(document))
-        return tokenizers.Tokenizer.from_file(str(file))
+    with temporary_files({"tokenizer.json": dump(document)}) as folder:
+        return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def to_transformers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -101,3 +102,19 @@ def test_damaged_gpt2_files_are_refused(
     (tmp_path / "merges.txt").write_bytes(merges)
     with pytest.raises(ValueError, match=f"vocab.json, .*merges.txt: .*{message}"):
         Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt")
+
+
+@pytest.mark.parametrize("method", ["save_gpt2", "save_pretrained"])
+def test_a_full_folder_for_temporary_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Where files are written for another library to be compared with; nothing is written."""
+    pytest.importorskip("tokenizers")
+
+    def failing(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", failing)
+    with pytest.raises(OSError, match=r"No space left on device: '.*\.json'"):
+        getattr(Tokenizer(merges=[]), method)(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
