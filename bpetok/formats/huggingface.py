@@ -314,6 +314,8 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
         with panics_are_errors():
             other = _load(plain)
             other.encode("a")  # 1.0 compiles an expression when it is first needed
+    except OSError:  # of the temporary file
+        raise
     except Exception as error:  # it raises this very class
         raise ValueError(
             f"{consumer} can't read the pattern {shorten(tokenizer.pattern)}, or something else of "
