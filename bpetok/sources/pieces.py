@@ -102,8 +102,10 @@ class Cutting(NamedTuple):
 
 def text_pieces(
     texts: Iterable[str | bytes], cutting: Cutting, errors: str = "strict"
-) -> Iterator[Piece]:
-    """Take texts from an iterable; long ones are cut into pieces of about `chunk_size`.
+) -> Iterator[Piece | Chunk]:
+    """Take texts from an iterable: many short ones in a chunk, long ones in pieces.
+
+    What is wrong with a text, or in the iterable, is raised after the texts before it.
 
     Raises
     ------
@@ -112,8 +114,39 @@ def text_pieces(
     ValueError
         If a text has a lone surrogate and `errors` is "strict".
     """
-    for number, text in enumerate(check_texts(texts)):
-        yield from cut_text(f"text {number}", _encoded(text, number, errors), cutting)
+    group: list[bytes] = []
+    size = first = 0
+    failure: Exception | None = None
+    try:
+        for number, text in enumerate(check_texts(texts)):
+            try:
+                # At once, since a call for each of many short texts takes as long as counting them.
+                data = text.encode()  # type: ignore[union-attr]  # bytes have no such method
+            except (AttributeError, UnicodeEncodeError):
+                data = _encoded(text, number, errors)
+            size += len(data)
+            if size > cutting.chunk_size:
+                if group:
+                    yield _chunk_of_texts(group, first)
+                group, size, first = [], len(data), number
+                if size > cutting.chunk_size:
+                    yield from cut_text(f"text {number}", data, cutting)
+                    size, first = 0, number + 1
+                    continue
+            group.append(data)
+    except Exception as error:
+        failure = error
+    if group:
+        yield _chunk_of_texts(group, first)
+    if failure is not None:
+        raise failure
+
+
+def _chunk_of_texts(datas: list[bytes], first: int) -> Piece | Chunk:
+    """Return texts of which the first one has that number."""
+    if len(datas) == 1:
+        return Piece(f"text {first}", 0, datas[0])
+    return join(datas, Origins(lambda i: Origin(f"text {i}", 0), range(first, first + len(datas))))
 
 
 def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:

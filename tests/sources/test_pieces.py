@@ -172,7 +172,7 @@ def test_sample_files_are_many_and_utf8() -> None:
 def test_pieces_are_the_text(text: str, special_tokens: list[str], chunk_size: int) -> None:
     """Pieces follow one another without a gap, and their offsets say where they lie."""
     specials = SpecialTokens([token.encode() for token in special_tokens])
-    pieces = list(text_pieces([text], Cutting(specials, chunk_size=chunk_size)))
+    pieces = list(cut_text("text", text.encode(), Cutting(specials, chunk_size=chunk_size)))
     assert b"".join(piece.data for piece in pieces) == text.encode()
     at = 0
     for piece in pieces:
