@@ -10,9 +10,13 @@ TRANSLATED = {
     path: ROOT / "docs" / path.name for path in sorted((ROOT / "docs" / "zh").glob("*.md"))
 }
 """Each document in Chinese, and the English one that it says the same as."""
-DOCUMENTS = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")), *TRANSLATED]
-OTHERS = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("*/README.md"))]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "docs/command.md", *sorted(ROOT.glob("*/README.md"))]
 """Documents without blocks to run."""
+DOCUMENTS = [
+    *sorted(ROOT.glob("README*.md")),
+    *sorted({*(ROOT / "docs").glob("*.md")} - {*OTHERS}),
+    *TRANSLATED,
+]
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 
 

@@ -56,7 +56,10 @@ def test_both_languages_say_the_same(chinese: Path, english: Path) -> None:
 )
 def test_links_lead_somewhere(path: Path) -> None:
     """To files that are there; a link that is named like code, to a file that defines it."""
-    links = LINK.findall(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    for picture in re.findall(r'(?:src|srcset)="([^"]+)"', text):
+        assert (path.parent / picture).exists(), picture
+    links = LINK.findall(text)
     for label, target in links:
         linked = path.parent / target
         assert linked.exists(), target

@@ -102,7 +102,7 @@ def train(
         makes words of it in any case.
     compat : {"huggingface", "rustbpe", "bpeasy", "minbpe", "cs336", "bpetok"}, optional
         Learn the merges that another trainer learns from the same text, in the same order.
-        README has a table of what differs. "huggingface" lays out ids as it does, too: special
+        docs/migrating.md has a table of what differs. "huggingface" lays out ids as it does, too: special
         tokens, bytes in its order, merges. Limits that the trainer does not have are refused.
         Counts are exact where those of "huggingface" and "rustbpe" wrap around, at 2**31.
         "bpetok" is the default, but with `like`.
