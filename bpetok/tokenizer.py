@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bpetok.base.checks import check_errors, check_integer, resolve_threads, shorten
+from bpetok.base.checks import check_errors, check_integer, did_you_mean, resolve_threads, shorten
 from bpetok.base.extras import load_numpy
 from bpetok.base.files import write_whole
 from bpetok.base.limits import MAX_INT64, N_BYTES
@@ -227,7 +227,7 @@ class Tokenizer(Codec):
         if eot is not None and eot not in self._special_tokens:
             raise ValueError(
                 f"eot must be a special token, one of {shorten(list(self._special_tokens))}, "
-                f"got {eot!r}"
+                f"got {eot!r}{did_you_mean(str(eot), self._special_tokens)}"
             )
         if shard_size is not None:
             shard_size = check_integer("shard_size", shard_size, 1, MAX_INT64)

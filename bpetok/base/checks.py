@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 
 from bpetok.base.limits import MAX_INT32, MAX_INT64
 
+CLOSE = 0.75
+"""How alike names are of which one was probably meant: "gtp2" and "gpt2"."""
+
 
 def shorten(value: object) -> str:
     """Return the repr of what was given, cut to what fits in a message.
@@ -35,7 +38,7 @@ def closest(given: str, known: Iterable[str]) -> str | None:
     """Return which of the known names is so close to another one that it was probably meant."""
     import difflib  # takes 2 ms, which only errors need
 
-    return next(iter(difflib.get_close_matches(given, known, 1)), None)
+    return next(iter(difflib.get_close_matches(given, known, 1, CLOSE)), None)
 
 
 def encode_utf8(text: str, name: str) -> bytes:
@@ -142,7 +145,8 @@ def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
     least = 256 + n_special_tokens
     if isinstance(vocab_size, int) and vocab_size < least:
         raise ValueError(
-            f"vocab_size must be at least 256 + len(special_tokens) = {least}, got {vocab_size}"
+            f"vocab_size must be at least {least:,}, 256 bytes and {n_special_tokens:,} special "
+            f"tokens, got {vocab_size}"
         )
     return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 

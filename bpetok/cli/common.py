@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -46,6 +47,11 @@ FLAGS = {
     "shard_size": "--shard-size",
     "eot": "--eot",
     "lang": "--lang",
+    "forbid": "--forbid",
+    "output": "--output",
+    "chat_template": "--chat-template",
+    "model_max_length": "--model-max-length",
+    **{f"{role}_token": f"--{role}-token" for role in ("bos", "eos", "pad", "unk")},
 }
 """The command's names of the library's options."""
 
@@ -108,6 +114,7 @@ def with_flags(message: str) -> str:
     message = re.sub(r"(?<![\w./'-])(\w+)=", _flag_and_value, message)
     # Nobody writes these but as names of options; "pattern" may be any pattern.
     message = re.sub(r"(?<![\w./'-])(\w+_\w+)(?![\w.'-])", _flag_and_value, message)
+    message = re.sub(r"^(pattern)(?= ')", _flag_and_value, message)
     return re.sub(r"(?<![\w./'-])(\w+)(?= must| needs)", _flag_and_value, message)
 
 
@@ -118,8 +125,20 @@ def _flag_and_value(match: re.Match[str]) -> str:
     return " ".join([FLAGS[name], *value]) + (" " if match[0].endswith("=") else "")
 
 
+def whole(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+
+
 def describe(error: Exception) -> str:
     """Return what an exception says, an OSError's without its number."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        from bpetok.sources.files import meant_file
+
+        return f"{error.filename}: {error.strerror}{meant_file(os.fsdecode(error.filename))}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:
@@ -132,7 +151,11 @@ def load_tokenizer(path: str, pattern: str | None = None, name: str = "--tokeniz
     try:
         return _load_any(path, pattern)
     except (ValueError, OSError) as error:
-        raise CommandError(f"{name}: {describe(error)}") from None
+        message = describe(error)
+        if "is not a tokenizer" in message:
+            message += f"; give {TOKENIZER}"
+        named = message.startswith(f"{name}: ")
+        raise CommandError(message if named else f"{name}: {message}") from None
 
 
 def _load_any(path: str, pattern: str | None) -> Tokenizer:
@@ -174,6 +197,9 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
         try:
             with Path(path).open("rb") as file:
                 yield path, file
+        except FileNotFoundError as error:
+            hint = f'; a text itself is read from standard input: echo "..." | {program()} ...'
+            raise CommandError(f"{describe(error)}{hint}") from None
         except OSError as error:
             raise CommandError(describe(error)) from None
 
@@ -193,7 +219,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
         help="where records have their text, such as messages[].content (default: text); "
         "for files of their own, by path or pattern: --text-column 'web/*.parquet=content'",
     )
-    group.add_argument("--max-text-chars", type=int, metavar="N", help="characters of each text")
+    group.add_argument("--max-text-chars", type=whole, metavar="N", help="characters of each text")
     group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
     group.add_argument(
         "--sample",
@@ -201,7 +227,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
         metavar="S",
         help="take about this share of the texts, chosen at random",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="another seed, another sample")
+    group.add_argument("--seed", type=whole, metavar="N", help="another seed, another sample")
 
 
 def reading_of(options: argparse.Namespace) -> Reading:

@@ -22,6 +22,7 @@ from bpetok.cli.common import (
     open_inputs,
     reading_of,
     standard_output,
+    whole,
 )
 from bpetok.cli.next_steps import after_encoding, show_steps
 
@@ -71,13 +72,13 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
     )
     encode.add_argument(
         "--shard-size",
-        type=int,
+        type=whole,
         metavar="N",
         help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
     )
     encode.add_argument(
         "--threads",
-        type=int,
+        type=whole,
         metavar="N",
         help="with --output; default: $BPETOK_NUM_THREADS, otherwise all CPUs",
     )

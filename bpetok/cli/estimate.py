@@ -12,6 +12,7 @@ from bpetok.cli.common import (
     describe,
     reading_of,
     standard_output,
+    whole,
 )
 from bpetok.cli.facts import write_json
 from bpetok.cli.next_steps import after_estimating, show_steps
@@ -31,7 +32,10 @@ def add_parser(commands: Any) -> None:
         "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
+        "--threads",
+        type=whole,
+        metavar="N",
+        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
     )
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict")
     parser.add_argument(

@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.cli.common import TIKTOKEN_PATTERN, TOKENIZER, CommandError, describe, load_tokenizer
+from bpetok.cli.common import (
+    TIKTOKEN_PATTERN,
+    TOKENIZER,
+    CommandError,
+    describe,
+    load_tokenizer,
+    whole,
+)
 from bpetok.cli.next_steps import after_exporting, show_steps
 
 if TYPE_CHECKING:
@@ -47,7 +54,7 @@ def add_parser(commands: Any) -> None:
             f"--{role.replace('_', '-')}", metavar="S", help=f"the special token for {role}"
         )
     group.add_argument("--chat-template", metavar="FILE.jinja", help="a file with the template")
-    group.add_argument("--model-max-length", type=int, metavar="N", help="the longest input")
+    group.add_argument("--model-max-length", type=whole, metavar="N", help="the longest input")
     export.set_defaults(run=run_export)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import signal
 import sys
 import warnings
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn, TextIO
 
 import bpetok
-from bpetok.base.checks import closest
+from bpetok.base.checks import closest, did_you_mean
 from bpetok.base.extras import MissingExtraError
 from bpetok.cli import completion, encoding, estimate, exporting, info, showing, training
 from bpetok.cli.common import CommandError, describe, with_flags
@@ -43,7 +44,11 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise CommandError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
+        message = message.removeprefix("argument ")
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if wrong is not None:
+            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+        raise CommandError(f"{message} (see {self.prog} --help)")
 
 
 def run() -> NoReturn:
@@ -122,7 +127,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     name = arguments[0]
     if name in commands:
         _check_options(commands[name], arguments[1:])
-    elif not name.startswith("-"):
+    elif name.startswith("-"):
+        _check_options(parser, arguments[:1])
+    else:
         raise CommandError(f"unknown command {name!r}{_meant(name, commands)} (see bpetok --help)")
     return parser.parse_args(arguments)
 

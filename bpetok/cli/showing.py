@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from bpetok.cli.common import (
     open_inputs,
     reading_of,
     standard_output,
+    whole,
 )
 from bpetok.cli.facts import report_facts, write_json
 
@@ -70,7 +73,10 @@ def _add_report(commands: Any) -> None:
         help="paths and globs (default: the sources of Python's standard library)",
     )
     report.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
+        "--threads",
+        type=whole,
+        metavar="N",
+        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
     )
     report.add_argument(
         "--errors",
@@ -111,6 +117,8 @@ def run_explain(options: argparse.Namespace) -> None:
     text = options.text
     if text is None:
         text = next(open_inputs([]))[1].read()
+    elif Path(text).is_file():
+        say_note(f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
     try:
         explanation = tokenizer.explain(
             text, allowed_special="all" if options.special == "ids" else ()
@@ -140,11 +148,14 @@ def run_watch(options: argparse.Namespace) -> None:
     """Show how merges are learned from a text."""
     _check_html(options.html)
     import bpetok
+    from bpetok.sources.files import meant_file
 
     text = options.text
     try:
         if _names_a_file(text):
             text = Path(text).read_text(encoding="utf-8")
+        elif Path(text).suffix and not re.search(r"\s", text):
+            say_note(f"there is no file {text!r}, so it is taken as a text{meant_file(text)}")
         lesson = bpetok.watch(
             text, vocab_size=options.vocab_size, pattern=options.pattern, lang=options.lang
         )
@@ -222,6 +233,11 @@ def _check_html(html: str | None, name: str = "--html") -> None:
         check_writable(html)
     except OSError as error:
         raise CommandError(f"{name}: {describe(error)}") from None
+
+
+def say_note(message: str) -> None:
+    """Tell what may not have been meant."""
+    print(f"bpetok: note: {message}", file=sys.stderr)
 
 
 def _show(result: Explanation | Lesson | Report, html: str | None) -> None:

@@ -22,6 +22,7 @@ from bpetok.cli.common import (
     reading_of,
     say_if_waiting,
     standard_output,
+    whole,
 )
 from bpetok.cli.completion import complete_with, pattern_names, trainer_names
 from bpetok.cli.facts import (
@@ -108,7 +109,7 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         help="stop when the most frequent pair occurs less often (default: %(default)s)",
     )
     group.add_argument(
-        "--max-token-length", type=int, metavar="N", help="the longest token in bytes"
+        "--max-token-length", type=whole, metavar="N", help="the longest token in bytes"
     )
     group.add_argument(
         "--whole-characters",
@@ -232,7 +233,10 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
     )
     group = command.add_argument_group("resources")
     group.add_argument(
-        "--threads", type=int, metavar="N", help="default: $BPETOK_NUM_THREADS, otherwise all CPUs"
+        "--threads",
+        type=whole,
+        metavar="N",
+        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
     )
     group.add_argument(
         "--max-memory",

@@ -250,6 +250,8 @@ def open_checkpoint(
         If it can't be written to, or another process has it open.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"checkpoint must be a folder, got the file {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)
     versions = {"bpetok_version": __version__, "checkpoint_layout": LAYOUT}
     run = json.loads(json.dumps({**versions, **run}))

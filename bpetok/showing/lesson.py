@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bpetok.base.display import show_bytes
+from bpetok.base.display import plural, show_bytes
 from bpetok.base.limits import N_BYTES
 from bpetok.showing.lesson_page import lesson_page
 from bpetok.showing.lesson_steps import LessonStep, WordSlots, tokens_of
@@ -64,11 +64,11 @@ class Lesson(Page):
         for number, step in enumerate(self.steps):
             line = (
                 f"{N_BYTES + number}  {names[step.left]} + {names[step.right]}"
-                f"  {step.times:,} times, {step.n_tokens:,} tokens left"
+                f"  {plural(step.times, 'time')}, {plural(step.n_tokens, 'token')} left"
             )
             if step.runner_up is not None:
                 left, right, times = step.runner_up
-                line += f"; next was {names[left]} + {names[right]}, {times:,} times"
+                line += f"; next was {names[left]} + {names[right]}, {plural(times, 'time')}"
             lines.append(line)
         return "\n".join(lines)
 

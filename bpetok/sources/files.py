@@ -163,11 +163,11 @@ def _expand(path: str) -> Iterable[str]:
             hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
             raise FileNotFoundError(f"no file matches the pattern {path!r}{hint}")
         return found
-    raise FileNotFoundError(f"no such file: {path!r}{_meant(path)}")
+    raise FileNotFoundError(f"no such file: {path!r}{meant_file(path)}")
 
 
-def _meant(path: str) -> str:
-    """Return which file of the same folder was probably meant, if any."""
+def meant_file(path: str) -> str:
+    """Return the end of a message: which file of the same folder was probably meant, if any."""
     folder, name = os.path.split(path)
     try:
         close = closest(name, os.listdir(folder or "."))  # noqa: PTH208  # names only

@@ -153,7 +153,7 @@ def _checked_columns(given: object) -> str | tuple[tuple[str, str], ...]:
         if not isinstance(column, str) or not _WAY.fullmatch(column):
             raise ValueError(
                 "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
-                f"or a mapping of files to them, got {column!r}"
+                f"got {column!r}"
             )
     if not isinstance(given, Mapping):
         return str(given)

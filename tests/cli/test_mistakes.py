@@ -1,0 +1,119 @@
+"""Typical mistakes: one line that says what is wrong, where, and what to type; nothing written."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import bpetok
+from bpetok.cli import main
+
+TRAIN = "train {} -o new.json"
+MISTAKES = [
+    ("trian a.txt -o new.json", "unknown command 'trian', did you mean train?"),
+    ("--versoin", "unknown option --versoin, did you mean --version?"),
+    ("train a.txt --vocabsize 300 -o new.json", "--vocabsize, did you mean --vocab-size?"),
+    ("train a.txt -x new.json", "unknown option -x (see bpetok train --help)"),
+    ("train a.txt", "required: -o/--output"),
+    ("train -o new.json", "give FILEs to train on, or --counts, or --demo"),
+    (TRAIN.format("a.tx"), "no such file: 'a.tx'; did you mean 'a.txt'?"),
+    (TRAIN.format("folder/a.txt"), "there is no folder 'folder'"),
+    (TRAIN.format("*.text"), "no file matches the pattern '*.text'"),
+    (TRAIN.format("empty"), "no files in the folder 'empty'"),
+    (TRAIN.format("latin.txt"), "latin.txt is not UTF-8: byte 3 (0xe9); --errors replace"),
+    (TRAIN.format("utf16.txt"), "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16"),
+    (TRAIN.format("table.txt"), "a Parquet file: give --format parquet"),
+    (TRAIN.format("lines.txt"), "record of JSON in each line: give --format jsonl"),
+    (TRAIN.format("a.csv"), "a table in text, which is not read as one: convert it"),
+    (TRAIN.format("a.json"), "a.json may be one text, or a record in each line: say --format text"),
+    (TRAIN.format("bad.jsonl"), "bad.jsonl, line 2 is no JSON"),
+    (TRAIN.format("a.jsonl"), "choose one with --text-column; did you mean 'texts'?"),
+    (TRAIN.format("a.parquet"), "choose one with --text-column; did you mean 'texts'?"),
+    (TRAIN.format("a.jsonl --text-column b.jsonl=texts"), "--text-column has 'b.jsonl'"),
+    (TRAIN.format("a.jsonl --text-column a..b"), "--text-column must be names joined by dots"),
+    (TRAIN.format("a.txt --format parquett"), "--format: invalid choice: 'parquett'"),
+    (TRAIN.format("a.txt --pattern gtp2"), "--pattern must be one of .*; did you mean 'gpt2'?"),
+    (TRAIN.format("a.txt --pattern ["), "--pattern '[' does not compile"),
+    (TRAIN.format("a.txt --compat hugingface"), "--compat must be .* did you mean 'huggingface'?"),
+    (TRAIN.format("a.txt --vocab-size 32q"), "--vocab-size: must be a number such as 32000 or 32k"),
+    (TRAIN.format("a.txt --vocab-size 99"), "--vocab-size must be at least 256"),
+    (TRAIN.format("a.txt --threads x"), "--threads: must be a whole number, got 'x'"),
+    (TRAIN.format("a.txt --threads 0"), "--threads must be in 1..1024, got 0"),
+    (TRAIN.format("a.txt --max-memory 4G"), "--max-memory must be a size such as '300MB'"),
+    (TRAIN.format("a.txt --sample 2"), "--sample must be above 0 and at most 1, got 2.0"),
+    (TRAIN.format("a.txt --forbid ["), "--forbid must be a regular expression"),
+    (TRAIN.format("a.txt --initial a.txt"), "--initial: a.txt: is not a tokenizer"),
+    (TRAIN.format("a.txt --checkpoint a.csv"), "--checkpoint must be a folder"),
+    (TRAIN.format("--counts none.parquet"), "no such file: 'none.parquet'"),
+    ("train a.txt -o folder/new.json", "--output: folder/new.json: the folder .* does not exist"),
+    ("train a.txt -o empty", "--output: empty: is a folder, give the name of a file"),
+    ("train a.txt -o a.txt", "a.txt is one of the files to read"),
+    ("encode hello --tokenizer tok.json", "a text itself is read from standard input"),
+    ("encode a.txt --tokenizer tok.jso", "--tokenizer: tok.jso: .*; did you mean 'tok.json'?"),
+    ("encode a.txt --tokenizer a.txt", "is not a tokenizer: .*; give bpetok's file"),
+    ("encode a.txt --tokenizer tok.json --eot x", "--eot needs --output"),
+    ("encode a.txt --tokenizer tok.json --eot <|ent|> -o new.bin", "did you mean '<|end|>'?"),
+    ("encode a.txt --tokenizer tok.json -o new.json", "--output must not end in .json"),
+    ("encode special.txt --tokenizer tok.json", "--special ids, or encode it as ordinary text"),
+    ("decode a.txt --tokenizer tok.json", "a.txt, line 1: 'the' is not an id"),
+    ("export tok.json --to hugingface -o new", "did you mean 'huggingface'?"),
+    ("export tok.json --to huggingface -o new --eos-token x", "--eos-token must be a special"),
+    ("info tok.jso", "bpetok: error: tok.jso: No such file or directory; did you mean 'tok.json'?"),
+    ("report tok.json --text a.tx", "no such file: 'a.tx'; did you mean 'a.txt'?"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of many kinds, and a tokenizer."""
+    text = "the cat sat on the mat. " * 20
+    tok = bpetok.train_from_iterator([text], vocab_size=260, special_tokens=["<|end|>"])
+    tok.save(tmp_path / "tok.json")
+    (tmp_path / "empty").mkdir()
+    pq.write_table(pa.table({"texts": [text]}), tmp_path / "a.parquet")
+    files = {
+        "a.txt": text.encode(),
+        "special.txt": b"the <|end|>",
+        "latin.txt": b"caf\xe9 ",
+        "utf16.txt": text.encode("utf-16"),
+        "table.txt": (tmp_path / "a.parquet").read_bytes(),
+        "lines.txt": b'{"text": "the"}\n' * 9,
+        "a.csv": b"id,text\n",
+        "a.json": b"{}",
+        "a.jsonl": json.dumps({"texts": text}).encode(),
+        "bad.jsonl": b'{"text": "a"}\n{"text": ',
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "message"), MISTAKES)
+def test_a_mistake_gets_one_line(
+    folder: Path, capfd: pytest.CaptureFixture[str], command: str, message: str
+) -> None:
+    """With exit status 2, in the command's words; no file is made or changed."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    status = main.main(command.split())
+    out, err = capfd.readouterr()
+    assert (status, out) == (2, ""), err
+    assert err.count("\n") == 1, err
+    assert err.startswith("bpetok: error: ")
+    at = 0
+    for part in message.split(" .*"):
+        found = err.find(part, at)
+        assert found >= 0, err
+        at = found + len(part)
+    assert "_column" not in err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_no_file_is_named_twice(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As in "a.txt: a.txt: is not a tokenizer"."""
+    for command in ("info a.txt", "report a.txt", "info none.json"):
+        assert main.main(command.split()) == 2
+        name = command.split()[1]
+        assert capfd.readouterr().err.count(f"{name}:") == 1
