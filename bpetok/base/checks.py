@@ -81,6 +81,12 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
         )
     if not isinstance(texts, Iterable):
         raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
+    # What pyarrow gives one by one are no texts. Of a damaged array they end the process.
+    if type(texts).__module__.partition(".")[0] == "pyarrow":
+        raise TypeError(
+            f"texts must be an iterable of str or bytes, got a pyarrow {type(texts).__name__}: "
+            "give its to_pylist(), or pyarrow.table({'text': column}) where files are read"
+        )
     return texts
 
 

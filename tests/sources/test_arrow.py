@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import bpetok
 from bpetok import distributed
 from bpetok.sources.arrow_checks import check_array
+from processes import run_python
 
 DATA = b"low lower lowest"
 
@@ -220,3 +221,27 @@ def test_columns_that_are_shorter_than_they_say_do_not_end_the_process(damaged: 
             continue
         with pytest.raises(ValueError, match=r"is damaged or not whole: .*too small"):
             bpetok.count_words(source, text_column="text[]")
+
+
+@pytest.mark.parametrize("offsets", [[0, 1, 5], [0, 1 << 30, 5]])
+def test_an_array_is_no_iterable_of_texts(offsets: list[int]) -> None:
+    """pyarrow gives objects of its own, and of a damaged array it ends the process."""
+    printed = run_python(f"""
+        import numpy as np, pyarrow as pa, bpetok
+        buffers = [None, pa.py_buffer(np.array({offsets}, np.int32)), pa.py_buffer(b"hello")]
+        array = pa.Array.from_buffers(pa.string(), 2, buffers)
+        tok = bpetok.Tokenizer(merges=[])
+        for texts in (array, pa.chunked_array([array])):
+            for call in (
+                bpetok.count_words_from_iterator,
+                lambda texts: bpetok.train_from_iterator(texts, vocab_size=300),
+                tok.encode_batch,
+                tok.encode_batch_to_numpy,
+                lambda texts: list(tok.encode_iterable(texts)),
+            ):
+                try:
+                    call(texts)
+                except TypeError as error:
+                    print("to_pylist()" in str(error))
+    """)
+    assert printed == "True\n" * 10
