@@ -2,6 +2,25 @@
 
 A shard is a contiguous range of words with its own slots, postings, rows and events; in an array of
 all shards, shard s owns [start[s], start[s + 1]).
+
+One round, as an example: the words "low" and "slow", three times each, a vocabulary of 260 ids,
+and the merge of l + o to 256. (Letters are bytes; a test holds this against the learner.)
+
+    slot          0    1    2    3    4    5    6    7    8    9
+    symbols      -1    l    o    w   -1    s    l    o    w   -1
+    after        -1  256  256    w   -1    s  256  256    w   -1
+
+    weights of the block: 3
+    token_len[256]: 2
+    postings of l + o: 1 6
+    row 0: key 379, right neighbour w, sums 6 2
+    row 1: key 115, left neighbour s, sums 3 1
+    events (row, slot): (0, 1) (1, 5) (0, 6)
+
+`apply_shard` visits the postings and leaves the rows and events: w follows in two places, in words
+that occur six times together. `Pairs.reduce` takes 6 from o + w and 3 from s + l, gives 6 to
+256 + w and 3 to s + 256, and says where the postings of these two go. The next round writes the
+events there: slots 1 and 6 for 256 + w, slot 5 for s + 256.
 """
 
 from typing import NamedTuple, Protocol

@@ -224,6 +224,7 @@ def may_be_counted(filter: UInt64, left: int, right: int) -> bool:
 def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, first_id: int) -> None:
     """Post the last round's events in one shard, then apply the merges of this round.
 
+    The docstring of `arrays.py` has an example with its numbers.
     Leaves its rows and events. These are posted at the start of the next round, so that a round has
     one parallel region only. One long function: the parts of its loop share about twenty variables
     and arrays, which smaller functions would have to take and give back.

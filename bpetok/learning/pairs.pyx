@@ -510,6 +510,7 @@ cdef class Pairs:
     def reduce(self, int64_t least_count, int64_t longest):
         """Sum the rows that the kernels have left for this round, and end it.
 
+        The docstring of `arrays.py` has an example with its numbers.
         Old pairs lose the places that they no longer have; new ones that occur least_count times
         and make no token of more than `longest` bytes are added, with room for their postings: the
         rows then say where.

@@ -105,6 +105,7 @@ def train(
         docs/migrating.md has a table of what differs. "huggingface" lays out ids as it does, too:
         special tokens, bytes in its order, merges. Limits that the trainer does not have are
         refused. Counts are exact where those of "huggingface" and "rustbpe" wrap around, at 2**31.
+        "bpetok" is the default, but with `like`.
     initial : Tokenizer, optional
         Keep all its ids and merges, and learn more of them. New merges have the next ids after its
         largest, new special tokens those after them; `vocab_size` counts all. From the same text
