@@ -27,6 +27,7 @@ from bpetok.base.progress import Progress, reporting
 from bpetok.base.threads import ThreadPool
 from bpetok.encoding.encoder import Specials
 from bpetok.encoding.texts import SpecialTokenError
+from bpetok.patterns.changes import check_changes
 from bpetok.patterns.scan import check_utf8
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import Corpus, corpus_items
@@ -100,6 +101,7 @@ def encode_files(
         SpecialTokens(name.encode() for name in job.boundaries),
         job.codec.pattern,
         whole=job.takes_space or replacing_makes_tokens(job.boundaries, job.errors),
+        changes=check_changes(job.codec.normalizer, job.codec.prefix_space),
     )
     context = ReadContext(job.reading, cutting, job.errors, tally)
     chunks = chunks_of(corpus_items(corpus, context))

@@ -407,3 +407,18 @@ def test_the_summary_is_there_even_if_a_warning_is_an_error(tok: Tokenizer, tmp_
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["n_ids"] == len(tok.encode("it is"))
     assert (tmp_path / "out.bin").stat().st_size == 2 * summary["n_ids"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"normalizer": "NFC", "pattern": "[a-z]|[^a-z]"}, {"prefix_space": True}]
+)
+def test_long_files_are_not_cut_where_a_text_changes(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Between a letter and the mark that it becomes one character with, and before a new space."""
+    tok = Tokenizer(merges=[(0xC3, 0xA9)], **options)
+    text = "e\u0301,a;b" * 400_000
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    tok.encode_files(tmp_path / "a.txt", tmp_path / "a.bin")
+    ids = np.fromfile(tmp_path / "a.bin", tok.id_dtype)
+    assert np.array_equal(ids, tok.encode_to_numpy(text))
