@@ -11,6 +11,7 @@ from bpetok.base.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from bpetok import patterns as patterns
+    from bpetok.base.checks import Reserved as Reserved
     from bpetok.counting.count import count_words as count_words
     from bpetok.counting.count import count_words_from_iterator as count_words_from_iterator
     from bpetok.counting.words import Words as Words
@@ -46,6 +47,7 @@ _MODULE_OF = {
     "Tokenizer": "tokenizer",
     "Superwords": "training.superwords",
     "TrainingFacts": "encoding.facts",
+    "Reserved": "base.checks",
     "Reading": "sources.reading",
     "Words": "counting.words",
     "count_words": "counting.count",
@@ -60,7 +62,7 @@ _MODULE_OF = {
     "watch": "training.watch",
 }
 
-_WITHOUT_NUMPY = {"encoding", "patterns", "tokenizer"}
+_WITHOUT_NUMPY = {"base", "encoding", "patterns", "tokenizer"}
 
 __all__ = ["__version__", "patterns", *_MODULE_OF]
 

@@ -9,6 +9,8 @@ import operator
 import os
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
 
 from bpetok.base.limits import MAX_INT32, MAX_INT64
 
@@ -119,9 +121,36 @@ def check_size(name: str, value: object, least: int) -> int:
     return check_integer(name, value, least, MAX_INT64)
 
 
-def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
-    """Return the special tokens as a tuple of different, non-empty strings."""
-    if isinstance(special_tokens, str | bytes):
+class Reserved(NamedTuple):
+    """Special tokens in reserve: ``Reserved("<|reserved_{}|>", 64)`` in a list of special tokens.
+
+    Attributes
+    ----------
+    name : str
+        With ``{}`` where the number goes: 0, 1, 2...
+    n : int
+        How many.
+    """
+
+    name: str
+    n: int
+
+
+def _named(token: object) -> Iterable[Any]:
+    """Return a special token, or those that are reserved."""
+    if not isinstance(token, Reserved):
+        return (token,)
+    if not isinstance(token.name, str) or token.name.count("{}") != 1:
+        raise ValueError(
+            f"the name of reserved tokens must have one {{}} for the number, got {token.name!r}"
+        )
+    n = check_integer("the number of reserved tokens", token.n, 0, MAX_INT32)
+    return (token.name.replace("{}", str(i)) for i in range(n))
+
+
+def check_special_tokens(special_tokens: Iterable[str | Reserved]) -> tuple[str, ...]:
+    """Return the special tokens as a tuple of different, non-empty strings; name the `Reserved`."""
+    if isinstance(special_tokens, str | bytes | Reserved):
         raise TypeError(
             f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
         )
@@ -132,7 +161,7 @@ def check_special_tokens(special_tokens: Iterable[str]) -> tuple[str, ...]:
         )
     if not isinstance(special_tokens, Iterable):
         raise TypeError(f"special_tokens must be a list of str, got {shorten(special_tokens)}")
-    tokens = tuple(special_tokens)
+    tokens = tuple(chain.from_iterable(map(_named, special_tokens)))
     seen = set()
     for token in tokens:
         if not isinstance(token, str):

@@ -38,6 +38,8 @@ FLAGS = {
     "initial": "--initial",
     "superwords": "--superwords",
     "like": "--like",
+    "initial_tokens": "--initial-token",
+    "special_ids": "--special-ids",
     "n_threads": "--threads",
     "errors": "--errors",
     "checkpoint": "--checkpoint",

@@ -132,6 +132,19 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         "--initial", metavar="TOKENIZER", help="keep the ids of this tokenizer and learn more"
     )
     group.add_argument(
+        "--initial-token",
+        action="append",
+        metavar="S",
+        dest="initial_tokens",
+        help="a token that there must be, whatever the text; may be given several times",
+    )
+    group.add_argument(
+        "--special-ids",
+        choices=("first", "last"),
+        default="last",
+        help="where the ids of special tokens are, before all others or after (default: last)",
+    )
+    group.add_argument(
         "--superwords",
         type=count,
         metavar="N",
@@ -348,6 +361,8 @@ def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
         "compat": options.compat,
         "initial": initial,
         "like": options.like,
+        "initial_tokens": options.initial_tokens or (),
+        "special_ids": options.special_ids,
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bpetok.base.checks import Reserved
 from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
@@ -49,7 +50,7 @@ def count_words(
     pattern: Pattern = "gpt2",
     normalizer: Spec | None = None,
     prefix_space: bool = False,
-    special_tokens: Iterable[str] = (),
+    special_tokens: Iterable[str | Reserved] = (),
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str = "error",
@@ -153,7 +154,7 @@ def count_words_from_iterator(
     pattern: Pattern = "gpt2",
     normalizer: Spec | None = None,
     prefix_space: bool = False,
-    special_tokens: Iterable[str] = (),
+    special_tokens: Iterable[str | Reserved] = (),
     n_threads: int | None = None,
     errors: str = "strict",
     unmatched: str = "error",

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bpetok.base.checks import check_errors, check_special_tokens, check_unmatched, resolve_threads
+from bpetok.base.checks import (
+    Reserved,
+    check_errors,
+    check_special_tokens,
+    check_unmatched,
+    resolve_threads,
+)
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
@@ -52,7 +58,7 @@ class CountOptions(NamedTuple):
 
 def check_count_options(
     pattern: Pattern,
-    special_tokens: Iterable[str],
+    special_tokens: Iterable[str | Reserved],
     n_threads: int | None,
     errors: str,
     unmatched: str = "error",

@@ -12,6 +12,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from bpetok.base.checks import (
+    Reserved,
     check_integer,
     check_special_tokens,
     check_texts,
@@ -100,7 +101,7 @@ class Codec(TextEncoder):
         *,
         merges: Merges,
         pattern: Pattern = "gpt2",
-        special_tokens: Iterable[str] | Mapping[str, int] = (),
+        special_tokens: Iterable[str | Reserved] | Mapping[str, int] = (),
         added_tokens: Iterable[AddedToken] = (),
         merge_counts: Counts | None = None,
         token_ids: Counts | None = None,

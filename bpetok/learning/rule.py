@@ -44,6 +44,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.limits import MAX_INT32
@@ -229,3 +231,6 @@ class Merges(NamedTuple):
 
     pairs: Int32
     counts: Int64
+
+
+NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_size, check_vocab_size
+from bpetok.base.checks import Reserved, check_size, check_vocab_size
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.sharing import count_chunk
@@ -95,7 +95,7 @@ def estimate(
     *,
     vocab_size: int,
     pattern: Pattern = "gpt2",
-    special_tokens: Iterable[str] = (),
+    special_tokens: Iterable[str | Reserved] = (),
     n_threads: int | None = None,
     errors: str = "strict",
     sample_size: int | str = "64MB",

@@ -21,10 +21,11 @@ from bpetok.encoding.facts import TrainingFacts
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.learner import Learner
 from bpetok.learning.loading import load_parallel_kernels
-from bpetok.learning.rule import Merges
+from bpetok.learning.rule import NO_MERGES, Merges
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
+from bpetok.training.initial_tokens import count_merges
 from bpetok.training.lengths import warn_of_long_runs
 from bpetok.training.memory import fit_learning
 from bpetok.training.plan import Plan
@@ -33,14 +34,12 @@ from bpetok.training.superwords import without_unused
 if TYPE_CHECKING:
     from bpetok.counting.checkpoint import Checkpoint
 
-NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
-
 
 class Run(NamedTuple):
     """What all stages of a training share.
 
     first : Merges
-        Those of an earlier stage, which this one begins with.
+        Those of an earlier stage, which this one begins with, if there was one.
     slots_a_byte : float
         How much of the words' bytes they have in tokens at most, after `first`.
     sample : float
@@ -56,7 +55,7 @@ class Run(NamedTuple):
     report: OnProgress
     checkpoint: Checkpoint | None = None
     is_large: bool = False
-    first: Merges = NO_MERGES
+    first: Merges | None = None
     slots_a_byte: float = 1.0
     sample: float = 1.0
 
@@ -65,7 +64,7 @@ class Layout(NamedTuple):
     """Words laid out for learning.
 
     first : Merges
-        Those of an earlier stage that are kept.
+        Those of tokens that must exist, or those of an earlier stage that are kept.
     before : Merges
         Those of this stage in a run that was interrupted.
     """
@@ -219,18 +218,24 @@ def lay_out(words: Words, run: Run) -> Layout:
     plan = run.plan
     n_threads = plan.counting.n_threads
     first, before = run.first, NO_MERGES
-    if len(first.counts) and plan.second is not None and plan.second.drops_unused:
-        first = without_unused(first, start_after(words.arrays, first.pairs, n_threads)[0].ids)
+    if first is None:
+        first = Merges(plan.first_pairs, np.zeros(len(plan.first_pairs), np.int64))
+    elif plan.second is not None and plan.second.drops_unused:
+        begun, _ = start_after(words.arrays, first.pairs, n_threads)
+        first = without_unused(first, len(plan.first_pairs), begun.ids)
     known = first.pairs
     if plan.initial is not None:
         known = np.concatenate([plan.initial.merge_pairs, first.pairs])
-    n_merges = plan.n_merges - len(first.counts)
+    n_merges, n_known = plan.n_merges - len(first.counts), len(known)
     if run.checkpoint is not None:
         tokens = build_token_bytes(np.ascontiguousarray(known).reshape(-1).data)
         longest = int(words.arrays.lengths.max())
         before = Merges(*run.checkpoint.merges(tokens, n_merges, longest))
         known = np.concatenate([known, before.pairs])
     begun, tokens = start_after(words.arrays, known, n_threads)
+    if run.first is None and len(first.counts):
+        counts = count_merges(begun, known)
+        first = first._replace(counts=counts[n_known - len(first.counts) : n_known])
     n_left = n_merges - len(before.counts)
     learner = Learner(
         begun, n_left, plan.rule, n_threads, tokens=tokens, most_bytes=MAX_TOTAL_BYTES

@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
+from bpetok.base.array_types import Int32
 from bpetok.base.checks import (
+    Reserved,
     check_integer,
     check_special_tokens,
     check_vocab_size,
@@ -16,13 +18,15 @@ from bpetok.base.checks import (
 from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
-from bpetok.learning.rule import MergeFilter, Merges, Rule
+from bpetok.formats.byte_level import to_text
+from bpetok.learning.rule import NO_MERGES, MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
 from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
+from bpetok.training.initial_tokens import check_initial_tokens, merges_of
 from bpetok.training.like import implied_compat, lay_out_like, n_own_ids, read_like
 from bpetok.training.superwords import SecondStage, Superwords, check_superwords
 
@@ -31,7 +35,7 @@ class WordTraining(TypedDict, total=False):
     """The options of `train_from_words`, as `train` explains them."""
 
     pattern: Pattern | None
-    special_tokens: Iterable[str] | None
+    special_tokens: Iterable[str | Reserved] | None
     min_frequency: int
     max_token_length: int | None
     merge_filter: MergeFilter | None
@@ -42,6 +46,8 @@ class WordTraining(TypedDict, total=False):
     min_word_count: int | Literal["auto"]
     normalizer: Spec | None
     like: StrPath | Tokenizer | None
+    initial_tokens: Iterable[str | bytes]
+    special_ids: Literal["first", "last"]
 
 
 class Training(WordTraining, total=False):
@@ -57,7 +63,7 @@ class TrainOptions(NamedTuple):
 
     vocab_size: int
     pattern: Pattern | None = None
-    special_tokens: Iterable[str] | None = None
+    special_tokens: Iterable[str | Reserved] | None = None
     min_frequency: int = 1
     max_token_length: int | None = None
     merge_filter: MergeFilter | None = None
@@ -71,6 +77,8 @@ class TrainOptions(NamedTuple):
     normalizer: Spec | None = None
     like: StrPath | Tokenizer | None = None
     superwords: Superwords | None = None
+    initial_tokens: Iterable[str | bytes] = ()
+    special_ids: Literal["first", "last"] = "last"
 
     @classmethod
     def of(cls, vocab_size: int, options: WordTraining, known: Iterable[str]) -> TrainOptions:
@@ -86,6 +94,8 @@ class Plan(NamedTuple):
 
     identity : dict
         What tells the result of learning from another one, by the names that the user knows.
+    first_pairs : int32 array, shape (n_first, 2)
+        The merges of tokens that must exist, before those that are learned; `n_merges` counts them.
     """
 
     counting: CountOptions
@@ -97,6 +107,8 @@ class Plan(NamedTuple):
     identity: dict[str, Any]
     second: SecondStage | None = None
     like: Tokenizer | None = None
+    special_first: bool = False
+    first_pairs: Int32 = NO_MERGES.pairs
 
     @property
     def pattern(self) -> str:
@@ -122,6 +134,13 @@ class Plan(NamedTuple):
         if self.like is not None:
             return learned | lay_out_like(self.like, merges.pairs, special_tokens)
         ids = lay_out(self.trainer, merges.pairs, special_tokens)
+        if self.special_first:
+            n_special = len(special_tokens)
+            last = n_special + N_BYTES + len(merges.counts)
+            ids = {
+                "token_ids": range(n_special, last),
+                "special_tokens": {name: i for i, name in enumerate(special_tokens)},
+            }
         return learned | {"normalizer": self.counting.split.normalizer} | ids
 
 
@@ -164,6 +183,20 @@ def make_plan(given: TrainOptions) -> Plan:
         n_merges = _check_continuation(initial, counting, given.vocab_size)
     else:
         n_merges = check_vocab_size(given.vocab_size, n_own_ids(special_tokens, like))
+    tokens = check_initial_tokens(given.initial_tokens, counting.pattern)
+    if tokens and trainer.name is not None:
+        raise ValueError(
+            f"initial_tokens must not be given with compat={trainer.name!r}, which has none"
+        )
+    pairs = [] if initial is None else initial.merge_pairs.tolist()
+    made = merges_of(tokens, [(left, right) for left, right in pairs])
+    first_pairs = np.array(made, np.int32).reshape(-1, 2)
+    if len(first_pairs) > n_merges:
+        raise ValueError(
+            f"vocab_size leaves room for {n_merges} merges, and initial_tokens needs "
+            f"{len(first_pairs)}: give more, or leave some out"
+        )
+    special_first = _check_special_ids(given)
     second = None
     if given.superwords is not None:
         if trainer.name is not None:
@@ -171,7 +204,9 @@ def make_plan(given: TrainOptions) -> Plan:
                 f"superwords must not be given with compat={trainer.name!r}, which has none"
             )
         least = N_BYTES if initial is None else initial.vocab_size
-        second = check_superwords(given.superwords, counting, rule, least, n_merges)
+        second = check_superwords(
+            given.superwords, counting, rule, least, len(first_pairs), n_merges
+        )
     identity = {
         "vocab_size": given.vocab_size,
         "min_frequency": given.min_frequency,
@@ -181,9 +216,22 @@ def make_plan(given: TrainOptions) -> Plan:
         "initial": None if initial is None else initial.vocabulary_sha256,
         "superwords": None if given.superwords is None else repr(given.superwords),
         "like": None if like is None else like.vocabulary_sha256,
+        "initial_tokens": [to_text(token) for token in tokens],
         **limits.identity(),
     }
-    return Plan(counting, limits, rule, trainer, n_merges, initial, identity, second, like)
+    return Plan(
+        counting,
+        limits,
+        rule,
+        trainer,
+        n_merges,
+        initial,
+        identity,
+        second,
+        like,
+        special_first,
+        first_pairs,
+    )
 
 
 def check_like(given: TrainOptions) -> Tokenizer:
@@ -199,6 +247,22 @@ def check_like(given: TrainOptions) -> Tokenizer:
             raise ValueError(f"{name} must not be given with like, which says it already")
     assert given.like is not None
     return read_like(given.like)
+
+
+def _check_special_ids(given: TrainOptions) -> bool:
+    """Return whether special tokens have the first ids."""
+    if given.special_ids not in ("first", "last"):
+        raise ValueError(f"special_ids must be 'first' or 'last', got {given.special_ids!r}")
+    is_first = given.special_ids == "first"
+    if is_first and (given.initial is not None or given.like is not None):
+        name = "like" if given.initial is None else "initial"
+        raise ValueError(f"special_ids='first' would change the ids of {name}: leave it out")
+    if is_first and given.compat is not None:
+        raise ValueError(
+            f"special_ids must not be given with compat={given.compat!r}, which has an order of "
+            "its own"
+        )
+    return is_first
 
 
 def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> MergeFilter | None:

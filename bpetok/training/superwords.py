@@ -17,7 +17,7 @@ from bpetok.base.checks import check_integer, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.counting.count import CountJob
 from bpetok.counting.memory import RareWords
-from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.options import CountOptions
 from bpetok.learning.rule import MergeFilter, Merges, Rule
 from bpetok.patterns.builtin import check_pattern, steps_of_pattern
 from bpetok.patterns.chains import Pattern
@@ -138,7 +138,12 @@ class SecondStage(NamedTuple):
 
 
 def check_superwords(
-    given: Superwords, counting: CountOptions, rule: Rule, least: int, n_merges: int
+    given: Superwords,
+    counting: CountOptions,
+    rule: Rule,
+    least: int,
+    n_initial: int,
+    n_merges: int,
 ) -> SecondStage:
     """Check the options of stage 2.
 
@@ -149,6 +154,8 @@ def check_superwords(
         Of stage 1.
     least : int
         The ids before its first merge, without new special tokens.
+    n_initial : int
+        The merges of tokens that must exist, which come first.
     n_merges : int
         Of both stages.
 
@@ -159,21 +166,14 @@ def check_superwords(
     """
     if not isinstance(given, Superwords):
         raise TypeError(f"superwords must be a bpetok.Superwords, got {shorten(given)}")
-    start = check_integer("superwords.start", given.start, least, least + n_merges)
+    start = check_integer("superwords.start", given.start, least + n_initial, least + n_merges)
     if given.unused not in ("keep", "drop"):
         raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {given.unused!r}")
     drops = given.unused == "drop"
     if drops and least != N_BYTES:
         raise ValueError("superwords.unused='drop' would take ids of initial away: leave it out")
     pattern = check_pattern(given.pattern)
-    lines = check_count_options(
-        [LINES, *steps_of_pattern(pattern)],
-        counting.special_tokens,
-        counting.n_threads,
-        counting.errors,
-        counting.unmatched,
-        changes=counting.cutting.changes,
-    )
+    lines = check_pattern([LINES, *steps_of_pattern(pattern)])
     first = rule.merge_filter or MergeFilter()
     bounds = [most for most in (first.max_words, given.max_words) if most is not None]
     merge_filter = first._replace(
@@ -188,16 +188,17 @@ def check_superwords(
         start - least,
         pattern,
         drops,
-        lines,
+        counting._replace(cutting=counting.cutting._replace(pattern=lines)),
         rule._replace(merge_filter=merge_filter),
         {name: getattr(checked, name) for name in reading},
     )
 
 
-def without_unused(merges: Merges, ids: Int32) -> Merges:
-    """Return the merges that make the tokens `ids`, and those that these are made of."""
+def without_unused(merges: Merges, n_initial: int, ids: Int32) -> Merges:
+    """Return the first merges, those that make the tokens `ids`, and those that these need."""
     is_used = np.zeros(N_BYTES + len(merges.counts), bool)
     is_used[ids] = True
+    is_used[N_BYTES : N_BYTES + n_initial] = True
     used = is_used.tolist()
     for number, (left, right) in reversed([*enumerate(merges.pairs.tolist(), N_BYTES)]):
         if used[number]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bpetok.base.checks import Reserved
 from bpetok.base.progress import Progress, reporting
 from bpetok.counting.count import (
     WeightedFiles,
@@ -46,7 +47,7 @@ def train(
     vocab_size: int,
     pattern: Pattern | None = None,
     normalizer: Spec | None = None,
-    special_tokens: Iterable[str] = (),
+    special_tokens: Iterable[str | Reserved] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
     merge_filter: MergeFilter | None = None,
@@ -57,6 +58,8 @@ def train(
     initial: Tokenizer | None = None,
     superwords: Superwords | None = None,
     like: StrPath | Tokenizer | None = None,
+    initial_tokens: Iterable[str | bytes] = (),
+    special_ids: Literal["first", "last"] = "last",
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -82,7 +85,8 @@ def train(
         as `Tokenizer` takes it: "NFC", "NFKC", "Lowercase" ... or several steps. With "Strip",
         "Replace" and "Prepend" a long text is held in memory as a whole.
     special_tokens : iterable of str
-        Texts between words: boundaries which are not counted.
+        Texts between words: boundaries which are not counted. `Reserved("<|reserved_{}|>", 64)`
+        among them is 64 tokens that a model may need later.
     min_frequency : int
         Stop when the most frequent pair occurs less often.
     max_token_length : int, optional
@@ -124,6 +128,13 @@ def train(
         Learn tokens of several words, too, from the text read once more in whole lines; the
         tokenizer then has that pattern. See `bpetok.Superwords`. Not with `compat` or
         `like`.
+    initial_tokens : iterable of str or bytes
+        Tokens that the vocabulary must have: their merges come first, each from the left, so that
+        a word with such bytes and nothing around them is that token. Their `merge_counts` say how
+        often each merge was made. Not with `compat`.
+    special_ids : {"first", "last"}
+        Whether special tokens have the ids before those of the bytes, or after those of the merges.
+        "first" is not for `initial` and `like`, whose ids stay, nor for `compat`.
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -177,6 +188,8 @@ def train(
             errors=errors,
             unmatched=unmatched,
             superwords=superwords,
+            initial_tokens=initial_tokens,
+            special_ids=special_ids,
         )
     )
     job = prepare_count(files, plan.counting, reading, plan.limits)

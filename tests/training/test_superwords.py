@@ -312,3 +312,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     counts = ["train", "--counts", "c.parquet", "--superwords", "300", "-o", str(output)]
     assert main(counts) == 2
     assert "--superwords reads text, not --counts: give FILEs" in capsys.readouterr().err
+
+
+def test_both_stages_change_texts_alike() -> None:
+    """What the normalizer makes of a text is what stage 2 reads, too."""
+    tok = bpetok.train_from_iterator(
+        [LINES.upper()], vocab_size=330, superwords=Superwords(300), normalizer="Lowercase"
+    )
+    assert tok.merges == train([LINES], 74, 44).merges
+    assert tok.normalizer == {"type": "Lowercase"}
