@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SAID = {
     "train_bin": ["a batch: (4, 64)"],
     "chat_model": ["6144 ids, 5 of them special", "6400 ids, 36 of them special"],
+    "replace_tokens": ["rows of the model: 700 move"],
     "existing_tokenizer": ["has the id 0"],
 }
 
