@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from bpetok.base.checks import shorten
 from bpetok.patterns.builtin import CHAINS, DEEPSEEK, PATTERNS, SPELLINGS, expression_of, name_of
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
-from bpetok.patterns.dialects import from_oniguruma
+from bpetok.patterns.dialects import from_oniguruma, to_oniguruma
 
 BEHAVIORS = {
     "Isolated": "isolated",
@@ -207,10 +207,15 @@ def _row_of(step: str, behavior: str) -> dict[str, Any]:
         return {"type": "Punctuation", "behavior": THEIRS[behavior]}
     return {
         "type": "Split",
-        "pattern": {"Regex": SPELLED.get(step) or STEPS.get(step) or expression_of(step)},
+        "pattern": {"Regex": _spell(step)},
         "behavior": "Removed" if behavior == "kept" else THEIRS[behavior],
         "invert": behavior == "kept",
     }
+
+
+def _spell(step: str) -> str:
+    known = SPELLED.get(step) or STEPS.get(step) or PATTERNS.get(step)
+    return known or to_oniguruma(expression_of(step))
 
 
 def refuse(name: str, value: object, why: str) -> NoReturn:

@@ -9,7 +9,14 @@ it is.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import cache
 from typing import NamedTuple, NoReturn
+
+from bpetok.base.checks import shorten
+from bpetok.patterns.compiling import compile_expression
+from bpetok.patterns.parse import Unsupported, parse
+from bpetok.patterns.tables import fingerprint
 
 _IN_CLASS_WORD = (
     r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24b6-\u24e9"
@@ -61,7 +68,7 @@ _ONIGURUMA = _Dialect(
         "N": r"[^\n]",
         "O": r"[\s\S]",
         "z": _END,
-        "Z": rf"(?=\n?{_END})",
+        "Z": "$",
     },
     in_class={"w": _IN_CLASS_WORD, "W": f"[^{_IN_CLASS_WORD}]", "h": _HEX, "H": f"[^{_HEX}]"},
     # A line begins after a line feed, but not at the end of the text.
@@ -108,6 +115,25 @@ _FANCY_REGEX = _Dialect(
     repeats_intervals=False,
 )
 
+_WORD_HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
+
+# Of `regex` and of the compiler here, as Oniguruma is told.
+_TO_ONIGURUMA = _Dialect(
+    escapes={
+        "w": f"[{_WORD_HERE}]",
+        "W": f"[^{_WORD_HERE}]",
+        "b": f"(?:(?<=[{_WORD_HERE}])(?![{_WORD_HERE}])|(?<![{_WORD_HERE}])(?=[{_WORD_HERE}]))",
+        "B": f"(?:(?<=[{_WORD_HERE}])(?=[{_WORD_HERE}])|(?<![{_WORD_HERE}])(?![{_WORD_HERE}]))",
+        "Z": r"\z",
+    },
+    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]"},
+    signs={"^": r"\A", "$": r"\Z"},
+    posix={},
+    refused={},
+    flags={"s": "m"},
+    repeats_intervals=False,
+)
+
 _TOKENS = re.compile(
     r"""
     \\(?:[pPx]\{[^}]*\} | (?P<escape>.))
@@ -149,6 +175,63 @@ def from_fancy_regex(expression: str) -> str:
     if re.search(r"\(\?[a-z]*m", expression):  # then signs mean lines, in both
         return _respell(expression, _FANCY_REGEX._replace(signs={}))
     return _respell(expression, _FANCY_REGEX)
+
+
+def to_oniguruma(expression: str) -> str:
+    """Return an expression that means in tokenizer.json what another one means here.
+
+    Raises
+    ------
+    ValueError
+        If none is known.
+    """
+    for spelling in (expression, _possessive(_respell(expression, _TO_ONIGURUMA))):
+        if re.search(r"\(\?[a-z]*s", spelling) or _folds_several(spelling):
+            continue  # it has no flag s
+        with suppress(ValueError):
+            if _same(from_oniguruma(spelling), expression):
+                return spelling
+    raise ValueError(
+        f"pattern {shorten(expression)} can't be represented: it is not known to mean the same to "
+        r"Oniguruma, which reads this file. There ^ and $ are at any line: write (?<![\s\S]) and "
+        r"(?![\s\S]); (?m) and (?i:ss) mean other things, too"
+    )
+
+
+def _possessive(expression: str) -> str:
+    """Return an expression with intervals that are possessive here spelled as atomic groups."""
+    return re.sub(
+        r"(\\[pP]\{[^}]*\}|\\.|\[(?:\\.|[^\]\\\[])*\]|[^\\\])])(\{\d*,?\d*\})\+",
+        r"(?>\1\2)",
+        expression,
+    )
+
+
+def _folds_several(expression: str) -> bool:
+    """Tell whether case is ignored where Oniguruma takes several characters for one."""
+    if not re.search(r"\(\?[a-z]*i", expression):
+        return False
+    folded = expression.casefold()
+    return any(several in folded for several in _several())
+
+
+@cache
+def _several() -> frozenset[str]:
+    folds = (chr(code).casefold() for code in range(0x110000))
+    return frozenset(fold[:2] for fold in folds if len(fold) > 1)
+
+
+def _same(there: str, here: str) -> bool:
+    """Tell whether two expressions split alike."""
+    if there == here:
+        return True
+    try:
+        if parse(there) == parse(here):
+            return True
+        one, other = (compile_expression(expression, "word").tables for expression in (there, here))
+    except Unsupported:
+        return False
+    return fingerprint(one) == fingerprint(other)
 
 
 def _respell(expression: str, dialect: _Dialect) -> str:

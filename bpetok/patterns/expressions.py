@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.base.checks import shorten
 from bpetok.patterns.bounds import check_size
-from bpetok.patterns.builtin import PATTERNS
 from bpetok.patterns.chains import SplitStep, is_chain, splits_of
 from bpetok.patterns.compiling import compile_chain
 from bpetok.patterns.errors import LIMIT, SplitError
+from bpetok.patterns.named import PATTERNS
 from bpetok.patterns.parse import Unsupported
 from bpetok.patterns.scan import split_words
 

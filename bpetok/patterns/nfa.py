@@ -330,6 +330,9 @@ def first_way(tree: Node) -> Node:
                 others = [Look(other, ahead=True, negative=True) for other in parts[:number]]
                 ways.append(Sequence([*others, first_way(part)]))
             return Choice(ways)
+        case Sequence([Repeat(part, 0, 1, lazy, False), *rest]) if has_one_way(part):
+            both: list[Node] = [Sequence([part, *rest]), Sequence(rest)]
+            return first_way(Choice(both[::-1] if lazy else both))
         case Sequence([*parts, last]) if all(map(has_one_way, parts)):
             return Sequence([*parts, first_way(last)])
     if has_one_way(tree):

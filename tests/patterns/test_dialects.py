@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 import reference
 from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import PATTERNS
-from bpetok.patterns.dialects import from_fancy_regex, from_oniguruma
+from bpetok.patterns.dialects import from_fancy_regex, from_oniguruma, to_oniguruma
 from bpetok.patterns.pretokenize import pretokenize
 from bpetok.tokenizer import Tokenizer
+from oracles import regex_words
+
+HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
 
 PLAIN = [
     *(expression for name, expression in PATTERNS.items()),
@@ -220,3 +223,33 @@ def test_any_expression_means_what_it_means_in_tiktoken(expression: str, texts: 
     theirs = tiktoken.Encoding("t", pat_str=expression, mergeable_ranks=RANKS, special_tokens={})
     for text in texts:
         assert codec.encode_ordinary(text) == theirs.encode_ordinary(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "there"),
+    [
+        (r"\w+|\W", rf"[{HERE}]+|[^{HERE}]"),
+        (r"^a|\s+$|.|\n", r"\Aa|\s+\Z|.|\n"),
+        (r"\p{N}{1,3}+|\P{N}", r"(?>\p{N}{1,3})|\P{N}"),
+        (r"\d{1,3}(?=(?:\d{3})*(?:\D|$))|.|\n", r"\d{1,3}(?=(?:\d{3})*(?:\D|\Z))|.|\n"),
+        ("(?s).a|.", "(?m).a|."),
+        (r"(?i:'s|'t)|[a-z]+|[^a-z]", r"(?i:'s|'t)|[a-z]+|[^a-z]"),
+        (r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))|.", r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))|."),
+    ],
+)
+@given(text=st.text("asAB1\u00e9\u0301_\u200d\u00bd \n\r", max_size=12))
+def test_an_expression_is_written_so_that_it_means_the_same(
+    expression: str, there: str, text: str
+) -> None:
+    """And is read back as that."""
+    assert to_oniguruma(expression) == there
+    words = regex_words(expression, text)
+    assert pieces_of(there, text) == words
+    assert pretokenize(text, [from_oniguruma(there)]) == words
+
+
+@pytest.mark.parametrize("expression", [r"(?m)^ab|.|\n", "(?i:ss)|.", r"(.)\1|\w|\W"])
+def test_what_is_not_known_to_mean_the_same_is_not_written(expression: str) -> None:
+    """Oniguruma takes (?i:ss) for a sharp s, too."""
+    with pytest.raises(ValueError, match="not known to mean the same to Oniguruma"):
+        to_oniguruma(expression)
