@@ -214,8 +214,9 @@ def _row_of(step: str, behavior: str) -> dict[str, Any]:
 
 
 def _spell(step: str) -> str:
-    known = SPELLED.get(step) or STEPS.get(step) or PATTERNS.get(step)
-    return known or to_oniguruma(expression_of(step))
+    if step in SPELLED or step in STEPS:
+        return SPELLED.get(step) or STEPS[step]
+    return expression_of(step) if step in PATTERNS else to_oniguruma(expression_of(step))
 
 
 def refuse(name: str, value: object, why: str) -> NoReturn:
