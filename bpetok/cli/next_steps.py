@@ -63,13 +63,15 @@ def after_encoding(options: argparse.Namespace, tokenizer: Tokenizer) -> list[st
 
 
 def after_exporting(output: str, to: str, pattern: str) -> list[str]:
-    """Return: load it with the library that it is for, if that is here; otherwise use it."""
+    """Return: load it with the library that it is for, if that is here, or else with ours."""
     if to == "huggingface" and find_spec("transformers") is not None:
         code = (
             "from transformers import AutoTokenizer; "
             f"print(AutoTokenizer.from_pretrained({output!r})('Hello world'))"
         )
         return [f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"]
+    if to == "gguf":  # which llama.cpp reads
+        return []
     if to == "minbpe":
         return [_explain(f"{output}.model")]
     return [_explain(output, *(("--pattern", pattern) if to == "tiktoken" else ()))]

@@ -338,8 +338,19 @@ def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
 
 
 def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
+    words = bpetok.Words.load(
+        options.counts, pattern=options.pattern, normalizer=options.normalizer
+    )
+    given = options.special_tokens
+    left_out = [] if given is None else [name for name in words.special_tokens if name not in given]
+    if left_out:
+        raise CommandError(
+            f"the words were counted with --special-token {shlex.quote(left_out[0])}: only what "
+            "was counted alike can be used together; give it, too, or none for those of the counts"
+        )
     return bpetok.train_from_words(
-        _load_words(options.counts, options),
+        words,
+        special_tokens=given,
         n_threads=options.threads,
         **_bounds(options),
         progress=_wants_progress(options),

@@ -235,6 +235,10 @@ def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
     call("train", "--counts", "c.parquet", "-o", "c.json", *size)
     call("train", "--counts", "a.parquet", "b.parquet", "-o", "two.json", *size, *special)
     call("train", "a.txt", "b.txt", "-o", "direct.json", *size, *split)
+    call(
+        "train", "--counts", "c.parquet", "-o", "more.json", *size, *special, "--special-token", "+"
+    )
+    assert list(Tokenizer.load(tmp_path / "more.json").special_tokens) == ["<|end|>", "+"]
     direct = Tokenizer.load(tmp_path / "direct.json")
     assert direct == Tokenizer.load(tmp_path / "c.json") == Tokenizer.load(tmp_path / "two.json")
     weights = ("--weight", 1, "--weight", 0.25)

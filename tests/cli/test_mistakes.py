@@ -1,6 +1,7 @@
 """Typical mistakes: one line that says what is wrong, where, and what to type; nothing written."""
 
 import json
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -109,6 +110,27 @@ def test_a_mistake_gets_one_line(
         at = found + len(part)
     assert "_column" not in err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_missing_extra_is_named_with_what_installs_it(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever needs it: nothing is written."""
+    for command, missing, extra in (
+        (TRAIN.format("a.parquet --text-column texts"), "pyarrow", "arrow"),
+        (TRAIN.format("s3://bucket/a.txt"), "fsspec", "hub"),
+        ("report tok.json --text a.txt --html new.html", "matplotlib", "report"),
+        ("export tok.json --to gguf -o new.gguf", "gguf", "gguf"),
+    ):
+        with monkeypatch.context() as patch:
+            for name in [name for name in sys.modules if name.split(".")[0] == missing]:
+                patch.delitem(sys.modules, name)
+            patch.setitem(sys.modules, missing, None)
+            status = main.main(command.split())
+        out, err = capfd.readouterr()
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+        assert f"pip install 'bpetok[{extra}]'" in err
+    assert not [*folder.glob("new*")]
 
 
 def test_no_file_is_named_twice(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
