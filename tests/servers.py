@@ -12,7 +12,7 @@ from typing import Any
 BLOCK_SIZE = 1 << 16
 
 Fault = Callable[[int], str]
-"""What goes wrong with the request of a number, the first is 0: "", "reset", "cut", "503" ..."""
+"""What goes wrong with a request, by its number: "", "reset", "cut", "stall", "503" ..."""
 
 
 class Store(ThreadingHTTPServer):
@@ -39,6 +39,7 @@ class Store(ThreadingHTTPServer):
         self.n_requests = 0
         self.n_open = self.most_open = 0
         self.lock = threading.Lock()
+        self.has_ended = threading.Event()
 
     def url(self, name: str) -> str:
         """Return the URL of an object."""
@@ -74,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "reset":
                 self.close_connection = True
                 self.connection.close()
+            elif fault == "stall":
+                self.close_connection = True
+                store.has_ended.wait(60)
             elif fault.isdigit():
                 self.send_error(int(fault))
             else:
@@ -130,5 +134,6 @@ def serving(
         try:
             yield store
         finally:
+            store.has_ended.set()
             store.shutdown()
             thread.join()

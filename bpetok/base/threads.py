@@ -4,12 +4,45 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from contextlib import suppress
 from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class StoppedError(Exception):
+    """What a thread does is no longer wanted."""
+
+
+class Stop:
+    """Tells threads that what they do is no longer wanted; those that wait here are woken."""
+
+    def __init__(self) -> None:
+        self._future: Future[None] = Future()
+
+    def set(self) -> None:
+        """Tell it, for good."""
+        with suppress(InvalidStateError):  # told before
+            self._future.set_result(None)
+
+    def is_set(self) -> bool:
+        """Return whether it was told."""
+        return self._future.done()
+
+    def pause(self, seconds: float, *futures: Future[Any]) -> None:
+        """Wait for so long, or until one of some futures is done.
+
+        Raises
+        ------
+        StoppedError
+            If that is no longer wanted.
+        """
+        wait([self._future, *futures], seconds, FIRST_COMPLETED)
+        if self.is_set():
+            raise StoppedError
 
 
 class ThreadPool:

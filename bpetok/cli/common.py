@@ -22,11 +22,12 @@ TOKENIZER = (
     "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
 )
 TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
-READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
 
 
 FLAGS = {
     **{name: f"--{name.replace('_', '-')}" for name in READING},
+    "n_readers": "--readers",
     "vocab_size": "--vocab-size",
     "pattern": "--pattern",
     "normalizer": "--normalizer",
@@ -230,6 +231,13 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
         help="take about this share of the texts, chosen at random",
     )
     group.add_argument("--seed", type=whole, metavar="N", help="another seed, another sample")
+    group.add_argument(
+        "--readers",
+        dest="n_readers",
+        type=whole,
+        metavar="N",
+        help="objects of other machines that are read at a time (default: 8, or the threads)",
+    )
 
 
 def reading_of(options: argparse.Namespace) -> Reading:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from bpetok.base.threads import Stop
 from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.counters import make_counters
 from bpetok.counting.memory import RareWords
@@ -31,7 +32,8 @@ def count_pieces(
     def items(_: NullTexts) -> Items:
         yield from pieces
 
-    return count_segments([Segment(items)], options, rare, NullTexts(), Readers(1, 1), on_count)
+    readers = Readers(1, 1)
+    return count_segments([Segment(items)], options, rare, NullTexts(), readers, Stop(), on_count)
 
 
 def count_segments(
@@ -40,6 +42,7 @@ def count_segments(
     rare: RareWords,
     null_texts: NullTexts,
     readers: Readers,
+    stop: Stop,
     on_count: Callable[[int], object] | None = None,
 ) -> Words:
     """Count the words of the parts of a corpus: each thread into a table of its own, then combined.
@@ -58,6 +61,8 @@ def count_segments(
         Is told how many texts were null.
     readers : Readers
         What they take is reckoned with, where memory is bounded.
+    stop : Stop
+        Is set when counting fails; those that read wait no longer then.
     on_count : callable, optional
         Called now and then with the number of bytes counted so far.
     """
@@ -69,7 +74,7 @@ def count_segments(
             for counter in counters:
                 limit = rare.limits.table_limit(n_threads, max(readers))
                 counter.limit_memory(limit, spill.write)
-        counting = SharedCounting(counters, options, readers, on_count)
+        counting = SharedCounting(counters, options, readers, stop, on_count)
         counting.count_all(segments, null_texts)
         tables = [counter.table() for counter in counters]
         if spill is not None:

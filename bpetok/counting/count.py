@@ -295,6 +295,9 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
     resumed = done > 0
     counted: list[tuple[Words, float]] = []
 
+    context = job.options.read_context(job.reading, job.null_texts)
+    stop = context.stop
+
     def count(segments: Iterable[Segment], rare: RareWords, readers: Readers) -> Words:
         nonlocal done
         before = done
@@ -304,10 +307,9 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
             done = before + n_bytes
             report("count", done, total)
 
-        return count_segments(segments, job.options, rare, job.null_texts, readers, on_count)
+        return count_segments(segments, job.options, rare, job.null_texts, readers, stop, on_count)
 
     for number, (corpus, weight) in enumerate(job.parts):
-        context = job.options.read_context(job.reading, job.null_texts)
         if checkpoint is not None:
             job.null_texts.n_null += checkpoint.n_null(number)
             again = partial(count, readers=_readers(job))

@@ -12,6 +12,7 @@ from bpetok.base.checks import (
     check_unmatched,
     resolve_threads,
 )
+from bpetok.base.threads import Stop
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
@@ -53,7 +54,7 @@ class CountOptions(NamedTuple):
 
     def read_context(self, reading: ReadOptions, null_texts: NullTexts) -> ReadContext:
         """Return what the readers of files need to know."""
-        return ReadContext(reading, self.cutting, self.errors, null_texts, self.n_threads)
+        return ReadContext(reading, self.cutting, self.errors, null_texts, self.n_threads, Stop())
 
 
 def check_count_options(

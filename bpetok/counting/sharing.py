@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import chain, islice, pairwise
 from queue import SimpleQueue
-from threading import Event, Lock
+from threading import Lock
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from bpetok.base.array_types import Int64
-from bpetok.base.threads import ThreadPool
+from bpetok.base.threads import Stop, ThreadPool
 from bpetok.base.timing import stage
 from bpetok.counting.counters import Counter
 from bpetok.counting.options import CountOptions
@@ -46,6 +46,8 @@ class SharedCounting:
         One for each thread that counts; more threads may read, and wait for a counter.
     options : CountOptions
     readers : Readers
+    stop : Stop
+        Is set when counting fails, for those that read.
     on_count : callable, optional
         Called by the caller's thread with the number of bytes counted so far.
     """
@@ -55,6 +57,7 @@ class SharedCounting:
         counters: list[Counter],
         options: CountOptions,
         readers: Readers,
+        stop: Stop,
         on_count: Callable[[int], object] | None,
     ) -> None:
         self._counters = counters
@@ -67,7 +70,7 @@ class SharedCounting:
         self._lock = Lock()
         self._n_tasks = 0  # segments that are being read, and chunks that were handed over
         self._n_bytes = self._n_reported = 0
-        self._stopped = Event()
+        self._stop = stop
 
     def count_all(self, segments: Iterable[Segment], null_texts: NullTexts) -> None:
         """Count all segments; of the first one in which something is wrong, that is raised.
@@ -91,7 +94,7 @@ class SharedCounting:
         try:
             function(*args)
         except BaseException:
-            self._stopped.set()
+            self._stop.set()
             for counter in self._counters:
                 counter.close()
             raise
@@ -145,7 +148,7 @@ class SharedCounting:
         most = n_counters + (by_caller and n_counters > 1)
         try:
             for chunk in self._chunks(segment, null_texts):
-                if self._stopped.is_set():
+                if self._stop.is_set():
                     return
                 if self._begins(most):
                     handed.append((pool.submit(self._count_handed, chunk), chunk))
@@ -153,6 +156,7 @@ class SharedCounting:
                     self._count(chunk)
                 while handed and (handed[0][0].done() or len(handed) > 2 * n_counters):
                     self._finish(*handed.popleft())
+                del chunk
                 if by_caller:
                     self._report()
             while handed:
@@ -160,6 +164,8 @@ class SharedCounting:
                 if by_caller:
                     self._report()
         except Exception as error:
+            if self._stop.is_set():
+                return
             for task, chunk in handed:  # what is wrong before that comes first
                 self._finish(task, chunk)
             raise error from None
@@ -177,6 +183,7 @@ class SharedCounting:
             if chunk is None:
                 return
             yield chunk
+            del chunk  # before more is read
 
     def _begin(self) -> None:
         with self._lock:
@@ -209,6 +216,8 @@ class SharedCounting:
     def _count(self, chunk: Chunk) -> None:
         counter = self._idle.get()
         try:
+            if self._stop.is_set():
+                return
             with stage("count"):
                 count_chunk(counter.count, chunk, self._options)
         finally:

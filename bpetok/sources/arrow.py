@@ -40,7 +40,7 @@ def ipc_items(
         If the file is damaged or has no such column of texts; the message names it.
     """
     pyarrow = require("pyarrow", "arrow")
-    with open_source(path) as file, naming(path):
+    with open_source(path, context.stop) as file, naming(path):
         source = whole_reads(file)
         is_file = source.read(6) == b"ARROW1"
         open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream

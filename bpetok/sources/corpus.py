@@ -337,7 +337,7 @@ def _text_items(
     end = context.options.max_text_chars
     sampler = Sampler(context.options, start)
     by_name = context.options.format is None and may_be_lines(path)
-    with opened_bytes(path, start.at, by_name=by_name) as file:
+    with opened_bytes(path, start.at, by_name=by_name, stop=context.stop) as file:
         raw = cast("RawIOBase", file)
         fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
         cut_file = cut_lines if context.cutting.by_line else cut

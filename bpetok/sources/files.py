@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import closest
-from bpetok.base.threads import map_threads
+from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
 from bpetok.sources.errors import changed_error
@@ -37,10 +37,10 @@ StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 MANY = 1 << 14
 """Paths that are looked at at a time."""
+REQUESTED = 1 << 20
+"""Compressed bytes that are requested from another machine at a time."""
 SKIPPED = 1 << 20
 """Bytes that are read at a time to get past them."""
-REQUESTED = 1 << 22
-"""Compressed bytes that are requested from another machine at a time."""
 FORMAT_OF = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -251,7 +251,7 @@ def _inner_ending(path: str) -> str:
 
 
 @contextmanager
-def open_source(path: str) -> Iterator[Stream]:
+def open_source(path: str, stop: Stop | None = None) -> Iterator[Stream]:
     """Open a file, or what standard input or a URL gives, as it is; see that it stays as it is.
 
     Raises
@@ -263,7 +263,7 @@ def open_source(path: str) -> Iterator[Stream]:
         yield StandardInput(sys.stdin.buffer)
         return
     if is_url(path):
-        with open_url(path) as remote:
+        with open_url(path, stop) as remote:
             yield remote
         return
     with LocalFile(path) as file:
@@ -284,7 +284,9 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 
 
 @contextmanager
-def opened_bytes(path: str, start: int = 0, *, by_name: bool = False) -> Iterator[Stream]:
+def opened_bytes(
+    path: str, start: int = 0, *, by_name: bool = False, stop: Stop | None = None
+) -> Iterator[Stream]:
     """Open a file of text or JSON lines as `open_source` does; decompress what is compressed.
 
     Its first bytes tell whether it is, whatever its name. Reading begins at the byte `start`,
@@ -295,7 +297,7 @@ def opened_bytes(path: str, start: int = 0, *, by_name: bool = False) -> Iterato
     ValueError
         As `check_text`; or, while it is read, if the file is damaged.
     """
-    with open_source(path) as raw:
+    with open_source(path, stop) as raw:
         first_bytes, file = _look_at(raw)
         compression = compression_of(path, first_bytes)
         if compression is not None:

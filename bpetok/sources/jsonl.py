@@ -57,7 +57,7 @@ class JsonLines:
 
     def items(self, start: Position) -> Iterator[Piece | Chunk | Position]:
         """Yield the texts, and now and then where the next line begins."""
-        with opened_bytes(self._path, start.at) as file:
+        with opened_bytes(self._path, start.at, stop=self._context.stop) as file:
             yield from self.read_items(file.read, start)
 
     def read_items(self, read: Read, start: Position) -> Iterator[Piece | Chunk | Position]:

@@ -11,7 +11,6 @@ from bpetok.sources.files import open_source
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
 from bpetok.sources.reading import Position, ReadContext
 from bpetok.sources.streams import Stream, whole_reads
-from bpetok.sources.urls import is_url
 
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
@@ -53,9 +52,8 @@ def parquet_items(
     ValueError
         If the file is damaged or has no such column of texts; the message names it.
     """
-    with open_source(path) as file, naming(path):
-        # A row group read ahead is in memory as a whole, which pays where reading takes long.
-        groups = _RowGroups(path, file, context, read_ahead=is_url(path))
+    with open_source(path, context.stop) as file, naming(path):
+        groups = _RowGroups(path, file, context)
         records = Records(path, context, start)
         for number in groups.between(start, stop):
             if number > start.at:
@@ -74,12 +72,11 @@ class _RowGroups:
     group. To read the column raises an error instead, so that is tried before, with no row.
     """
 
-    def __init__(
-        self, path: str, file: Stream, context: ReadContext, *, read_ahead: bool = False
-    ) -> None:
+    def __init__(self, path: str, file: Stream, context: ReadContext) -> None:
         parquet = require("pyarrow.parquet", "arrow")
         source = whole_reads(file)
-        self.reader = parquet.ParquetFile(source, pre_buffer=read_ahead, buffer_size=CHUNK_SIZE)
+        # Not ahead: a row group would be in memory as a whole.
+        self.reader = parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK_SIZE)
         self.column = column_of(path, self.reader.schema_arrow, context)
         paths = map(self.reader.schema.column, range(len(self.reader.schema)))
         self._parts = [

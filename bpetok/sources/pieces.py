@@ -235,8 +235,9 @@ def cut(
         while size <= len(rest):  # a word of that length: look again when it has doubled
             size *= 2
         data = np.empty(size, np.uint8).data
-        data[: len(rest)] = rest
         n = len(rest)
+        data[:n] = rest
+        rest = memoryview(b"")  # the buffer before is let go of while this one is filled
         while n < size and (n_read := fill(data[n:])):
             n += n_read
         if n < size:
@@ -334,9 +335,15 @@ def chunks_of(items: Iterable[Piece | Chunk], chunk_size: int = CHUNK_SIZE) -> I
                 group, size = [], 0
             if isinstance(item, Chunk):
                 yield item
-                continue
-            group.append(item)
-            size += len(item.data)
+            else:
+                group.append(item)
+                size += len(item.data)
+            del item  # whose bytes are many
+            if size > chunk_size * 7 // 8:  # before more is read
+                chunk = make_chunk(group)
+                group, size = [], 0
+                yield chunk
+                del chunk
     except Exception as error:  # what is wrong in the pieces before comes first
         failure = error
     if group:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bpetok.base.checks import check_integer, check_size, did_you_mean, shorten
 from bpetok.base.limits import MAX_INT64
+from bpetok.base.threads import Stop
 from bpetok.sources.pieces import Chunk, Cutting, Piece
 from bpetok.sources.urls import REMOTE_READERS
 
@@ -247,11 +248,17 @@ class NullTexts:
             )
 
 
+NEVER = Stop()
+"""Is never set."""
+
+
 class ReadContext(NamedTuple):
     """What the readers of all formats need to know; `errors` as `count_words` takes it.
 
     n_threads : int
         How many read small files.
+    stop : Stop
+        Ends waiting for other machines.
     """
 
     options: ReadOptions
@@ -259,6 +266,7 @@ class ReadContext(NamedTuple):
     errors: str
     null_texts: NullTexts
     n_threads: int = 1
+    stop: Stop = NEVER
 
     def of(self, source: object) -> ReadContext:
         """Return the context for one source, whose column is known."""

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import glob
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from errno import EBUSY
+from functools import partial
 from io import SEEK_SET, RawIOBase
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 from bpetok.base.extras import require
+from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.errors import changed_error
 
 REMOTE_READERS = 8
 """Objects that are looked for or read at a time: most of that time is waiting."""
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before what may be temporary is tried again: a connection that broke, a busy server."""
+BLOCK_SIZE = 1 << 19
+"""Bytes that are asked for at a time where a file is read on."""
+FIRST_SIZE = 1 << 17
+"""The same where reading begins somewhere in it: no more of it may be wanted."""
+N_AHEAD = 3
+"""Blocks that are asked for before they are read: they hide how long a server takes to answer."""
+TIMEOUT = 60.0
+"""Seconds after which an answer that does not come, or not to its end, is asked for again."""
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}
 """Errors of the libraries that fsspec uses which mean the same as ConnectionError."""
 Result = TypeVar("Result")
@@ -76,7 +88,10 @@ def _find(file_system: Any, path: str) -> list[str]:
 
 
 def _ask(
-    url: str, function: Callable[[], Result], again: Callable[[], object] | None = None
+    url: str,
+    function: Callable[[], Result],
+    again: Callable[[], object] | None = None,
+    stop: Stop | None = None,
 ) -> Result:
     """Call what asks another machine; again, after a pause, if what goes wrong may be temporary.
 
@@ -87,23 +102,30 @@ def _ask(
     function : callable
     again : callable, optional
         Called before each call of the function but the first.
+    stop : Stop, optional
 
     Raises
     ------
     OSError
         If it goes wrong in the end.
+    StoppedError
+        If it is no longer wanted.
     """
     for pause in PAUSES:
         try:
             return function()
+        except StoppedError:
+            raise
         except Exception as error:
             if not _is_temporary(error):
                 raise _remote_error(url, error) from error
-        time.sleep(pause)
+        (stop or Stop()).pause(pause)
         if again is not None:
             again()
     try:
         return function()
+    except StoppedError:
+        raise
     except Exception as error:
         raise _remote_error(url, error) from error
 
@@ -143,31 +165,46 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise ImportError(f"reading {url} needs another package: {error}") from None
 
 
-def url_state(url: str, *, fresh: bool = False) -> tuple[int, str]:
+def url_state(url: str, *, fresh: bool = False, stop: Stop | None = None) -> tuple[int, str]:
     """Return the size of an object and a tag that changes when it is written, if there is one.
 
     It may be what was listed before, unless `fresh`.
     """
-    file_system, name = _file_system(url)
+    return _state_of(_info(url, fresh=fresh, stop=stop))
 
-    def ask() -> dict[str, Any]:
-        if fresh:
-            file_system.invalidate_cache(name)
-        return cast("dict[str, Any]", file_system.info(name))
 
-    info = _ask(url, ask)
+def _state_of(info: dict[str, Any]) -> tuple[int, str]:
     keys = ("ETag", "etag", "blob_id", "mtime", "LastModified", "updated")
     tags = (info.get(key) for key in keys)
     return int(info.get("size") or 0), str(next(filter(None, tags), ""))
 
 
-@contextmanager
-def open_url(url: str) -> Iterator[RemoteFile]:
-    """Open an object; see that it stays as it is."""
+def _info(url: str, *, fresh: bool, stop: Stop | None) -> dict[str, Any]:
+    """Return what a file system says of an object."""
     file_system, name = _file_system(url)
-    before = url_state(url)
-    with _ask(url, lambda: file_system.open(name, "rb")) as opened:
-        file = RemoteFile(url, opened)
+
+    def ask() -> dict[str, Any]:
+        if fresh:
+            file_system.invalidate_cache(name)
+        if stop is None or not file_system.async_impl:
+            return cast("dict[str, Any]", file_system.info(name))
+        return cast("dict[str, Any]", _result(_begin(file_system, file_system._info(name)), stop))
+
+    return _ask(url, ask, stop=stop)
+
+
+@contextmanager
+def open_url(url: str, stop: Stop | None = None) -> Iterator[RemoteFile]:
+    """Open an object; see that it stays as it is. Reading it ends when `stop` is set."""
+    stop = Stop() if stop is None else stop
+    file_system, name = _file_system(url)
+    info = _info(url, fresh=False, stop=stop)
+    options: dict[str, int] = {"block_size": BLOCK_SIZE}
+    if url.startswith(("http://", "https://")) and info.get("partial", True) and info.get("size"):
+        options["size"] = info["size"]  # otherwise the web is asked again, and waited for
+    opened = _ask(url, lambda: file_system.open(name, "rb", **options), stop=stop)
+    with opened, closing(_reading_ahead(file_system, name, opened, stop)) as blocks:
+        file = RemoteFile(url, blocks, stop)
         try:
             yield file
         except Exception:
@@ -176,11 +213,108 @@ def open_url(url: str) -> Iterator[RemoteFile]:
             raise file.error from None  # which pyarrow would tell as damage
     # Some file systems make sure of it (s3fs), others do not (gcsfs).
     try:
-        after = url_state(url, fresh=True)
+        after = url_state(url, fresh=True, stop=stop)
     except FileNotFoundError:
         after = None
-    if after != before:
+    if after != _state_of(info):
         raise changed_error(url)
+
+
+def _begin(file_system: Any, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+    """Let the thread of an asynchronous file system run something."""
+    return asyncio.run_coroutine_threadsafe(coroutine, file_system.loop)
+
+
+def _result(future: Future[Result], stop: Stop) -> Result:
+    """Return what comes of a request; it is cancelled if that takes too long, or at a stop."""
+    try:
+        stop.pause(TIMEOUT, future)
+        if not future.done():
+            raise TimeoutError(f"no answer in {TIMEOUT:.0f} s")
+        return future.result()
+    finally:
+        future.cancel()
+
+
+def _reading_ahead(file_system: Any, name: str, file: Any, stop: Stop) -> Any:
+    """Return a file that asks for blocks before they are read, if its file system can do that."""
+    if not file_system.async_impl or not getattr(file, "size", None):
+        return file
+    fetch = getattr(file, "async_fetch_range", None)  # of the web: it sees to it that ranges come
+    if fetch is None:
+        fetch = partial(_cat_range, file_system, name)
+    return _BlocksAhead(lambda begin, end: _begin(file_system, fetch(begin, end)), file.size, stop)
+
+
+def _cat_range(file_system: Any, name: str, begin: int, end: int) -> Any:
+    return file_system._cat_file(name, start=begin, end=end)
+
+
+class _BlocksAhead:
+    """Reads a file in blocks; some of those that come next are on their way meanwhile.
+
+    Parameters
+    ----------
+    fetch : callable
+        Begins to fetch the bytes from one offset to another.
+    size : int
+        Of the file.
+    stop : Stop
+        Ends waiting.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], Future[bytes]], size: int, stop: Stop) -> None:
+        self._fetch = fetch
+        self._size = size
+        self._stop = stop
+        self._at = 0
+        self._begin = 0  # of `_block`
+        self._block = memoryview(b"")
+        self._ahead: deque[tuple[int, int, Future[bytes]]] = deque()  # from the end of `_block` on
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, some of those that are asked for; none at the end."""
+        if self._at >= self._size or size == 0:
+            return b""
+        if not 0 <= self._at - self._begin < len(self._block):
+            try:
+                self._next_block()
+            except BaseException:
+                self.close()
+                raise
+        offset = self._at - self._begin
+        data = self._block[offset : offset + size]
+        self._at += len(data)
+        return bytes(data)
+
+    def _next_block(self) -> None:
+        """Get the block at the place, and ask for what comes next if reading goes on."""
+        goes_on = self._at == self._begin + len(self._block)
+        self._block = memoryview(b"")  # before there is another one
+        if self._ahead and self._ahead[0][0] != self._at:
+            self.close()
+        end = self._ahead[-1][1] if self._ahead else self._at
+        size = BLOCK_SIZE if goes_on else FIRST_SIZE
+        while len(self._ahead) < (1 + N_AHEAD if goes_on else 1) and end < self._size:
+            begin, end = end, min(end + size, self._size)
+            self._ahead.append((begin, end, self._fetch(begin, end)))
+        begin, end, future = self._ahead.popleft()
+        data = _result(future, self._stop)
+        if len(data) != end - begin:
+            raise ConnectionError(f"{len(data)} bytes came in place of {end - begin}")
+        self._begin, self._block = begin, memoryview(data)
+
+    def close(self) -> None:
+        """Let go of what is on its way."""
+        while self._ahead:
+            self._ahead.popleft()[2].cancel()
 
 
 class RemoteFile(RawIOBase):
@@ -188,9 +322,10 @@ class RemoteFile(RawIOBase):
 
     mode = "rb"
 
-    def __init__(self, url: str, file: Any) -> None:
+    def __init__(self, url: str, file: Any, stop: Stop) -> None:
         self._url = url
         self._file = file
+        self._stop = stop
         self.error: OSError | None = None
 
     def readable(self) -> bool:
@@ -206,10 +341,15 @@ class RemoteFile(RawIOBase):
         return int(self._file.tell())
 
     def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK_SIZE), b""))
         begin = self._file.tell()
         try:
             return _ask(
-                self._url, lambda: bytes(self._file.read(size)), lambda: self._file.seek(begin)
+                self._url,
+                lambda: bytes(self._file.read(size)),
+                lambda: self._file.seek(begin),
+                self._stop,
             )
         except OSError as error:
             cause = error.__cause__

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bpetok
+from bpetok.base.threads import Stop
 from bpetok.counting import sharing
 from bpetok.counting.chunks import count_segments
 from bpetok.counting.memory import RareWords
@@ -41,7 +42,7 @@ def count(segments: list[Segment], n_threads: int) -> tuple[bpetok.Words, NullTe
     options = check_count_options("gpt2", (), n_threads, "strict")
     readers = Readers(n_threads, 8)
     words = count_segments(
-        iter(segments), options, RareWords(), null_texts, readers, reports.append
+        iter(segments), options, RareWords(), null_texts, readers, Stop(), reports.append
     )
     return words, null_texts, reports
 
@@ -143,7 +144,7 @@ def test_a_list_that_fails_after_a_segment_does_is_not_told() -> None:
 
     options = check_count_options("gpt2", (), 2, "strict")
     with pytest.raises(ValueError, match="segment"):
-        count_segments(segments(), options, RareWords(), NullTexts(), Readers(2, 8))
+        count_segments(segments(), options, RareWords(), NullTexts(), Readers(2, 8), Stop())
 
 
 def test_ctrl_c_ends_all_threads_soon() -> None:
@@ -157,7 +158,9 @@ def test_ctrl_c_ends_all_threads_soon() -> None:
 
     begin = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        count_segments(segments, options, RareWords(), NullTexts(), Readers(4, 8), interrupt)
+        count_segments(
+            segments, options, RareWords(), NullTexts(), Readers(4, 8), Stop(), interrupt
+        )
     assert time.perf_counter() - begin < 0.6  # of the 2 seconds that they take
     assert threading.active_count() == n_before
 

@@ -314,6 +314,6 @@ def test_what_cannot_be_left_out_is_read(tmp_path: Path, monkeypatch: pytest.Mon
             with opened_bytes(str(tmp_path / name), start) as file:
                 assert file.read(7) == data[start : start + 7]
                 assert b"".join(iter(partial(file.read, 1000), b"")) == data[start + 7 :]
-    monkeypatch.setattr(files, "open_source", lambda _: nullcontext(Stream(data)))
+    monkeypatch.setattr(files, "open_source", lambda *_: nullcontext(Stream(data)))
     with opened_bytes(str(tmp_path / "a"), 4000) as file:
         assert file.read(7) == data[4000:4007]
