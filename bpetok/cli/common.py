@@ -207,7 +207,9 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
             raise CommandError(describe(error)) from None
 
 
-def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
+def add_reading(
+    command: argparse.ArgumentParser, condition: str = "", *, readers: bool = False
+) -> None:
     """Add the options of reading, `bpetok.Reading`."""
     group = command.add_argument_group(f"{condition}what is taken of the files")
     group.add_argument(
@@ -231,6 +233,8 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
         help="take about this share of the texts, chosen at random",
     )
     group.add_argument("--seed", type=whole, metavar="N", help="another seed, another sample")
+    if not readers:
+        return
     group.add_argument(
         "--readers",
         dest="n_readers",
@@ -242,7 +246,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
 
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
-    given = {name: getattr(options, name) for name in READING}
+    given = {name: getattr(options, name, None) for name in READING}
     given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})
 

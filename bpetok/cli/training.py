@@ -78,7 +78,7 @@ def _add_train(commands: Any) -> None:
         action="store_true",
         help="train on the sources of Python's own standard library instead of FILEs",
     )
-    add_reading(train)
+    add_reading(train, readers=True)
     _add_vocabulary_options(train.add_argument_group("vocabulary"))
     _add_split_options(train)
     group = train.add_argument_group("output")
@@ -161,7 +161,7 @@ def _add_count(commands: Any) -> None:
     count = commands.add_parser("count", help="count the words of files, to train on later")
     group = count.add_argument_group("input")
     group.add_argument("files", nargs="+", metavar="FILE", help=FILES)
-    add_reading(count)
+    add_reading(count, readers=True)
     _add_split_options(count)
     group = count.add_argument_group("output")
     group.add_argument(

@@ -127,7 +127,7 @@ def estimate(
             "estimate needs a pattern that can be compiled to a scanner: see "
             "bpetok.patterns.explain"
         )
-    read_options = check_reading(reading)
+    read_options = check_reading(reading, one_by_one="estimate")
     for name in ("sample", "max_bytes"):
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")

@@ -210,3 +210,10 @@ def test_n_readers_says_how_many_objects_are_read_at_a_time() -> None:
     for value in (0, True, 10_000):
         with pytest.raises((TypeError, ValueError), match="n_readers"):
             bpetok.count_words("a.txt", n_readers=value)
+    for function in (
+        lambda: bpetok.estimate("a.txt", vocab_size=300, n_readers=2),
+        lambda: bpetok.Tokenizer(merges=[]).encode_files("a.txt", "a.bin", n_readers=2),
+        lambda: bpetok.report(bpetok.Tokenizer(merges=[]), "a.txt", n_readers=2),
+    ):
+        with pytest.raises(ValueError, match="one source at a time"):
+            function()
