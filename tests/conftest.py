@@ -27,15 +27,18 @@ def _import_beside(name: str) -> None:
 for _name in ("benchmarks", "campaigns"):
     _import_beside(_name)
 
-# A shared machine can be slow for a moment; what takes long is seen in pytest --durations.
-settings.register_profile("bpetok", deadline=None)
+# A shared machine can be slow for a moment; what takes long is seen in pytest --durations. The same
+# inputs in each run: the campaigns draw others.
+settings.register_profile("bpetok", deadline=None, derandomize=True)
 settings.load_profile("bpetok")
 
 
-# A shell ignores Ctrl-C in what it starts in the background, and what the tests start would inherit
-# that.
+# A shell ignores Ctrl-C in what it starts in the background, and nohup the end of a terminal; what
+# the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

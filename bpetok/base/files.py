@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from bpetok.base.checks import shorten
 
@@ -86,10 +87,11 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 class PendingFile:
     """A file that has its name only when it is whole: `keep` gives it, `discard` removes the rest.
 
+    It is made when it is first written to, and not before: if Ctrl-C comes between this and where
+    whoever calls has taken the object, nobody would discard it.
+
     Attributes
     ----------
-    file : binary file
-        For a library to write to, within `named`.
     target : Path
         Where it will be: the path, links followed.
     temporary : Path
@@ -105,8 +107,15 @@ class PendingFile:
         check_writable(path)
         self.target = _target(path)
         self.temporary = _temporary_beside(self.target)
-        self.file = self.temporary.open("xb")
+        self._file: BinaryIO | None = None
         self._kept = False
+
+    @property
+    def file(self) -> BinaryIO:
+        """For a library to write to, within `named`."""
+        if self._file is None:
+            self._file = self.temporary.open("xb")
+        return self._file
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
@@ -149,8 +158,9 @@ class PendingFile:
 
     def discard(self) -> None:
         """Remove the file if it was not kept."""
-        with contextlib.suppress(OSError):
-            self.file.close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
         if not self._kept:
             with contextlib.suppress(OSError):
                 self.temporary.unlink()

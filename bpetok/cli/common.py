@@ -22,7 +22,7 @@ TOKENIZER = (
     "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
 )
 TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
-READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
 
 
 FLAGS = {
@@ -246,7 +246,7 @@ def add_reading(
 
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
-    given = {name: getattr(options, name, None) for name in READING}
+    given = {name: getattr(options, name, None) for name in (*READING, "n_readers")}
     given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})
 

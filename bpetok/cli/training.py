@@ -314,7 +314,9 @@ def _train(options: argparse.Namespace) -> None:
 
 def _check_not_counting(options: argparse.Namespace) -> None:
     """Refuse options that would have no effect, since the words are counted already."""
-    given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
+    given = [
+        name for name in (*READING, "n_readers", "unmatched") if getattr(options, name) is not None
+    ]
     if options.errors != "strict":
         given.append("errors")
     if options.superwords is not None:

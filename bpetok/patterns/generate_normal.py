@@ -74,7 +74,9 @@ def flags() -> list[int]:
 
     later, later_marks = code_points(LATER), code_points(LATER_MARKS)
     former_marks = code_points(FORMER_MARKS)
-    second = set(_second_of_pairs())
+    pairs = list(_pairs())
+    second = {right for _, right, whole in pairs if whole not in later}
+    later |= {left for left, _, whole in pairs if whole in later}
     result: list[int] = []
     for point in range(N_CODE_POINTS):
         if 0xD800 <= point < 0xE000:
@@ -96,16 +98,16 @@ def flags() -> list[int]:
     return result
 
 
-def _second_of_pairs() -> Iterable[int]:
-    """Yield the characters that may become one with the character before them."""
+def _pairs() -> Iterable[tuple[int, int, int]]:
+    """Yield two characters that may become one, and that one."""
     import unicodedata2
 
     for point in range(N_CODE_POINTS):
         parts = unicodedata2.decomposition(chr(point)).split()
         if len(parts) == 2 and not parts[0].startswith("<"):
-            yield int(parts[1], 16)
-    yield from range(0x1161, 0x1176)  # vowels and final consonants of Hangul
-    yield from range(0x11A8, 0x11C3)
+            yield int(parts[0], 16), int(parts[1], 16), point
+    for right in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)):  # vowels, finals of Hangul
+        yield 0x1100, right, 0xAC00
 
 
 def generate() -> str:

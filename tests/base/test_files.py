@@ -2,11 +2,13 @@
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import bpetok
 from bpetok.base import files
-from bpetok.base.files import read_bounded, write_together
+from bpetok.base.files import is_temporary, read_bounded, write_together
 
 
 @pytest.mark.parametrize("failing", ["rename", "replace"])
@@ -59,3 +61,34 @@ def test_what_is_read_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         path.write_bytes(bytes((3 << 20) + n_more))
         with pytest.raises(ValueError, match=r"a: must be at most 3145728 bytes long"):
             read_bounded(path)
+
+
+def test_ctrl_c_while_a_file_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after it is there, before anybody knows of it: in all that writes files."""
+    (tmp_path / "a.txt").write_text("low lower lowest " * 9)
+    before = sorted(tmp_path.iterdir())
+    tok = bpetok.train(tmp_path / "a.txt", vocab_size=260)
+    words = bpetok.count_words(tmp_path / "a.txt")
+    open_file = Path.open
+
+    def interrupted(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        file = open_file(path, mode, *args, **options)
+        if is_temporary(path.name):
+            file.close()
+            raise KeyboardInterrupt
+        return file
+
+    monkeypatch.setattr(Path, "open", interrupted)
+    for write in (
+        lambda: tok.save(tmp_path / "new.json"),
+        lambda: tok.save_gpt2(tmp_path / "new"),
+        lambda: tok.encode_files(tmp_path / "a.txt", tmp_path / "new.bin"),
+        lambda: tok.encode_files(tmp_path / "a.txt", tmp_path / "new.bin", shard_size=5),
+        lambda: words.save(tmp_path / "new.parquet"),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
+        assert left == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers.normalizers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +136,23 @@ def test_what_is_no_normalizer_is_refused(spec: Any, error: type[Exception], mes
     """By place and value."""
     with pytest.raises(error, match=message):
         Normalizer(spec)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_pairs_that_may_become_one_character(form: str) -> None:
+    """All of Unicode 16, with marks after them: as tokenizers, which knows those of Unicode 9."""
+    unicodedata2 = pytest.importorskip("unicodedata2")
+    parts = [unicodedata2.decomposition(chr(point)).split() for point in range(0x110000)]
+    pairs = [
+        "".join(chr(int(p, 16)) for p in two)
+        for two in parts
+        if len(two) == 2 and "<" not in two[0]
+    ]
+    assert len(pairs) > 1000
+    ours, theirs = Normalizer(form), getattr(tokenizers.normalizers, form)()
+    for pair in pairs:
+        for text in (pair, f"{pair}\u0301\u0316"):
+            assert ours(text.encode()) == theirs.normalize_str(text).encode()
 
 
 def test_the_table_is_generated() -> None:
