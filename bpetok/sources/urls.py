@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import glob
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -222,6 +221,8 @@ def open_url(url: str, stop: Stop | None = None) -> Iterator[RemoteFile]:
 
 def _begin(file_system: Any, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
     """Let the thread of an asynchronous file system run something."""
+    import asyncio  # which such a file system has imported; nothing else needs its 20 ms
+
     return asyncio.run_coroutine_threadsafe(coroutine, file_system.loop)
 
 

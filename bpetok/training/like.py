@@ -11,7 +11,6 @@ from bpetok.base.limits import N_BYTES
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, to_text
-from bpetok.formats.detection import detect
 from bpetok.formats.post_processors import with_ids
 from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer
@@ -39,6 +38,8 @@ def read_like(like: StrPath | Tokenizer) -> Tokenizer:
 def _load(like: StrPath) -> Tokenizer:
     if not isinstance(like, str | os.PathLike):
         raise TypeError(f"like must be a Tokenizer or a path, got {type(like).__name__}")
+    from bpetok.formats.detection import detect  # all readers, which take 6 ms
+
     kind = detect(like)
     if kind == "huggingface":
         return Tokenizer.from_pretrained(like)
