@@ -1,4 +1,4 @@
-"""Numbers that every stage knows."""
+"""Numbers, and a name, that every stage knows."""
 
 N_BYTES = 256
 """The ids from 0 to 255 are those of the bytes; those of merges come after them."""
@@ -12,3 +12,6 @@ merges that double, (0, 0), (256, 256), ..., would fill any memory in 30 steps."
 
 MAX_INT64 = (1 << 63) - 1
 """The largest count."""
+
+DEFAULT_PATTERN = "gpt2"
+"""What splits text into words if nothing else is said; see `bpetok.patterns`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     CommandError,
     add_reading,
@@ -27,7 +28,9 @@ def add_parser(commands: Any) -> None:
         "files", nargs="+", metavar="FILE", help="text, JSON lines, Parquet: as for train"
     )
     parser.add_argument("--vocab-size", type=count, default=32_000, metavar="N")
-    parser.add_argument("--pattern", default="gpt2", help="a built-in one (default: %(default)s)")
+    parser.add_argument(
+        "--pattern", default=DEFAULT_PATTERN, help="a built-in one (default: %(default)s)"
+    )
     parser.add_argument(
         "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
     )

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -105,7 +106,9 @@ def _add_watch(commands: Any) -> None:
         help="256 bytes and up to 300 merges (default: 356)",
     )
     watch.add_argument("--lang", default="en", help="language of the page: en or zh")
-    watch.add_argument("--pattern", default="gpt2", help="split pattern (default: %(default)s)")
+    watch.add_argument(
+        "--pattern", default=DEFAULT_PATTERN, help="split pattern (default: %(default)s)"
+    )
     watch.add_argument("--html", metavar="FILE", help=HTML)
     watch.set_defaults(run=run_watch)
 

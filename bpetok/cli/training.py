@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpetok
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     READING,
     CommandError,
@@ -94,6 +95,7 @@ def _add_train(commands: Any) -> None:
 
 
 def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
+    # Long: a list of options.
     group.add_argument(
         "--vocab-size",
         type=count,
@@ -467,7 +469,7 @@ def _count(options: argparse.Namespace) -> None:
         with noting(quiet=options.quiet) as notes:
             words = bpetok.count_words(
                 options.files,
-                pattern=options.pattern or "gpt2",
+                pattern=options.pattern or DEFAULT_PATTERN,
                 normalizer=options.normalizer,
                 unmatched=options.unmatched or "error",
                 **_count_options(options),

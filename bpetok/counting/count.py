@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from bpetok.base.checks import Reserved
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
@@ -47,7 +48,7 @@ WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 def count_words(
     files: WeightedFiles,
     *,
-    pattern: Pattern = "gpt2",
+    pattern: Pattern = DEFAULT_PATTERN,
     normalizer: Spec | None = None,
     prefix_space: bool = False,
     special_tokens: Iterable[str | Reserved] = (),
@@ -151,7 +152,7 @@ def count_words(
 def count_words_from_iterator(
     texts: Iterable[str | bytes],
     *,
-    pattern: Pattern = "gpt2",
+    pattern: Pattern = DEFAULT_PATTERN,
     normalizer: Spec | None = None,
     prefix_space: bool = False,
     special_tokens: Iterable[str | Reserved] = (),

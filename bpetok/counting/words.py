@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_special_tokens
-from bpetok.base.limits import MAX_INT64
+from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
@@ -51,7 +51,7 @@ class Words:
     ids: Int32
     offsets: Int64
     counts: Int64
-    pattern: str = "gpt2"
+    pattern: str = DEFAULT_PATTERN
     special_tokens: tuple[str, ...] = field(default=())
     normalizer: Any = None
     prefix_space: bool = False
@@ -99,7 +99,7 @@ class Words:
         cls,
         counts: Mapping[bytes, int] | Iterable[tuple[bytes, int]],
         *,
-        pattern: Pattern = "gpt2",
+        pattern: Pattern = DEFAULT_PATTERN,
         special_tokens: Iterable[str] = (),
         normalizer: Spec | None = None,
         prefix_space: bool = False,

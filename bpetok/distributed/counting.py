@@ -11,7 +11,7 @@ from zlib import crc32
 
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
-from bpetok.base.limits import MAX_INT64
+from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
 from bpetok.counting.count import count_job, prepare_count
@@ -56,7 +56,7 @@ class CountPlan:
     """
 
     text_column: str = "text"
-    pattern: str = "gpt2"
+    pattern: str = DEFAULT_PATTERN
     special_tokens: tuple[str, ...] = ()
     errors: str = "strict"
     unmatched: str = "error"

@@ -21,7 +21,7 @@ from bpetok.base.checks import (
     shorten,
 )
 from bpetok.base.extras import load_numpy
-from bpetok.base.limits import N_BYTES
+from bpetok.base.limits import DEFAULT_PATTERN, N_BYTES
 from bpetok.encoding.added_tokens import (
     AddedToken,
     AddedTokenFinder,
@@ -100,7 +100,7 @@ class Codec(TextEncoder):
         self,
         *,
         merges: Merges,
-        pattern: Pattern = "gpt2",
+        pattern: Pattern = DEFAULT_PATTERN,
         special_tokens: Iterable[str | Reserved] | Mapping[str, int] = (),
         added_tokens: Iterable[AddedToken] = (),
         merge_counts: Counts | None = None,

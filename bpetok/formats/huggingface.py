@@ -160,6 +160,7 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
     Special tokens are in the vocabulary, too, since some readers count that only. Merges are
     strings, which all readers take; pairs are for newer ones only.
     """
+    # Long: the document as a whole, as its readers see it.
     check_tokens_differ(tokenizer)
     _check_whole_words(tokenizer)
     _warn_of_decoding(tokenizer)

@@ -151,6 +151,7 @@ cdef class Pairs:
         int32_t[::1] byte_len not None, int ties,
         bint ends_early=False, TokenFilter token_filter=None,
     ):
+        # Long: each array gets its view.
         cdef Py_ssize_t i
         self.n_shards = len(shards.slot_start) - 1
         self.vocab_size = len(shards.token_len)

@@ -234,6 +234,7 @@ def normalize_texts(
     tuple of (bytes, array of int64)
         The texts, and where each ends.
     """
+    # Long: one loop over texts and spans, which share where they are.
     cdef Output out = Output()
     cdef Py_ssize_t i, at, stop, size, first, begin = 0, done = 0, shift = 0
     cdef const uint8_t* start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpetok.base.checks import check_unmatched, encode_utf8
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.errors import SplitError
@@ -12,7 +13,7 @@ from bpetok.patterns.scan import split_words
 
 def pretokenize(
     text: str,
-    pattern: Pattern = "gpt2",
+    pattern: Pattern = DEFAULT_PATTERN,
     *,
     normalizer: Spec | None = None,
     unmatched: str = "error",

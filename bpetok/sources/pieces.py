@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_texts, encode_replacing, encode_utf8
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.changes import NO_CHANGES, Changes
 from bpetok.patterns.dfa import CompiledPattern
@@ -93,7 +94,7 @@ class Cutting(NamedTuple):
     """Where long texts may be cut, and into pieces of about how many bytes."""
 
     special_tokens: SpecialTokens
-    pattern: str = "gpt2"
+    pattern: str = DEFAULT_PATTERN
     chunk_size: int = CHUNK_SIZE
     by_line: bool = False  # a line of a text file is a text
     whole: bool = False  # no text is cut: see `replacing_makes_tokens`

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import Reserved, check_size, check_vocab_size
+from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.sharing import count_chunk
@@ -94,7 +95,7 @@ def estimate(
     files: Files,
     *,
     vocab_size: int,
-    pattern: Pattern = "gpt2",
+    pattern: Pattern = DEFAULT_PATTERN,
     special_tokens: Iterable[str | Reserved] = (),
     n_threads: int | None = None,
     errors: str = "strict",

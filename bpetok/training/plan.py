@@ -15,7 +15,7 @@ from bpetok.base.checks import (
     check_vocab_size,
     shorten,
 )
-from bpetok.base.limits import MAX_INT32, N_BYTES
+from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.formats.byte_level import to_text
@@ -152,6 +152,7 @@ def make_plan(given: TrainOptions) -> Plan:
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
+    # Long: one check after another, and each needs what those before have found.
     like = None if given.like is None else check_like(given)
     compat = implied_compat(like) if given.compat is None else given.compat
     trainer = check_compat(compat)
@@ -169,7 +170,7 @@ def make_plan(given: TrainOptions) -> Plan:
         pattern = known.pattern if pattern is None else pattern
         changes = check_changes(known.normalizer, known.prefix_space)
     options = check_count_options(
-        "gpt2" if pattern is None else pattern,
+        DEFAULT_PATTERN if pattern is None else pattern,
         special_tokens,
         given.n_threads,
         given.errors,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.checks import check_integer, encode_utf8
-from bpetok.base.limits import MAX_INT32, N_BYTES
+from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.counting.words import Words
 from bpetok.learning.learner import Learner
 from bpetok.learning.packing import pack
@@ -31,7 +31,11 @@ ONE_ROUND_AT_A_TIME = Tuning(pause_rounds=1)
 
 
 def watch(
-    text: str, *, vocab_size: int | None = None, pattern: Pattern = "gpt2", lang: str = "en"
+    text: str,
+    *,
+    vocab_size: int | None = None,
+    pattern: Pattern = DEFAULT_PATTERN,
+    lang: str = "en",
 ) -> Lesson:
     """Train on a small text, and return the training as something that one can step through.
 
