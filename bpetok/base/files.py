@@ -193,7 +193,7 @@ def keep_together(
         if target.exists()
     }
     last = files[-1].target
-    touched: list[Path] = []
+    touched: list[Path] = []  # noted before anything is done: Ctrl-C may come right after it
     try:
         if meanwhile is not None:
             temporaries = (*(file.temporary for file in files), *asides.values())
@@ -203,17 +203,17 @@ def keep_together(
             write_whole(last, meanwhile([path.name for path in temporaries]))
         for target, aside in asides.items():
             if target not in touched:
-                target.rename(aside)
                 touched.append(target)
+                target.rename(aside)
         for file in files:
-            file.rename()
             touched.append(file.target)
+            file.rename()
     except BaseException:
         for target in reversed(dict.fromkeys(touched)):
-            if target in asides:
-                asides[target].replace(target)
-            else:
+            if target not in asides:
                 target.unlink(missing_ok=True)
+            elif asides[target].exists():
+                asides[target].replace(target)
         _remove(asides.values())
         raise
     _remove(asides.values())

@@ -1,6 +1,7 @@
 """Files are written whole or not at all, also several together."""
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,47 @@ def test_what_is_read_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         path.write_bytes(bytes((3 << 20) + n_more))
         with pytest.raises(ValueError, match=r"a: must be at most 3145728 bytes long"):
             read_bounded(path)
+
+
+@pytest.mark.parametrize("meanwhile", [None, lambda names: b"interim"])
+def test_ctrl_c_right_after_a_rename_brings_back_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Any
+) -> None:
+    """Before anybody has noted that the file has moved: it must not be removed with the rest."""
+    for name in ("a", "c", "gone"):
+        (tmp_path / name).write_bytes(b"old")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    n_left = 0
+
+    def interrupted(function: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def call(path: Path, target: Path) -> Path:
+            nonlocal n_left
+            renamed = function(path, target)
+            n_left -= 1
+            if n_left == 0:
+                raise KeyboardInterrupt
+            return renamed
+
+        return call
+
+    monkeypatch.setattr(Path, "rename", interrupted(Path.rename))
+    monkeypatch.setattr(Path, "replace", interrupted(Path.replace))
+    for n_done in range(20):
+        n_left = n_done + 1
+        pending = [files.PendingFile(tmp_path / name) for name in ("a", "b", "c")]
+        try:
+            for file in pending:
+                file.write(b"new")
+            files.keep_together(pending, [tmp_path / "gone"], meanwhile)
+            break
+        except KeyboardInterrupt:
+            for file in pending:
+                file.discard()
+            assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert n_done >= 6
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(
+        "abc", b"new"
+    )
 
 
 def test_ctrl_c_while_a_file_is_made_leaves_none(
