@@ -152,74 +152,26 @@ def make_plan(given: TrainOptions) -> Plan:
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
-    # Long: one check after another, and each needs what those before have found.
     like = None if given.like is None else check_like(given)
     compat = implied_compat(like) if given.compat is None else given.compat
     trainer = check_compat(compat)
     limits = check_limits(given.max_memory, given.min_word_count)
-    initial = given.initial
-    pattern = given.pattern
-    special_tokens = check_special_tokens(given.special_tokens or ())
-    changes = check_changes(given.normalizer)
-    if initial is not None and not isinstance(initial, Tokenizer):
-        raise TypeError(f"initial must be a Tokenizer, got {type(initial).__name__}")
-    known = initial or like
-    if known is not None:
-        names = known.special_tokens
-        special_tokens = (*names, *(name for name in special_tokens if name not in names))
-        pattern = known.pattern if pattern is None else pattern
-        changes = check_changes(known.normalizer, known.prefix_space)
-    options = check_count_options(
-        DEFAULT_PATTERN if pattern is None else pattern,
-        special_tokens,
-        given.n_threads,
-        given.errors,
-        changes=changes,
-    )
+    options = _count_options(given, like)
     counting = check_counting(trainer, options, given.unmatched)
     rule = check_rule(trainer, given.min_frequency, given.max_token_length)
     rule = rule._replace(merge_filter=_check_filter(given.merge_filter, trainer.name))
+    initial = given.initial
     if initial is not None:
         _check_normalizer(initial, given.normalizer)
         n_merges = _check_continuation(initial, counting, given.vocab_size)
     else:
-        n_merges = check_vocab_size(given.vocab_size, n_own_ids(special_tokens, like))
+        n_own = n_own_ids(counting.special_tokens, like)
+        n_merges = check_vocab_size(given.vocab_size, n_own)
     tokens = check_initial_tokens(given.initial_tokens, counting.pattern)
-    if tokens and trainer.name is not None:
-        raise ValueError(
-            f"initial_tokens must not be given with compat={trainer.name!r}, which has none"
-        )
-    pairs = [] if initial is None else initial.merge_pairs.tolist()
-    made = merges_of(tokens, [(left, right) for left, right in pairs])
-    first_pairs = np.array(made, np.int32).reshape(-1, 2)
-    if len(first_pairs) > n_merges:
-        raise ValueError(
-            f"vocab_size leaves room for {n_merges} merges, and initial_tokens needs "
-            f"{len(first_pairs)}: give more, or leave some out"
-        )
+    first_pairs = _initial_merges(tokens, initial, trainer.name, n_merges)
     special_first = _check_special_ids(given)
-    second = None
-    if given.superwords is not None:
-        if trainer.name is not None:
-            raise ValueError(
-                f"superwords must not be given with compat={trainer.name!r}, which has none"
-            )
-        least = N_BYTES if initial is None else initial.vocab_size
-        second = check_superwords(
-            given.superwords, counting, rule, least, len(first_pairs), n_merges
-        )
-    identity = {
-        "vocab_size": given.vocab_size,
-        "min_frequency": given.min_frequency,
-        "max_token_length": given.max_token_length,
-        "merge_filter": None if given.merge_filter is None else repr(given.merge_filter),
-        "compat": trainer.name,
-        "initial": None if initial is None else initial.vocabulary_sha256,
-        "superwords": None if given.superwords is None else repr(given.superwords),
-        "like": None if like is None else like.vocabulary_sha256,
-        "initial_tokens": [to_text(token) for token in tokens],
-        **limits.identity(),
-    }
+    second = _second_stage(given, trainer.name, counting, rule, len(first_pairs), n_merges)
+    identity = _identity(given, trainer.name, like, tokens, limits)
     return Plan(
         counting,
         limits,
@@ -233,6 +185,88 @@ def make_plan(given: TrainOptions) -> Plan:
         special_first,
         first_pairs,
     )
+
+
+def _identity(
+    given: TrainOptions,
+    compat: str | None,
+    like: Tokenizer | None,
+    tokens: Sequence[bytes],
+    limits: CountLimits,
+) -> dict[str, Any]:
+    """Return what tells the result of learning from another one: see `Plan`."""
+    initial = given.initial
+    return {
+        "vocab_size": given.vocab_size,
+        "min_frequency": given.min_frequency,
+        "max_token_length": given.max_token_length,
+        "merge_filter": None if given.merge_filter is None else repr(given.merge_filter),
+        "compat": compat,
+        "initial": None if initial is None else initial.vocabulary_sha256,
+        "superwords": None if given.superwords is None else repr(given.superwords),
+        "like": None if like is None else like.vocabulary_sha256,
+        "initial_tokens": [to_text(token) for token in tokens],
+        **limits.identity(),
+    }
+
+
+def _count_options(given: TrainOptions, like: Tokenizer | None) -> CountOptions:
+    """Return how words are counted, as `initial` or `like` says where there is one."""
+    special_tokens = check_special_tokens(given.special_tokens or ())
+    changes = check_changes(given.normalizer)
+    pattern = given.pattern
+    if given.initial is not None and not isinstance(given.initial, Tokenizer):
+        raise TypeError(f"initial must be a Tokenizer, got {type(given.initial).__name__}")
+    known = given.initial or like
+    if known is not None:
+        names = known.special_tokens
+        special_tokens = (*names, *(name for name in special_tokens if name not in names))
+        pattern = known.pattern if pattern is None else pattern
+        changes = check_changes(known.normalizer, known.prefix_space)
+    return check_count_options(
+        DEFAULT_PATTERN if pattern is None else pattern,
+        special_tokens,
+        given.n_threads,
+        given.errors,
+        changes=changes,
+    )
+
+
+def _initial_merges(
+    tokens: Sequence[bytes], initial: Tokenizer | None, compat: str | None, n_merges: int
+) -> Int32:
+    """Return the merges that make the initial tokens, after those of a tokenizer."""
+    if tokens:
+        _refuse_compat("initial_tokens", compat, "which has none")
+    pairs = [] if initial is None else initial.merge_pairs.tolist()
+    made = merges_of(tokens, [(left, right) for left, right in pairs])
+    if len(made) > n_merges:
+        raise ValueError(
+            f"vocab_size leaves room for {n_merges} merges, and initial_tokens needs "
+            f"{len(made)}: give more, or leave some out"
+        )
+    return np.array(made, np.int32).reshape(-1, 2)
+
+
+def _second_stage(
+    given: TrainOptions,
+    compat: str | None,
+    counting: CountOptions,
+    rule: Rule,
+    n_first: int,
+    n_merges: int,
+) -> SecondStage | None:
+    if given.superwords is None:
+        return None
+    _refuse_compat("superwords", compat, "which has none")
+    least = N_BYTES if given.initial is None else given.initial.vocab_size
+    return check_superwords(given.superwords, counting, rule, least, n_first, n_merges)
+
+
+def _refuse_compat(name: str, compat: str | None, reason: str) -> None:
+    """Raise a ValueError if another trainer is followed, which does not know an option."""
+    if compat is not None:
+        raise ValueError(f"{name} must not be given with compat={compat!r}, {reason}")
 
 
 def check_like(given: TrainOptions) -> Tokenizer:
@@ -258,11 +292,8 @@ def _check_special_ids(given: TrainOptions) -> bool:
     if is_first and (given.initial is not None or given.like is not None):
         name = "like" if given.initial is None else "initial"
         raise ValueError(f"special_ids='first' would change the ids of {name}: leave it out")
-    if is_first and given.compat is not None:
-        raise ValueError(
-            f"special_ids must not be given with compat={given.compat!r}, which has an order of "
-            "its own"
-        )
+    if is_first:
+        _refuse_compat("special_ids", given.compat, "which has an order of its own")
     return is_first
 
 
@@ -271,10 +302,7 @@ def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> Merge
         return None
     if not isinstance(merge_filter, MergeFilter):
         raise TypeError(f"merge_filter must be a bpetok.MergeFilter, got {shorten(merge_filter)}")
-    if compat is not None:
-        raise ValueError(
-            f"merge_filter must not be given with compat={compat!r}, which has no such limit"
-        )
+    _refuse_compat("merge_filter", compat, "which has no such limit")
     merge_filter.ready()
     return merge_filter
 
