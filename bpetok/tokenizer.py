@@ -13,7 +13,7 @@ from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
 from bpetok.formats import native
-from bpetok.formats.files import naming_file
+from bpetok.formats.files import find_file, naming_file
 from bpetok.formats.parts import Parts
 
 if TYPE_CHECKING:
@@ -457,7 +457,7 @@ class Tokenizer(Codec):
         """
         from bpetok.formats import huggingface
 
-        file = huggingface.find_file(path)
+        file = find_file(path, "tokenizer.json")
         return cls._from_parts(huggingface.read(file), file)
 
     # ---- tiktoken ----
@@ -581,7 +581,7 @@ class Tokenizer(Codec):
         """
         from bpetok.formats import tekken
 
-        file = tekken.find_file(path)
+        file = find_file(path, "tekken.json")
         return cls._from_parts(tekken.read(file), file)
 
     # ---- GPT-2 ----

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from bpetok.base.limits import MAX_INT32, MAX_INT64
+from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
 
 CLOSE = 0.75
 """How alike names are of which one was probably meant: "gtp2" and "gpt2"."""
@@ -177,11 +177,11 @@ def check_special_tokens(special_tokens: Iterable[str | Reserved]) -> tuple[str,
 
 def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
     """Return the number of merges that a vocabulary of this size holds."""
-    least = 256 + n_special_tokens
+    least = N_BYTES + n_special_tokens
     if isinstance(vocab_size, int) and vocab_size < least:
         raise ValueError(
-            f"vocab_size must be at least {least:,}, 256 bytes and {n_special_tokens:,} special "
-            f"tokens, got {vocab_size}"
+            f"vocab_size must be at least {least:,}, {N_BYTES} bytes and {n_special_tokens:,} "
+            f"special tokens, got {vocab_size}"
         )
     return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 

@@ -244,6 +244,27 @@ def add_reading(
     )
 
 
+def add_threads(group: argparse._ActionsContainer, condition: str = "") -> None:
+    """Add how many threads work."""
+    group.add_argument(
+        "--threads",
+        type=whole,
+        metavar="N",
+        help=f"{condition}default: $BPETOK_NUM_THREADS, otherwise all CPUs",
+    )
+
+
+def add_errors(group: argparse._ActionsContainer, condition: str = "") -> None:
+    """Add what becomes of bytes that are not UTF-8."""
+    group.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help=f"{condition}text that is not UTF-8: refuse it or replace what is wrong "
+        "(default: %(default)s)",
+    )
+
+
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
     given = {name: getattr(options, name, None) for name in (*READING, "n_readers")}

@@ -15,7 +15,9 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    add_errors,
     add_reading,
+    add_threads,
     describe,
     load_tokenizer,
     on_terminal,
@@ -76,19 +78,8 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
     )
-    encode.add_argument(
-        "--threads",
-        type=whole,
-        metavar="N",
-        help="with --output; default: $BPETOK_NUM_THREADS, otherwise all CPUs",
-    )
-    encode.add_argument(
-        "--errors",
-        choices=("strict", "replace"),
-        default="strict",
-        help="with --output: text that is not UTF-8: refuse it or replace what is wrong "
-        "(default: %(default)s)",
-    )
+    add_threads(encode, "with --output; ")
+    add_errors(encode, "with --output: ")
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
     add_reading(encode, "with --output: ")
 

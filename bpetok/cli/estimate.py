@@ -8,12 +8,13 @@ from typing import Any
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     CommandError,
+    add_errors,
     add_reading,
+    add_threads,
     count,
     describe,
     reading_of,
     standard_output,
-    whole,
 )
 from bpetok.cli.facts import write_json
 from bpetok.cli.next_steps import after_estimating, show_steps
@@ -34,13 +35,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
     )
-    parser.add_argument(
-        "--threads",
-        type=whole,
-        metavar="N",
-        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
-    )
-    parser.add_argument("--errors", choices=("strict", "replace"), default="strict")
+    add_threads(parser)
+    add_errors(parser)
     parser.add_argument(
         "--sample-size",
         default="64MB",

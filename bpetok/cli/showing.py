@@ -14,14 +14,15 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    add_errors,
     add_reading,
+    add_threads,
     count,
     describe,
     load_tokenizer,
     open_inputs,
     reading_of,
     standard_output,
-    whole,
 )
 from bpetok.cli.facts import report_facts, write_json
 
@@ -73,18 +74,8 @@ def _add_report(commands: Any) -> None:
         metavar="FILE",
         help="paths and globs (default: the sources of Python's standard library)",
     )
-    report.add_argument(
-        "--threads",
-        type=whole,
-        metavar="N",
-        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
-    )
-    report.add_argument(
-        "--errors",
-        choices=("strict", "replace"),
-        default="strict",
-        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
-    )
+    add_threads(report)
+    add_errors(report)
     report.add_argument("--html", metavar="FILE", help=HTML)
     report.add_argument(
         "--json", action="store_true", help="write numbers as JSON to standard output instead"

@@ -15,7 +15,9 @@ from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     READING,
     CommandError,
+    add_errors,
     add_reading,
+    add_threads,
     count,
     describe,
     load_tokenizer,
@@ -240,19 +242,9 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
         choices=("error", "word", "drop"),
         help="text that the expression does not match (default: error, or as --compat does)",
     )
-    group.add_argument(
-        "--errors",
-        choices=("strict", "replace"),
-        default="strict",
-        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
-    )
+    add_errors(group)
     group = command.add_argument_group("resources")
-    group.add_argument(
-        "--threads",
-        type=whole,
-        metavar="N",
-        help="default: $BPETOK_NUM_THREADS, otherwise all CPUs",
-    )
+    add_threads(group)
     group.add_argument(
         "--max-memory",
         metavar="SIZE",

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from bpetok.base.checks import shorten
+from bpetok.base.files import check_path
 
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
 MAX_COMMAS = 1 << 23
+
+
+def find_file(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file that is meant: the path itself, or that of this name in the folder."""
+    file = check_path(path)
+    return file / name if file.is_dir() else file
 
 
 @contextmanager

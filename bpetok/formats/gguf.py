@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import shorten
@@ -20,6 +18,7 @@ from bpetok.formats.checks import (
     encoder_of,
     ordinary_tokens,
 )
+from bpetok.formats.files import temporary_files
 from bpetok.formats.huggingface import build_config
 from bpetok.formats.post_processors import ids_around
 from bpetok.formats.recovery import from_merges
@@ -77,8 +76,8 @@ def save_gguf(
     config = build_config(tokenizer, roles, chat_template, None)
     ids = _role_ids(tokenizer, config)
     check_writable(path)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "vocab.gguf")
+    with temporary_files({}) as folder:
+        file = folder / "vocab.gguf"
         writer = gguf.GGUFWriter(file, "llama")
         _add_vocab(writer, tokenizer, pre)
         _add_roles(writer, tokenizer, ids)

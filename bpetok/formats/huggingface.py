@@ -325,12 +325,6 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     check_ids_equal(tokenizer, lambda text: list(other.encode(text).ids), consumer)
 
 
-def find_file(path: str | os.PathLike[str]) -> Path:
-    """Return the tokenizer.json that is meant: the path itself, or the one in that folder."""
-    file = check_path(path)
-    return file / "tokenizer.json" if file.is_dir() else file
-
-
 def read(file: Path) -> Parts:
     """Return the parts of a tokenizer from a tokenizer.json and the files next to it."""
     data = read_bounded(file)

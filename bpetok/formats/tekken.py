@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bpetok.base.checks import shorten
-from bpetok.base.files import check_path, read_bounded
+from bpetok.base.files import read_bounded
 from bpetok.base.limits import N_BYTES
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.formats.files import expect, naming_file, read_json
@@ -28,12 +27,6 @@ SPECIAL_TOKENS = (
 )
 WITHOUT_THEM = ("v1", "v2", "v3", "v7")
 """Versions of files that need not have special tokens."""
-
-
-def find_file(path: str | os.PathLike[str]) -> Path:
-    """Return the tekken.json that is meant: the path itself, or the one in that folder."""
-    file = check_path(path)
-    return file / "tekken.json" if file.is_dir() else file
 
 
 def read(file: Path) -> Parts:

@@ -56,12 +56,19 @@ class _Dialect(NamedTuple):
     repeats_intervals: bool
 
 
+def _word_escapes(word: str) -> dict[str, str]:
+    """Return what says the escapes that depend on which characters make words."""
+    return {
+        "w": f"[{word}]",
+        "W": f"[^{word}]",
+        "b": f"(?:(?<=[{word}])(?![{word}])|(?<![{word}])(?=[{word}]))",
+        "B": f"(?:(?<=[{word}])(?=[{word}])|(?<![{word}])(?![{word}]))",
+    }
+
+
 _ONIGURUMA = _Dialect(
     escapes={
-        "w": f"[{WORD}]",
-        "W": f"[^{WORD}]",
-        "b": f"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))",
-        "B": f"(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))",
+        **_word_escapes(WORD),
         "h": f"[{_HEX}]",
         "H": f"[^{_HEX}]",
         "R": r"(?>\r\n|[\n-\r\x85\u2028\u2029])",
@@ -120,10 +127,7 @@ _WORD_HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
 # Of `regex` and of the compiler here, as Oniguruma is told.
 _TO_ONIGURUMA = _Dialect(
     escapes={
-        "w": f"[{_WORD_HERE}]",
-        "W": f"[^{_WORD_HERE}]",
-        "b": f"(?:(?<=[{_WORD_HERE}])(?![{_WORD_HERE}])|(?<![{_WORD_HERE}])(?=[{_WORD_HERE}]))",
-        "B": f"(?:(?<=[{_WORD_HERE}])(?=[{_WORD_HERE}])|(?<![{_WORD_HERE}])(?![{_WORD_HERE}]))",
+        **_word_escapes(_WORD_HERE),
         "Z": r"\z",
     },
     in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]"},
