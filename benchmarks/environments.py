@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-BUILD_FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
-SOURCE_SUFFIXES = (".py", ".pyx", ".pxd", ".pyi", ".h", ".typed")
+BUILD_FILES = (
+    *("setup.py", "compile_kernels.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"),
+)
+SOURCE_SUFFIXES = (".py", ".pyx", ".pxd", ".pyi", ".h", ".html", ".typed")
 """What bpetok is built from: these files, and those in its folder with these endings."""
 
 

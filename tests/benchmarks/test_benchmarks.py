@@ -258,6 +258,13 @@ def test_a_reason_is_the_error_and_not_the_advice() -> None:
     assert environments.failure_reason(said) == "ERROR: no matching distribution for x"
 
 
+def test_the_copy_that_is_installed_has_all_that_bpetok_is_built_from() -> None:
+    """Whatever setup.py calls, and the whole package but what a build leaves there."""
+    package = [path for path in (ROOT / "bpetok").rglob("*.*") if "__pycache__" not in path.parts]
+    files = [*ROOT.glob("*.py"), *(path for path in package if path.suffix not in (".so", ".pyd"))]
+    assert {str(path.relative_to(ROOT)) for path in files} <= set(environments.source_files())
+
+
 def test_bpetok_is_built_again_when_its_sources_change(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
