@@ -115,8 +115,7 @@ class Codec(TextEncoder):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         # Long, but without a branch that goes on: options are checked, each on its own or against
-        # those before, and what is made of them is kept.
-        # Long: what is checked is kept, one attribute after the other.
+        # those before, and what is made of them is kept, one attribute after the other.
         pairs = check_merges(merges)
         n_merges = len(pairs) // 2
         given = special_tokens if isinstance(special_tokens, Mapping) else None
@@ -145,27 +144,12 @@ class Codec(TextEncoder):
         self._added_tokens = check_added_tokens(added_tokens, self._special_tokens)
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
-        scanner = scanner_of(self._pattern)
-        split = _splitter(self._pattern) if scanner is None else None
-        whole = WholeWords(self._whole_words) if self._whole_words else None
         self._normalizer = _normalizer(normalizer)
         if not isinstance(prefix_space, bool):
             raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
         self._prefix_space = prefix_space
         self._unk_id = check_unknown(unk_id, fuse_unk, ids)
         self._fuse_unk = fuse_unk
-        self._encoder = Encoder(
-            pairs,
-            self._vocab_size,
-            ids,
-            scanner,
-            split,
-            whole,
-            self._normalizer,
-            self._prefix_space,
-            -1 if self._unk_id is None else self._unk_id,
-            self._fuse_unk,
-        )
         tokens = self._tokens_by_id()
         if self._unk_id is not None and tokens[self._unk_id : self._unk_id + 1] in ([], [None]):
             raise ValueError(f"unk_id must be the id of a token, got {unk_id}")
@@ -173,6 +157,21 @@ class Codec(TextEncoder):
         self._refusing = self._build_specials((), "all")
         self._id_of: dict[bytes, int] | None = None  # of tokens, made when it is first needed
         self._allowing: Specials | None = None  # of all, made when it is first needed
+
+    def _build_encoder(self) -> Encoder:
+        scanner = scanner_of(self._pattern)
+        return Encoder(
+            memoryview(self._pairs).cast("i"),
+            self._vocab_size,
+            None if self._token_ids is None else memoryview(self._token_ids).cast("i"),
+            scanner,
+            _splitter(self._pattern) if scanner is None else None,
+            WholeWords(self._whole_words) if self._whole_words else None,
+            self._normalizer,
+            self._prefix_space,
+            -1 if self._unk_id is None else self._unk_id,
+            self._fuse_unk,
+        )
 
     def _tokens_by_id(self) -> list[bytes | None]:
         tokens: list[bytes | None] = [None] * self._vocab_size

@@ -56,8 +56,9 @@ class Encoder:
     ) -> Any: ...
 
 class TextEncoder:
-    _encoder: Encoder
     _refusing: Specials
+    @property
+    def _encoder(self) -> Encoder: ...
     def encode_ordinary(self, text: str | bytes, *, errors: str = "strict") -> list[int]: ...
     def encode(
         self,
