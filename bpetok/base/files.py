@@ -6,7 +6,6 @@ import codecs
 import contextlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -198,6 +197,8 @@ def keep_together(
         if meanwhile is not None:
             temporaries = (*(file.temporary for file in files), *asides.values())
             if last in asides:
+                import shutil  # takes 1 ms, and most trainings need none
+
                 shutil.copy2(last, asides[last])
             touched.append(last)
             write_whole(last, meanwhile([path.name for path in temporaries]))

@@ -57,6 +57,9 @@ def run() -> NoReturn:
     Nearly all objects of NumPy and Numba live until the end. Searching them for cyclic garbage,
     above all at exit, took 0.3 of the 0.9 s of training on 1 MB.
     """
+    # NumPy's library of linear algebra, which nothing here calls, starts a thread for each CPU when
+    # it is imported. They spin for 60 ms each, on CPUs that counting needs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _fill_closed_files()
     _clear_up_when_ended()
     gc.set_threshold(50_000)

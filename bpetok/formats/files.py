@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,8 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
     OSError
         If they can't be written; it names the file.
     """
+    import tempfile  # takes 1 ms, and most trainings need none
+
     with tempfile.TemporaryDirectory(prefix="bpetok-") as folder:
         for name, data in files.items():
             path = Path(folder, name)

@@ -426,12 +426,14 @@ def _nth_count(counts: Int64, n: int) -> int:
 
 def _find_entries(counts: PairCounts, keys: Int64) -> Int64:
     """Return by [shard, key] where each shard's table has the ascending keys, or NOTHING."""
-    found = np.full((len(counts.size), len(keys)), -1, np.int64)
-    if len(keys) == 0:
-        return found
+    found = np.full((len(counts.size), len(keys)), NOTHING, np.int64)
     for s, start in enumerate(counts.table_start[:-1].tolist()):
-        present = counts.entries[start : counts.table_start[s + 1] : 3]
-        places = np.minimum(np.searchsorted(keys, present), len(keys) - 1)
-        equal = np.flatnonzero(keys[places] == present)
-        found[s, places[equal]] = start + 3 * equal
+        table = counts.entries[start : counts.table_start[s + 1] : 3]
+        used = np.flatnonzero(table != NOTHING)
+        used = used[np.argsort(table[used])]
+        present = table[used]
+        # Ascending keys in ascending keys: each search begins where the one before ended.
+        places = np.minimum(np.searchsorted(present, keys), max(len(present) - 1, 0))
+        equal = np.flatnonzero(present[places] == keys) if len(present) else places[:0]
+        found[s, equal] = start + 3 * used[places[equal]]
     return found

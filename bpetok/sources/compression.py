@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import re
 import sys
 import zlib
@@ -185,5 +183,9 @@ def _decompressor_of(compression: str) -> tuple[Callable[[], Any], type[Exceptio
         library = _gzip_library()
         return lambda: library.decompressobj(GZIP_HEADER), library.error
     if compression == "bzip2":
+        import bz2  # these two take 1 ms, and most trainings need none
+
         return bz2.BZ2Decompressor, OSError
+    import lzma
+
     return lzma.LZMADecompressor, lzma.LZMAError

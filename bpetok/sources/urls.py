@@ -11,7 +11,6 @@ from errno import EBUSY
 from functools import partial
 from io import SEEK_SET, RawIOBase
 from typing import Any, TypeVar, cast
-from urllib.parse import unquote
 
 from bpetok.base.extras import require
 from bpetok.base.threads import Stop, StoppedError
@@ -58,6 +57,8 @@ def expand_url(url: str) -> list[str]:
         file_system.invalidate_cache(path)  # listed by an earlier call, maybe
         found = _find(file_system, path)
         if not found and url.startswith("file:"):
+            from urllib.parse import unquote  # takes 2 ms
+
             found = _find(file_system, unquote(path))  # what Path.as_uri has written
         return found
 
