@@ -241,7 +241,7 @@ class Tokenizer(Codec):
             eot_id=None if eot is None else self._special_tokens[eot],
             n_threads=resolve_threads(n_threads),
             errors=check_errors(errors),
-            reading=check_reading(reading, one_by_one="encode_files"),
+            reading=check_reading(reading),
         )
         corpus = resolve_corpus(files, job.reading)
         check_columns(corpus.sources, job.reading)

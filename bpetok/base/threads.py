@@ -111,20 +111,31 @@ def _complete(
 
 
 def map_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], n_threads: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    n_threads: int,
+    stop: Stop | None = None,
 ) -> Iterator[Result]:
-    """Yield function(item) for each item, in order, from some threads; take few items ahead."""
+    """Yield function(item) for each item, in order, from some threads; take few items ahead.
+
+    `stop` is set if something fails, before threads are waited for.
+    """
     if n_threads == 1:
         yield from map(function, items)
         return
     with ThreadPool(n_threads) as pool:
         pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > n_threads:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > n_threads:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        except BaseException:
+            if stop is not None:
+                stop.set()
+            raise
 
 
 def exhaust(results: Iterable[object]) -> None:

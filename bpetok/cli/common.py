@@ -22,12 +22,12 @@ TOKENIZER = (
     "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
 )
 TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
-READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed")
+READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
 
 
 FLAGS = {
     **{name: f"--{name.replace('_', '-')}" for name in READING},
-    "n_readers": "--readers",
+    "n_readers": "--readers",  # not what READING would make of it
     "vocab_size": "--vocab-size",
     "pattern": "--pattern",
     "normalizer": "--normalizer",
@@ -207,9 +207,7 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
             raise CommandError(describe(error)) from None
 
 
-def add_reading(
-    command: argparse.ArgumentParser, condition: str = "", *, readers: bool = False
-) -> None:
+def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     """Add the options of reading, `bpetok.Reading`."""
     group = command.add_argument_group(f"{condition}what is taken of the files")
     group.add_argument(
@@ -233,8 +231,6 @@ def add_reading(
         help="take about this share of the texts, chosen at random",
     )
     group.add_argument("--seed", type=whole, metavar="N", help="another seed, another sample")
-    if not readers:
-        return
     group.add_argument(
         "--readers",
         dest="n_readers",
@@ -248,6 +244,7 @@ def add_threads(group: argparse._ActionsContainer, condition: str = "") -> None:
     """Add how many threads work."""
     group.add_argument(
         "--threads",
+        dest="n_threads",
         type=whole,
         metavar="N",
         help=f"{condition}default: $BPETOK_NUM_THREADS, otherwise all CPUs",
@@ -267,7 +264,7 @@ def add_errors(group: argparse._ActionsContainer, condition: str = "") -> None:
 
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
-    given = {name: getattr(options, name, None) for name in (*READING, "n_readers")}
+    given = {name: getattr(options, name, None) for name in READING}
     given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import bpetok
 from bpetok.base.display import plural
 from bpetok.cli.common import (
+    FLAGS,
     READING,
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -90,9 +91,9 @@ def run_encode(options: argparse.Namespace) -> None:
     if options.output is not None:
         _encode_to_file(tokenizer, options)
         return
-    for name in ("eot", "shard_size", "threads", *READING):
+    for name in ("eot", "shard_size", "n_threads", *READING):
         if getattr(options, name) is not None:
-            raise CommandError(f"--{name.replace('_', '-')} needs --output")
+            raise CommandError(f"{FLAGS[name]} needs --output")
     output = standard_output()
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
@@ -132,7 +133,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             shard_size=options.shard_size,
             allowed_special="all" if options.special == "ids" else (),
             disallowed_special="all" if options.special == "refuse" else (),
-            n_threads=options.threads,
+            n_threads=options.n_threads,
             errors=options.errors,
             progress=on_terminal() and not options.quiet,
             **reading,

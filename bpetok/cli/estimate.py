@@ -59,7 +59,7 @@ def run_estimate(options: argparse.Namespace) -> None:
             vocab_size=options.vocab_size,
             pattern=options.pattern,
             special_tokens=options.special_tokens,
-            n_threads=options.threads,
+            n_threads=options.n_threads,
             errors=options.errors,
             sample_size=options.sample_size,
             **reading_of(options),

@@ -207,7 +207,7 @@ def make_report(
         return bpetok.report(
             tokenizers,
             sources,
-            n_threads=options.threads,
+            n_threads=options.n_threads,
             errors=options.errors,
             **reading_of(options),
         )

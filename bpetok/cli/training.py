@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import bpetok
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
+    FLAGS,
     READING,
     CommandError,
     add_errors,
@@ -81,7 +82,7 @@ def _add_train(commands: Any) -> None:
         action="store_true",
         help="train on the sources of Python's own standard library instead of FILEs",
     )
-    add_reading(train, readers=True)
+    add_reading(train)
     _add_vocabulary_options(train.add_argument_group("vocabulary"))
     _add_split_options(train)
     group = train.add_argument_group("output")
@@ -165,7 +166,7 @@ def _add_count(commands: Any) -> None:
     count = commands.add_parser("count", help="count the words of files, to train on later")
     group = count.add_argument_group("input")
     group.add_argument("files", nargs="+", metavar="FILE", help=FILES)
-    add_reading(count, readers=True)
+    add_reading(count)
     _add_split_options(count)
     group = count.add_argument_group("output")
     group.add_argument(
@@ -308,16 +309,14 @@ def _train(options: argparse.Namespace) -> None:
 
 def _check_not_counting(options: argparse.Namespace) -> None:
     """Refuse options that would have no effect, since the words are counted already."""
-    given = [
-        name for name in (*READING, "n_readers", "unmatched") if getattr(options, name) is not None
-    ]
+    given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
     if options.errors != "strict":
         given.append("errors")
     if options.superwords is not None:
         raise CommandError("--superwords reads text, not --counts: give FILEs")
     if given:
         raise CommandError(
-            f"--{given[0].replace('_', '-')} is of no use with --counts, which are counted already"
+            f"{FLAGS[given[0]]} is of no use with --counts, which are counted already"
         )
 
 
@@ -347,7 +346,7 @@ def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
     return bpetok.train_from_words(
         words,
         special_tokens=given,
-        n_threads=options.threads,
+        n_threads=options.n_threads,
         **_bounds(options),
         progress=_wants_progress(options),
         checkpoint=options.checkpoint,
@@ -383,7 +382,7 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options of `bpetok.count_words` and `bpetok.train` that are about counting."""
     return {
         "special_tokens": options.special_tokens or (),
-        "n_threads": options.threads,
+        "n_threads": options.n_threads,
         "errors": options.errors,
         "progress": _wants_progress(options),
         "checkpoint": options.checkpoint,

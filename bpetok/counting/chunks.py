@@ -9,12 +9,13 @@ from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.counters import make_counters
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
-from bpetok.counting.sharing import Readers, SharedCounting
+from bpetok.counting.sharing import SharedCounting
 from bpetok.counting.spill import Spill
 from bpetok.counting.words import Words
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
 from bpetok.sources.segments import Items, Segment
+from bpetok.sources.sharing import Readers
 
 
 def count_pieces(
@@ -74,8 +75,8 @@ def count_segments(
             for counter in counters:
                 limit = rare.limits.table_limit(n_threads, max(readers))
                 counter.limit_memory(limit, spill.write)
-        counting = SharedCounting(counters, options, readers, stop, on_count)
-        counting.count_all(segments, null_texts)
+        counting = SharedCounting(counters, options, on_count)
+        counting.count_all(segments, null_texts, readers, stop)
         tables = [counter.table() for counter in counters]
         if spill is not None:
             arrays = spill.merge(tables, rare, n_threads)

@@ -18,7 +18,6 @@ from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.saving import count_saving
-from bpetok.counting.sharing import Readers
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
@@ -35,6 +34,7 @@ from bpetok.sources.segments import (
     reads_again,
     whole_segment,
 )
+from bpetok.sources.sharing import Readers
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -6,9 +6,9 @@ import json
 import os
 import re
 import sys
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Collection, Generator, Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -24,15 +24,18 @@ from bpetok.base.files import (
     read_bounded,
 )
 from bpetok.base.progress import Progress, reporting
-from bpetok.base.threads import ThreadPool
+from bpetok.base.threads import Stop
+from bpetok.encoding.batches import encode_flat
 from bpetok.encoding.encoder import Specials
 from bpetok.encoding.texts import SpecialTokenError
 from bpetok.patterns.changes import check_changes
 from bpetok.patterns.scan import check_utf8
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources.corpus import Corpus, corpus_items
-from bpetok.sources.pieces import Chunk, Cutting, Origin, chunks_of, replacing_makes_tokens
+from bpetok.sources.corpus import Corpus
+from bpetok.sources.pieces import Chunk, Cutting, Origin, pieces_of, replacing_makes_tokens
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
+from bpetok.sources.segments import Segment, corpus_segments
+from bpetok.sources.sharing import Readers, SharedReading
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -103,14 +106,15 @@ def encode_files(
         whole=job.takes_space or replacing_makes_tokens(job.boundaries, job.errors),
         changes=check_changes(job.codec.normalizer, job.codec.prefix_space),
     )
-    context = ReadContext(job.reading, cutting, job.errors, tally)
-    chunks = chunks_of(corpus_items(corpus, context))
+    context = ReadContext(job.reading, cutting, job.errors, tally, job.n_threads, Stop())
+    segments = corpus_segments(corpus, context)
     done = 0
     with reporting(progress) as report, shards:
-        for n_bytes, ids in encode_chunks(job, chunks):
-            shards.append(ids)
-            done += n_bytes
-            report("encode", done, corpus.total)
+        with closing(encode_segments(job, segments, tally, context.stop)) as encoded:
+            for n_bytes, ids in encoded:
+                shards.append(ids)
+                done += n_bytes
+                report("encode", done, corpus.total)
         shards.finish(summary, _summary(job, shards, done), earlier)
     tally.warn(stacklevel=4)  # last, since a warning may be an error
     return IdFiles(tuple(shards.paths), summary, shards.n_ids, dtype.name)
@@ -227,49 +231,44 @@ def map_ids(path: Path) -> Ids:
     return np.memmap(path, dtype, "r") if n_bytes else np.empty(0, dtype)  # no map of nothing
 
 
-def encode_chunks(job: EncodeJob, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Ids]]:
+def encode_segments(
+    job: EncodeJob, segments: Iterable[Segment], null_texts: NullTexts, stop: Stop
+) -> Generator[tuple[int, Ids], None, None]:
     """Yield the number of bytes and the ids of each chunk, in order; `eot_id` after each text.
 
-    Threads encode, this one reads; few chunks are in memory at a time.
+    `stop` is set when something fails, for those that read. To be closed where it is not read to
+    its end.
     """
     eot = np.array([] if job.eot_id is None else [job.eot_id], dtype=job.codec.id_dtype)
-    waiting: deque[tuple[int, Future[Ids]]] = deque()
+    reading = SharedReading(
+        lambda chunk: (len(chunk.data), _encode_chunk(job, chunk, eot)),
+        job.n_threads,
+        Readers(job.n_threads, job.reading.n_remote(job.n_threads)),
+        stop,
+        size_of=lambda result: result[1].nbytes,
+    )
     any_text = False
-    with ThreadPool(job.n_threads) as pool:
-        try:
-            for chunk in chunks:
-                if len(chunk.ends) == 0:
-                    continue  # all of its texts were null
-                result = pool.submit(_encode_chunk, job, chunk, eot, any_text)
-                any_text = True
-                waiting.append((len(chunk.data), result))
-                if len(waiting) > 2 * job.n_threads + 1:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
-        finally:
-            for _, result in waiting:
-                result.cancel()
+    with closing(reading.results(segments, null_texts)) as results:
+        for n_bytes, ids in results:
+            # A text ends where the next one begins, whose thread does not know whether it is first.
+            yield n_bytes, ids if any_text else ids[len(eot) :]
+            any_text = any_text or len(ids) > 0
     if any_text:
         yield 0, eot
 
 
-def _next(waiting: deque[tuple[int, Future[Ids]]]) -> tuple[int, Ids]:
-    n_bytes, result = waiting.popleft()
-    return n_bytes, result.result()
-
-
-def _encode_chunk(job: EncodeJob, chunk: Chunk, eot: Ids, any_text: bool) -> Ids:
-    """Encode pieces; `any_text` tells whether a text came before, which ends where one begins."""
-    parts: list[Ids] = []
-    begin = 0
-    for end, origin in zip(chunk.ends.tolist(), chunk.origins, strict=False):
-        if origin.offset == 0 and any_text:
-            parts.append(eot)
-        any_text = True
-        parts.append(_encode_piece(job, bytes(chunk.data[begin:end]), origin))
-        begin = end
-    return np.concatenate(parts)
+def _encode_chunk(job: EncodeJob, chunk: Chunk, eot: Ids) -> Ids:
+    """Encode pieces, with `eot` before each that begins a text."""
+    datas = pieces_of(chunk)
+    try:
+        ids, offsets = encode_flat(job.codec._encoder, datas, 1, job.specials, eot.dtype)
+    except ValueError:  # something is wrong in one: it is said where, or replaced
+        parts = list(map(partial(_encode_piece, job), datas, chunk.origins))
+        ids, offsets = np.concatenate(parts), np.cumsum([0, *map(len, parts)])
+    if len(eot) == 0:
+        return ids
+    begins = [origin.offset == 0 for origin in chunk.origins]
+    return np.insert(ids, offsets[:-1][begins], eot)
 
 
 def _encode_piece(job: EncodeJob, data: bytes, origin: Origin) -> Ids:

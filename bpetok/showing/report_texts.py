@@ -75,7 +75,7 @@ def resolve_sources(
         sources = _by_name(_found(files, reading))
     check_columns(
         [file for source in sources.values() for file in source.files],
-        check_reading(reading, one_by_one="report"),
+        check_reading(reading),
     )
     if not any(source.files or source.texts for source in sources.values()):
         raise ValueError("texts must hold at least one text, got none")
@@ -83,7 +83,7 @@ def resolve_sources(
 
 
 def _found(files: Files, reading: Reading) -> list[str | Table]:
-    found = resolve_corpus(files, check_reading(reading, one_by_one="report")).sources
+    found = resolve_corpus(files, check_reading(reading)).sources
     if STANDARD_INPUT in (file for file in found if isinstance(file, str)):
         raise ValueError("a report reads its files more than once, so standard input can't be one")
     return found
@@ -138,7 +138,7 @@ def count_source(
 
 def _reading_of(files: list[str | Table], reading: Reading) -> Reading:
     """Return the options without the columns of other sources."""
-    checked = check_reading(reading, one_by_one="report")
+    checked = check_reading(reading)
     if isinstance(checked.text_column, str):
         return reading
     used = sorted(columns_used(files, checked))
@@ -154,7 +154,7 @@ def read_excerpt(source: Source, errors: str, reading: Reading) -> bytes:
         text = source.texts[0]
         data = text[:EXCERPT_BYTES].encode() if isinstance(text, str) else text
     else:
-        options = check_reading(reading, one_by_one="report")
+        options = check_reading(reading)
         corpus = resolve_corpus(source.files[:1], options)
         context = ReadContext(options, Cutting(SpecialTokens(())), errors, NullTexts())
         items = corpus_items(corpus, context)

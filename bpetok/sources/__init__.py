@@ -11,6 +11,8 @@ long_lines   a line of JSON that is long, in parts -> its texts, one after anoth
 jsonl        lines of JSON -> chunks
 arrow        Arrow files, tables, datasets -> chunks
 parquet      Parquet files -> chunks
-segments     a corpus in parts, which several threads read
 corpus       what a user gives -> all of it
+segments     a corpus in parts, which several threads read
+sharing      parts -> what comes of their chunks, in order, from several threads
+sampling     parts of a file chosen at random
 """

@@ -15,7 +15,7 @@ from bpetok.sources.streams import Stream, whole_reads
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
     """Return the bytes that each row group of a Parquet file has in the column of the texts."""
-    with open_source(path) as file, naming(path):
+    with open_source(path, context.stop) as file, naming(path):
         groups = _RowGroups(path, file, context)
         return [groups.size(number) for number in range(groups.reader.num_row_groups)]
 
@@ -27,7 +27,7 @@ def parquet_parts(
 
     Each has about `part_size` bytes of texts, or one row group.
     """
-    with open_source(path) as source, naming(path):
+    with open_source(path, context.stop) as source, naming(path):
         groups = _RowGroups(path, source, context)
         begin = here = first
         size = 0

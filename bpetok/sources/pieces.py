@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -366,6 +366,12 @@ def join(datas: Sequence[Buffer], origins: Sequence[Origin]) -> Chunk:
     """Join the bytes of pieces."""
     ends = np.fromiter(accumulate(map(len, datas)), np.int64, len(datas))
     return Chunk(b"".join(datas), ends, origins)
+
+
+def pieces_of(chunk: Chunk) -> list[bytes]:
+    """Return the bytes of each piece."""
+    data = memoryview(chunk.data)
+    return [bytes(data[begin:end]) for begin, end in pairwise([0, *chunk.ends.tolist()])]
 
 
 def split_lines(piece: Piece) -> Chunk:

@@ -58,8 +58,7 @@ class Reading(TypedDict, total=False):
         Take at most so many bytes of text, such as "2GB": the text that goes beyond is cut.
     n_readers : int
         Objects of other machines (URLs) that are read at a time, to wait for all of them together;
-        by default 8, or the number of threads if that is more. Nothing else depends on it. Only
-        for what counts words: `encode_files`, `estimate` and `report` read one at a time.
+        by default 8, or the number of threads if that is more. Nothing else depends on it.
     """
 
     format: Literal["text", "jsonl", "parquet", "arrow"] | None
@@ -124,15 +123,8 @@ class ReadOptions(NamedTuple):
         return self.sample == 1 and self.max_text_chars is None
 
 
-def check_reading(reading: Reading, *, one_by_one: str = "") -> ReadOptions:
-    """Check the options of reading.
-
-    `one_by_one` names a function that reads one source at a time, and so has no `n_readers`.
-    """
-    if one_by_one and reading.get("n_readers") is not None:
-        raise ValueError(
-            f"n_readers must not be given to {one_by_one}, which reads one source at a time"
-        )
+def check_reading(reading: Reading) -> ReadOptions:
+    """Check the options of reading."""
     unknown = sorted(set(reading) - set(ReadOptions._fields))
     if unknown:
         raise TypeError(

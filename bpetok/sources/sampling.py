@@ -58,7 +58,7 @@ def sample_file(
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
     by_name = name == "text" and context.options.format is None and may_be_lines(path)
-    with opened_bytes(path, by_name=by_name) as file:
+    with opened_bytes(path, by_name=by_name, stop=context.stop) as file:
         share = 0.0
         if isinstance(file, LocalFile) and file_size > size:
             blocks, share = _blocks(file, max(1, size // block_size), block_size, random)

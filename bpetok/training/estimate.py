@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log2
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bpetok.base.checks import Reserved, check_size, check_vocab_size
 from bpetok.base.limits import DEFAULT_PATTERN
+from bpetok.base.threads import map_threads
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.sharing import count_chunk
@@ -24,7 +25,8 @@ from bpetok.sources.corpus import Files, check_columns, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
-from bpetok.sources.sampling import BLOCK_SIZE, sample_file
+from bpetok.sources.sampling import BLOCK_SIZE, FileSample, sample_file
+from bpetok.sources.urls import is_url
 from bpetok.training.memory import LEFT_MEMORY, learning_memory
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def estimate(
             "estimate needs a pattern that can be compiled to a scanner: see "
             "bpetok.patterns.explain"
         )
-    read_options = check_reading(reading, one_by_one="estimate")
+    read_options = check_reading(reading)
     for name in ("sample", "max_bytes"):
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")
@@ -139,26 +141,52 @@ def estimate(
     paths = corpus.paths
     if len(paths) < len(corpus.sources) or STANDARD_INPUT in paths:
         raise ValueError("an estimate needs files: tables and streams tell no size")
-    begin = perf_counter()
-    chunks, n_bytes = _sample(paths, context, size)
-    read_seconds = perf_counter() - begin
-    growth = _count(chunks, options)
-    return _extrapolated(growth, n_bytes, read_seconds, n_merges, options.n_threads)
+    sample = _sample(paths, context, size)
+    growth = _count(sample.chunks, options)
+    return _extrapolated(growth, sample, n_merges, options.n_threads)
 
 
-def _sample(paths: list[str], context: ReadContext, size: int) -> tuple[list[Chunk], float]:
-    """Return chunks of files chosen at random, and the bytes of all files.
+class _Sample(NamedTuple):
+    """Texts of some files.
+
+    n_bytes : float
+        About how many all files have.
+    seconds, cpu_seconds : float
+        What reading the sample took: by the clock, and of the processor.
+    """
+
+    chunks: list[Chunk]
+    n_bytes: float
+    seconds: float
+    cpu_seconds: float
+
+
+def _sample(paths: list[str], context: ReadContext, size: int) -> _Sample:
+    """Return chunks of files chosen at random; some files are read at a time.
 
     Pieces of one file stay together and in order; the rest is in random order: in code, say, text
     repeats the words of the text just before, so that shuffled chunks of it would have
     fewer and fewer new ones.
     """
+    begin = perf_counter()
     random = np.random.default_rng(context.options.seed)
     chosen = sorted(random.permutation(len(paths))[:MOST_FILES].tolist())
-    file_sizes = [file_state(path)[0] for path in paths]
-    samples = [
-        sample_file(paths[i], max(size // len(chosen), BLOCK_SIZE), context, random) for i in chosen
-    ]
+    is_remote = any(map(is_url, paths))
+    n_remote = context.options.n_remote(context.n_threads)
+    states = map_threads(file_state, paths, n_remote if is_remote else 1)
+    file_sizes = [size for size, _ in states]
+
+    def read(number: int) -> tuple[FileSample, float]:
+        before = thread_time()
+        # Of its own: files are read in no order. One file has the places that it always had.
+        own = np.random.default_rng([context.options.seed, number])
+        places = random if len(chosen) == 1 else own
+        most = max(size // len(chosen), BLOCK_SIZE)
+        return sample_file(paths[number], most, context, places), thread_time() - before
+
+    n_readers = n_remote if is_remote else context.n_threads
+    found = list(map_threads(read, chosen, n_readers, context.stop))
+    samples = [sample for sample, _ in found]
     chunk_size = context.cutting.chunk_size
     blocks = [list(chunks_of(block, chunk_size)) for sample in samples for block in sample.blocks]
     chosen_size = sum(file_sizes[i] for i in chosen)
@@ -166,9 +194,11 @@ def _sample(paths: list[str], context: ReadContext, size: int) -> tuple[list[Chu
     if len(chosen) < len(paths):
         n_bytes *= sum(file_sizes) / max(1, chosen_size)
     if len(blocks) == 1:  # which may be one chunk, and so one point of the curve of growth
-        return [part for chunk in blocks[0] for part in _parts(chunk)], n_bytes
-    order = random.permutation(len(blocks)).tolist()
-    return [chunk for i in order for chunk in blocks[i]], n_bytes
+        chunks = [part for chunk in blocks[0] for part in _parts(chunk)]
+    else:
+        order = random.permutation(len(blocks)).tolist()
+        chunks = [chunk for i in order for chunk in blocks[i]]
+    return _Sample(chunks, n_bytes, perf_counter() - begin, sum(seconds for _, seconds in found))
 
 
 def _parts(chunk: Chunk) -> Iterator[Chunk]:
@@ -222,13 +252,11 @@ def _count(chunks: list[Chunk], options: CountOptions) -> Growth:
     )
 
 
-def _extrapolated(
-    growth: Growth, n_bytes: float, read_seconds: float, n_merges: int, n_threads: int
-) -> Estimate:
+def _extrapolated(growth: Growth, sample: _Sample, n_merges: int, n_threads: int) -> Estimate:
     n_sampled, seen = int(growth.n_bytes[-1]), int(growth.n_unique[-1])
     if seen == 0:
         raise ValueError("the sample must have at least one word, but there is no text in it")
-    n_bytes = max(n_bytes, n_sampled)
+    n_bytes = max(sample.n_bytes, n_sampled)
     doublings = log2(n_bytes / n_sampled)
     exponent, wrong = _fit(growth)
 
@@ -245,7 +273,7 @@ def _extrapolated(
     tables = n_threads * (table + long_bytes)
     reading = FIXED_MEMORY // 2 + n_threads * THREAD_MEMORY
     counting = max(tables + n_threads * table / 2, tables + entries, entries + arrays)
-    work = read_seconds + growth.seconds
+    work = sample.cpu_seconds + growth.seconds
     counted = learning_memory(np.array(n_unique), np.array(word_bytes), n_merges, n_threads)
     return Estimate(
         n_sampled=n_sampled,
@@ -255,7 +283,7 @@ def _extrapolated(
         error=error,
         count_memory=round(reading + counting),
         learn_memory=LEFT_MEMORY + int(counted),
-        count_seconds=max(read_seconds, work / n_threads) * n_bytes / n_sampled,
+        count_seconds=max(sample.seconds, work / n_threads) * n_bytes / n_sampled,
         learn_seconds=SECONDS_A_SLOT * (word_bytes + n_unique) + SECONDS_A_MERGE * n_merges,
     )
 

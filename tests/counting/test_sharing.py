@@ -16,10 +16,10 @@ from bpetok.counting import sharing
 from bpetok.counting.chunks import count_segments
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
-from bpetok.counting.sharing import Readers
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
 from bpetok.sources.segments import Items, Segment
+from bpetok.sources.sharing import Readers
 
 
 def segment(

@@ -4,20 +4,28 @@ import errno
 import json
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
 import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import bpetok
 import reference
 from bpetok.base.files import PendingFile
 from bpetok.encoding import id_files
 from bpetok.patterns.scan import split_words
-from bpetok.sources import jsonl
+from bpetok.sources import jsonl, segments
 from bpetok.sources.pieces import CHUNK_SIZE
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT
@@ -422,3 +430,84 @@ def test_long_files_are_not_cut_where_a_text_changes(
     tok.encode_files(tmp_path / "a.txt", tmp_path / "a.bin")
     ids = np.fromfile(tmp_path / "a.bin", tok.id_dtype)
     assert np.array_equal(ids, tok.encode_to_numpy(text))
+
+
+def write_sources(folder: Path, texts: Iterable[list[str]], kinds: Iterable[str]) -> list[Path]:
+    """Write the texts of each source in some format."""
+    paths = []
+    for number, (rows, kind) in enumerate(zip(texts, kinds, strict=True)):
+        path = folder / f"{number}.{kind}"
+        table = pa.table({"text": pa.array(rows, pa.string())})
+        lines = "".join(json.dumps({"text": row}) + "\n" for row in rows).encode()
+        if kind == "parquet":
+            pq.write_table(table, path, row_group_size=3)
+        elif kind == "arrow":
+            with pa.ipc.new_file(path, table.schema) as writer:
+                writer.write_table(table, max_chunksize=2)
+        elif kind == "txt":
+            path.write_bytes("".join(rows).encode())
+        else:
+            path.write_bytes(zstandard.compress(lines) if kind == "jsonl.zst" else lines)
+        paths.append(path)
+    return paths
+
+
+rows = st.lists(st.text("ab ,\n\u00e9", max_size=30), max_size=8)
+formats = st.sampled_from(["txt", "jsonl", "jsonl.zst", "parquet", "arrow"])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(rows, formats), min_size=1, max_size=6), st.booleans())
+def test_threads_change_no_byte(sources: list[tuple[list[str], str]], ends: bool) -> None:
+    """Whatever the formats, the ids are those of all texts in order, each with its end."""
+    tok = Tokenizer(merges=[(97, 98), (256, 97)], special_tokens=[END])
+    expected: list[int] = []
+    for texts, kind in sources:
+        for text in ["".join(texts)] * any(texts) if kind == "txt" else texts:
+            expected += tok.encode(text) + [tok.special_tokens[END]] * ends
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "SEGMENT_SIZE", 10)
+        folder = Path(name)
+        paths = write_sources(folder, *zip(*sources, strict=True))
+        for n_threads in (1, 2, 3, 8):
+            eot = END if ends else None
+            tok.encode_files(paths, folder / "t.bin", eot=eot, n_threads=n_threads)
+            assert np.fromfile(folder / "t.bin", "<u2").tolist() == expected
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+def test_the_first_source_with_something_wrong_is_named(
+    tok: Tokenizer, tmp_path: Path, n_threads: int, errors: str
+) -> None:
+    """In the order of the files, with its row, whichever thread finds it first; no file is left."""
+    good = [f"it is {i}" for i in range(5000)]
+    paths = write_sources(tmp_path, [good, good, ["it"], ["it"]], ["parquet", "jsonl.zst"] * 2)
+    wrong = pa.array([*map(str.encode, good), b"\xff"], pa.binary())
+    pq.write_table(pa.table({"text": wrong}), paths[0], row_group_size=100)
+    paths[2].write_bytes(b"PAR1")
+    paths[3].write_bytes(b"no frame")
+    output = tmp_path / "out" / "t.bin"
+    output.parent.mkdir()
+    what = "0.parquet, row 5000: must be UTF-8, but byte 0" if errors == "strict" else "2.parquet"
+    with pytest.raises(ValueError, match=what):
+        tok.encode_files(paths, output, n_threads=n_threads, errors=errors)
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_full_disk_ends_all_threads(
+    tok: Tokenizer, tmp_path: Path, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they would still give is not wanted."""
+    paths = write_sources(tmp_path, [["it is"] * 9000] * 6, ["jsonl.zst"] * 6)
+
+    def write(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PendingFile, "write", write)
+    n_before = threading.active_count()
+    with pytest.raises(OSError, match="No space left"):
+        tok.encode_files(paths, tmp_path / "t.bin", n_threads=n_threads)
+    assert threading.active_count() == n_before
+    assert sorted(tmp_path.iterdir()) == paths

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import fsspec
 import pyarrow as pa
@@ -202,22 +203,74 @@ def test_blocks_ahead_are_those_of_the_file(size: int, reads: list[tuple[int, in
             assert len(file._ahead) <= urls.N_AHEAD
 
 
-def test_n_readers_says_how_many_objects_are_read_at_a_time() -> None:
-    """And changes nothing else."""
+def do_all(store: Store, folder: Path, n_readers: int | None = None) -> list[object]:
+    """Read objects in all ways; return what comes of it, but for times."""
+    names = [store.url(name) for name in store.objects]
+    reading: bpetok.Reading = {"n_readers": n_readers}
+    tok = bpetok.Tokenizer(merges=[(108, 111), (256, 119)], special_tokens=["<|end|>"])
+    tok.encode_files(names, folder / "a.bin", eot="<|end|>", n_threads=2, **reading)
+    guess = bpetok.estimate(names, vocab_size=300, n_threads=2, **reading)
+    times = ("count_seconds", "learn_seconds")
+    rows = bpetok.report(tok, names, n_threads=2, **reading).to_dicts()
+    return [
+        bpetok.count_words(names, n_threads=2, **reading),
+        (folder / "a.bin").read_bytes(),
+        {name: value for name, value in vars(guess).items() if name not in times},
+        [row for row in rows if row["source"] == "all"],
+    ]
+
+
+@pytest.mark.parametrize("kind", ["txt", "parquet"])
+def test_n_readers_says_how_many_objects_are_read_at_a_time(kind: str, tmp_path: Path) -> None:
+    """And changes nothing else, in whatever way they are read."""
     found = []
-    for n_readers in (1, 3):
-        with serving(objects("txt", 6), latency=0.02) as store:
-            names = [store.url(name) for name in store.objects]
-            store.most_open = 0
-            found.append(bpetok.count_words(names, n_readers=n_readers))
-    assert found[0] == found[1]
-    for value in (0, True, 10_000):
-        with pytest.raises((TypeError, ValueError), match="n_readers"):
-            bpetok.count_words("a.txt", n_readers=value)
+    for n_readers in (None, 1, 3):
+        with serving(objects(kind, 6), latency=0.005) as store:
+            found.append(do_all(store, tmp_path, n_readers))
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("value", [0, True, 10_000])
+def test_n_readers_is_checked(value: int, tmp_path: Path) -> None:
+    """By all that read, before they do."""
+    path = tmp_path / "a.txt"
+    path.write_text("a")
+    tok = bpetok.Tokenizer(merges=[])
     for function in (
-        lambda: bpetok.estimate("a.txt", vocab_size=300, n_readers=2),
-        lambda: bpetok.Tokenizer(merges=[]).encode_files("a.txt", "a.bin", n_readers=2),
-        lambda: bpetok.report(bpetok.Tokenizer(merges=[]), "a.txt", n_readers=2),
+        lambda: bpetok.count_words(path, n_readers=value),
+        lambda: bpetok.estimate(path, vocab_size=300, n_readers=value),
+        lambda: tok.encode_files(path, tmp_path / "a.bin", n_readers=value),
+        lambda: bpetok.report(tok, path, n_readers=value),
     ):
-        with pytest.raises(ValueError, match="one source at a time"):
+        with pytest.raises((TypeError, ValueError), match="n_readers"):
             function()
+
+
+@pytest.mark.parametrize("n_readers", [1, 8])
+def test_ctrl_c_ends_encoding_and_leaves_nothing(n_readers: int, tmp_path: Path) -> None:
+    """Also where objects are waited for; neither a file nor a thread."""
+    tok = bpetok.Tokenizer(merges=[])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with serving(objects("txt", 8), latency=0.01, rate=1e5) as store:
+        names = [store.url(name) for name in store.objects]
+        begin = 0.0
+
+        def interrupt() -> None:
+            nonlocal begin
+            deadline = time.monotonic() + 30
+            while store.n_open < min(n_readers, 4) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            begin = time.perf_counter()
+            signal.raise_signal(signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                tok.encode_files(names, tmp_path / "a.bin", n_threads=2, n_readers=n_readers)
+            assert time.perf_counter() - begin < 1  # 0.01 s where nothing else goes on
+        finally:
+            thread.join()
+            signal.signal(signal.SIGINT, before)
+    assert list(tmp_path.iterdir()) == []
+    assert not [thread for thread in threading.enumerate() if "(_work)" in thread.name]

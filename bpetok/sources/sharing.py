@@ -1,0 +1,302 @@
+"""Segments of a corpus shared out to threads: each reads one and works on it, or helps another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from itertools import chain, islice
+from threading import Condition, Semaphore
+from typing import Generic, NamedTuple, TypeVar
+
+from bpetok.base.threads import Stop, StoppedError, ThreadPool
+from bpetok.base.timing import stage
+from bpetok.sources.pieces import CHUNK_SIZE, Chunk, chunks_of
+from bpetok.sources.reading import NullTexts, unmarked
+from bpetok.sources.segments import Segment
+
+SECONDS = 0.1
+"""Between two calls of `on_wait` while threads work."""
+AHEAD = 1 << 25
+"""Bytes of results that may wait until those of the segments before them have been taken."""
+LEAST_AHEAD = 1 << 23
+"""The same for results that are next."""
+
+Result = TypeVar("Result")
+
+
+class Readers(NamedTuple):
+    """How many segments are read at a time: of this machine, and of other machines."""
+
+    local: int
+    remote: int
+
+
+class _Part(Generic[Result]):
+    """A segment that is being read, and its results that have not been taken."""
+
+    def __init__(self) -> None:
+        self.null_texts = NullTexts()
+        self.results: deque[Result] = deque()
+        self.size = 0
+        self.has_ended = False
+        self.error: Exception | None = None
+
+
+def _no_size(_: object) -> int:
+    return 0
+
+
+def _nothing() -> None:
+    pass
+
+
+class SharedReading(Generic[Result]):
+    """Reads segments and works on their chunks, on some threads; gives the results in order.
+
+    Parameters
+    ----------
+    work : callable
+        Called with each chunk, in no order and by up to `n_threads` threads at a time.
+    n_threads : int
+        More threads may read, and wait to work.
+    readers : Readers
+    stop : Stop
+        Is set when something fails, for those that read.
+    chunk_size : int
+        About the bytes of a chunk.
+    size_of : callable
+        Returns how many bytes a result takes. By default results take no room, and wait for those
+        before them however many they are.
+    on_wait : callable
+        Called by the caller's thread now and then.
+    on_failure : callable
+        Called when something has failed, to end what `work` does.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Chunk], Result],
+        n_threads: int,
+        readers: Readers,
+        stop: Stop,
+        *,
+        chunk_size: int = CHUNK_SIZE,
+        size_of: Callable[[Result], int] = _no_size,
+        on_wait: Callable[[], object] = _nothing,
+        on_failure: Callable[[], object] = _nothing,
+    ) -> None:
+        self._work = work
+        self._n_threads = n_threads
+        self._readers = readers
+        self._stop = stop
+        self._chunk_size = chunk_size
+        self._size_of = size_of
+        self._on_wait = on_wait
+        self._on_failure = on_failure
+        self._free = Semaphore(n_threads)
+        self._changed = Condition()
+        self._n_tasks = 0  # segments that are being read, and chunks that were handed over
+        self._first: _Part[Result] | None = None  # whose results are taken next
+        self._size = 0  # of all results that wait
+
+    def results(
+        self, segments: Iterable[Segment], null_texts: NullTexts
+    ) -> Generator[Result, None, None]:
+        """Yield what comes of each chunk; of the first segment that fails, the error is raised.
+
+        To be closed where it is not read to its end. If there is one segment, the caller's thread
+        reads it. With one thread more than CPUs, these were idle a tenth of the time. If there are
+        more, other threads read them.
+        """
+        rest = iter(segments)
+        first = list(islice(rest, 2))
+        if len(first) > 1:
+            # A thread that waits for room does nothing else, so there may be more threads.
+            with ThreadPool(self._n_threads + max(self._readers)) as pool:
+                yield from self._until_failure(self._all(chain(first, rest), null_texts, pool))
+        else:
+            with ThreadPool(self._n_threads - 1) as pool:
+                for segment in first:
+                    self._begin()
+                    results = self._read(segment, null_texts, pool, by_caller=True)
+                    yield from self._until_failure(results)
+
+    def _until_failure(self, results: Iterator[Result]) -> Iterator[Result]:
+        """Yield the same; if it fails, or no more is wanted, let threads end: the pool waits."""
+        try:
+            yield from results
+        except BaseException:
+            self._stop.set()
+            with self._changed:
+                self._changed.notify_all()
+            self._on_failure()
+            raise
+
+    def _all(
+        self, segments: Iterator[Segment], null_texts: NullTexts, pool: ThreadPool
+    ) -> Iterator[Result]:
+        parts: deque[_Part[Result]] = deque()
+        failure: Exception | None = None
+        while True:
+            try:
+                segment = next(segments, None)
+            except Exception as error:
+                failure = error
+                break
+            if segment is None:
+                break
+            most = self._readers.remote if segment.is_remote else self._readers.local
+            yield from self._taken(parts, null_texts, most - 1)
+            parts.append(_Part())
+            self._begin()
+            pool.submit(self._fill, parts[-1], segment, pool)
+        yield from self._taken(parts, null_texts, 0)
+        self._on_wait()
+        if failure is not None:  # what is wrong in a segment before comes first
+            raise failure
+
+    def _taken(
+        self, parts: deque[_Part[Result]], null_texts: NullTexts, most: int
+    ) -> Iterator[Result]:
+        """Yield what is next, until at most so many segments are being read; all if one failed."""
+        while parts:
+            first = parts[0]
+            with self._changed:
+                self._first = first
+                results, first.results = first.results, deque()
+                self._size -= first.size
+                first.size = 0
+                has_ended = first.has_ended
+                n_busy = sum(not part.has_ended for part in parts)
+                goes_on = n_busy > most or any(part.error for part in parts)
+                self._changed.notify_all()
+                if not (results or has_ended) and goes_on:
+                    self._changed.wait(SECONDS)
+            yield from results
+            if has_ended:
+                parts.popleft()
+                if first.error is not None:
+                    raise first.error
+                null_texts.n_null += first.null_texts.n_null
+            elif not goes_on:
+                return
+            self._on_wait()
+
+    def _fill(self, part: _Part[Result], segment: Segment, pool: ThreadPool) -> None:
+        """Read a segment; the caller's thread takes its results."""
+        try:
+            for result in self._read(segment, part.null_texts, pool, by_caller=False):
+                self._put(part, result)
+                del result
+        except Exception as error:
+            part.error = error
+        finally:
+            with self._changed:
+                part.has_ended = True
+                self._changed.notify_all()
+
+    def _put(self, part: _Part[Result], result: Result) -> None:
+        """Let a result wait, as soon as there is room; until then another task may begin."""
+        with self._changed:
+            if not self._has_room(part):
+                self._n_tasks -= 1
+                while not (self._has_room(part) or self._stop.is_set()):
+                    self._changed.wait()
+                self._n_tasks += 1
+            size = self._size_of(result)
+            part.results.append(result)
+            part.size += size
+            self._size += size
+            if part is self._first:
+                self._changed.notify_all()
+
+    def _has_room(self, part: _Part[Result]) -> bool:
+        return self._size < AHEAD or (part is self._first and part.size < LEAST_AHEAD)
+
+    def _read(
+        self, segment: Segment, null_texts: NullTexts, pool: ThreadPool, *, by_caller: bool
+    ) -> Iterator[Result]:
+        """Read a segment and work on it; hand chunks over to threads that have nothing to do."""
+        handed: deque[tuple[Future[Result], Chunk | None]] = deque()
+        # The caller's thread reads on while each of the others works, and one more chunk waits.
+        most = self._n_threads + (by_caller and self._n_threads > 1)
+        try:
+            for chunk in self._chunks(segment, null_texts):
+                if self._stop.is_set():
+                    return
+                if self._begins(most):
+                    handed.append((pool.submit(self._work_handed, chunk), chunk))
+                elif handed:
+                    handed.append((_done(self._worked(chunk)), None))
+                else:
+                    yield self._worked(chunk)
+                del chunk  # before more is read
+                while handed and (handed[0][0].done() or len(handed) > 2 * self._n_threads):
+                    yield self._finished(*handed.popleft())
+                if by_caller:
+                    self._on_wait()
+            while handed:
+                yield self._finished(*handed.popleft())
+                if by_caller:
+                    self._on_wait()
+        except Exception as error:
+            if self._stop.is_set():
+                return
+            while handed:  # what is wrong before that comes first
+                yield self._finished(*handed.popleft())
+            raise error from None
+        finally:
+            self._end()
+
+    def _chunks(self, segment: Segment, null_texts: NullTexts) -> Iterator[Chunk]:
+        """Yield the chunks of a segment, timing what it takes to get them as the stage "read"."""
+        with stage("read"):
+            items = unmarked(segment.items(null_texts))
+            chunks = chunks_of(items, self._chunk_size)
+        while True:
+            with stage("read"):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+            del chunk  # before more is read
+
+    def _begin(self) -> None:
+        with self._changed:
+            self._n_tasks += 1
+
+    def _begins(self, most: int) -> bool:
+        """Begin a task if there are fewer than so many."""
+        with self._changed:
+            begins = self._n_tasks < most
+            self._n_tasks += begins
+        return begins
+
+    def _end(self) -> None:
+        with self._changed:
+            self._n_tasks -= 1
+
+    def _worked(self, chunk: Chunk) -> Result:
+        with self._free:
+            if self._stop.is_set():  # while this one waited
+                raise StoppedError
+            return self._work(chunk)
+
+    def _work_handed(self, chunk: Chunk) -> Result:
+        try:
+            return self._worked(chunk)
+        finally:
+            self._end()
+
+    def _finished(self, task: Future[Result], chunk: Chunk | None) -> Result:
+        """Return what comes of a chunk; work on it here if no thread has begun to."""
+        if chunk is not None and task.cancel():
+            return self._work_handed(chunk)
+        return task.result()
+
+
+def _done(result: Result) -> Future[Result]:
+    task: Future[Result] = Future()
+    task.set_result(result)
+    return task
