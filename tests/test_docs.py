@@ -117,4 +117,4 @@ def test_api_md_has_every_command() -> None:
 
 
 def commands() -> Iterable[str]:
-    return main.commands_of(main._build_parser())
+    return main.commands_of(main.build_parser())

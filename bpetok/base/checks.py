@@ -40,7 +40,9 @@ def closest(given: str, known: Iterable[str]) -> str | None:
     """Return which of the known names is so close to another one that it was probably meant."""
     import difflib  # takes 2 ms, which only errors need
 
-    return next(iter(difflib.get_close_matches(given, known, 1, CLOSE)), None)
+    by_form = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(given.casefold(), by_form, 1, CLOSE)
+    return by_form[found[0]] if found else None
 
 
 def encode_utf8(text: str, name: str) -> bytes:
@@ -167,9 +169,9 @@ def check_special_tokens(special_tokens: Iterable[str | Reserved]) -> tuple[str,
         if not isinstance(token, str):
             raise TypeError(f"a special token must be a str, got {token!r}")
         if not token:
-            raise ValueError("a special token must not be empty")
+            raise ValueError("an element of special_tokens must not be empty: leave it out")
         if token in seen:
-            raise ValueError(f"special tokens must differ, but {token!r} comes twice")
+            raise ValueError(f"special_tokens must differ, but {token!r} comes twice")
         seen.add(token)
         encode_utf8(token, f"special token {token!r}")
     return tokens

@@ -8,8 +8,9 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
@@ -22,6 +23,8 @@ TOKENIZER = (
     "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
 )
 TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
+NAMES = {"text": "text", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
+"""What people call the formats."""
 READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
 
 
@@ -38,6 +41,7 @@ FLAGS = {
     "compat": "--compat",
     "initial": "--initial",
     "superwords": "--superwords",
+    "superwords.start": "--superwords",
     "like": "--like",
     "initial_tokens": "--initial-token",
     "special_ids": "--special-ids",
@@ -113,19 +117,46 @@ def with_flags(message: str) -> str:
     ``vocab_size must be`` becomes ``--vocab-size must be``, ``errors='replace'`` becomes
     ``--errors replace``.
     """
+    message = re.sub(r"text\.decode\((\w+='\w+')\)", r"\1", message)
     message = re.sub(r"(?<![\w./'-])(\w+)='(\w+)'", _flag_and_value, message)
     message = re.sub(r"(?<![\w./'-])(\w+)=", _flag_and_value, message)
     # Nobody writes these but as names of options; "pattern" may be any pattern.
     message = re.sub(r"(?<![\w./'-])(\w+_\w+)(?![\w.'-])", _flag_and_value, message)
-    message = re.sub(r"^(pattern)(?= ')", _flag_and_value, message)
-    return re.sub(r"(?<![\w./'-])(\w+)(?= must| needs)", _flag_and_value, message)
+    message = re.sub(r"^(pattern|checkpoint)(?= ')|^(normalizer)(?=: )", _flag_and_value, message)
+    message = re.sub(
+        r"(?<=with )(like)(?=,)|(?<=of )(initial)(?=[,:]| and)", _flag_and_value, message
+    )
+    message = re.sub(r"(?<=; leave )(\w+)(?= out)", _flag_and_value, message)
+    message = re.sub(r"counted with (\w+) (.*), but the caller says", _conflict, message)
+    return re.sub(r"(?<![\w./'-])([\w.]+)(?= must| needs)", _flag_and_value, message)
 
 
 def _flag_and_value(match: re.Match[str]) -> str:
-    name, *value = match.groups()
+    name, *value = filter(None, match.groups())
     if name not in FLAGS:
         return match[0]
     return " ".join([FLAGS[name], *value]) + (" " if match[0].endswith("=") else "")
+
+
+def _conflict(match: re.Match[str]) -> str:
+    flag = FLAGS[match[1]]
+    return f"counted with {flag} {match[2]}, but {flag} says"
+
+
+def number(text: str) -> float:
+    """Return a number, which need not be whole."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number such as 0.5, got {text!r}") from None
+
+
+def weight(text: str) -> float:
+    """Return a number above 0."""
+    value = number(text)
+    if not 1e-12 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1e-12, got {text!r}")
+    return value
 
 
 def whole(text: str) -> int:
@@ -161,6 +192,17 @@ def load_tokenizer(path: str, pattern: str | None = None, name: str = "--tokeniz
         raise CommandError(message if named else f"{name}: {message}") from None
 
 
+def load_only_tokenizer(options: argparse.Namespace, name: str = "--tokenizer") -> Tokenizer:
+    """Return the tokenizer that a command takes; its pattern must be given if it says none."""
+    tokenizer = load_tokenizer(options.tokenizer, options.pattern, name)
+    if options.pattern not in (None, tokenizer.pattern):
+        raise CommandError(
+            f"--pattern is only for a .tiktoken file: {options.tokenizer} says "
+            f"{tokenizer.pattern!r}, leave it out"
+        )
+    return tokenizer
+
+
 def _load_any(path: str, pattern: str | None) -> Tokenizer:
     from bpetok.formats.detection import detect
     from bpetok.tokenizer import Tokenizer
@@ -177,7 +219,9 @@ def _load_any(path: str, pattern: str | None) -> Tokenizer:
     if form == "bpetok":
         return Tokenizer.load(path)
     if pattern is None:
-        raise ValueError(f"{path}: a .tiktoken file does not say its pattern, so give one")
+        raise ValueError(
+            f"{path}: a .tiktoken file does not say its pattern, so give one with --pattern"
+        )
     return Tokenizer.from_tiktoken(path, pattern=pattern)
 
 
@@ -187,8 +231,11 @@ def say_if_waiting() -> None:
         print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
 
 
-def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name, open file) for each file, or standard input if there is none."""
+def open_inputs(files: list[str], hint: str = "") -> Iterator[tuple[str, BinaryIO]]:
+    """Yield (name, open file) for each file, or standard input if there is none.
+
+    Patterns and folders are expanded; `hint` is said where there is no such file.
+    """
     if not files:
         if sys.stdin is None:
             raise CommandError("give FILEs: standard input is closed")
@@ -196,15 +243,63 @@ def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
         from bpetok.sources.streams import StandardInput  # waits, also if it does not block
 
         yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))
-    for path in files:
+    for path in chain.from_iterable(_expand(path, hint) for path in files):
         try:
             with Path(path).open("rb") as file:
                 yield path, file
-        except FileNotFoundError as error:
-            hint = f'; a text itself is read from standard input: echo "..." | {program()} ...'
-            raise CommandError(f"{describe(error)}{hint}") from None
         except OSError as error:
             raise CommandError(describe(error)) from None
+
+
+def _expand(path: str, hint: str) -> list[str]:
+    if Path(path).is_file():
+        return [path]
+    from bpetok.sources.files import local_files, resolve_files  # takes NumPy
+
+    try:
+        return local_files(resolve_files(path))
+    except FileNotFoundError as error:
+        raise CommandError(f"{describe(error)}{hint}") from None
+    except (ValueError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+
+
+def check_no_input(output: str | os.PathLike[str], inputs: Iterable[str], name: str) -> None:
+    """Make sure that a file to be written, by the option `name`, is none of those to be read.
+
+    Of a folder all files are meant.
+    """
+    from bpetok.base.files import check_no_input
+
+    files: list[str] = []
+    for path in inputs:
+        folder = Path(path)
+        files += map(str, folder.iterdir()) if folder.is_dir() else [path]
+    try:
+        check_no_input(output, files)
+    except ValueError as error:
+        raise CommandError(f"{name}: {error}") from None
+
+
+def plain_text(data: bytes, name: str) -> str:
+    """Return the text of bytes, which must be text in UTF-8, or say what they are."""
+    from bpetok.sources.compression import compression_of
+    from bpetok.sources.contents import N_FIRST, check_text
+    from bpetok.sources.files import format_of
+
+    kind = compression_of(name, data[:N_FIRST]) or format_of(name)
+    if kind not in ("text", "json"):
+        raise CommandError(f"{name}: give plain text in UTF-8, this is {NAMES.get(kind, kind)}")
+    try:
+        check_text(name, data[:N_FIRST])
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(
+            f"{name} is not UTF-8: byte {error.start} (0x{data[error.start]:02x}); convert it, as "
+            "by iconv -f LATIN1 -t UTF-8"
+        ) from None
+    except ValueError as error:
+        raise CommandError(error) from None
 
 
 def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
@@ -226,7 +321,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
     group.add_argument(
         "--sample",
-        type=float,
+        type=number,
         metavar="S",
         help="take about this share of the texts, chosen at random",
     )
@@ -265,6 +360,8 @@ def add_errors(group: argparse._ActionsContainer, condition: str = "") -> None:
 def reading_of(options: argparse.Namespace) -> Reading:
     """Return the options of reading that were given."""
     given = {name: getattr(options, name, None) for name in READING}
+    if given["seed"] is not None and given["sample"] is None:
+        raise CommandError("--seed needs --sample")
     given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import bpetok
 from bpetok.base.display import plural
 from bpetok.cli.common import (
     FLAGS,
+    NAMES,
     READING,
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -20,9 +22,10 @@ from bpetok.cli.common import (
     add_reading,
     add_threads,
     describe,
-    load_tokenizer,
+    load_only_tokenizer,
     on_terminal,
     open_inputs,
+    program,
     reading_of,
     standard_output,
     whole,
@@ -48,6 +51,7 @@ def add_parsers(commands: Any) -> None:
         help="special tokens in the text: refuse them, give them their ids, or treat them as "
         "ordinary text (default: %(default)s)",
     )
+    add_errors(encode)
     _add_file_options(encode)
     encode.set_defaults(run=run_encode)
     decode = commands.add_parser(
@@ -80,27 +84,32 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
         help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
     )
     add_threads(encode, "with --output; ")
-    add_errors(encode, "with --output: ")
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
     add_reading(encode, "with --output: ")
 
 
 def run_encode(options: argparse.Namespace) -> None:
     """Write the ids of texts, to standard output or to files of ids."""
-    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
+    tokenizer = load_only_tokenizer(options)
     if options.output is not None:
         _encode_to_file(tokenizer, options)
         return
     for name in ("eot", "shard_size", "n_threads", *READING):
         if getattr(options, name) is not None:
             raise CommandError(f"{FLAGS[name]} needs --output")
+    from bpetok.encoding.texts import replaced
+
     output = standard_output()
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
-    for name, file in open_inputs(options.files):
+    hint = f'; a text itself is read from standard input: echo "..." | {program()} encode ...'
+    for name, file in open_inputs(options.files, hint):
+        _check_plain(name)
         try:
             ids = tokenizer.encode(
-                file.read(), allowed_special=allowed, disallowed_special=disallowed
+                replaced(file.read(), options.errors),
+                allowed_special=allowed,
+                disallowed_special=disallowed,
             )
         except bpetok.SpecialTokenError as error:
             error.name = name
@@ -111,6 +120,20 @@ def run_encode(options: argparse.Namespace) -> None:
             separator = " " if start else ""
             output.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
         output.write("\n")
+
+
+def _check_plain(name: str) -> None:
+    """Refuse files of records, which would be taken for text as they are."""
+    if name.lower().endswith((".txt", ".md")) or "." not in name:
+        return  # without NumPy
+    from bpetok.sources.files import format_of
+
+    form = format_of(name)
+    if form not in ("text", "json"):
+        raise CommandError(
+            f"{name} is {NAMES.get(form, form)}: the texts in it are encoded with --output "
+            f"TRAIN.bin, the file itself as one text by < {shlex.quote(name)}"
+        )
 
 
 def _special_token(error: bpetok.SpecialTokenError) -> CommandError:
@@ -162,7 +185,7 @@ def _summary(written: IdFiles, output: str, seconds: float) -> str:
 def run_decode(options: argparse.Namespace) -> None:
     """Write the text of ids to standard output."""
     output = standard_output().buffer
-    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
+    tokenizer = load_only_tokenizer(options)
     for name, file in open_inputs(options.files):
         if name.endswith(".bin"):
             _decode_file(tokenizer, Path(name), output)

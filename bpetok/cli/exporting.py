@@ -11,8 +11,10 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    check_no_input,
     describe,
-    load_tokenizer,
+    load_only_tokenizer,
+    plain_text,
     whole,
 )
 from bpetok.cli.next_steps import after_exporting, show_steps
@@ -60,7 +62,7 @@ def add_parser(commands: Any) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write a tokenizer in another format, after its ids were compared."""
-    tokenizer = load_tokenizer(options.tokenizer, options.pattern, options.tokenizer)
+    tokenizer = load_only_tokenizer(options, options.tokenizer)
     given = {name: getattr(options, name) for name in (*ROLES, "chat_template", "model_max_length")}
     given = {name: value for name, value in given.items() if value is not None}
     if options.to == "gguf" and "model_max_length" in given:
@@ -71,14 +73,32 @@ def run_export(options: argparse.Namespace) -> None:
     output = Path(options.output)
     if options.to in FOLDERS and output.is_file():
         raise CommandError(f"--output: {output} is a file, give the name of a folder")
+    for file in _files(options.to, output):
+        check_no_input(file, [options.tokenizer], "--output")
+    if "chat_template" in given:
+        given["chat_template"] = _read_template(given["chat_template"])
     try:
-        if "chat_template" in given:
-            given["chat_template"] = Path(given["chat_template"]).read_text(encoding="utf-8")
         _write(tokenizer, options.to, output, given)
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     sys.stderr.write(f"Saved to {output}.\n")
     show_steps(after_exporting(options.output, options.to, tokenizer.pattern))
+
+
+def _files(to: str, output: Path) -> list[Path]:
+    """Return the files that are written."""
+    if to == "huggingface":
+        return [output / "tokenizer.json", output / "tokenizer_config.json"]
+    if to == "gpt2":
+        return [output / "vocab.json", output / "merges.txt"]
+    return [Path(f"{output}.model"), Path(f"{output}.vocab")] if to == "minbpe" else [output]
+
+
+def _read_template(path: str) -> str:
+    try:
+        return plain_text(Path(path).read_bytes(), f"--chat-template: {path}")
+    except OSError as error:
+        raise CommandError(f"--chat-template: {describe(error)}") from None
 
 
 def _write(tokenizer: Tokenizer, to: str, output: Path, given: dict[str, Any]) -> None:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok.base.display import plural
 from bpetok.base.version import __version__
-from bpetok.cli.common import standard_output
+from bpetok.cli.common import NAMES, standard_output
 
 if TYPE_CHECKING:
     from bpetok.counting.words import Words
     from bpetok.showing.report import Report
     from bpetok.tokenizer import Tokenizer
-
-NAMES = {"text": "text", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
 
 
 class Inputs(NamedTuple):

@@ -9,7 +9,7 @@ from bpetok.base.display import plural
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
-    load_tokenizer,
+    load_only_tokenizer,
     standard_output,
 )
 
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
 def run_info(options: argparse.Namespace) -> None:
     """Print facts about a tokenizer, or its vocabulary."""
     output = standard_output()
-    tokenizer = load_tokenizer(options.tokenizer, options.pattern, options.tokenizer)
+    tokenizer = load_only_tokenizer(options, options.tokenizer)
     lines = _vocabulary(tokenizer) if options.vocab else _facts(tokenizer)
     for line in lines:
         output.buffer.write(f"{line}\n".encode())

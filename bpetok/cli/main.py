@@ -10,6 +10,7 @@ import argparse
 import gc
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -92,12 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace()
     if "_ARGCOMPLETE" in os.environ:
-        complete(_build_parser())
+        complete(build_parser())
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             if not arguments:
-                _build_parser().print_help(sys.stderr)
+                build_parser().print_help(sys.stderr)
                 return 2  # as uv and ruff
             options = _parse(arguments)
             options.run(options)
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, or say which command or option was probably meant."""
-    parser = _build_parser()
+    parser = build_parser()
     commands = commands_of(parser)
     name = arguments[0]
     if name in commands:
@@ -133,8 +134,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     elif name.startswith("-"):
         _check_options(parser, arguments[:1])
     else:
-        raise CommandError(f"unknown command {name!r}{_meant(name, commands)} (see bpetok --help)")
-    return parser.parse_args(arguments)
+        known = (*commands, "--help", "--version")
+        raise CommandError(f"unknown command {name!r}{_meant(name, known)} (see bpetok --help)")
+    options, more = parser.parse_known_args(arguments)
+    if more:
+        hint = ": give a text in quotes" if name in ("explain", "watch") else ""
+        commands[name].error(f"unrecognized arguments {shlex.join(more)}{hint}")
+    return options
 
 
 def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -163,7 +169,8 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return "" if meant is None else f", did you mean {meant}?"
 
 
-def _build_parser() -> Parser:
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
     parser = Parser(
         prog="bpetok",
         description="Train and use exact byte-level BPE tokenizers.",
@@ -185,17 +192,33 @@ def _build_parser() -> Parser:
 
 def _how_to_go_on(options: argparse.Namespace) -> str:
     """Return what is left after Ctrl-C of commands whose files are kept at the end."""
-    folder = getattr(options, "checkpoint", None)
-    if folder is not None:
-        return f": what was done until the last save is in {folder}, the same command goes on there"
     if "saved" in options:
         return f": {options.saved} was saved before"
+    folder = getattr(options, "checkpoint", None)
+    if folder is not None:
+        return f": {_saved_in(folder)}"
     if not getattr(options, "output", None) or "to" in options:
         return ""
     hint = "; with --checkpoint DIR the same command goes on where it was" * (
         "checkpoint" in options
     )
     return f": nothing was written{hint}"
+
+
+def _saved_in(folder: str) -> str:
+    """Say what a run has saved in its folder, and what giving the command again does."""
+    from bpetok.base.display import plural, show_size
+    from bpetok.counting.checkpoint import saved_in
+
+    try:
+        n_bytes, n_merges = saved_in(folder)
+    except (OSError, ValueError) as error:
+        return describe(error)
+    saved = [f"{show_size(n_bytes)} of text counted"] if n_bytes else []
+    saved += [f"{plural(n_merges, 'merge')} learned"] if n_merges else []
+    if not saved:
+        return f"{folder} has nothing yet, since it is saved to once a minute: begin anew"
+    return f"{folder} has {' and '.join(saved)}: the same command goes on there"
 
 
 def _fill_closed_files() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import shlex
 import sys
@@ -17,10 +19,14 @@ from bpetok.cli.common import (
     add_errors,
     add_reading,
     add_threads,
+    check_no_input,
     count,
     describe,
+    load_only_tokenizer,
     load_tokenizer,
     open_inputs,
+    plain_text,
+    program,
     reading_of,
     standard_output,
 )
@@ -89,7 +95,9 @@ def _add_watch(commands: Any) -> None:
     watch = commands.add_parser(
         "watch", help="train on a small text, and step through it merge by merge"
     )
-    watch.add_argument("text", metavar="TEXT|FILE", help="a text, or the name of a text file")
+    watch.add_argument(
+        "text", metavar="TEXT|FILE", help="a text, or the name of a text file; - is standard input"
+    )
     watch.add_argument(
         "--vocab-size",
         type=count,
@@ -107,10 +115,11 @@ def _add_watch(commands: Any) -> None:
 def run_explain(options: argparse.Namespace) -> None:
     """Show how a text becomes tokens."""
     _check_html(options.html)
-    tokenizer = load_tokenizer(options.tokenizer, options.pattern)
+    tokenizer = load_only_tokenizer(options)
+    _check_no_input(options.html, [options.tokenizer])
     text = options.text
     if text is None:
-        text = next(open_inputs([]))[1].read()
+        text = plain_text(next(open_inputs([]))[1].read(), "standard input")
     elif Path(text).is_file():
         say_note(f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
     try:
@@ -125,12 +134,13 @@ def run_explain(options: argparse.Namespace) -> None:
 def run_report(options: argparse.Namespace) -> None:
     """Show how good tokenizers are."""
     _check_html(options.html)
+    if options.json and options.html is not None:
+        raise CommandError("give --json or --html, one of the two")
     tokenizers = {
         name: load_tokenizer(path, options.pattern, path)
         for name, path in name_tokenizers(options.tokenizers).items()
     }
-    if options.json and options.html is not None:
-        raise CommandError("give --json or --html, one of the two")
+    _check_no_input(options.html, [*options.tokenizers, *_local_texts(options)])
     report = make_report(tokenizers, options.text, options)
     if options.json:
         write_json(report_facts(report))
@@ -142,19 +152,12 @@ def run_watch(options: argparse.Namespace) -> None:
     """Show how merges are learned from a text."""
     _check_html(options.html)
     import bpetok
-    from bpetok.sources.files import meant_file
 
-    text = options.text
+    text = _text_to_watch(options)
     try:
-        if _names_a_file(text):
-            text = Path(text).read_text(encoding="utf-8")
-        elif Path(text).suffix and not re.search(r"\s", text):
-            say_note(f"there is no file {text!r}, so it is taken as a text{meant_file(text)}")
         lesson = bpetok.watch(
             text, vocab_size=options.vocab_size, pattern=options.pattern, lang=options.lang
         )
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{options.text} is not UTF-8: byte {error.start}") from None
     except ValueError as error:
         raise CommandError(error) from None
     for note in lesson.notes:
@@ -162,17 +165,47 @@ def run_watch(options: argparse.Namespace) -> None:
     _show(lesson, options.html)
 
 
-def _names_a_file(text: str) -> bool:
-    """Return whether a text is the name of a file; it may be longer than any name."""
+def _text_to_watch(options: argparse.Namespace) -> str:
+    """Return the text of a file, of standard input, or what was given as a text."""
+    given: str = options.text
+    if given == "-":
+        return plain_text(next(open_inputs([]))[1].read(), "standard input")
+    as_text = f"; to take the name as a text: echo {shlex.quote(given[:40])} | {program()} watch -"
     try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # ValueError: a zero byte
+        path = Path(given)
+        if path.is_dir():
+            raise CommandError(f"{given} is a folder: give one of its files{as_text}")
+        if path.exists():
+            _check_no_input(options.html, [given])
+            return plain_text(path.read_bytes(), given)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise CommandError(describe(error)) from None
+    except ValueError:  # a zero byte
+        return given
+    if _seems_a_name(given):
+        from bpetok.sources.files import meant_file
+
+        raise CommandError(f"no such file: {given!r}{meant_file(given)}{as_text}")
+    return given
+
+
+def _seems_a_name(text: str) -> bool:
+    """Tell whether one word looks like a path, as a.txt, data/a and ~/a do."""
+    if re.search(r"\s", text):
         return False
+    from bpetok.sources.compression import ENDINGS
+    from bpetok.sources.files import FORMAT_OF, TEXT_ENDINGS
+
+    known = {*FORMAT_OF, *TEXT_ENDINGS, *ENDINGS, ".md", ".py", ".html"}
+    return os.sep in text or Path(text).suffix.lower() in known
 
 
 def check_training_report(options: argparse.Namespace) -> None:
     """Make sure, before training, that its report can be made."""
     _check_html(options.report, "--report")
+    if options.report is not None and Path(options.report) == Path(options.output):
+        raise CommandError(f"--report: {options.report} is the --output, too: choose another name")
     if options.report is not None and options.counts:
         raise CommandError("--report needs FILEs: counts don't have the text")
     if options.report is not None and "-" in options.files:
@@ -213,6 +246,22 @@ def make_report(
         )
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
+
+
+def _local_texts(options: argparse.Namespace) -> list[str]:
+    if options.text is None or options.html is None:
+        return []
+    from bpetok.sources.files import local_files, resolve_files
+
+    try:
+        return local_files(resolve_files(options.text))
+    except (ValueError, OSError, ImportError) as error:
+        raise CommandError(describe(error)) from None
+
+
+def _check_no_input(html: str | None, inputs: list[str], name: str = "--html") -> None:
+    if html is not None:
+        check_no_input(html, inputs, name)
 
 
 def _check_html(html: str | None, name: str = "--html") -> None:

@@ -26,6 +26,7 @@ from bpetok.cli.common import (
     reading_of,
     say_if_waiting,
     standard_output,
+    weight,
     whole,
 )
 from bpetok.cli.completion import complete_with, pattern_names, trainer_names
@@ -185,7 +186,7 @@ def _add_merge_counts(commands: Any) -> None:
     )
     merge.add_argument(
         "--weight",
-        type=float,
+        type=weight,
         action="append",
         metavar="W",
         dest="weights",
@@ -366,7 +367,7 @@ def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
         "merge_filter": _merge_filter(options),
         "compat": options.compat,
         "initial": initial,
-        "like": options.like,
+        "like": None if options.like is None else load_tokenizer(options.like, name="--like"),
         "initial_tokens": options.initial_tokens or (),
         "special_ids": options.special_ids,
     }
@@ -440,7 +441,8 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
         raise CommandError(f"--output: {describe(error)}") from None
     try:
         paths = resolve_files(inputs)
-        check_no_input(output, local_files(paths))
+        for path in filter(None, [output, getattr(options, "report", None)]):
+            check_no_input(path, local_files(paths))
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     _note_commas(options)

@@ -195,6 +195,22 @@ class Checkpoint:
         return np.stack([left, right], axis=1), counts
 
 
+def saved_in(folder: StrPath) -> tuple[int, int]:
+    """Return how many bytes of text the folder of a run has counted, and how many merges learned.
+
+    It may be one in which nothing was saved yet.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file can't be read.
+    """
+    folder = Path(folder)
+    n_bytes = sum(_read_counted(path).n_bytes for path in folder.glob("counts-*.parquet"))
+    merges = folder / "merges.parquet"
+    return n_bytes, _read_table(merges, MERGES).num_rows if merges.exists() else 0
+
+
 def _first_wrong(
     left: Int32, right: Int32, counts: Int64, tokens: list[bytes], most: int, longest: int
 ) -> int | None:

@@ -39,6 +39,7 @@ from bpetok.patterns.normalizers import Spec
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
 from bpetok.sources.arrow_checks import check_array
+from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
 from bpetok.sources.streams import whole_reads
 
@@ -54,6 +55,7 @@ BATCH_ROWS = 1 << 18
 """Most rows of a row group, and most that are read at a time."""
 BATCH_BYTES = 1 << 26
 """Most bytes of words in a row group, but for a longer word."""
+_WRITTEN_BY = "`bpetok count` and Words.save write those"
 
 
 def to_batches(words: WordArrays) -> Iterator[Any]:
@@ -158,6 +160,7 @@ def load(
     paths = resolve_files(files)
     splits: list[tuple[str, Split | None]] = []
     for path in paths:
+        _check_is_parquet(path)
         with _parquet_file(path) as file:
             splits.append((path, _read_split(file.schema_arrow.metadata, path)))
             _check_columns(file.schema_arrow, path)
@@ -167,6 +170,16 @@ def load(
             with _parquet_file(path) as file:
                 rows.add(_batches(file, path), path)
         return rows.words(), split
+
+
+def _check_is_parquet(path: str) -> None:
+    """Tell a file of another kind, such as a text, from one that is damaged."""
+    if path == STANDARD_INPUT:
+        return  # refused below
+    with open_source(path) as file:
+        first = file.read(4)
+    if first and not b"PAR1".startswith(first):
+        raise damaged_error(path, f"it does not begin as a file of counts; {_WRITTEN_BY}")
 
 
 def read_metadata(path: str) -> dict[bytes, bytes]:
@@ -263,9 +276,10 @@ def _agreed(splits: Iterable[tuple[str, Split | None]], given: Mapping[str, Any]
             continue
         for name, theirs in split._asdict().items():
             if name in known and known[name] != theirs:
+                remedy = f"; leave {name} out" if says == "the caller says" else ""
                 raise ValueError(
                     f"{origin}: its words were counted with {name} {theirs!r}, but {says} "
-                    f"{known[name]!r}: only what was counted alike can be used together"
+                    f"{known[name]!r}: only what was counted alike can be used together{remedy}"
                 )
         if len(known) < len(split):
             says = f"{origin} says"
@@ -285,7 +299,7 @@ def _check_columns(schema: Any, origin: str) -> None:
         if len(fields) != 1:
             raise ValueError(
                 f"{origin}: must have one column {name!r} ({wanted}), its columns are "
-                f"{', '.join(schema.names) or 'none'}"
+                f"{', '.join(schema.names) or 'none'}: it is no file of counts; {_WRITTEN_BY}"
             )
         kind = schema.field(fields[0]).type
         if not fits(kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,8 @@ from bpetok.formats.files import read_json
 from bpetok.formats.native import FORMAT
 from bpetok.formats.tekken import is_tekken
 
+_RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n[A-Za-z0-9+/]+={0,2} \d+(?:\r?\n|$)")
+"""How a file of tiktoken's ranks begins: tokens in base64, each with its rank."""
 Format = Literal["bpetok", "huggingface", "gpt2", "tiktoken", "minbpe", "tekken"]
 
 
@@ -21,15 +24,16 @@ def detect(path: str | os.PathLike[str]) -> Format:
     ----------
     path : path
         A file of `Tokenizer.save`; a tokenizer.json, or a folder with one or with vocab.json and
-        merges.txt; a .tiktoken file; a .model of minbpe; a tekken.json, or a folder with one.
+        merges.txt; a file of tiktoken's ranks; a .model of minbpe; a tekken.json, or a folder with
+        one.
 
     Raises
     ------
     OSError
         If it can't be read.
     ValueError
-        If it is a folder without these files. Any other file is taken for one of `Tokenizer.save`,
-        whose reader says what is wrong with it.
+        If it is a folder without these files, or a file is too long to be read. Any other file is
+        taken for one of `Tokenizer.save`, whose reader says what is wrong with it.
     """
     path = Path(path)
     if path.is_dir():
@@ -38,7 +42,10 @@ def detect(path: str | os.PathLike[str]) -> Format:
         return "tiktoken"
     if path.suffix == ".model":
         return "minbpe"
-    content = _content_of(path)
+    data = read_bounded(path)
+    if _RANK.match(data):
+        return "tiktoken"
+    content = _content_of(data)
     if is_tekken(content):
         return "tekken"
     if isinstance(content, dict) and content.get("format") != FORMAT and "model" in content:
@@ -58,8 +65,8 @@ def _format_of_folder(folder: Path) -> Format:
     )
 
 
-def _content_of(path: Path) -> object:
+def _content_of(data: bytes) -> object:
     try:
-        return read_json(read_bounded(path))
+        return read_json(data)
     except (ValueError, RecursionError):
         return None

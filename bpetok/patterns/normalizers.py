@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal, NamedTuple, cast
 
-from bpetok.base.checks import encode_utf8, shorten
+from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.patterns.normalize import changed_spans, strip_accents
 
 Spec = str | Mapping[str, Any] | Sequence[Any]
@@ -341,9 +341,10 @@ def _check_step(step: dict[str, Any], name: str) -> dict[str, Any]:
     elif kind == "Replace":
         fields = {"pattern": dict, "content": str}
     elif kind not in _LOCAL:
+        kinds = [*_LOCAL, "Strip", "Prepend", "Replace", "Sequence"]
         raise ValueError(
             f"{name}: {shorten(kind)} can't be represented: a step must be one of "
-            f"{', '.join(_LOCAL)}, Strip, Prepend, Replace, Sequence"
+            f"{', '.join(kinds)}{did_you_mean(str(kind), kinds)}"
         )
     for field, field_type in fields.items():
         if not isinstance(step.get(field), field_type):

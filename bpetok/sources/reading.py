@@ -186,6 +186,8 @@ def spelled(steps: Iterable[str]) -> str:
 def choose_one(names: Iterable[str], wanted: str) -> str:
     """Return the end of a message: which names can be the `text_column`, instead of `wanted`."""
     names = list(names)
+    if names == ["word", "count"]:
+        return f"{names}, as files of counts: Words.load and --counts of the command read those"
     escaped = [spelled([name]) for name in names if spelled([name]) != name]
     hint = f" (a dot or [] in a name comes after a backslash: {escaped[0]})" if escaped else ""
     return f"{names}: choose one with text_column{hint}{did_you_mean(wanted, names)}"

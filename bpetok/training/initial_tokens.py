@@ -37,7 +37,7 @@ def check_initial_tokens(given: Iterable[str | bytes], pattern: str) -> tuple[by
         if not isinstance(token, str | bytes):
             raise TypeError(f"an initial token must be bytes or str, got {shorten(token)}")
         if not token:
-            raise ValueError("an initial token must not be empty")
+            raise ValueError("an element of initial_tokens must not be empty: leave it out")
         if isinstance(token, str):
             tokens.append(encode_utf8(token, "an initial token"))
             if len(words := list(pretokenize(token, pattern))) > 1:

@@ -326,8 +326,8 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
     least = initial.vocab_size + n_new
     if isinstance(vocab_size, int) and vocab_size < least:
         raise ValueError(
-            f"vocab_size must be at least initial.vocab_size + new special tokens = {least}, "
-            f"got {vocab_size}"
+            f"vocab_size must be at least {least:,}, the {initial.vocab_size:,} ids of initial and "
+            f"{n_new:,} new special tokens, got {vocab_size}"
         )
     return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 

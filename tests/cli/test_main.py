@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 import pytest
@@ -323,7 +323,7 @@ def test_the_demo_trains_without_any_file(run: Run, tmp_path: Path) -> None:
         (["train", "a.txt", "--output", "new.json", "--special-token", ""], "empty"),
         (["encode", "--tokenizer", "no.json"], "--tokenizer: no.json: No such file"),
         (["encode", "--tokenizer", "a.txt"], "--tokenizer: a.txt: is not a tokenizer"),
-        (["encode", "--tokenizer", "tok.json", "no.txt"], "no.txt: No such file"),
+        (["encode", "--tokenizer", "tok.json", "no.txt"], "no such file: 'no.txt'"),
         (["encode", "--tokenizer", "tok.json", "binary"], "binary: text must be UTF-8, but byte 3"),
         (["encode", "--tokenizer", "tok.json", "special.txt"], "special.txt holds .*'<|end|>' at"),
         (["decode", "--tokenizer", "tok.json", "a.txt"], "a.txt, line 1: 'the' is not an id"),
@@ -479,7 +479,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
     train = ["train", *["a.txt"] * 100, "--output", "new.json", "--vocab-size", "200000"]
     nothing = b": nothing was written"
     again = nothing + b"; with --checkpoint DIR the same command goes on where it was"
-    saved = b": what was done until the last save is in run, the same command goes on there"
+    saved = b": run has nothing yet, since it is saved to once a minute: begin anew"
     ids = ["encode", "--tokenizer", "tok.json"]
     for arguments, wait, hint in (
         (train, 0.5, again),
@@ -505,6 +505,37 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
             assert process.stdout.read() == b""
             assert process.stderr.read() == b"bpetok: error: interrupted%b\n" % hint
     assert not (tmp_path / "new.json").exists()
+
+
+def test_ctrl_c_says_what_was_saved(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much text, how many merges, and that the same command goes on; then it does."""
+    monkeypatch.setattr("bpetok.counting.checkpoint.SECONDS", 0.0)
+    text = " ".join(map(str, range(3000)))
+    (tmp_path / "a.txt").write_text(text)
+    call("count", "a.txt", "-o", "a.parquet")
+    learned = r"run-\w+ has (.*)1 merge learned: the same command goes on there"
+    counted = r"run-\w+ has 13,889 bytes of text counted: the same command goes on there"
+    both = learned.replace("(.*)", "13,889 bytes of text counted and ")
+    for name, source, function, expected in (
+        ("count", ["a.txt"], "bpetok.training.pipeline.lay_out", counted),
+        ("learn", ["a.txt"], "bpetok.training.pipeline.build", both),
+        ("words", ["--counts", "a.parquet"], "bpetok.training.pipeline.build", learned),
+    ):
+        command = ("train", *source, "--vocab-size", 257, "-o", "b.json", "--checkpoint")
+        with monkeypatch.context() as patch:
+            patch.setattr(function, _interrupt)
+            done = call(*command, f"run-{name}")
+        assert done.status == 130
+        assert re.fullmatch(rf"bpetok: error: interrupted: {expected}\n", done.err), done.err
+        assert not (tmp_path / "b.json").exists()
+        assert call(*command, f"run-{name}").status == 0
+        (tmp_path / "b.json").unlink()
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @posix

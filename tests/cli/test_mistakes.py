@@ -63,6 +63,69 @@ MISTAKES = [
     ("export tok.json --to huggingface -o new --eos-token x", "--eos-token must be a special"),
     ("info tok.jso", "bpetok: error: tok.jso: No such file or directory; did you mean 'tok.json'?"),
     ("report tok.json --text a.tx", "no such file: 'a.tx'; did you mean 'a.txt'?"),
+    ("report tok.json --text a.txt --html a.txt", "--html: a.txt is one of the files to read"),
+    ("report tok.json --text *.txt --html a.txt", "--html: a.txt is one of the files to read"),
+    ("report tok.json --text a.txt --html tok.json", "--html: tok.json is one of the files"),
+    ("explain hi --tokenizer tok.json --html tok.json", "--html: tok.json is one of the files"),
+    (
+        "explain hi there --tokenizer tok.json",
+        "unrecognized arguments there: give a text in quotes",
+    ),
+    ("watch a.txt --html a.txt", "--html: a.txt is one of the files to read"),
+    ("watch nothing.txt", "no such file: 'nothing.txt'; to take the name as a text: echo nothing"),
+    ("watch a.tx.gz", "no such file: 'a.tx.gz'"),
+    ("watch folder/nothing", "no such file: 'folder/nothing', there is no folder 'folder'"),
+    ("watch empty", "empty is a folder: give one of its files"),
+    ("watch a.jsonl", "a.jsonl: give plain text in UTF-8, this is JSON lines"),
+    ("watch a.parquet", "a.parquet: give plain text in UTF-8, this is Parquet"),
+    ("watch utf16.txt", "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16"),
+    ("watch latin.txt", "latin.txt is not UTF-8: byte 3 (0xe9); convert it, as by iconv"),
+    ("watch a.txt --vocab-size 10", "--vocab-size must be in 256.."),
+    ("watch a.txt --pattern gtp2", "--pattern must be one of .*; did you mean 'gpt2'?"),
+    ("merge-counts a.txt -o new.parquet", "a.txt is damaged .* `bpetok count` and Words.save"),
+    ("merge-counts a.parquet -o new.parquet", "a.parquet: must have .* `bpetok count` and"),
+    ("merge-counts c.parquet -o c.parquet", "c.parquet is one of the files to read"),
+    ("merge-counts c.parquet --weight x -o new.parquet", "--weight: must be a number such as 0.5"),
+    ("merge-counts c.parquet --weight 0 -o new.parquet", "--weight: must be a number of at least"),
+    (
+        "merge-counts c.parquet --pattern cl100k -o new.parquet",
+        "with --pattern 'gpt2', but --pattern says 'cl100k': .*; leave --pattern out",
+    ),
+    (TRAIN.format("--counts a.txt"), "a.txt is damaged .* `bpetok count` and Words.save"),
+    (TRAIN.format("a.txt --superwords 10"), "--superwords must be in 256..32000, got 10"),
+    (TRAIN.format("a.txt --normalizer nfkcc"), "--normalizer: 'nfkcc' .*; did you mean 'NFKC'?"),
+    (TRAIN.format("a.txt --like tok.jso"), "--like: tok.jso: .*; did you mean 'tok.json'?"),
+    (TRAIN.format("a.txt --like tok.json --pattern gpt2"), "be given with --like, which says it"),
+    (TRAIN.format("a.txt --initial tok.json --vocab-size 256"), "ids of --initial and 0 new"),
+    (TRAIN.format("a.txt --special-token="), "--special-token must not be empty"),
+    (TRAIN.format("a.txt --special-token a --special-token a"), "--special-token must differ"),
+    (TRAIN.format("a.txt --sample 50%"), "--sample: must be a number such as 0.5, got '50%'"),
+    (TRAIN.format("a.txt --seed 3"), "--seed needs --sample"),
+    (TRAIN.format("a.txt --report a.txt"), "a.txt is one of the files to read"),
+    (TRAIN.format("a.txt --report new.json"), "--report: new.json is the --output, too"),
+    (
+        TRAIN.format("c.parquet"),
+        "c.parquet has no column 'text', it has .*, as files of counts: .* --counts",
+    ),
+    ("export tok.json --to tiktoken -o tok.json", "--output: tok.json is one of the files"),
+    ("export hf --to huggingface -o hf", "--output: hf/tokenizer.json is one of the files"),
+    ("export tok.json --to huggingface -o new --chat-template no", "--chat-template: no: No such"),
+    (
+        "export tok.json --to huggingface -o new --chat-template latin.txt",
+        "--chat-template: latin.txt is not UTF-8: byte 3 (0xe9); convert it",
+    ),
+    ("info t.tiktoken", "does not say its pattern, so give one with --pattern"),
+    (
+        "info tok.json --pattern none",
+        "--pattern is only for a .tiktoken file: tok.json says 'gpt2'",
+    ),
+    ("encode latin.txt --tokenizer tok.json", "latin.txt: .* byte 3 is not; --errors replace repl"),
+    ("encode a.jsonl --tokenizer tok.json", "a.jsonl is JSON lines: the texts in it are encoded"),
+    ("encode *.text --tokenizer tok.json", "no file matches the pattern '*.text'"),
+    ("encode empty --tokenizer tok.json", "no files in the folder 'empty'"),
+    ("decode new.bin --tokenizer tok.json", "no such file: 'new.bin'"),
+    ("help", "unknown command 'help', did you mean --help?"),
+    ("version", "unknown command 'version', did you mean --version?"),
 ]
 
 
@@ -72,6 +135,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = "the cat sat on the mat. " * 20
     tok = bpetok.train_from_iterator([text], vocab_size=260, special_tokens=["<|end|>"])
     tok.save(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path / "hf")
+    tok.save_tiktoken(tmp_path / "t.tiktoken")
+    bpetok.count_words_from_iterator([text]).save(tmp_path / "c.parquet")
     (tmp_path / "empty").mkdir()
     pq.write_table(pa.table({"texts": [text]}), tmp_path / "a.parquet")
     files = {

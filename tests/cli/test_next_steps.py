@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import bpetok
+from bpetok.cli.main import build_parser, commands_of
 
 TEXT = "the cat sat on the mat, the cat sat; " * 20
 posix = pytest.mark.skipif(sys.platform == "win32", reason="lines are for POSIX's shells")
@@ -88,6 +89,8 @@ def test_whatever_is_proposed_runs(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "train.bin").write_bytes(b"precious")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 " * 9)
     name = "it\\'s.txt"
+    commands = commands_of(build_parser())
+    (formats,) = (a.choices for a in commands["export"]._actions if a.dest == "to" and a.choices)
     lines = [
         f"bpetok train {name} --vocab-size 270 -o new.json --special-token '<|a|>'",
         f"bpetok train {name} --vocab-size 270 -o bare",
@@ -95,13 +98,25 @@ def test_whatever_is_proposed_runs(shell: Shell, tmp_path: Path) -> None:
         "bpetok train - --vocab-size 258 -o stdin.json < latin.txt --errors replace",
         f"bpetok count {name} -o counts.parquet --pattern cl100k --special-token '<|a|>'",
         "bpetok merge-counts counts.parquet -o more.parquet",
+        "bpetok merge-counts counts.parquet more.parquet --weight 1 --weight 0.5 -o sum.parquet",
+        "bpetok train --counts counts.parquet --vocab-size 270 -o c.json",
+        "bpetok train --demo --vocab-size 300 --max-bytes 100000B -o demo.json",
+        f"bpetok train {name} --vocab-size 270 --superwords 260 --report r.html -o s.json",
+        f"bpetok train {name} --vocab-size 280 --initial new.json --checkpoint run -o i.json",
+        f"bpetok train {name} --vocab-size 270 --like new.json -o like.json",
         f"bpetok estimate {name} --vocab-size 270 --special-token '<|a|>' --format text",
-        "bpetok export new.json --to tiktoken -o new.tiktoken",
-        "bpetok export new.json --to gpt2 -o gpt2",
-        "bpetok export new.json --to minbpe -o mini",
-        "bpetok export new.json --to huggingface -o hf",
-        "bpetok export new.json --to bpetok -o newer.json",
+        *(f"bpetok export new.json --to {to} -o 'out {to}'" for to in formats),
+        f"bpetok encode {name} --tokenizer new.json --special ids -o ids.bin",
+        f"bpetok encode {name} --tokenizer new.json --special text",
+        f"bpetok encode {name} --tokenizer 'out huggingface' --special ids -o hf.bin",
+        "bpetok decode ids.bin --tokenizer new.json",
+        "bpetok info new.json",
+        "bpetok explain 'the cat' --tokenizer new.json",
+        f"bpetok report new.json --text {name}",
+        f"bpetok watch {name}",
+        "bpetok completion bash",
     ]
+    assert {line.split()[1] for line in lines} == set(commands)  # whatever is added later, too
     n_proposed = 0
     run: set[str] = set()
     while lines:

@@ -102,7 +102,7 @@ def test_training_ends_with_a_report_if_asked_for(run: Run, tmp_path: Path) -> N
     ("arguments", "message"),
     [
         (["explain", "a", "--tokenizer", "no.json"], "--tokenizer: no.json: No such file"),
-        (["explain", "--tokenizer", "tok.json"], "byte 0 is not"),
+        (["explain", "--tokenizer", "tok.json"], "standard input is not UTF-8: byte 0 (0xff)"),
         (["explain", "a", "--tokenizer", "."], "holds neither tokenizer.json"),
         (["explain", "a", "--tokenizer", "a.txt"], "a.txt: is not a tokenizer"),
         (["explain", "a", "--tokenizer", "tok.json", "--html", "no/e.html"], "--html: no/e.html"),

@@ -308,7 +308,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main([*arguments, "--superwords", "300"]) == 0
     assert bpetok.Tokenizer.load(output) == train([LINES], 74, 44)
     assert main([*arguments, "--superwords", "400"]) == 2
-    assert "superwords.start must be in 256..330, got 400" in capsys.readouterr().err
+    assert "--superwords must be in 256..330, got 400" in capsys.readouterr().err
     counts = ["train", "--counts", "c.parquet", "--superwords", "300", "-o", str(output)]
     assert main(counts) == 2
     assert "--superwords reads text, not --counts: give FILEs" in capsys.readouterr().err
