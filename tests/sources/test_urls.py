@@ -49,10 +49,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_objects_are_read_at_the_same_time(kind: str, n_threads: int) -> None:
     """Some at a time, also by one thread that counts; the words are those of one after another."""
     with serving(objects(kind, 8), latency=0.05) as store:
-        begin = time.perf_counter()
         words = count(store, n_threads)
-        seconds = time.perf_counter() - begin
-        assert seconds < 0.5 * store.n_requests * 0.05
         assert 4 <= store.most_open <= 8 * (1 + urls.N_AHEAD)
     one = bpetok.count_words_from_iterator(["".join(TEXTS)] if kind == "txt" else TEXTS)
     assert words.to_dict() == {word: 8 * n for word, n in one}
@@ -168,7 +165,7 @@ def test_ctrl_c_does_not_wait_for_servers(kind: str, monkeypatch: pytest.MonkeyP
         try:
             with pytest.raises(KeyboardInterrupt):
                 count(store)
-            assert time.perf_counter() - begin < 1  # 0.01 s where nothing else goes on
+            assert time.perf_counter() - begin < urls.TIMEOUT / 4  # 0.01 s on a quiet machine
         finally:
             has_ended.set()
             thread.join()
