@@ -6,6 +6,7 @@ import argparse
 import faulthandler
 import os
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from campaigns.findings import command, load
 from campaigns.registry import CAMPAIGNS, open_campaign
 
 INTERRUPTED = 130
+SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     if "sanitize" in options.name:
         folder = options.output.absolute()
-        return sanitize.run(options.seconds, seed, folder, options.tests)
+        return sanitize.run(_seconds(options, 1), seed, folder, options.tests)
     names = list(CAMPAIGNS) if options.name == ["all"] else options.name
-    seconds = options.seconds / len(names) if options.together else options.seconds
+    seconds = _seconds(options, len(names))
     wanted = runner.Options(seconds, options.inputs, seed, options.first, options.output.absolute())
     _print_versions(seed)
     status = 0
@@ -39,12 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _seconds(options: argparse.Namespace, n_campaigns: int) -> float:
+    """Return the seconds of one campaign: a given number of inputs is checked whole."""
+    if options.seconds is None:
+        return SECONDS if options.inputs is None else inf
+    seconds: float = options.seconds
+    return seconds / n_campaigns if options.together else seconds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m campaigns", description=__doc__)
     add = parser.add_argument
     add("name", nargs="+", choices=[*CAMPAIGNS, "all", "sanitize"],
         help="one or more campaigns; all of them; or sanitize, alone")  # fmt: skip
-    add("--seconds", type=float, default=60.0, metavar="N", help="for each campaign (default 60)")
+    add("--seconds", type=float, metavar="N",
+        help="for each campaign (default 60; no bound if --inputs is given)")  # fmt: skip
     add("--together", action="store_true", help="--seconds is for all of them together")
     add("--inputs", type=int, metavar="N", help="at most so many inputs for each campaign")
     add("--seed", type=int, metavar="N", help="another seed, other inputs (default: random)")

@@ -10,3 +10,14 @@ def fill_slots(
     symbols: NDArray[np.int32],
     weights: NDArray[np.int64],
 ) -> int: ...
+def longest_run(ids: NDArray[np.int32]) -> tuple[int, int]: ...
+def double_runs(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    one: int,
+    first_id: int,
+    out: NDArray[np.int32],
+    out_offsets: NDArray[np.int64],
+    n_pairs: NDArray[np.int64],
+) -> int: ...

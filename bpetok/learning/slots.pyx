@@ -113,3 +113,88 @@ def fill_slots(
         for i in range(at, symbols.shape[0]):
             symbols[i] = NOTHING
     return at
+
+
+def longest_run(const int32_t[::1] ids not None):
+    """Return the id of the longest run of equal ids, and how long it is; the first, among equals.
+
+    Parameters
+    ----------
+    ids : int32 array
+        At least one.
+
+    Returns
+    -------
+    tuple of int
+    """
+    cdef Py_ssize_t i, start = 0, best = 0, length = 0, n = ids.shape[0]
+    with nogil:
+        for i in range(1, n + 1):
+            if i == n or ids[i] != ids[start]:
+                if i - start > length:
+                    best, length = start, i - start
+                start = i
+    return ids[best], length
+
+
+def double_runs(
+    const int32_t[::1] ids not None, const int64_t[::1] offsets not None,
+    const int64_t[::1] counts not None, int32_t one, int32_t first_id,
+    int32_t[::1] out not None, int64_t[::1] out_offsets not None,
+    int64_t[::1] n_pairs not None,
+):
+    """Make tokens of two, four, eight ... of one id: each merge joins two tokens of the last.
+
+    Parameters
+    ----------
+    ids : int32 array
+        The words' ids; word i is ids[offsets[i]:offsets[i + 1]].
+    offsets : int64 array, shape (n_words + 1,)
+    counts : int64 array, shape (n_words,)
+        How often each word occurs.
+    one : int
+    first_id : int
+        The id of the first merge, that of the second is the next one.
+    out : int32 array, as long as `ids`
+        Filled with the words' ids after the merges, as far as these go.
+    out_offsets : int64 array, shape (n_words + 1,)
+        Filled with where each word begins in `out`, and the end.
+    n_pairs : int64 array, shape (n_merges,), n_merges at most 31
+        Filled with how often the pair of each merge occurs just before it.
+
+    Returns
+    -------
+    int
+        How many ids there are in `out`.
+    """
+    cdef Py_ssize_t word, i, end, start, at = 0, n_words = counts.shape[0]
+    cdef int64_t left
+    cdef int m, n_merges = n_pairs.shape[0]
+    if (offsets.shape[0] != n_words + 1 or out_offsets.shape[0] != n_words + 1
+            or out.shape[0] < ids.shape[0] or offsets[n_words] > ids.shape[0]):
+        raise IndexError("the arrays must have a place for each word and each id")
+    with nogil:
+        for m in range(n_merges):
+            n_pairs[m] = 0
+        for word in range(n_words):
+            out_offsets[word] = at
+            i, end = offsets[word], offsets[word + 1]
+            while i < end:
+                if ids[i] != one:
+                    out[at] = ids[i]
+                    at += 1
+                    i += 1
+                    continue
+                start = i
+                while i < end and ids[i] == one:
+                    i += 1
+                left = i - start
+                for m in range(n_merges):
+                    n_pairs[m] += counts[word] * max((left >> m) - 1, 0)
+                for m in range(n_merges, -1, -1):
+                    while left >> m:
+                        out[at] = first_id + m - 1 if m else one
+                        at += 1
+                        left -= <int64_t> 1 << m
+        out_offsets[n_words] = at
+    return at

@@ -26,7 +26,7 @@ from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
 from bpetok.training.initial_tokens import count_merges
-from bpetok.training.lengths import warn_of_long_runs
+from bpetok.training.lengths import begin_with_run, warn_of_long_runs
 from bpetok.training.memory import fit_learning
 from bpetok.training.plan import Plan
 from bpetok.training.superwords import without_unused
@@ -66,7 +66,7 @@ class Layout(NamedTuple):
     first : Merges
         Those of tokens that must exist, or those of an earlier stage that are kept.
     before : Merges
-        Those of this stage in a run that was interrupted.
+        Those of this stage in a run that was interrupted, or those that one long run decides.
     """
 
     learner: Learner
@@ -232,7 +232,11 @@ def lay_out(words: Words, run: Run) -> Layout:
         longest = int(words.arrays.lengths.max())
         before = Merges(*run.checkpoint.merges(tokens, n_merges, longest))
         known = np.concatenate([known, before.pairs])
-    begun, tokens = start_after(words.arrays, known, n_threads)
+    if len(known):
+        begun, tokens = start_after(words.arrays, known, n_threads)
+    else:
+        begun, before = begin_with_run(words.arrays, n_merges, plan.rule)
+        tokens = build_token_bytes(before.pairs.reshape(-1).data)
     if run.first is None and len(first.counts):
         counts = count_merges(begun, known)
         first = first._replace(counts=counts[n_known - len(first.counts) : n_known])

@@ -1,5 +1,6 @@
 """What a campaign finds is saved, small, and can be checked again."""
 
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,32 @@ def test_a_run_without_a_finding_ends_with_0(
     monkeypatch.setattr(runner, "run", lambda *_: runner.Outcome(4_000, 2.0, []))
     assert main(common) == 0
     assert "planted: 4,000 inputs in 2 s, 0 findings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        ([], 60.0),
+        (["--seconds", "9"], 9.0),
+        (["--inputs", "5"], inf),
+        (["--inputs", "5", "--together"], inf),
+        (["--inputs", "5", "--seconds", "9"], 9.0),
+        (["json", "--seconds", "9", "--together"], 4.5),
+    ],
+)
+def test_a_number_of_inputs_is_not_cut_by_time(
+    arguments: list[str], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a check of a commit has the same inputs on every machine."""
+    given: list[float] = []
+
+    def run(_: str, options: runner.Options) -> runner.Outcome:
+        given.append(options.seconds)
+        return runner.Outcome(0, 0.0, [])
+
+    monkeypatch.setattr(runner, "run", run)
+    assert main(["scanner", *arguments]) == 0
+    assert {*given} == {seconds}
 
 
 @pytest.mark.parametrize(
