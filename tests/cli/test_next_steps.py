@@ -242,6 +242,47 @@ def test_a_shell_completes(shell: Shell, tmp_path: Path) -> None:
     assert completions(shell, "bpetok train cor") == ["corpus.txt"]
 
 
+WORDS = {
+    "bpetok tr": "train",
+    "bpetok train --voc": "--vocab-size",
+    "bpetok train --pattern cl": "cl100k",
+    "bpetok export tok.json --to hug": "huggingface",
+    "bpetok train cor": "corpus.txt",
+}
+
+
+@posix
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_completes(shell: Shell, tmp_path: Path) -> None:
+    """By `complete -C`, which is what Tab asks."""
+    pytest.importorskip("argcomplete")
+    (tmp_path / "corpus.txt").write_text("")
+    asked = "; ".join(f"complete -C {typed!r}" for typed in WORDS)
+    done = shell(f'fish -c "bpetok completion fish | source; {asked}"', HOME=str(tmp_path))
+    found = [line.split("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()]
+    assert found == list(WORDS.values()), done
+
+
+@posix
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+def test_zsh_completes(shell: Shell, tmp_path: Path) -> None:
+    """In a zsh with a terminal, to which Tab is sent; what it has on its line is echoed."""
+    pytest.importorskip("argcomplete")
+    (tmp_path / "corpus.txt").write_text("")
+    for typed, word in list(WORDS.items())[::2]:  # a shell each
+        (tmp_path / "asks").write_text(
+            "zmodload zsh/zpty; zpty asked zsh -f -i; "
+            'zpty -w asked "autoload -U compinit; compinit -u -D; '
+            'eval \\"\\$(bpetok completion zsh)\\"; show() { print -r -- \\"=\\$BUFFER=\\" }; '
+            "zle -N show; bindkey '^X' show; print rea'dy'\"; "
+            "zpty -r asked line '*ready*'; "
+            f"zpty -w -n asked '{typed}'$'\\t\\x18'; zpty -r asked line '*=*='; print -r -- $line"
+        )
+        done = shell("timeout 30 zsh -f asks", TERM="dumb", HOME=str(tmp_path))
+        said = f"{typed.rpartition(' ')[0]} {word}"
+        assert f"={said} =" in done.stdout or f"={said}=" in done.stdout, done
+
+
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "tcsh", "powershell"])
 def test_there_is_a_script_for_each_shell(shell: Shell, name: str) -> None:
     """On standard output, for the command's name."""
