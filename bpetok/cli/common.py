@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
     from bpetok.sources.reading import Reading
@@ -69,6 +69,21 @@ class CommandError(Exception):
     def __init__(self, message: object, status: int = 2) -> None:
         super().__init__(str(message))
         self.status = status
+
+
+def add_command(
+    commands: Any, name: str, usage: str, help: str, examples: str = ""
+) -> argparse.ArgumentParser:
+    """Add a command to the subparsers of `bpetok`; `usage` has what it needs, not all options."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        usage=f"bpetok {name} [OPTIONS] {usage}",
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
 
 
 def on_terminal() -> bool:

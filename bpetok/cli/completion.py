@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bpetok.base.extras import require
-from bpetok.cli.common import standard_output
+from bpetok.cli.common import add_command, standard_output
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 EXAMPLES = """examples:
@@ -19,13 +19,14 @@ EXAMPLES = """examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
-    completion = commands.add_parser(
+    completion = add_command(
+        commands,
         "completion",
-        help="print what lets a shell complete commands, options and files",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "SHELL",
+        "print what lets a shell complete commands, options and files",
+        examples=EXAMPLES,
     )
-    completion.add_argument("shell", choices=SHELLS)
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     completion.set_defaults(run=run_completion)
 
 

@@ -18,6 +18,7 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    add_command,
     add_errors,
     add_reading,
     add_threads,
@@ -41,8 +42,11 @@ IDS_AT_ONCE = 65_536
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the subparsers of `bpetok`."""
-    encode = commands.add_parser(
-        "encode", help="text to ids: one line of ids for each input, or --output train.bin"
+    encode = add_command(
+        commands,
+        "encode",
+        "[FILE...] --tokenizer TOK.json",
+        "text to ids: one line of ids for each input, or --output train.bin",
     )
     encode.add_argument(
         "--special",
@@ -54,8 +58,11 @@ def add_parsers(commands: Any) -> None:
     add_errors(encode)
     _add_file_options(encode)
     encode.set_defaults(run=run_encode)
-    decode = commands.add_parser(
-        "decode", help="ids to text: separated by white space, or a TRAIN.bin with its TRAIN.json"
+    decode = add_command(
+        commands,
+        "decode",
+        "[FILE...] --tokenizer TOK.json",
+        "ids to text: separated by white space, or a TRAIN.bin with its TRAIN.json",
     )
     decode.set_defaults(run=run_decode)
     for command in (encode, decode):

@@ -8,6 +8,7 @@ from typing import Any
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     CommandError,
+    add_command,
     add_errors,
     add_reading,
     add_threads,
@@ -22,18 +23,32 @@ from bpetok.cli.next_steps import after_estimating, show_steps
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
-    parser = commands.add_parser(
-        "estimate", help="predict the words, memory and time of a training from a sample"
+    parser = add_command(
+        commands,
+        "estimate",
+        "FILE...",
+        "predict the words, memory and time of a training from a sample",
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="text, JSON lines, Parquet: as for train"
     )
-    parser.add_argument("--vocab-size", type=count, default=32_000, metavar="N")
+    parser.add_argument(
+        "--vocab-size",
+        type=count,
+        default=32_000,
+        metavar="N",
+        help="of the training (default: %(default)s)",
+    )
     parser.add_argument(
         "--pattern", default=DEFAULT_PATTERN, help="a built-in one (default: %(default)s)"
     )
     parser.add_argument(
-        "--special-token", action="append", default=[], metavar="S", dest="special_tokens"
+        "--special-token",
+        action="append",
+        default=[],
+        metavar="S",
+        dest="special_tokens",
+        help="a token that is never split or counted; may be given several times",
     )
     add_threads(parser)
     add_errors(parser)

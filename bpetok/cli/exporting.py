@@ -11,6 +11,7 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    add_command,
     check_no_input,
     describe,
     load_only_tokenizer,
@@ -33,11 +34,12 @@ EXAMPLES = """examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
-    export = commands.add_parser(
+    export = add_command(
+        commands,
         "export",
-        help="write a tokenizer for another library",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "TOK.json --to FORMAT -o OUTPUT",
+        "write a tokenizer for another library",
+        examples=EXAMPLES,
     )
     export.add_argument("tokenizer", metavar="TOK.json", help=TOKENIZER)
     export.add_argument(

@@ -9,6 +9,7 @@ from bpetok.base.display import plural
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
+    add_command,
     load_only_tokenizer,
     standard_output,
 )
@@ -24,7 +25,9 @@ N_SHOWN = 5
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of `bpetok`."""
-    info = commands.add_parser("info", help="say what a tokenizer is, or list its vocabulary")
+    info = add_command(
+        commands, "info", "TOK.json", "say what a tokenizer is, or list its vocabulary"
+    )
     info.add_argument("tokenizer", metavar="TOK.json", help=TOKENIZER)
     info.add_argument(
         "--vocab", action="store_true", help="list all tokens instead: id, a tab, the token"

@@ -24,7 +24,12 @@ from bpetok.cli import completion, encoding, estimate, exporting, info, showing,
 from bpetok.cli.common import CommandError, describe, with_flags
 from bpetok.cli.completion import complete
 
-EXIT_STATUSES = """exit status:
+EPILOG = """examples:
+  bpetok train corpus.txt -o tok.json
+  bpetok explain "Hello world" --tokenizer tok.json
+  bpetok watch "low lower lowest" --html page.html
+
+exit status:
   0    done
   1    the result could not be kept: no space, no memory, standard output closed
   2    an option or an input is wrong: nothing was written, one line says what to do
@@ -174,7 +179,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="bpetok",
         description="Train and use exact byte-level BPE tokenizers.",
-        epilog=EXIT_STATUSES,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")

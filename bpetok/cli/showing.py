@@ -16,6 +16,7 @@ from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
     CommandError,
+    add_command,
     add_errors,
     add_reading,
     add_threads,
@@ -50,7 +51,12 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_explain(commands: Any) -> None:
-    explain = commands.add_parser("explain", help="show how a text becomes tokens, step by step")
+    explain = add_command(
+        commands,
+        "explain",
+        "[TEXT] --tokenizer TOK.json",
+        "show how a text becomes tokens, step by step",
+    )
     explain.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
     explain.add_argument("--tokenizer", required=True, metavar="TOK.json", help=TOKENIZER)
     explain.add_argument(
@@ -65,8 +71,11 @@ def _add_explain(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    report = commands.add_parser(
-        "report", help="show how good a tokenizer is, or compare several, on text"
+    report = add_command(
+        commands,
+        "report",
+        "TOK.json... [--text FILE...]",
+        "show how good a tokenizer is, or compare several, on text",
     )
     report.add_argument(
         "tokenizers",
@@ -92,8 +101,8 @@ def _add_report(commands: Any) -> None:
 
 
 def _add_watch(commands: Any) -> None:
-    watch = commands.add_parser(
-        "watch", help="train on a small text, and step through it merge by merge"
+    watch = add_command(
+        commands, "watch", "TEXT|FILE", "train on a small text, and step through it merge by merge"
     )
     watch.add_argument(
         "text", metavar="TEXT|FILE", help="a text, or the name of a text file; - is standard input"

@@ -16,6 +16,7 @@ from bpetok.cli.common import (
     FLAGS,
     READING,
     CommandError,
+    add_command,
     add_errors,
     add_reading,
     add_threads,
@@ -64,11 +65,8 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_train(commands: Any) -> None:
-    train = commands.add_parser(
-        "train",
-        help="learn a tokenizer from files",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    train = add_command(
+        commands, "train", "FILE... -o TOK.json", "learn a tokenizer from files", examples=EXAMPLES
     )
     group = train.add_argument_group("input")
     group.add_argument("files", nargs="*", metavar="FILE", help=FILES)
@@ -88,7 +86,11 @@ def _add_train(commands: Any) -> None:
     _add_split_options(train)
     group = train.add_argument_group("output")
     group.add_argument(
-        "-o", "--output", required=True, metavar="TOK.json", help="where to save; replaced"
+        "-o",
+        "--output",
+        required=True,
+        metavar="TOK.json",
+        help="where to save; a file that is there is replaced",
     )
     group.add_argument(
         "--report", metavar="FILE.html", help="write a page on how good it is on the FILEs"
@@ -164,7 +166,12 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_count(commands: Any) -> None:
-    count = commands.add_parser("count", help="count the words of files, to train on later")
+    count = add_command(
+        commands,
+        "count",
+        "FILE... -o COUNTS.parquet",
+        "count the words of files, to train on later",
+    )
     group = count.add_argument_group("input")
     group.add_argument("files", nargs="+", metavar="FILE", help=FILES)
     add_reading(count)
@@ -179,7 +186,12 @@ def _add_count(commands: Any) -> None:
 
 
 def _add_merge_counts(commands: Any) -> None:
-    merge = commands.add_parser("merge-counts", help="add counts up, with weights if wanted")
+    merge = add_command(
+        commands,
+        "merge-counts",
+        "COUNTS.parquet... -o COUNTS.parquet",
+        "add counts up, with weights if wanted",
+    )
     merge.add_argument("files", nargs="+", metavar="COUNTS.parquet")
     merge.add_argument(
         "-o", "--output", required=True, metavar="COUNTS.parquet", help="where to save"
