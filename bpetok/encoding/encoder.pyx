@@ -21,7 +21,7 @@ from bpetok.patterns.scan cimport (
     SCAN_WORDS, Scanner, find_invalid_utf8, scan_begin, scan_compiled, scan_end, scan_given,
     scan_next
 )
-from bpetok.patterns.normalize cimport first_change
+from bpetok.patterns.normalize cimport LocalNormalizer
 from bpetok.patterns.special cimport SpecialTokens
 from bpetok.base.simd cimport prefetch
 from bpetok.base.utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
@@ -355,7 +355,7 @@ cdef class Encoder:
     cdef WholeWords whole_words
     cdef object normalizer
     cdef bint prefix_space
-    cdef int normal_flags    # of the characters that it may change; 0: any text may change
+    cdef LocalNormalizer local  # does the same as `normalizer`; None if it may change any text
     cdef bint lacks_bytes    # some have no id
     cdef int32_t unk_id
     cdef bint fuse_unk
@@ -389,7 +389,7 @@ cdef class Encoder:
         self.normalizer = normalizer
         self.prefix_space = prefix_space
         self.unk_id, self.fuse_unk = unk_id, fuse_unk
-        self.normal_flags = 0 if normalizer is None else normalizer.flags
+        self.local = None if normalizer is None else normalizer.local
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -611,19 +611,26 @@ cdef class Encoder:
         const uint8_t* readable
     ) noexcept nogil:
         # As `append_words`, of a text that is not normalized yet.
+        cdef Py_ssize_t at = 0
         if self.normalizer is None:
             return self.append_words(work, text, n, readable)
-        if self.normal_flags and first_change(text, n, self.normal_flags) == n:
-            return self.append_normal(work, specials, text, n, readable)
-        return self.append_normalized(work, specials, text, n)
+        if self.local is not None:
+            at = self.local.first_change(text, 0, n)
+            if at == n:
+                return self.append_normal(work, specials, text, n, readable)
+        return self.append_normalized(work, specials, text, n, at)
 
     cdef int append_normalized(
-        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n
+        self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n, Py_ssize_t at
     ) noexcept with gil:
+        # The same if something changes, first at `at`.
         cdef const uint8_t* data
         cdef int failure
         try:
-            normal = <bytes?> self.normalizer(<bytes> text[:n])
+            if self.local is not None:
+                normal = self.local.change_from(text, n, at)
+            else:
+                normal = <bytes?> self.normalizer(<bytes> text[:n])
         except BaseException as error:
             work.error = error
             return NOT_SPLIT

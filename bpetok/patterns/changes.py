@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import shorten
-from bpetok.patterns.normalize import is_border, is_normal, normalize_texts
+from bpetok.patterns.normalize import LocalNormalizer, normalize_texts
 from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.special import SpecialTokens
 
@@ -37,25 +37,29 @@ class Changes(NamedTuple):
     @property
     def are_local(self) -> bool:
         """What becomes of a character depends on those next to it only, not on the whole text."""
-        return not self.prefix_space and (self.normalizer is None or self.normalizer.flags != 0)
+        return not self.prefix_space and (self.normalizer is None or self._local is not None)
+
+    @property
+    def _local(self) -> LocalNormalizer | None:
+        return None if self.normalizer is None else self.normalizer.local
 
     def __bool__(self) -> bool:
         return self.normalizer is not None or self.prefix_space
 
     def leave(self, data: Buffer) -> bool:
         """Tell whether all texts that a buffer may have are left as they are, surely."""
-        if self.normalizer is None or not self.are_local:
+        if self.prefix_space or self._local is None:
             return not self
-        return is_normal(data, self.normalizer.flags)
+        return self._local.is_normal(data)
 
     def may_cut(self, data: Buffer, at: int) -> bool:
         """Tell whether what becomes of a text is what becomes of its parts before and after `at`.
 
         Requires: 0 < at < len(data), and whole characters around it.
         """
-        if self.normalizer is None or not self.are_local:
+        if self.prefix_space or self._local is None:
             return not self
-        return is_border(data, at, self.normalizer.flags)
+        return self._local.is_border(data, at)
 
     def apply(
         self, data: Buffer, ends: Ends, special_tokens: SpecialTokens
@@ -78,15 +82,9 @@ class Changes(NamedTuple):
             parts = [_between(text, special_tokens) for text in _texts(data, ends)]
             numbers = [number for number, between in enumerate(parts) for _ in between]
             data, ends = _joined([text for between in parts for text in between])
-        normalizer = self.normalizer
-        if normalizer is not None and normalizer.flags == 0:
-            data, ends = _joined([normalizer(text) for text in _texts(data, ends)])
-        if normalizer is None or normalizer.flags == 0:
-            texts, new_ends = normalize_texts(data, ends, 0, bytes, {}, self.prefix_space)
-        else:
-            texts, new_ends = normalize_texts(
-                data, ends, normalizer.flags, normalizer, normalizer.known, self.prefix_space
-            )
+        if self.normalizer is not None and self._local is None:
+            data, ends = _joined([self.normalizer(text) for text in _texts(data, ends)])
+        texts, new_ends = normalize_texts(data, ends, self._local, self.prefix_space)
         return texts, np.frombuffer(new_ends, np.int64), numbers
 
 

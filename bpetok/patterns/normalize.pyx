@@ -3,120 +3,113 @@
 A character is a boundary if it has none of the flags that are asked for, and no combining class:
 what comes before it has no influence on it, and what it is does not depend on what comes after,
 but for those right after it that are no boundaries. So a text is normal but for the spans from one
-boundary to the next between which a character has a flag, or two combining marks are neighbours,
-which may have to change places.
+boundary to the next in which something changes: a character that is never normal, two combining
+marks that have to change places, or two characters that become one.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
+
+from bpetok.patterns.scan cimport instruction_set
 
 from array import array
 
+cdef extern from "Python.h":
+    # As they are, since the one reference to an object must not be counted twice.
+    PyObject* PyBytes_FromStringAndSize(const char* data, Py_ssize_t n)
+    int _PyBytes_Resize(PyObject** whole, Py_ssize_t n) except -1
+
 cdef extern from "normal.h":
     const uint16_t normal_block[]
-    const uint8_t normal_flags[]
+    const uint16_t normal_flags[]
+    const uint64_t joined_pairs[]
+
+cdef extern from "suspects.h":
+    int NORMAL_BLOCKS
+    int JOINED_PAIRS
+    Suspects* suspects_new(int flags) noexcept nogil
+    int size_of_character(uint8_t lead) noexcept nogil
+    size_t next_suspect(
+        const Suspects* suspects, int instruction_set, const uint8_t* text, size_t at, size_t n
+    ) noexcept nogil
 
 cdef enum:
     MARK = 16
     ACCENT = 32
-    UPPER = 64
     LATER = 128
-    N_BLOCKS = 0x110000 >> 6
+    SECOND = 256
+    FLAGS = 511
+    RANK_SHIFT = 9
+    ANY_FLAG = FLAGS & ~LATER  # of what is no character of Unicode
     MOST_KNOWN = 1 << 16     # what is remembered of spans, so that it takes no more than some MB
+    # Hangul: first letters, vowels, finals, syllables.
+    FIRST = 0x1100
+    N_FIRSTS = 19
+    VOWEL = 0x1161
+    N_VOWELS = 21
+    FINAL = 0x11A8
+    N_FINALS = 27
+    SYLLABLE = 0xAC00
+    N_SYLLABLES = N_FIRSTS * N_VOWELS * (N_FINALS + 1)
 
 cdef struct Character:
     Py_ssize_t n   # bytes
-    int flags
+    uint32_t point
+    int flags      # without its rank
+    int rank       # see generate_normal.py
 
 
 cdef inline Character character_at(const uint8_t* at) noexcept nogil:
-    # Requires: a whole character there.
-    cdef uint32_t block
-    if at[0] < 0x80:
-        return Character(1, normal_flags[normal_block[at[0] >> 6] * 64 + (at[0] & 63)])
-    if at[0] < 0xE0:
-        block = at[0] & 31
-        return Character(2, normal_flags[normal_block[block] * 64 + (at[1] & 63)])
-    if at[0] < 0xF0:
-        block = (at[0] & 15) << 6 | (at[1] & 63)
-        return Character(3, normal_flags[normal_block[block] * 64 + (at[2] & 63)])
-    block = (at[0] & 7) << 12 | (at[1] & 63) << 6 | (at[2] & 63)
-    return Character(4, normal_flags[normal_block[block] * 64 + (at[3] & 63)])
+    # Requires: its bytes can be read.
+    cdef uint32_t point
+    cdef int n = size_of_character(at[0]), flags = ANY_FLAG
+    if n == 1:
+        point = at[0]
+    elif n == 2:
+        point = (at[0] & 31) << 6 | (at[1] & 63)
+    elif n == 3:
+        point = (at[0] & 15) << 12 | (at[1] & 63) << 6 | (at[2] & 63)
+    else:
+        point = (at[0] & 7) << 18 | (at[1] & 63) << 12 | (at[2] & 63) << 6 | (at[3] & 63)
+    if point >> 6 < <uint32_t> NORMAL_BLOCKS:
+        flags = normal_flags[normal_block[point >> 6] * 64 + (point & 63)]
+    return Character(n, point, flags & FLAGS, flags >> RANK_SHIFT)
 
 
-cdef inline Py_ssize_t skip_ascii(const uint8_t* text, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
-    # The first byte from `at` on that is not ASCII, or up to seven before it.
-    cdef uint64_t eight
-    while at + 8 <= n:
-        memcpy(&eight, text + at, 8)
-        if eight & <uint64_t> 0x8080808080808080:
-            break
-        at += 8
-    return at
-
-
-cdef Py_ssize_t find_span(
-    const uint8_t* text, Py_ssize_t n, Py_ssize_t at, int flags, Py_ssize_t* begin
+cdef inline Character character_before(
+    const uint8_t* text, Py_ssize_t first, Py_ssize_t at
 ) noexcept nogil:
-    # The first place from the boundary `at` on where something may change, n if there is none;
-    # `begin` is where its span begins: at the last boundary before it, or after that if it is too
-    # new to become one with others.
-    cdef Character c
-    cdef bint after_mark = False
-    cdef int wanted = flags & ~MARK
-    begin[0] = at
-    while at < n:
-        if text[at] < 0x80 and not flags & UPPER:
-            # No character of ASCII changes, and each is a boundary.
-            at = skip_ascii(text, at, n)
-            while at < n and text[at] < 0x80:
-                at += 1
-            begin[0] = at - 1
-            after_mark = False
-            if at == n:
-                return n
-        c = character_at(text + at)
-        if c.flags & wanted or (after_mark and c.flags & flags & MARK):
-            return at
-        after_mark = c.flags & flags & MARK != 0
-        if not after_mark:
-            begin[0] = at + c.n if c.flags & LATER else at
-        at += c.n
-    return n
+    # The character of text[first:] that ends at `at`. Requires: first < at.
+    cdef Py_ssize_t before = at - 1
+    while before > first and text[before] & 0xC0 == 0x80:
+        before -= 1
+    if size_of_character(text[before]) != at - before:
+        return Character(at - before, 0, ANY_FLAG, 0)  # it is not UTF-8
+    return character_at(text + before)
 
 
-cdef Py_ssize_t first_change(const uint8_t* text, Py_ssize_t n, int flags) noexcept nogil:
-    cdef Py_ssize_t begin
-    return find_span(text, n, 0, flags, &begin)
-
-
-def changed_spans(bytes text not None, int flags):
-    """Return the spans of a text in UTF-8 that may change, in bytes: start, end, start, end...
-
-    Parameters
-    ----------
-    text : bytes
-        Valid UTF-8.
-    flags : int
-        Of the characters that change (`generate_normal.py`); MARK stands for the canonical order.
-    """
-    cdef const uint8_t* data = text
-    cdef Py_ssize_t n = len(text), at = 0, begin = 0
-    cdef Character c
-    spans = array("q")
-    while True:
-        at = find_span(data, n, at, flags, &begin)
-        if at == n:
-            return spans
-        spans.append(min(begin, at))
-        while at < n:
-            c = character_at(data + at)
-            if not c.flags & flags:
-                break
-            at += c.n
-        spans.append(at)
+cdef bint are_joined(uint32_t left, uint32_t right) noexcept nogil:
+    # Whether NFC makes one character of two.
+    cdef uint64_t pair = <uint64_t> left << 32 | right
+    cdef Py_ssize_t low = 0, high = JOINED_PAIRS, middle
+    if VOWEL <= right < VOWEL + N_VOWELS:
+        return FIRST <= left < FIRST + N_FIRSTS
+    if FINAL <= right < FINAL + N_FINALS:
+        return (
+            SYLLABLE <= left < SYLLABLE + N_SYLLABLES and (left - SYLLABLE) % (N_FINALS + 1) == 0
+        )
+    while low < high:
+        middle = (low + high) >> 1
+        if joined_pairs[middle] < pair:
+            low = middle + 1
+        else:
+            high = middle
+    return low < JOINED_PAIRS and joined_pairs[low] == pair
 
 
 def strip_accents(str text not None):
@@ -131,86 +124,209 @@ def strip_accents(str text not None):
     return "".join(kept)
 
 
-def is_normal(const uint8_t[::1] text not None, int flags):
-    """Tell whether steps with these flags leave a text as it is, and each part of it, too.
-
-    Where the text is not UTF-8 it may say either.
-    """
-    cdef Py_ssize_t n = text.shape[0], at = 0
-    cdef const uint8_t* data
-    cdef uint8_t last[8]
-    cdef int wanted = flags & ~MARK, before = 0
-    cdef Character c
-    cdef uint32_t block
-    if n == 0:
-        return True
-    data = &text[0]
-    with nogil:
-        while at < n:
-            if data[at] < 0x80 and not flags & UPPER:
-                at = skip_ascii(data, at, n)
-                while at < n and data[at] < 0x80:
-                    at += 1
-                before = 0
-                continue
-            if at + 4 > n:
-                # The end of a text may be the end of memory.
-                last = [0, 0, 0, 0, 0, 0, 0, 0]
-                memcpy(last, data + at, n - at)
-                c = character_at(last) if last[0] < 0xF0 else Character(4, wanted)
-            elif data[at] >= 0xF0:
-                block = (data[at] & 7) << 12 | (data[at + 1] & 63) << 6 | (data[at + 2] & 63)
-                c = character_at(data + at) if block < N_BLOCKS else Character(4, wanted)
-            else:
-                c = character_at(data + at)
-            if c.flags & wanted or before & c.flags & MARK:
-                break
-            before = c.flags & flags
-            at += c.n
-    return at >= n
-
-
-def is_border(const uint8_t[::1] text not None, Py_ssize_t at, int flags):
-    """Tell whether steps with these flags change neither of the two characters at a place.
-
-    Then the texts before and after it are normalized as the whole is.
-
-    Requires: 0 < at < len(text); both characters are whole.
-    """
-    cdef Py_ssize_t before = at - 1
-    cdef int plain = flags | MARK | LATER
-    if not 0 < at < text.shape[0]:
-        raise IndexError(f"0 < {at} < {text.shape[0]} must hold")
-    while before > 0 and text[before] & 0xC0 == 0x80:
-        before -= 1
-    return not (character_at(&text[before]).flags | character_at(&text[at]).flags) & plain
-
-
+@cython.final
 cdef class Output:
-    # Bytes that are written one after another.
+    # Bytes that are written one after another, where the bytes object is made of them.
+    cdef PyObject* whole
     cdef uint8_t* data
     cdef Py_ssize_t n, room
 
+    def __cinit__(self, Py_ssize_t room):
+        self.whole = PyBytes_FromStringAndSize(NULL, room)
+        if self.whole == NULL:
+            raise MemoryError(f"no memory for a text of {room} bytes")
+        self.data, self.room = <uint8_t*> PyBytes_AS_STRING(<bytes> self.whole), room
+
     def __dealloc__(self):
-        free(self.data)
+        Py_XDECREF(self.whole)
+
+    cdef int resize(self, Py_ssize_t room) except -1:
+        # No reference to the object may be held here but the one.
+        if _PyBytes_Resize(&self.whole, room) < 0:
+            raise MemoryError(f"no memory for a text of {room} bytes")
+        self.data, self.room = <uint8_t*> PyBytes_AS_STRING(<bytes> self.whole), room
+        return 0
 
     cdef int write(self, const void* source, Py_ssize_t n) except -1:
-        cdef void* data
         if n > self.room - self.n:
-            data = realloc(self.data, 2 * (self.n + n))
-            if data == NULL:
-                raise MemoryError(f"no memory for a text of {self.n + n} bytes")
-            self.data = <uint8_t*> data
-            self.room = 2 * (self.n + n)
+            self.resize(2 * (self.n + n))
         if n:
             memcpy(self.data + self.n, source, n)
             self.n += n
         return 0
 
+    cdef bytes finish(self):
+        # Nothing may be written after that.
+        self.resize(self.n)
+        return <bytes> self.whole
+
+
+cdef bint is_changed(
+    const uint8_t* text, Py_ssize_t first, Py_ssize_t at, Character c, int flags
+) noexcept nogil:
+    # Whether something changes at the character `c` at `at`, which has one of the flags, after
+    # text[first:at], where nothing does.
+    cdef Character before
+    if c.flags & flags & ~(MARK | SECOND):
+        return True
+    if at == first:
+        return False
+    before = character_before(text, first, at)
+    if c.flags & before.flags & flags & MARK and before.rank > c.rank:
+        return True
+    if not c.flags & flags & SECOND:
+        return False
+    if before.flags & MARK:
+        if before.rank >= c.rank:
+            return False  # what is between it and what it may join keeps it off
+        while before.flags & MARK and at - before.n > first:
+            at -= before.n
+            before = character_before(text, first, at)
+    # It may also join what comes before the last mark in a letter with marks.
+    return before.rank > c.rank > 0 or are_joined(before.point, c.point)
+
+
+@cython.final
+cdef class LocalNormalizer:
+    """Applies steps that look at a character and those right before it. Threads may share it.
+
+    Parameters
+    ----------
+    flags : int
+        Of the characters that change (`generate_normal.py`). MARK is for the canonical order,
+        SECOND for joining characters.
+    change : callable
+        Returns what becomes of a span of a text; bytes to bytes, both UTF-8.
+    """
+
+    def __cinit__(self, int flags, change):
+        self.flags, self.change = flags, change
+        self.known = {}
+        self.suspects = suspects_new(flags)
+        if self.suspects == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.suspects)
+
+    cdef Py_ssize_t first_change(
+        self, const uint8_t* text, Py_ssize_t at, Py_ssize_t n
+    ) noexcept nogil:
+        # The first character of text[at:n] at which something changes, n if there is none.
+        # Requires: nothing before `at` has an influence on what comes after.
+        cdef Py_ssize_t first = at
+        cdef Character c
+        while True:
+            at = next_suspect(self.suspects, instruction_set, text, at, n)
+            if at == n:
+                return n
+            c = character_at(text + at)
+            if is_changed(text, first, at, c, self.flags):
+                return at
+            at += c.n
+
+    cdef Py_ssize_t begin_of(
+        self, const uint8_t* text, Py_ssize_t first, Py_ssize_t at
+    ) noexcept nogil:
+        # Where the span of a change at `at` begins, that is, `first` or the last boundary before.
+        # Requires: valid UTF-8, here and below.
+        cdef Character c
+        while at > first:
+            c = character_before(text, first, at)
+            if c.flags & LATER:
+                break  # it is too new to become one with others
+            at -= c.n
+            if not c.flags & self.flags:
+                break
+        return at
+
+    cdef Py_ssize_t end_of(
+        self, const uint8_t* text, Py_ssize_t at, Py_ssize_t n
+    ) noexcept nogil:
+        # Where the span of a change at `at` ends: at the next boundary.
+        cdef Character c
+        while at < n:
+            c = character_at(text + at)
+            if not c.flags & self.flags:
+                break
+            at += c.n
+        return at
+
+    cdef bytes changed(self, const uint8_t* span, Py_ssize_t n):
+        # What becomes of a span. The same few come again and again.
+        cdef bytes old = span[:n]
+        new = self.known.get(old)
+        if new is None:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            new = self.known[old] = self.change(old)
+        return new
+
+    cdef bytes change_from(self, const uint8_t* text, Py_ssize_t n, Py_ssize_t at):
+        # What becomes of a text in which `at` is the first change.
+        cdef Output out = Output(n + n // 16 + 64)
+        cdef Py_ssize_t begin, end, done = 0
+        cdef bytes new
+        while at < n:
+            begin, end = self.begin_of(text, done, at), self.end_of(text, at, n)
+            new = self.changed(text + begin, end - begin)
+            out.write(text + done, begin - done)
+            out.write(PyBytes_AS_STRING(new), PyBytes_GET_SIZE(new))
+            done = end
+            with nogil:
+                at = self.first_change(text, end, n)
+        out.write(text + done, n - done)
+        return out.finish()
+
+    def normalize(self, bytes text not None):
+        """Return what becomes of a text in UTF-8."""
+        cdef const uint8_t* data = text
+        cdef Py_ssize_t at = self.first_change(data, 0, len(text))
+        return text if at == len(text) else self.change_from(data, len(text), at)
+
+    def spans(self, bytes text not None):
+        """Return the spans of a text in UTF-8 that may change, in bytes: start, end, start..."""
+        cdef const uint8_t* data = text
+        cdef Py_ssize_t at = 0, end = 0, n = len(text)
+        spans = array("q")
+        while True:
+            at = self.first_change(data, end, n)
+            if at == n:
+                return spans
+            spans.append(self.begin_of(data, end, at))
+            end = self.end_of(data, at, n)
+            spans.append(end)
+
+    def is_normal(self, const uint8_t[::1] text not None):
+        """Tell whether a text stays as it is, and each part of it, too.
+
+        Where the text is not UTF-8 it may say either.
+        """
+        cdef Py_ssize_t n = text.shape[0], at
+        if n == 0:
+            return True
+        with nogil:
+            at = self.first_change(&text[0], 0, n)
+        return at == n
+
+    def is_border(self, const uint8_t[::1] text not None, Py_ssize_t at):
+        """Tell whether neither of the two characters at a place changes.
+
+        Then the texts before and after it are normalized as the whole is.
+
+        Requires: 0 < at < len(text); both characters are whole.
+        """
+        cdef int plain = self.flags | MARK | LATER
+        if not 0 < at < text.shape[0]:
+            raise IndexError(f"0 < {at} < {text.shape[0]} must hold")
+        return not (
+            character_before(&text[0], 0, at).flags | character_at(&text[at]).flags
+        ) & plain
+
 
 def normalize_texts(
-    const uint8_t[::1] data not None, const int64_t[::1] ends not None, int flags,
-    change, dict known not None, bint prefix_space,
+    const uint8_t[::1] data not None, const int64_t[::1] ends not None,
+    LocalNormalizer normalizer, bint prefix_space,
 ):
     """Normalize texts that lie one after another in memory.
 
@@ -220,12 +336,7 @@ def normalize_texts(
         Texts in UTF-8.
     ends : int64 array, ascending, at most len(data)
         Where each text ends; the first begins at 0.
-    flags : int
-        Of the characters that change.
-    change : callable
-        Returns what becomes of a span, as bytes.
-    known : dict
-        What became of spans, for this call and later ones.
+    normalizer : LocalNormalizer or None
     prefix_space : bool
         Put a space before each text that has anything else at its beginning.
 
@@ -235,11 +346,10 @@ def normalize_texts(
         The texts, and where each ends.
     """
     # Long: one loop over texts and spans, which share where they are.
-    cdef Output out = Output()
-    cdef Py_ssize_t i, at, stop, size, first, begin = 0, done = 0, shift = 0
+    cdef Output out = Output(data.shape[0] + data.shape[0] // 16 + 64)
+    cdef Py_ssize_t i, n, at, span, end, size, first, begin = 0, done = 0, shift = 0
     cdef const uint8_t* start
-    cdef Character c
-    cdef bytes span, new
+    cdef bytes new
     new_ends = array("q")
     if data.shape[0] == 0 or ends.shape[0] == 0:
         return b"", array("q", [0]) * ends.shape[0]
@@ -253,30 +363,19 @@ def normalize_texts(
             done = begin
             out.write(b" ", 1)
             shift += 1
-        at = begin
-        while flags and at < ends[i]:
-            at = begin + find_span(start + begin, ends[i] - begin, at - begin, flags, &stop)
-            if at == ends[i]:
+        end, n = 0, ends[i] - begin
+        while normalizer is not None:
+            at = normalizer.first_change(start + begin, end, n)
+            if at == n:
                 break
-            stop = min(begin + stop, at)
-            while at < ends[i]:
-                c = character_at(start + at)
-                if not c.flags & flags:
-                    break
-                at += c.n
-            span = PyBytes_FromStringAndSize(<const char*> start + stop, at - stop)
-            new = known.get(span)
-            if new is None:
-                if len(known) >= MOST_KNOWN:
-                    known.clear()
-                new = known[span] = change(span)
-            if new is span or new == span:
-                continue
+            span = normalizer.begin_of(start + begin, end, at)
+            end = normalizer.end_of(start + begin, at, n)
+            new = normalizer.changed(start + begin + span, end - span)
             size = PyBytes_GET_SIZE(new)
-            out.write(start + done, stop - done)
+            out.write(start + done, begin + span - done)
             out.write(PyBytes_AS_STRING(new), size)
-            done = at
-            shift += size - (at - stop)
+            done = begin + end
+            shift += size - (end - span)
         if prefix_space and begin < ends[i]:
             out.write(start + done, ends[i] - done)
             done = ends[i]
@@ -288,4 +387,4 @@ def normalize_texts(
         begin = ends[i]
         new_ends.append(begin + shift)
     out.write(start + done, begin - done)
-    return PyBytes_FromStringAndSize(<const char*> out.data, out.n), new_ends
+    return out.finish(), new_ends

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, Literal, NamedTuple, cast
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
-from bpetok.patterns.normalize import changed_spans, strip_accents
+from bpetok.patterns.normalize import LocalNormalizer, strip_accents
 
 Spec = str | Mapping[str, Any] | Sequence[Any]
 """How a user says a normalizer: "NFKC", an object of tokenizer.json, or a list of these."""
@@ -59,7 +59,7 @@ def lower(text: str) -> str:
 
 # Flags of `normal.h` that say where a step may change something. The canonical order of combining
 # marks is a matter of all forms.
-_NFC, _NFD, _NFKC, _NFKD, _MARK, _ACCENT, _UPPER = (1 << i for i in range(7))
+_NFC, _NFD, _NFKC, _NFKD, _MARK, _ACCENT, _UPPER, _LATER, _SECOND = (1 << i for i in range(9))
 
 
 class _Local(NamedTuple):
@@ -72,9 +72,9 @@ def _form(form: Form) -> Callable[[str], str]:
 
 
 _LOCAL = {
-    "NFC": _Local(_NFC | _MARK, _form("NFC")),
+    "NFC": _Local(_NFC | _MARK | _SECOND, _form("NFC")),
     "NFD": _Local(_NFD | _MARK, _form("NFD")),
-    "NFKC": _Local(_NFKC | _MARK, _form("NFKC")),
+    "NFKC": _Local(_NFKC | _MARK | _SECOND, _form("NFKC")),
     "NFKD": _Local(_NFKD | _MARK, _form("NFKD")),
     "StripAccents": _Local(_ACCENT, strip_accents),
     "Lowercase": _Local(_UPPER, lower),
@@ -94,30 +94,21 @@ class _Group:
 
     def __init__(self, names: Iterable[str]) -> None:
         steps = [_LOCAL[name] for name in names]
-        self.flags = 0
+        flags = 0
         for step in steps:
-            self.flags |= step.flags
+            flags |= step.flags
         self._steps = [step.apply for step in steps]
+        self.local = LocalNormalizer(flags, lambda span: self._change(span.decode()).encode())
+        self.normalize = self.local.normalize
 
     def _change(self, text: str) -> str:
         for apply in self._steps:
             text = apply(text)
         return text
 
-    def normalize(self, text: bytes) -> bytes:
-        parts: list[bytes] = []
-        at = 0
-        spans = changed_spans(text, self.flags)
-        for start, end in zip(spans[::2], spans[1::2], strict=True):
-            parts.append(text[at:start])
-            parts.append(self._change(text[start:end].decode()).encode())
-            at = end
-        parts.append(text[at:])
-        return b"".join(parts)
-
     def align(self, text: str) -> Aligned:
         data = text.encode()
-        spans = changed_spans(data, self.flags)
+        spans = self.local.spans(data)
         result = Aligned("", [], [])
         parts: list[str] = []
         at = done = 0
@@ -241,10 +232,8 @@ class Normalizer:
     ----------
     spec : dict or list
         As tokenizer.json has it: one step, or a list of them.
-    flags : int
-        Which of the flags in `normal.h` a character must have to be changed; 0 if any text may be.
-    known : dict
-        What became of spans of a text before: see `normalize_texts`.
+    local : LocalNormalizer or None
+        What does the same, if all steps look only at a character and those right before it.
 
     Raises
     ------
@@ -261,10 +250,9 @@ class Normalizer:
                 self._steps.append(_Group(step["type"] for step in group))
             else:
                 self._steps.extend(map(_build_step, group))
-        self.known: dict[bytes, bytes] = {}
-        self.flags = 0
+        self.local: LocalNormalizer | None = None
         if len(self._steps) == 1 and isinstance(self._steps[0], _Group):
-            self.flags = self._steps[0].flags
+            self.local = self._steps[0].local
 
     def __call__(self, text: bytes) -> bytes:
         """Return a text in UTF-8 as it is after all steps."""

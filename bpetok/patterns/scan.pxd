@@ -18,6 +18,9 @@ cdef extern from "simd.h":
         uint64_t slash
     ctypedef void (*ClassifyFunction)(const uint8_t* bytes, Block* out) noexcept nogil
 
+# What `use_instruction_set` chose, as `best_instruction_set` has it.
+cdef int instruction_set
+
 cdef enum:
     SCAN_WORDS = LEVEL_WORDS  # most words that one call of scan_next returns
 

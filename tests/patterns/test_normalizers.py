@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import tokenizers.normalizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpetok.patterns.generate_normal import generate
+from bpetok.patterns import scan
+from bpetok.patterns.generate_normal import MARK, NFC, SECOND, generate
+from bpetok.patterns.normalize import LocalNormalizer
 from bpetok.patterns.normalizers import Normalizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
@@ -38,6 +42,22 @@ awkward = st.text(
     max_size=12,
 )
 
+# Letters of scripts that a fast way passes over, and marks that it must not.
+SCRIPTS = (
+    "ae \u044f\u4e2d\u6587\uac01\u3042\u3099\u0915\u093c\u0928\u0b95\u0bbe\u0bc6\u0644\u0651"
+    "\u064e\u0e01\u0e38\u0e49\u05d0\u05bc\u05b7\U0001f600\U00011131\U00011127\u1100\u1161"
+    "\u11a8\u00e9\u0301\u0323\u0321\u0316\u0327"
+)
+scripts = st.text(st.sampled_from(SCRIPTS), min_size=20, max_size=80)
+
+
+@pytest.fixture(params=scan.instruction_sets()[:2], scope="module")
+def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Search character by character, and 32 bytes at a time where this machine can."""
+    scan.use_instruction_set(request.param)
+    yield
+    scan.use_instruction_set(scan.instruction_sets()[-1])
+
 
 def theirs(spec: Any) -> Any:
     """Return the same normalizer of tokenizers."""
@@ -57,6 +77,7 @@ def theirs(spec: Any) -> Any:
     return tokenizers.Tokenizer.from_str(json.dumps(document)).normalizer
 
 
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("form", FORMS)
 def test_each_character_becomes_what_it_becomes_in_tokenizers(form: str) -> None:
     """All code points: those that came after the version it goes by, too."""
@@ -78,7 +99,8 @@ def test_the_order_of_marks_is_that_of_tokenizers(form: str) -> None:
         assert normalizer(text.encode()).decode() == other.normalize_str(text), hex(first)
 
 
-@given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward)
+@pytest.mark.usefixtures("_both_ways")
+@given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward | scripts)
 def test_steps_in_a_row_give_what_they_give_in_tokenizers(spec: list[Any], text: str) -> None:
     """Texts of all that interacts."""
     normalizer = Normalizer(spec)
@@ -153,6 +175,69 @@ def test_pairs_that_may_become_one_character(form: str) -> None:
     for pair in pairs:
         for text in (pair, f"{pair}\u0301\u0316"):
             assert ours(text.encode()) == theirs.normalize_str(text).encode()
+
+
+@pytest.mark.usefixtures("_both_ways")
+@given(text=scripts, form=st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_what_is_not_normal_is_known_to_be(text: str, form: Any) -> None:
+    """By the library, which must be asked about each place that changes."""
+    local = Normalizer(form).local
+    assert local is not None
+    normal = unicodedata.normalize(form, text)
+    assert local.normalize(text.encode()) == normal.encode()
+    assert local.normalize(normal.encode()) == normal.encode()
+    assert normal == text or not local.is_normal(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0b95\u0bbe \u09af\u09bc",  # vowels and marks that join other letters than these
+        "\u0e01\u0e38\u0e49 \u05d0\u05bc\u05b7",  # marks; the second is Hebrew, out of order
+        "\u0644\u064e\u0651 \u0644\u064e\u0653",
+        "\u1eb9\u0301 \u1ea1\u0308",
+    ],
+)
+def test_marks_in_order_cost_no_call_of_the_library(text: str) -> None:
+    """Only what changes does, and it is asked once."""
+    asked: list[bytes] = []
+
+    def change(span: bytes) -> bytes:
+        asked.append(span)
+        return unicodedata.normalize("NFC", span.decode()).encode()
+
+    local = LocalNormalizer(NFC | MARK | SECOND, change)
+    normal = unicodedata.normalize("NFC", text)
+    assert local.normalize(normal.encode()) == normal.encode()
+    assert local.is_normal(normal.encode())
+    assert not asked
+    assert local.normalize("e\u0301 e\u0301".encode()) == "\u00e9 \u00e9".encode()
+    assert local.normalize("e\u0301 e\u0301".encode()) == "\u00e9 \u00e9".encode()
+    assert asked == ["e\u0301".encode()]
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
+    """Across the borders of the blocks that are looked at together, and at the end."""
+    local = Normalizer(form).local
+    assert local is not None
+    for padding in ("x", "\u044f", "\u4e2d", "\U0001f600"):
+        for n in range(70):
+            for accented, normal in (("e\u0301", "\u00e9"), ("\U0002f800", "\u4e3d")):
+                text, expected = (padding * n + accented).encode(), (padding * n + normal).encode()
+                assert local.normalize(text) == expected
+                assert local.normalize(text + b"x" * 40) == expected + b"x" * 40
+                assert not local.is_normal(text)
+
+
+@pytest.mark.usefixtures("_both_ways")
+@given(data=st.binary(max_size=100), form=st.sampled_from(["NFC", "NFKD", "Lowercase"]))
+def test_bytes_that_are_not_utf8_do_no_harm(data: bytes, form: str) -> None:
+    """Whether they are normal may be said either way; nothing outside of them is read."""
+    local = Normalizer(form).local
+    assert local is not None
+    assert local.is_normal(data) in (True, False)
 
 
 def test_the_table_is_generated() -> None:

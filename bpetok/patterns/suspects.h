@@ -1,0 +1,136 @@
+/* Finds the next character of a text that has one of some flags of normal.h: nearly none has.
+ *
+ * With AVX2, 32 bytes at a time: a first byte and the upper half of the second one say which of 16
+ * (of two bytes), 1,024 or more characters it may be. Only if one of those has a flag is the
+ * character looked up. So letters of most scripts are passed over as fast as ASCII is.
+ */
+#ifndef BPETOK_SUSPECTS_H
+#define BPETOK_SUSPECTS_H
+#include "normal.h"
+#include "simd.h"
+
+enum {
+    NORMAL_LEAVES = sizeof normal_flags / sizeof *normal_flags / 64,
+    NORMAL_BLOCKS = sizeof normal_block / sizeof *normal_block,
+    JOINED_PAIRS = sizeof joined_pairs / sizeof *joined_pairs
+};
+
+typedef struct Suspects {
+    uint64_t masks[NORMAL_LEAVES]; /* which of 64 characters have one of the flags */
+    /* For the lower half of a first byte, of C0..DF and of E0..FF: which upper halves of a second
+     * byte, 8 to B, may belong to such a character; 4 bits for each of the two upper halves. */
+    uint8_t quarters[2][16];
+    int in_ascii;                  /* some of ASCII have */
+} Suspects;
+
+/* Tables for some flags, to be freed with free(); NULL without memory. */
+static Suspects *suspects_new(int flags) {
+    Suspects *suspects = (Suspects *)calloc(1, sizeof *suspects);
+    if (suspects == NULL) return NULL;
+    for (int i = 0; i < NORMAL_LEAVES * 64; i++)
+        if (normal_flags[i] & flags) suspects->masks[i / 64] |= 1ULL << i % 64;
+    suspects->in_ascii = (suspects->masks[normal_block[0]] | suspects->masks[normal_block[1]]) != 0;
+    for (int block = 2; block < NORMAL_BLOCKS; block++) {
+        uint64_t mask = suspects->masks[normal_block[block]];
+        int lead, second;
+        for (int quarter = 0; quarter < 4; quarter++) {
+            if (block < 0x800 >> 6) {
+                lead = 0xC0 | block;
+                second = quarter;
+                if (!(mask >> 16 * quarter & 0xFFFF)) continue;
+            } else {
+                lead = block < 0x10000 >> 6 ? 0xE0 | block >> 6 : 0xF0 | block >> 12;
+                second = (block < 0x10000 >> 6 ? block >> 4 : block >> 10) & 3;
+                if (!mask) break;
+            }
+            suspects->quarters[lead >> 5 & 1][lead & 15] |= 1 << (second + 4 * (lead >> 4 & 1));
+        }
+    }
+    return suspects;
+}
+
+/* Whether the character at bytes[0] has one of the flags; what is no character of Unicode has.
+ * Requires: its `size` bytes can be read. */
+static inline int is_suspect(const Suspects *suspects, const uint8_t *bytes, int size) {
+    uint32_t point = size == 1   ? bytes[0]
+                     : size == 2 ? (bytes[0] & 31u) << 6 | (bytes[1] & 63)
+                     : size == 3 ? (bytes[0] & 15u) << 12 | (bytes[1] & 63u) << 6 | (bytes[2] & 63)
+                                 : (bytes[0] & 7u) << 18 | (bytes[1] & 63u) << 12
+                                       | (bytes[2] & 63u) << 6 | (bytes[3] & 63);
+    return point >= NORMAL_BLOCKS * 64
+           || (suspects->masks[normal_block[point >> 6]] >> (point & 63) & 1);
+}
+
+/* How many bytes a character with this first byte has; one of ASCII has 1. */
+static inline int size_of_character(uint8_t lead) {
+    return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, size_t at, size_t n) {
+    while (at < n) {
+        int size = size_of_character(text[at]);
+        if (size == 1 && !suspects->in_ascii) {
+            while (at + 8 <= n && !(load64(text + at) & EACH_BYTE(0x80))) at += 8;
+            while (at < n && text[at] < 0x80) at++;
+            continue;
+        }
+        if (at + size > n) return n; /* half a character */
+        if (is_suspect(suspects, text + at, size)) return at;
+        at += size;
+    }
+    return n;
+}
+
+#ifdef BPETOK_X86
+/* As next_suspect_plain, but only up to the last bytes of a text, where `*at` is set to. Returns
+ * whether one was found there. Requires: none of ASCII has a flag. */
+AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t *text, size_t *at,
+                                         size_t n) {
+    const __m256i c_d = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128((const __m128i *)suspects->quarters[0]));
+    const __m256i e_f = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128((const __m128i *)suspects->quarters[1]));
+    const __m256i half = AVX2_TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0F, (char)0xF0, 0x0F,
+                                    (char)0xF0);
+    const __m256i quarter = AVX2_TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x22, 0x44, (char)0x88, 0, 0, 0,
+                                       0);
+    for (; *at + 35 <= n; *at += 32) { /* a character may go on for 3 bytes after the 32 */
+        const uint8_t *bytes = text + *at;
+        __m256i first = _mm256_loadu_si256((const __m256i *)bytes);
+        if (!_mm256_movemask_epi8(first)) continue;
+        __m256i second = _mm256_loadu_si256((const __m256i *)(bytes + 1));
+        __m256i low = AVX2_NIBBLES(first);
+        __m256i found = _mm256_blendv_epi8(_mm256_shuffle_epi8(c_d, low),
+                                           _mm256_shuffle_epi8(e_f, low),
+                                           _mm256_slli_epi16(first, 2)); /* by bit 5 */
+        found = _mm256_and_si256(found, _mm256_shuffle_epi8(half, AVX2_HIGH_NIBBLES(first)));
+        found = _mm256_and_si256(found, _mm256_shuffle_epi8(quarter, AVX2_HIGH_NIBBLES(second)));
+        uint32_t candidates
+            = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+        for (; candidates; candidates &= candidates - 1) {
+            int i = lowest_bit(candidates);
+            if (is_suspect(suspects, bytes + i, size_of_character(bytes[i]))) {
+                *at += i;
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+#endif
+
+/* Where the next character from the one at text[at] on begins that has one of the flags, n if there
+ * is none. Any bytes may be given; what is found in those that are not UTF-8 means nothing. */
+static size_t next_suspect(const Suspects *suspects, int instruction_set, const uint8_t *text,
+                           size_t at, size_t n) {
+#ifdef BPETOK_X86
+    if (instruction_set >= AVX2 && !suspects->in_ascii) {
+        if (next_suspect_avx2(suspects, text, &at, n)) return at;
+        /* No character may begin in the middle of one. */
+        while (at < n && (text[at] & 0xC0) == 0x80) at++;
+    }
+#endif
+    (void)instruction_set;
+    return next_suspect_plain(suspects, text, at, n);
+}
+#endif
