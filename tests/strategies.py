@@ -30,8 +30,9 @@ def merge_lists(draw: st.DrawFn, max_size: int = 12) -> list[tuple[int, int]]:
     return merges
 
 
-ALPHABETS = st.sampled_from([b"abc", b"\0ab", b"a\0\x7f", b"\0\xff\1", b"\xff\xfe\0"])
-"""Letters in the place of a, b, c: ids at both ends, as 0 is, whose pair with itself is 0, 0."""
+ALPHABETS = st.sampled_from([b"abc", b"\0ab", b"a\0\x7f", b"\0\xff\1", b"\xff\xfe\0", b"!a\xa1"])
+"""Letters in the place of a, b, c: ids at both ends, as 0 is, whose pair with itself is 0, 0; the
+last ones have the same six low bits."""
 
 
 def respelled(merges: list[tuple[int, int]], letters: bytes) -> list[tuple[int, int]]:

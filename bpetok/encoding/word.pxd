@@ -4,8 +4,14 @@ from bpetok.encoding.long_word cimport Lists
 from bpetok.encoding.ranks cimport Ranks
 from bpetok.encoding.trie cimport Trie
 
+cdef struct Sides:
+    # What can merge across the ends of a token: bit byte & 63, so that some bytes share one.
+    uint64_t before    # last bytes of tokens that merge with it, or with a part it begins with
+    uint64_t after     # first bytes of tokens that it, or a part it ends with, merges with
+
 cdef struct Vocabulary:
     Ranks ranks
+    Sides* sides       # [id]
     Trie trie          # of the short tokens that merging makes of their bytes: no others ever occur
     int32_t* lengths   # [id]: in bytes
     int32_t longest    # of `lengths`
