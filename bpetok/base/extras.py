@@ -21,7 +21,10 @@ def require(module: str, extra: str) -> Any:
     from bpetok.base.importing import import_whole  # takes 4 ms, which encoding does without
 
     try:
-        return import_whole(module)
+        found = import_whole(module)
+        if module.partition(".")[0] == "pyarrow":
+            _load_pandas()
+        return found
     except ModuleNotFoundError as error:
         library = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != library:
@@ -29,6 +32,17 @@ def require(module: str, extra: str) -> Any:
         raise MissingExtraError(
             f"{library} is needed for this and not installed: pip install 'bpetok[{extra}]'"
         ) from None
+
+
+@cache
+def _load_pandas() -> None:
+    """Let pyarrow look for pandas, which it does when it first makes an array: whole, too."""
+    import pyarrow as pa
+
+    from bpetok.base.importing import whole
+
+    with whole():
+        pa.array([])
 
 
 @cache

@@ -169,10 +169,17 @@ def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.
             yield from table.to_batches()
         return
     if isinstance(source, pa.Table | pa.RecordBatch):
-        # pyarrow does not look at what a file says when it reads a table, and handing on a column
-        # whose buffers are too short ends the process.
+        # pyarrow does not look at what a file says when it reads a table, and a column whose
+        # buffers are too short would be read beyond their ends.
         source = source.select([column_of(name, source.schema, context)])
         source.validate()
+        # Not as a stream: pyarrow 18 to 21 crash when they hand on views of short strings.
+        yield from source.to_batches() if isinstance(source, pa.Table) else [source]
+        return
+    if isinstance(source, pa.RecordBatchReader):
+        column_of(name, source.schema, context)
+        yield from source
+        return
     with pa.RecordBatchReader.from_stream(source) as reader:
         column_of(name, reader.schema, context)
         yield from reader

@@ -4,9 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+import bpetok
 from bpetok.base.importing import whole
 from processes import ACT_AT_IMPORT, needs_fork, needs_signals, run_python
 
@@ -42,6 +45,43 @@ def test_ctrl_c_in_an_import_of_a_first_call(call: str, module: str) -> None:
         calls[{call!r}]()
     except KeyboardInterrupt:
         for call in calls.values(): call()
+    else:
+        raise AssertionError("it was not raised")
+    """
+    )
+
+
+@needs_signals
+@pytest.mark.parametrize("module", ["pandas", "pandas._libs.hashtable", "pandas.core.api"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "bpetok.count_words(pa.table({'text': pa.nulls(2, pa.string())}))",
+        "bpetok.count_words('t.parquet')",
+        "bpetok.Words.load('words.parquet')",
+        "bpetok.count_words('t.txt', checkpoint='run')",
+    ],
+)
+def test_ctrl_c_in_what_pyarrow_imports(call: str, module: str, tmp_path: Path) -> None:
+    """It looks for pandas when it first needs to know whether something is a Series."""
+    pytest.importorskip("pandas")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"text": ["low lower", None]}), tmp_path / "t.parquet")
+    (tmp_path / "t.txt").write_text("low lower")
+    bpetok.count_words(tmp_path / "t.txt").save(tmp_path / "words.parquet")
+    run_python(
+        ACT_AT_IMPORT
+        + f"""
+    import warnings
+    warnings.simplefilter("ignore")
+    os.chdir({str(tmp_path)!r})
+    import bpetok, pyarrow as pa
+    Finder({module!r}, lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        {call}
+    except KeyboardInterrupt:
+        {call}
+        assert pa.array([1, 2]).to_pandas().sum() == 3
     else:
         raise AssertionError("it was not raised")
     """
