@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bpetok.encoding.texts import SpecialTokenError as SpecialTokenError
     from bpetok.learning.rule import MergeFilter as MergeFilter
     from bpetok.patterns.pretokenize import pretokenize as pretokenize
+    from bpetok.sequences import Sequences as Sequences
+    from bpetok.sequences import SequenceTokenizer as SequenceTokenizer
     from bpetok.showing.explanation import Explanation as Explanation
     from bpetok.showing.lesson import Lesson as Lesson
     from bpetok.showing.report import Report as Report
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from bpetok.training.estimate import Estimate as Estimate
     from bpetok.training.estimate import estimate as estimate
     from bpetok.training.retraining import train_new_from_iterator as train_new_from_iterator
+    from bpetok.training.sequences import train_from_sequences as train_from_sequences
     from bpetok.training.superwords import Superwords as Superwords
     from bpetok.training.train import train as train
     from bpetok.training.train import train_from_iterator as train_from_iterator
@@ -42,6 +45,8 @@ _MODULE_OF = {
     "MergeFilter": "learning.rule",
     "Lesson": "showing.lesson",
     "Report": "showing.report",
+    "SequenceTokenizer": "sequences",
+    "Sequences": "sequences",
     "SpecialTokenError": "encoding.texts",
     "Estimate": "training.estimate",
     "Tokenizer": "tokenizer",
@@ -57,6 +62,7 @@ _MODULE_OF = {
     "report": "showing.report",
     "train": "training.train",
     "train_from_iterator": "training.train",
+    "train_from_sequences": "training.sequences",
     "train_from_words": "training.train",
     "train_new_from_iterator": "training.retraining",
     "watch": "training.watch",

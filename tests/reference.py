@@ -32,14 +32,15 @@ def count_pairs(words: Iterable[tuple[list[int], int]]) -> Counter[Pair]:
 
 
 def learn_merges(
-    word_counts: Mapping[bytes, int],
+    word_counts: Mapping[bytes, int] | Mapping[tuple[int, ...], int],
     n_merges: int,
     min_frequency: int = 1,
     ties: str = "ids",
     max_token_length: int = sys.maxsize,
     byte_order: Sequence[int] | None = None,
     initial: Sequence[Pair] = (),
-    allows: Callable[[bytes, bytes], bool] = lambda left, right: True,
+    allows: Callable[[bytes, bytes], bool] | None = None,
+    n_symbols: int = 256,
 ) -> tuple[list[Pair], list[int]]:
     """Return the merges, as pairs of ids, and how often each pair occurred when it was merged.
 
@@ -47,11 +48,11 @@ def learn_merges(
     the smallest (left id, right id); or, as `ties` says, the first "place" in the words in their
     order, or the greatest (left "bytes", right bytes). For ties the bytes are numbered in
     `byte_order`. `allows` says which tokens may be joined. The words begin as what the `initial`
-    merges make of them.
+    merges make of them. Words are bytes, or sequences of `n_symbols` other symbols.
     """
-    words = [(encode_word(word, initial), count) for word, count in word_counts.items()]
-    tokens = token_bytes(initial)
-    order = list(range(256 + len(initial) + n_merges))
+    words = [(encode_word(word, initial, n_symbols), count) for word, count in word_counts.items()]
+    tokens = token_symbols(initial, n_symbols)
+    order = list(range(n_symbols + len(initial) + n_merges))
     for i, byte in enumerate(byte_order or ()):
         order[byte] = i
     merges: list[Pair] = []
@@ -60,7 +61,7 @@ def learn_merges(
         counts = count_pairs(words)  # in the order of first places
         for left, right in list(counts):
             too_long = len(tokens[left]) + len(tokens[right]) > max_token_length
-            if too_long or not allows(tokens[left], tokens[right]):
+            if too_long or not (allows is None or allows(*spelled(tokens, left, right))):
                 del counts[left, right]
         if not counts:
             break
@@ -81,17 +82,27 @@ def learn_merges(
     return merges, merge_counts
 
 
-def encode_word(word: bytes, merges: Sequence[Pair]) -> list[int]:
+def spelled(tokens: Sequence[tuple[int, ...]], left: int, right: int) -> tuple[bytes, bytes]:
+    """Return the bytes of two tokens."""
+    return bytes(tokens[left]), bytes(tokens[right])
+
+
+def encode_word(word: Iterable[int], merges: Sequence[Pair], n_symbols: int = 256) -> list[int]:
     """Return the ids of one word: every merge in turn, in the order of learning."""
     ids = list(word)
     for i, pair in enumerate(merges):
-        ids = merge_ids(ids, pair, 256 + i)
+        ids = merge_ids(ids, pair, n_symbols + i)
     return ids
 
 
 def token_bytes(merges: Sequence[Pair]) -> list[bytes]:
     """Return the bytes of each id."""
-    tokens = [bytes([byte]) for byte in range(256)]
+    return [bytes(token) for token in token_symbols(merges, 256)]
+
+
+def token_symbols(merges: Sequence[Pair], n_symbols: int) -> list[tuple[int, ...]]:
+    """Return the symbols of each id; of text they are bytes."""
+    tokens: list[tuple[int, ...]] = [(symbol,) for symbol in range(n_symbols)]
     for left, right in merges:
         tokens.append(tokens[left] + tokens[right])
     return tokens

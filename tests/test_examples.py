@@ -11,6 +11,7 @@ SAID = {
     "train_bin": ["a batch: (4, 64)"],
     "chat_model": ["6144 ids, 5 of them special", "6400 ids, 36 of them special"],
     "replace_tokens": ["rows of the model: 700 move"],
+    "sequences": ["instructions a token", "for transformers: tokenizer.json"],
     "existing_tokenizer": ["has the id 0"],
 }
 
@@ -32,8 +33,9 @@ def test_an_example_runs(name: str, corpus: list[str], environment: dict[str, st
     """In a process of its own, on a small corpus."""
     if name == "existing_tokenizer":
         pytest.importorskip("tokenizers")
+    files = [] if name == "sequences" else corpus  # which is no Python as a whole
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py"), *corpus],
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *files],
         capture_output=True,
         text=True,
         env=environment,

@@ -3,6 +3,10 @@
 N_BYTES = 256
 """The ids from 0 to 255 are those of the bytes; those of merges come after them."""
 
+MAX_SYMBOLS = 1 << 20
+"""The most different symbols of sequences of integers. For each there are rows in tables, and a
+character in exports."""
+
 MAX_INT32 = (1 << 31) - 1
 """The largest id, and the longest word: both are int32."""
 

@@ -6,12 +6,12 @@ to. There is a list of places for each rank, and the ranks are gone through once
 time is linear in the length of the word.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from bpetok.base.simd cimport lowest_bit, prefetch, table_alloc, table_free
-from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged
+from bpetok.encoding.ranks cimport NONE, Ranks, merged
 
 
 cdef int lists_init(Lists* lists, Py_ssize_t n_ids) noexcept nogil:
@@ -29,12 +29,12 @@ cdef void lists_free(Lists* lists) noexcept nogil:
 
 
 cdef struct Place:
-    # One byte of a long word; only the first of a token counts. 16 bytes, so that a merge touches
+    # One symbol of a long word; only the first of a token counts. 16 bytes, so that a merge touches
     # one or two lines.
     int32_t id
     int32_t rank      # what the token and the next merge to
-    int32_t before    # first byte of the token before, -1 at the start
-    int32_t after     # first byte of the next token, n at the end
+    int32_t before    # first symbol of the token before, -1 at the start
+    int32_t after     # first symbol of the next token, n at the end
 
 cdef struct Node:
     # A place where a pair is or was: one of a list for each rank.
@@ -51,14 +51,13 @@ cdef struct LongWord:
 
 
 cdef inline void set_rank(LongWord* w, int32_t at, int32_t rank) noexcept nogil:
-    cdef int32_t i = rank - N_BYTES
     w.places[at].rank = rank
     if rank == NONE:
         return
     w.nodes[w.n_nodes].at = at
-    w.nodes[w.n_nodes].below = w.lists.top[i]
-    w.lists.top[i] = w.n_nodes
-    w.lists.filled[i >> 6] |= <uint64_t>1 << (i & 63)
+    w.nodes[w.n_nodes].below = w.lists.top[rank]
+    w.lists.top[rank] = w.n_nodes
+    w.lists.filled[rank >> 6] |= <uint64_t>1 << (rank & 63)
     w.n_nodes += 1
 
 
@@ -84,10 +83,9 @@ cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
     # Merge every place of the list of `rank`. A node whose place has another rank by now is stale
     # and is passed over. No place is in a list twice: ids only grow at a place, so that a pair
     # never comes back to it.
-    cdef int32_t i = rank - N_BYTES
-    cdef int32_t node = w.lists.top[i]
+    cdef int32_t node = w.lists.top[rank]
     cdef int32_t at
-    w.lists.top[i] = -1
+    w.lists.top[rank] = -1
     while node >= 0:
         at = w.nodes[node].at
         node = w.nodes[node].below
@@ -107,9 +105,9 @@ cdef void merge_all(LongWord* w, int32_t rank) noexcept nogil:
 
 
 cdef Py_ssize_t merge_long(
-    const Ranks* ranks, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
+    const Ranks* ranks, Lists lists, int32_t* ids, Py_ssize_t n
 ) noexcept nogil:
-    # As many nodes as pairs of bytes, fewer than n, and at most two for each of fewer than n
+    # As many nodes as pairs of symbols, fewer than n, and at most two for each of fewer than n
     # merges: fewer than 3n.
     cdef LongWord w
     cdef size_t size = (n * (sizeof(Place) + 3 * sizeof(Node)) + 4095) & ~<size_t>4095
@@ -121,16 +119,16 @@ cdef Py_ssize_t merge_long(
         return -1
     w.nodes = <Node*> &w.places[n]
     for at in range(w.n):
-        w.places[at].id = word[at]
+        w.places[at].id = ids[at]
         w.places[at].before = at - 1
         w.places[at].after = at + 1
-        set_rank(&w, at, merged(ranks, word[at], word[at + 1]) if at + 1 < w.n else <int32_t>NONE)
+        set_rank(&w, at, merged(ranks, ids[at], ids[at + 1]) if at + 1 < w.n else <int32_t>NONE)
     # A merge fills only lists of higher rank than its own, so one sweep upwards empties all.
-    for i in range((ranks.n_ids - N_BYTES + 63) >> 6):
+    for i in range(ranks.n_symbols >> 6, (ranks.n_ids + 63) >> 6):
         while lists.filled[i]:
             at = lowest_bit(lists.filled[i])
             lists.filled[i] &= lists.filled[i] - 1
-            merge_all(&w, <int32_t>(N_BYTES + (i << 6) + at))
+            merge_all(&w, <int32_t>((i << 6) + at))
     at = 0
     while at < w.n:
         ids[n_ids] = w.places[at].id

@@ -30,7 +30,8 @@ cdef struct Ranks:
     uint64_t mask            # of the index of a bucket or large slot
     uint64_t multiplier      # of the hash; random, so that no file of merges can make long chains
     int shift
-    Pair* pairs              # [id]: what it was merged from; of a byte, -1, -1
+    Pair* pairs              # [id]: what it was merged from; of a symbol, -1, -1
+    int32_t n_symbols        # ids below are those of symbols, such as the bytes
     Py_ssize_t n_ids
 
 
@@ -70,9 +71,9 @@ cdef inline int32_t merged(const Ranks* ranks, int32_t left, int32_t right) noex
         at = (at + 1) & ranks.mask
 
 
-# Fill `ranks` from left, right of each merge; -1 if there is no memory. Requires: it is zeroed. It
-# must be freed afterwards, also after -1.
+# Fill `ranks` from left, right of each merge; merge i makes the id n_symbols + i. -1 if there is no
+# memory. Requires: it is zeroed, n_symbols > 0. It must be freed afterwards, also after -1.
 cdef int ranks_init(
-    Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
+    Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, int32_t n_symbols, uint64_t seed
 ) noexcept nogil
 cdef void ranks_free(Ranks* ranks) noexcept nogil

@@ -28,13 +28,13 @@ cdef void add_pair(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) no
 
 
 cdef int ranks_alloc(Ranks* ranks, Py_ssize_t n_merges) noexcept nogil:
-    cdef bint small = n_merges + N_BYTES <= ID_LIMIT
+    cdef bint small = ranks.n_symbols + n_merges <= ID_LIMIT
     cdef Py_ssize_t n = 64  # places that a hash may give
     ranks.shift = 64 - 6
     while n < (n_merges // 2 if small else 2 * n_merges):
         n *= 2
         ranks.shift -= 1
-    ranks.mask, ranks.n_ids = n - 1, N_BYTES + n_merges
+    ranks.mask, ranks.n_ids = n - 1, ranks.n_symbols + n_merges
     ranks.pairs = <Pair*> malloc(ranks.n_ids * sizeof(Pair))
     if not small:
         ranks.large = <LargeSlot*> table_alloc(n * sizeof(LargeSlot))
@@ -45,22 +45,22 @@ cdef int ranks_alloc(Ranks* ranks, Py_ssize_t n_merges) noexcept nogil:
 
 
 cdef int ranks_init(
-    Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
+    Ranks* ranks, const int32_t* pairs, Py_ssize_t n_merges, int32_t n_symbols, uint64_t seed
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int32_t left, right
-    ranks.multiplier = seed | 1
+    cdef int32_t left, right, new_id
+    ranks.multiplier, ranks.n_symbols = seed | 1, n_symbols
     if ranks_alloc(ranks, n_merges) < 0:
         return -1
-    for i in range(N_BYTES):
+    for i in range(n_symbols):
         ranks.pairs[i].left = ranks.pairs[i].right = -1
     for i in range(n_merges):
-        left, right = pairs[2 * i], pairs[2 * i + 1]
-        ranks.pairs[N_BYTES + i].left, ranks.pairs[N_BYTES + i].right = left, right
+        left, right, new_id = pairs[2 * i], pairs[2 * i + 1], <int32_t>(n_symbols + i)
+        ranks.pairs[new_id].left, ranks.pairs[new_id].right = left, right
         if ranks.large != NULL:
-            add_large(ranks, left, right, <int32_t>(N_BYTES + i))
+            add_large(ranks, left, right, new_id)
         else:
-            add_pair(ranks, left, right, <int32_t>(N_BYTES + i))
+            add_pair(ranks, left, right, new_id)
     return 0
 
 

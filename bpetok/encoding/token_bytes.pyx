@@ -8,35 +8,39 @@ from libc.string cimport memcpy
 from bpetok.encoding.ranks cimport N_BYTES
 
 
-def find_bad_merge(const int32_t[::1] pairs not None, int64_t most_bytes) -> int:
+def find_bad_merge(
+    const int32_t[::1] pairs not None, Py_ssize_t n_symbols, int64_t most_symbols
+) -> int:
     """Return the first merge that cannot be made, -1 if all can.
 
-    It joins an id that no byte or earlier merge has, or all tokens up to it are longer together
-    than `most_bytes`.
+    It joins an id that no symbol or earlier merge has, or all tokens up to it are longer together
+    than `most_symbols`.
 
     Parameters
     ----------
     pairs : int32 buffer, length 2 * n_merges
         left 0, right 0, left 1, right 1, ...
-    most_bytes : int
+    n_symbols : int
+        How many ids come before those of merges: 256 bytes, or other symbols.
+    most_symbols : int
         Less than 2**62.
     """
     cdef Py_ssize_t i, n = pairs.shape[0] // 2
     cdef int32_t left, right
-    cdef int64_t total = N_BYTES
-    cdef int64_t* lengths = <int64_t*> malloc((N_BYTES + n) * sizeof(int64_t))
+    cdef int64_t total = n_symbols
+    cdef int64_t* lengths = <int64_t*> malloc((n_symbols + n) * sizeof(int64_t))
     if lengths == NULL:
         raise MemoryError
     try:
-        for i in range(N_BYTES):
+        for i in range(n_symbols):
             lengths[i] = 1
         for i in range(n):
             left, right = pairs[2 * i], pairs[2 * i + 1]
-            if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+            if not (0 <= left < n_symbols + i and 0 <= right < n_symbols + i):
                 return i
-            lengths[N_BYTES + i] = lengths[left] + lengths[right]
-            total += lengths[N_BYTES + i]
-            if total > most_bytes:
+            lengths[n_symbols + i] = lengths[left] + lengths[right]
+            total += lengths[n_symbols + i]
+            if total > most_symbols:
                 return i
         return -1
     finally:

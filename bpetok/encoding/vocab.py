@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_index, shorten
 from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
-from bpetok.encoding.token_bytes import build_token_bytes, find_bad_merge
+from bpetok.encoding.token_bytes import find_bad_merge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 MAX_UNUSED_IDS = 1_000_000
 
 
-def check_merges(merges: Merges) -> array[int]:
+def check_merges(merges: Merges, n_symbols: int = N_BYTES, unit: str = "bytes") -> array[int]:
     """Return the merges as one flat int32 array: left 0, right 0, left 1, right 1, ...
 
     Parameters
     ----------
     merges : sequence of pairs of int or of bytes, or integer array, shape (n_merges, 2)
         The ids that each merge joins, or their bytes, in learning order.
+    n_symbols : int
+        How many ids come before those of merges: of the bytes, or of the symbols of sequences.
+    unit : str
+        What errors call them.
 
     Raises
     ------
@@ -43,17 +47,16 @@ def check_merges(merges: Merges) -> array[int]:
         If an id is not an integer.
     ValueError
         If a merge is not a pair, uses an id that no byte or earlier merge has, or occurs twice; or
-        if all tokens together would be longer than 256 MiB.
+        if all tokens together would have more than 2**28 bytes.
     """
-    pairs = _flat_pairs(merges)
-    bad = find_bad_merge(pairs, MAX_TOTAL_BYTES)
+    pairs = _flat_pairs(merges, n_symbols, unit)
+    bad = find_bad_merge(pairs, n_symbols, MAX_TOTAL_BYTES)
     if bad >= 0:
-        _check_pair(bad, pairs[2 * bad], pairs[2 * bad + 1])
-        sizes = list(map(len, build_token_bytes(pairs[: 2 * bad])))
-        size = sizes[pairs[2 * bad]] + sizes[pairs[2 * bad + 1]]
+        _check_pair(bad, pairs[2 * bad], pairs[2 * bad + 1], n_symbols, unit)
+        sizes = token_lengths(pairs[: 2 * (bad + 1)], n_symbols)
         raise ValueError(
-            f"merges[{bad}] makes a token of {size} bytes, and all tokens up to it "
-            f"{sum(sizes) + size} bytes, more than {MAX_TOTAL_BYTES}"
+            f"merges[{bad}] makes a token of {sizes[-1]} {unit}, and all tokens up to it "
+            f"{sum(sizes)} {unit}, more than {MAX_TOTAL_BYTES}"
         )
     keys = array("q", pairs.tobytes())  # two ids in each
     if len(set(keys)) < len(keys):
@@ -68,17 +71,26 @@ def check_merges(merges: Merges) -> array[int]:
     return pairs
 
 
-def _flat_pairs(merges: Merges) -> array[int]:
+def token_lengths(pairs: Sequence[int], n_symbols: int) -> list[int]:
+    """Return how many symbols the token of each id has, by merges that `check_merges` returns."""
+    lengths = [1] * n_symbols
+    for left, right in zip(pairs[::2], pairs[1::2], strict=True):
+        lengths.append(lengths[left] + lengths[right])
+    return lengths
+
+
+def _flat_pairs(merges: Merges, n_symbols: int, unit: str) -> array[int]:
     """Return the ids of the merges, each within 32 bits."""
     given: Any = merges
     if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
         return array("i", given.tobytes())  # as training gives them
     rows = _rows(merges, "merges")
-    if rows and isinstance(rows[0], Sequence) and any(isinstance(part, bytes) for part in rows[0]):
+    first = rows[0] if rows and unit == "bytes" else None
+    if isinstance(first, Sequence) and any(isinstance(part, bytes) for part in first):
         rows = _numbered(rows)
     if set(map(type, rows)) <= {list, tuple} and set(map(len, rows)) == {2}:
         flat = list(chain.from_iterable(rows))
-        if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < N_BYTES + len(rows):
+        if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < n_symbols + len(rows):
             return array("i", flat)  # as files give them
     pairs = array("i")
     for i, pair in enumerate(rows):
@@ -88,7 +100,7 @@ def _flat_pairs(merges: Merges) -> array[int]:
             raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
         if type(left) is not int or type(right) is not int:
             left, right = check_index(f"merges[{i}]", left), check_index(f"merges[{i}]", right)
-        _check_pair(i, left, right)
+        _check_pair(i, left, right, n_symbols, unit)
         pairs.append(left)
         pairs.append(right)
     return pairs
@@ -122,10 +134,10 @@ def _numbered(rows: Sequence[Any]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _check_pair(i: int, left: int, right: int) -> None:
-    if not (0 <= left < N_BYTES + i and 0 <= right < N_BYTES + i):
+def _check_pair(i: int, left: int, right: int, n_symbols: int, unit: str) -> None:
+    if not (0 <= left < n_symbols + i and 0 <= right < n_symbols + i):
         raise ValueError(
-            f"merges[{i}] must join ids from 0 to {N_BYTES + i - 1}, those of the bytes and of "
+            f"merges[{i}] must join ids from 0 to {n_symbols + i - 1}, those of the {unit} and of "
             f"earlier merges, got {shorten((left, right))}"
         )
 

@@ -160,7 +160,7 @@ cdef int vocabulary_init(
     if vocabulary.lengths == NULL or vocabulary.shorter == NULL:
         failure = -1
     if failure == 0:
-        failure = ranks_init(&vocabulary.ranks, pairs, n_merges, seed)
+        failure = ranks_init(&vocabulary.ranks, pairs, n_merges, N_BYTES, seed)
     if failure == 0:
         failure = add_tokens(vocabulary, &draft, nodes, ends)
     if failure == 0:
@@ -239,7 +239,11 @@ cdef Py_ssize_t encode_piece(
     n_ids = merge_runs(&vocabulary.ranks, word, n, ids)
     if n_ids < 0 and vocabulary.longest < PLACES:
         n_ids = search_long(vocabulary, word, n, ids)
-    return n_ids if n_ids >= 0 else merge_long(&vocabulary.ranks, lists, word, n, ids)
+    if n_ids >= 0:
+        return n_ids
+    for i in range(n):
+        ids[i] = word[i]
+    return merge_long(&vocabulary.ranks, lists, ids, n)
 
 
 cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:

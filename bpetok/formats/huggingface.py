@@ -63,7 +63,7 @@ def save_pretrained(
     template = config.get("chat_template")
     has_file = isinstance(template, str)
     target = check_path(folder)
-    _check_no_leftovers(target, READ_TOO if has_file else (*READ_TOO, TEMPLATE))
+    check_no_leftovers(target, READ_TOO if has_file else (*READ_TOO, TEMPLATE))
     document = build_document(tokenizer)
     check(tokenizer, document)
     files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
@@ -77,7 +77,8 @@ def save_pretrained(
         raise ValueError(f"{target}: what was written reads back otherwise")
 
 
-def _check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
+def check_no_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder with files of another tokenizer, which would be read with this one."""
     for name in names:
         if (folder / name).exists():
             raise ValueError(
@@ -128,10 +129,10 @@ def to_tokenizers(tokenizer: Codec) -> tokenizers.Tokenizer:
     """Return the tokenizer as an object of the tokenizers library."""
     document = build_document(tokenizer)
     check(tokenizer, document)
-    return _load(document)
+    return load(document)
 
 
-def _load(document: Mapping[str, Any]) -> tokenizers.Tokenizer:
+def load(document: Mapping[str, Any]) -> tokenizers.Tokenizer:
     """Return what the tokenizers library makes of a tokenizer.json.
 
     From a file, since tokenizers 1.0 reads nothing else.
@@ -313,7 +314,7 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     consumer = f"tokenizers {tokenizers.__version__}"
     try:
         with panics_are_errors():
-            other = _load(plain)
+            other = load(plain)
             other.encode("a")  # 1.0 compiles an expression when it is first needed
     except OSError:  # of the temporary file
         raise

@@ -107,16 +107,17 @@ def find_entry(entries: Int64, left: int, right: int) -> int:
 
 @inner
 def index_pairs_shard(
-    s: int | np.int64, shards: Shards, counts: PairCounts, posting: bool, only_bytes: bool
+    s: int | np.int64, shards: Shards, counts: PairCounts, posting: bool, symbol_bits: int
 ) -> None:
     """Count all adjacent pairs of a shard, or write the postings of those whose entries say where.
 
     Both in one function, since compiling each would take a third of a second. Counting requires an
     empty table, and stops early, with the table 5/8 full, where that is too small.
 
-    Requires of `only_bytes`: all tokens are single bytes, and the table has 65,536 entries or more,
-    so that pair (left, right) has the entry of the number left << 8 | right. The next token is then
-    one slot on: without looking its length up, counting takes half as long and posting 3/4.
+    Requires of `symbol_bits`, if it is not 0: no merge has been made, so that each token has one
+    slot, ids have so many bits, and the table has an entry for each pair: that of (left, right) is
+    the number left << symbol_bits | right. The next token is then one slot on: without looking its
+    length up, counting takes half as long and posting 3/4.
     """
     symbols = shards.symbols[shards.slot_start[s] : shards.slot_start[s + 1]]
     weights = shards.weights[shards.slot_start[s] >> BLOCK_BITS :]
@@ -131,14 +132,17 @@ def index_pairs_shard(
         if left == NOTHING:
             at += 1
             continue
-        if only_bytes:
+        if symbol_bits:
             at += 1
         else:
             at += shards.token_len[U(left)]
         right = symbols[U(at)]
         if right == NOTHING:
             continue
-        entry = 3 * (left << 8 | right) if only_bytes else find_entry(entries, left, right)
+        if symbol_bits:
+            entry = 3 * (np.int64(left) << symbol_bits | right)
+        else:
+            entry = find_entry(entries, left, right)
         if posting:
             to = entries[U(entry + 2)]
             if to != NOTHING:
@@ -316,10 +320,10 @@ def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, fir
 
 
 @jit_parallel
-def index_pairs(shards: Shards, counts: PairCounts, posting: bool, only_bytes: bool) -> None:
+def index_pairs(shards: Shards, counts: PairCounts, posting: bool, symbol_bits: int) -> None:
     """Call index_pairs_shard for each shard."""
     for s in prange(len(counts.size)):
-        index_pairs_shard(np.int64(s), shards, counts, posting, only_bytes)
+        index_pairs_shard(np.int64(s), shards, counts, posting, symbol_bits)
 
 
 @jit_parallel

@@ -62,6 +62,10 @@ def learn_merges(
     return Learner(words, n_merges, rule, n_threads, tuning).learn(progress)
 
 
+BYTE_BITS = 8
+MOST_BITS = 10
+"""A table of all pairs of ids of so many bits is 25 MB large."""
+
 BYTES = tuple(bytes([byte]) for byte in range(N_BYTES))
 
 
@@ -73,11 +77,12 @@ class Learner:
     words, n_merges, rule, n_threads
         As `learn_merges` takes them.
     tuning : Tuning, optional
-    tokens : sequence of bytes
+    tokens : sequence of bytes or int
         What each number in `words.ids` means: the bytes, or those and what merges have made of them
-        that are known already.
+        that are known already. An int: so many symbols that are no bytes, which rules that ask for
+        the bytes of tokens can't have.
     most_bytes : int
-        Of all tokens together, each once.
+        Of all tokens together, each once; or so many symbols.
 
     Attributes
     ----------
@@ -93,19 +98,20 @@ class Learner:
         rule: Rule = DEFAULT_RULE,
         n_threads: int = 1,
         tuning: Tuning | None = None,
-        tokens: Sequence[bytes] = BYTES,
+        tokens: Sequence[bytes] | int = BYTES,
         most_bytes: int = MAX_TOTAL_BYTES,
     ) -> None:
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
-        self.tokens = tokens
+        self.first_id = tokens if isinstance(tokens, int) else len(tokens)
+        self.tokens = () if isinstance(tokens, int) else tokens
         # Each merge takes at least one token away, and each word keeps one: a larger number asks
         # for memory and gives nothing.
         self.n_merges = min(n_merges, len(words.ids) - len(words.counts))
         self.n_learned = 0
         self.most_bytes = most_bytes
         self.is_full = False
-        self.vocab_size = len(self.tokens) + self.n_merges
+        self.vocab_size = self.first_id + self.n_merges
         self.left = np.empty(self.n_merges, np.int32)
         self.right = np.empty(self.n_merges, np.int32)
         self.counts = np.empty(self.n_merges, np.int64)
@@ -120,7 +126,7 @@ class Learner:
         """Lay the words out in slots, in shards if there are many."""
         ids = words.ids
         if self.rule.byte_order is not None:
-            renumbered = np.arange(len(self.tokens), dtype=np.int32)
+            renumbered = np.arange(self.first_id, dtype=np.int32)
             renumbered[np.array(self.rule.byte_order)] = np.arange(N_BYTES)
             ids = renumbered[ids]
         n_slots = len(ids) + len(words.counts)
@@ -221,7 +227,7 @@ class Learner:
 
     def _apply(self) -> None:
         """Apply them, on several threads if that is worth it."""
-        first_id = len(self.tokens) + self.n_learned
+        first_id = self.first_id + self.n_learned
         pays = self.pairs.n_visits >= self.tuning.parallel_postings
         self._run("apply", self.shards, self.batch, self.rows, first_id, in_parallel=pays)
 
@@ -254,7 +260,7 @@ class Learner:
         """
         if self.tuning.least_count is not None:
             return self.tuning.least_count
-        if len(self.tokens) > N_BYTES:
+        if self.first_id > N_BYTES:
             return max(_nth_count(counts.entries[1::3], self.n_merges) * self.n_shards // 4, 1)
         if self.word_count == 0:
             return best_count // 500
@@ -294,6 +300,7 @@ class Learner:
             self.rows,
             (self.left, self.right, self.counts),
             self.n_learned,
+            self.first_id,
             self._first_tokens(),
             self.byte_len,
             self.rule.tie_number,
@@ -305,20 +312,29 @@ class Learner:
         counts.entries[2::3] = NOTHING
         present = entries >= 0
         counts.entries[entries[present] + 2] = starts[present]
-        self._run("index_pairs", self.shards, counts, True, self._only_bytes())
+        self._run("index_pairs", self.shards, counts, True, self._symbol_bits())
 
-    def _only_bytes(self) -> bool:
-        """Tell whether no merge has been made yet."""
-        return self.n_learned + len(self.tokens) == N_BYTES
+    def _symbol_bits(self) -> int:
+        """Return how many bits ids have while a table has an entry for each pair, otherwise 0.
+
+        It has before the first merge, for up to 1,024 symbols. For more than the 256 bytes only if
+        there is more text than table: the table has to be emptied.
+        """
+        if self.n_learned:
+            return 0
+        n_slots = len(self.shards.symbols) // self.n_shards
+        bits = max(BYTE_BITS, (self.first_id - 1).bit_length())
+        if bits > BYTE_BITS and (bits > MOST_BITS or n_slots >> 2 * bits == 0):
+            return 0
+        return bits
 
     def _count_pairs(self) -> PairCounts:
         """Count all adjacent pairs, in a hash table for each shard."""
         n = self.n_shards
         n_slots = len(self.shards.symbols) // n
-        # There are 65,536 pairs of bytes; later there is about one distinct pair for 30 slots.
-        capacity = 1 << 16
-        if not self._only_bytes():
-            capacity = 1 << (n_slots // 16).bit_length()
+        # Later there is about one distinct pair for 30 slots.
+        bits = 2 * self._symbol_bits() or (n_slots // 16).bit_length()
+        capacity = 1 << bits
         while True:
             entries = np.zeros(n * capacity * 3, np.int64)
             entries[::3] = NOTHING
@@ -327,7 +343,7 @@ class Learner:
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
             )
-            self._run("index_pairs", self.shards, counts, False, self._only_bytes())
+            self._run("index_pairs", self.shards, counts, False, self._symbol_bits())
             if counts.size.max() < capacity // 8 * 5:
                 return counts
             capacity *= 4
@@ -353,8 +369,8 @@ class Learner:
 
     def _first_tokens(self) -> list[bytes]:
         """Return the bytes of the tokens before the first merge, by the ids that learning uses."""
-        order = self.rule.byte_order or range(N_BYTES)
-        return [*(self.tokens[byte] for byte in order), *self.tokens[N_BYTES:]]
+        order = self.rule.byte_order or ()
+        return [*(self.tokens[byte] for byte in order), *self.tokens[len(order) :]]
 
     def _allowed_pairs(
         self, keys: Int64, totals: Int64, places: Int64, entries: Int64

@@ -59,7 +59,10 @@ def pack(words: CountedWords, ids: Int32, n_shards: int, in_order: bool) -> Pack
     blocks = -(-np.array(sizes, np.int64) >> BLOCK_BITS)
     if int(blocks.max()) << BLOCK_BITS > MAX_SHARD_SLOTS:
         if n_shards > n_words:
-            raise ValueError(f"a word must have less than {MAX_SHARD_SLOTS} bytes to learn from")
+            raise ValueError(
+                f"a word or sequence must have less than {MAX_SHARD_SLOTS} bytes or symbols to "
+                "learn from: cut it"
+            )
         return pack(words, ids, 2 * n_shards, in_order)
     slot_start = np.concatenate([[0], np.cumsum(blocks << BLOCK_BITS)])
     symbols = np.empty(slot_start[-1], np.int32)

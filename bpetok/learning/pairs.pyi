@@ -17,6 +17,7 @@ class Pairs:
         rows: Rows,
         learned: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
         n_learned: int,
+        first_id: int,
         tokens: Sequence[bytes],
         byte_len: NDArray[np.int32],
         ties: int,

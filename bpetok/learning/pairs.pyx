@@ -95,8 +95,10 @@ cdef class Pairs:
         The left and the right ids and the counts of the merges; `select` adds to them.
     n_learned : int
         How many of the merges are there already.
+    first_id : int
+        That of the first merge: how many tokens there were before.
     tokens : sequence of bytes
-        The tokens that there were before those merges.
+        Those, if ties or the filter ask for their bytes.
     byte_len : int32 array, shape (vocab_size,)
         How many bytes each token has; `select` adds what is learned.
     ties : int
@@ -147,7 +149,7 @@ cdef class Pairs:
     cdef int64_t[::1] counts
 
     def __cinit__(
-        self, shards, batch, rows, learned, Py_ssize_t n_learned, tokens,
+        self, shards, batch, rows, learned, Py_ssize_t n_learned, int32_t first_id, tokens,
         int32_t[::1] byte_len not None, int ties,
         bint ends_early=False, TokenFilter token_filter=None,
     ):
@@ -155,7 +157,7 @@ cdef class Pairs:
         cdef Py_ssize_t i
         self.n_shards = len(shards.slot_start) - 1
         self.vocab_size = len(shards.token_len)
-        self.first_id, self.n_learned, self.ties = len(tokens), n_learned, ties
+        self.first_id, self.n_learned, self.ties = first_id, n_learned, ties
         self.symbols, self.token_len, self.byte_len = shards.symbols, shards.token_len, byte_len
         if byte_len.shape[0] < self.vocab_size:
             raise IndexError("byte_len must have a length for each token")
@@ -188,6 +190,8 @@ cdef class Pairs:
         self.ends_early = ends_early
         self.is_filtered, self.token_filter = token_filter is not None, token_filter
         if ties == BY_BYTES or self.is_filtered:
+            if len(tokens) != first_id:
+                raise IndexError("tokens must have the bytes of each id below first_id")
             self.spell_all(b"".join(tokens), [len(token) for token in tokens])
 
     def __dealloc__(self):

@@ -21,7 +21,7 @@ from bpetok.encoding.facts import TrainingFacts
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.learner import Learner
 from bpetok.learning.loading import load_parallel_kernels
-from bpetok.learning.rule import NO_MERGES, Merges
+from bpetok.learning.rule import NO_MERGES, Merges, Rule
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
@@ -269,18 +269,23 @@ def build(learned: Learned, plan: Plan) -> Tokenizer:
     )
     n_learned = len(learned.merges.counts)
     if n_learned < plan.n_merges:
-        longest = plan.rule.max_token_length
-        fits = f" and fits in max_token_length={longest}" if longest < MAX_INT32 else ""
-        reason = f"no remaining pair occurred min_frequency={plan.rule.min_frequency} times{fits}"
-        if learned.is_full:
-            reason = (
-                f"the next token would make all of them more than {MAX_TOTAL_BYTES} bytes, the "
-                "most that a tokenizer may have. The text has very long words, such as a run of "
-                "one byte: give max_token_length, or leave that out"
-            )
+        reason = reason_to_end(plan.rule, learned.is_full, "bytes")
         warnings.warn(
             f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges, "
             f"{reason}",
             stacklevel=4,
         )
     return tokenizer
+
+
+def reason_to_end(rule: Rule, is_full: bool, unit: str) -> str:
+    """Return why learning has ended before there were all merges."""
+    if is_full:
+        return (
+            f"the next token would make all of them more than {MAX_TOTAL_BYTES} {unit}, the most "
+            f"that a tokenizer may have. There are very long runs, such as of one of the {unit}: "
+            "give max_token_length, or leave them out"
+        )
+    longest = rule.max_token_length
+    fits = f" and fits in max_token_length={longest}" if longest < MAX_INT32 else ""
+    return f"no remaining pair occurred min_frequency={rule.min_frequency} times{fits}"

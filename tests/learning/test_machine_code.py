@@ -101,6 +101,7 @@ def test_both_hashes_of_a_pair_are_one(left: int, right: int, other: int) -> Non
         learner.rows,
         (learner.left, learner.right, learner.counts),
         0,
+        256,
         [bytes([byte]) for byte in range(256)],
         learner.byte_len,
         0,
