@@ -409,6 +409,7 @@ cdef class WordTable:
                     table.entries + home(&table, hash_key(key.low, key.high, known_seed()))
                 )
                 prefetch(batch.entries[i])
+                prefetch(batch.entries[i] + 1)  # where a search goes on
                 batch.low[i], batch.high[i] = key.low, key.high
                 if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
                     return -1
