@@ -31,6 +31,9 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["bytes"] = _show_bounded
+    markup = require("markupsafe", "report").Markup
+    # A line may end between escapes of bytes, so that it does not end within one.
+    environment.filters["breakable"] = lambda token: markup("<wbr>\\x").join(token.split("\\x"))
     page: str = environment.get_template(template).render(**values)
     return page
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import closest
+from bpetok.base.checks import closest, shorten
 from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
@@ -37,6 +37,8 @@ StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 MANY = 1 << 14
 """Paths that are looked at at a time."""
+MAX_SHOWN = 200
+"""Characters of a path in an error; what is longer and no file is hardly a path."""
 REQUESTED = 1 << 20
 """Compressed bytes that are requested from another machine at a time."""
 SKIPPED = 1 << 20
@@ -163,6 +165,11 @@ def _expand(path: str) -> Iterable[str]:
             hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
             raise FileNotFoundError(f"no file matches the pattern {path!r}{hint}")
         return found
+    if len(path) > MAX_SHOWN or "\n" in path:
+        raise FileNotFoundError(
+            f"no such file: {shorten(path)}; it seems to be a text: write it to a file, or use "
+            "what takes texts, such as train_from_iterator, or texts= of report"
+        )
     raise FileNotFoundError(f"no such file: {path!r}{meant_file(path)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -35,7 +36,8 @@ Result = TypeVar("Result")
 
 def is_url(path: str) -> bool:
     """Tell whether a path is one that fsspec opens."""
-    return "://" in path
+    protocol, sign, _ = path.partition("://")
+    return sign != "" and not re.search(r"\s", protocol)  # which a text has
 
 
 def without_query(path: str) -> str:

@@ -175,3 +175,29 @@ def test_one_watches_a_training(browser: Chrome, pages: Path) -> None:
     find("play").click()
     assert find("play").text == "Play"
     assert browser.get_log("browser") == []
+
+
+def test_the_words_that_a_step_is_about_are_in_sight(browser: Chrome, tmp_path: Path) -> None:
+    """The list of words scrolls to the first of them, forwards and backwards."""
+    text = "".join(f" {number}" * (200 - number) for number in range(100, 199))
+    bpetok.watch(text, vocab_size=330).save(tmp_path / "page.html")
+    for size in (WIDE, NARROW):
+        emulate(browser, size, "light")
+        browser.get((tmp_path / "page.html").as_uri())
+        unseen, scrolled = browser.execute_script("""
+            const box = document.getElementById("words"), places = new Set(), unseen = [];
+            for (const name of ["forward", "back"]) {
+                const button = document.getElementById(name);
+                while (!button.disabled) {
+                    button.click();
+                    places.add(box.scrollTop);
+                    const inner = box.querySelector(".lit, .made")?.getBoundingClientRect();
+                    const outer = box.getBoundingClientRect();
+                    if (inner && (inner.top < outer.top || inner.bottom > outer.bottom))
+                        unseen.push(document.getElementById("now").textContent);
+                }
+            }
+            return [unseen, places.size];
+        """)
+        assert unseen == []
+        assert scrolled > 5

@@ -604,3 +604,11 @@ def test_the_command_reads_all_of_it(tmp_path: Path, environment: dict[str, str]
     tok = Tokenizer.load(tmp_path / "new.json")
     assert tok.training is not None
     assert (tok.training.n_bytes, tok.training.n_unique_words) == (11, 2)
+
+
+@pytest.mark.parametrize("text", ["the cat " * 99, "two\nlines", "see https://x.y now\nand"])
+def test_a_text_in_the_place_of_a_file_is_told(text: str) -> None:
+    """It is not taken for a URL, and the message has only the beginning of it."""
+    with pytest.raises(FileNotFoundError, match="seems to be a text") as raised:
+        bpetok.count_words(text)
+    assert len(str(raised.value)) < 300
