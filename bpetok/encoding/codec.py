@@ -33,6 +33,7 @@ from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
 from bpetok.encoding.streams import DecodeStream
+from bpetok.encoding.text_decoders import text_steps
 from bpetok.encoding.texts import replaced, replaced_texts, to_utf8
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.encoding.vocab import (
@@ -88,6 +89,7 @@ class Codec(TextEncoder):
         "_prefix_space",
         "_settings",
         "_special_tokens",
+        "_text_steps",
         "_token_bytes",
         "_token_ids",
         "_training",
@@ -138,6 +140,7 @@ class Codec(TextEncoder):
         self._token_ids = None if ids is None else ids.tobytes()
         self._training = training
         self._settings = check_settings(settings or {})
+        self._text_steps = text_steps((settings or {}).get("decoder"))
         # Of two names of one id the first one stays the first.
         by_id = sorted(zip(special_ids, special, strict=True), key=itemgetter(0))
         self._special_tokens = {token: token_id for token_id, token in by_id}
@@ -596,7 +599,8 @@ class Codec(TextEncoder):
         if scanner is not None:
             return split_words(text, scanner)
         ends = _splitter(self._pattern)(text).tolist()
-        return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        begins = (abs(end) for end in [0, *ends])
+        return [text[begin:end] for begin, end in zip(begins, ends, strict=False) if end > 0]
 
     def encode_batch(
         self,
@@ -772,7 +776,7 @@ class Codec(TextEncoder):
     # ---- ids to text ----
 
     def decode_bytes(self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]) -> bytes:
-        """Return the bytes of ids, one after another.
+        """Return the bytes of ids, one after another, before a decoder changes the text of them.
 
         Raises
         ------
@@ -780,6 +784,15 @@ class Codec(TextEncoder):
             If one is not an integer, or not in the vocabulary.
         """
         return self._decoder.decode(ids)
+
+    def _check_plain_text(self, name: str) -> None:
+        # Where a decoder changes the whole text, that of a part is not a part of it.
+        if self._text_steps:
+            raise ValueError(
+                f"{name} can't be used where a decoder changes the text of all ids, as here: "
+                f"{shorten(self.settings['decoder'])}; take decode for all ids at once, or "
+                "decode_bytes"
+            )
 
     def decode(
         self,
@@ -811,7 +824,10 @@ class Codec(TextEncoder):
             self.decode_bytes(ids := list(ids))  # all of them have to be ids
             skipped = {token.id for token in self._added_tokens.values() if token.special}
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
-        return self.decode_bytes(ids).decode("utf-8", errors)
+        text = self.decode_bytes(ids).decode("utf-8", errors)
+        for step in self._text_steps:
+            text = step(text)
+        return text
 
     def decode_batch(
         self,
@@ -839,6 +855,7 @@ class Codec(TextEncoder):
         UnicodeDecodeError
             If the bytes are not UTF-8.
         """
+        self._check_plain_text("decode_with_offsets")
         tokens = [self._decoder.decode([token_id]) for token_id in ids]
         starts = []
         n_begun = 0
@@ -853,6 +870,7 @@ class Codec(TextEncoder):
         Its ``feed(ids)`` takes an id or several and returns the text that is complete by then,
         whole characters only; its ``finish()`` returns what is left.
         """
+        self._check_plain_text("decode_stream")
         return DecodeStream(self.decode_bytes, errors)
 
     # ---- as an object ----

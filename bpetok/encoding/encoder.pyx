@@ -513,7 +513,7 @@ cdef class Encoder:
         cdef const int64_t[::1] ends
         try:
             work.ends_owner = ends = self.split(<bytes> text[:n])
-            if ends.shape[0] == 0 or ends[ends.shape[0] - 1] != n:
+            if ends.shape[0] == 0 or abs(ends[ends.shape[0] - 1]) != n:
                 raise ValueError(f"words must end at {n}, where the text does")
             work.ends = &ends[0]
         except BaseException as error:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from bpetok.base.checks import shorten
-from bpetok.patterns.builtin import CHAINS, DEEPSEEK, PATTERNS, SPELLINGS, expression_of, name_of
+from bpetok.patterns.builtin import (
+    CHAINS,
+    DEEPSEEK,
+    PATTERNS,
+    SPELLINGS,
+    expression_of,
+    name_of,
+    why_not_compiled,
+)
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
 from bpetok.patterns.dialects import from_oniguruma, to_oniguruma
+from bpetok.patterns.expressions import compile_expression
 
 BEHAVIORS = {
     "Isolated": "isolated",
@@ -24,6 +33,9 @@ INVERTED = {
     "merged_with_next": "merged_with_previous",
 }
 THEIRS = {behavior: name for name, behavior in BEHAVIORS.items()}
+
+LONGEST_PIECE = 1000
+"""Of what FixedLength splits off: a repetition of more is not compiled."""
 
 BYTE_LEVEL_ALONE: dict[str, Any] = {
     "type": "ByteLevel",
@@ -60,34 +72,93 @@ SPELLED |= {
 _STEPS_BY_SPELLING = {spelling: step for step, spelling in SPELLED.items() if step in DEEPSEEK}
 
 
-def read(pre_tokenizer: Any) -> tuple[Pattern, bool]:
-    """Return the pattern that splits as a pre-tokenizer does, and whether it adds a space first.
+class Splitting(NamedTuple):
+    """What splits as a pre-tokenizer does: see `Tokenizer`.
+
+    normalizer : list of dict
+        Steps that are applied before, as tokenizer.json has them.
+    """
+
+    pattern: Pattern
+    prefix_space: bool
+    normalizer: list[dict[str, Any]]
+
+
+def read(pre_tokenizer: Any, *, spelled: bool = False) -> Splitting:
+    """Return what splits as a pre-tokenizer does.
+
+    Parameters
+    ----------
+    pre_tokenizer : object
+        As tokenizer.json has it.
+    spelled : bool
+        The text is spelled as ByteLevel spells it, before this is applied.
 
     Raises
     ------
     ValueError
         If it is not byte-level, or does what no pattern can say; the message says what.
     """
-    rows = _flatten(pre_tokenizer, "pre_tokenizer")
+    rows = [] if spelled and pre_tokenizer is None else _flatten(pre_tokenizer, "pre_tokenizer")
+    normalizer: list[dict[str, Any]] = []
+    steps: list[Step] = [BYTE_LEVEL] if spelled else []
+    if rows and rows[0][0]["type"] == "Metaspace":
+        row, name = rows.pop(0)
+        normalizer = _metaspace(row, name)
+        if row.get("split", True):
+            steps.append((_literal(row["replacement"]), "merged_with_next"))
     kinds = [row["type"] for row, _ in rows]
-    if kinds.count("ByteLevel") != 1:
-        refuse("pre_tokenizer", pre_tokenizer, "must have one ByteLevel, and no more than that")
-    at = kinds.index("ByteLevel")
-    prefix_space = bool(rows[at][0].get("add_prefix_space", True))
-    if prefix_space and at > 0:
+    if spelled and "ByteLevel" in kinds:
+        refuse("pre_tokenizer", pre_tokenizer, "the normalizer has made characters of bytes before")
+    if not spelled and kinds.count("ByteLevel") != 1:
+        refuse(
+            "pre_tokenizer",
+            pre_tokenizer,
+            "must have one ByteLevel, and no more than that: otherwise the characters of the text "
+            "are not those that spell bytes, so it is no byte-level BPE",
+        )
+    at = kinds.index("ByteLevel") if not spelled else -1
+    prefix_space = at >= 0 and bool(rows[at][0].get("add_prefix_space", True))
+    if prefix_space and (at > 0 or normalizer):
         refuse(
             f"{rows[at][1]}.add_prefix_space", True, "a space before each piece, not before a text"
         )
-    steps: list[Step] = []
     for row, name in rows:
         steps += _steps_of(row, name)
     if steps[-1] == BYTE_LEVEL:
         steps.pop()
+    return Splitting(_pattern_of_steps(steps), prefix_space, normalizer)
+
+
+def _metaspace(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return what Metaspace does to a text, as a normalizer; it is the first step."""
+    sign = row.get("replacement")
+    if not isinstance(sign, str) or len(sign) != 1:
+        refuse(f"{name}.replacement", sign, "must be one character")
+    # Files from before there were schemes have add_prefix_space.
+    scheme = row.get("prepend_scheme", "always" if row.get("add_prefix_space", True) else "never")
+    steps: list[dict[str, Any]] = [_replace({"String": " "}, sign)]
+    if scheme == "always":
+        twice = rf"\A{_literal(sign * 2)}"
+        steps += [{"type": "Prepend", "prepend": sign}, _replace({"Regex": twice}, sign)]
+    elif scheme != "never":
+        refuse(
+            f"{name}.prepend_scheme",
+            scheme,
+            "what comes before a text depends on the added tokens before it; only 'always' and "
+            "'never' can be read",
+        )
+    return steps
+
+
+def _replace(pattern: Mapping[str, str], content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": dict(pattern), "content": content}
+
+
+def _pattern_of_steps(steps: list[Step]) -> Pattern:
     if not steps:
-        return "none", prefix_space
-    if len(steps) == 1:
-        return _pattern_of(steps[0]), prefix_space
-    return steps, prefix_space
+        return "none"
+    return _pattern_of(steps[0]) if len(steps) == 1 else steps
 
 
 def _pattern_of(step: Step) -> Pattern:
@@ -97,11 +168,22 @@ def _pattern_of(step: Step) -> Pattern:
         # All text matches the expressions that have names, so there is nothing between the matches.
         if expression in PATTERNS and behavior in ("isolated", "kept"):
             return expression
-        if behavior == "isolated":
+        if behavior == "isolated" and not _is_ever_empty(expression):
             return next(
                 (name for name, chain in CHAINS.items() if chain == (expression,)), expression
             )
     return [(expression, behavior)]
+
+
+def _is_ever_empty(expression: str) -> bool:
+    """Tell whether an expression may match the empty text, which only a step of a chain may."""
+    if why_not_compiled(expression) is None:
+        return False
+    try:
+        compile_expression(expression)
+    except ValueError:
+        return True  # for another reason perhaps, which is told when it is needed
+    return False
 
 
 def _flatten(value: Any, name: str) -> list[tuple[dict[str, Any], str]]:
@@ -136,6 +218,13 @@ def _steps_of(row: Mapping[str, Any], name: str) -> list[Step]:
         return [(r"\w+|[^\w\s]+", "kept")]
     if kind == "BertPreTokenizer":
         return [("whitespace", "removed"), ("punctuation", "isolated")]
+    if kind == "UnicodeScripts":
+        return [("scripts", "kept")]
+    if kind == "FixedLength":
+        length = row.get("length", 5)
+        if type(length) is not int or not 1 <= length <= LONGEST_PIECE:
+            refuse(f"{name}.length", length, f"must be an integer from 1 to {LONGEST_PIECE}")
+        return [rf"[\s\S]{{1,{length}}}"]
     if kind == "CharDelimiterSplit" and isinstance(row.get("delimiter"), str):
         return [(_literal(row["delimiter"]), "removed")]
     return refuse(name, dict(row), "no pattern can say that")
@@ -203,6 +292,8 @@ def _row_of(step: str, behavior: str) -> dict[str, Any]:
         return BYTE_LEVEL_ALONE
     if step == "digits" and behavior in ("isolated", "contiguous"):
         return {"type": "Digits", "individual_digits": behavior == "isolated"}
+    if step == "scripts" and behavior == "kept":
+        return {"type": "UnicodeScripts"}
     if step == "punctuation" and behavior != "kept":
         return {"type": "Punctuation", "behavior": THEIRS[behavior]}
     return {

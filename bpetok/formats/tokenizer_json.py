@@ -8,6 +8,7 @@ from typing import Any
 
 from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
+from bpetok.encoding.text_decoders import text_steps
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.formats.files import expect
@@ -34,29 +35,74 @@ def parse(document: Any) -> Parts:
     model = expect(content.get("model"), dict, "model")
     _check_model(model)
     _check_decoder(content.get("decoder"))
-    pattern, prefix_space = pre_tokenizers.read(content.get("pre_tokenizer"))
+    normalizer, spelled = _read_normalizer(content.get("normalizer"))
+    splitting = pre_tokenizers.read(content.get("pre_tokenizer"), spelled=spelled)
     merges = expect(model.get("merges"), list, "model.merges")
     names = _check_vocab(model.get("vocab"))
     added = _read_added_tokens(content.get("added_tokens", []), names)
-    _check_normalized(added.values(), content.get("normalizer"))
+    _check_normalized(added.values(), normalizer)
+    if splitting.normalizer or spelled:
+        _check_as_they_are(added.values(), spelled=spelled)
+        normalizer = {
+            "type": "Sequence",
+            "normalizers": [*_steps(normalizer), *splitting.normalizer],
+        }
+        content = {**content, "pre_tokenizer": None}  # to be written anew
     special = {name: token.id for name, token in added.items()}
     vocab = _without_added(names, special, merges)
     unk_id, fuse_unk = _read_unknown(model, names, merges)
     parts = from_merges(
         vocab,
         merges,
-        pattern,
+        splitting.pattern,
         special,
         whole_words_first=bool(model.get("ignore_merges")),
     )
     return parts._replace(
-        normalizer=content.get("normalizer"),
-        prefix_space=prefix_space,
+        normalizer=normalizer,
+        prefix_space=splitting.prefix_space,
         unk_id=unk_id,
         fuse_unk=fuse_unk,
         added_tokens=list(added.values()),
         settings=_read_settings(content, model),
     )
+
+
+def _read_normalizer(normalizer: Any) -> tuple[Any, bool]:
+    """Return a normalizer without ByteLevel, and whether that is its last step.
+
+    ByteLevel spells the bytes of a text as characters, which otherwise a pre-tokenizer does.
+    """
+    steps = _steps(normalizer)
+    kinds = [_type_of(step) for step in steps]
+    if "ByteLevel" not in kinds:
+        return normalizer, False
+    if kinds.index("ByteLevel") < len(kinds) - 1:
+        refuse("normalizer", normalizer, "steps after ByteLevel would change what spells the bytes")
+    return {"type": "Sequence", "normalizers": steps[:-1]}, True
+
+
+def _steps(normalizer: Any) -> list[Any]:
+    """Return the steps of a normalizer, those of nested sequences, too."""
+    if _type_of(normalizer) != "Sequence":
+        return [] if normalizer is None else [normalizer]
+    rows = expect(normalizer.get("normalizers"), list, "normalizer.normalizers")
+    return [step for row in rows for step in _steps(row)]
+
+
+def _check_as_they_are(added: Iterable[AddedToken], *, spelled: bool) -> None:
+    """Refuse tokens that are looked for in a text after a step that is a part of the splitting.
+
+    A text in which all bytes are spelled has no white space, so flags that tell of it mean nothing.
+    """
+    for i, token in enumerate(added):
+        if token.normalized and (not spelled or token.lstrip or token.rstrip or token.single_word):
+            refuse(
+                f"added_tokens[{i}].normalized",
+                True,
+                "it is looked for between the normalizer and the pre-tokenizer, which are one "
+                "here: set it to false",
+            )
 
 
 def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,11 +125,14 @@ def _check_model(model: dict[str, Any]) -> None:
 
 
 def _check_decoder(decoder: Any) -> None:
-    """Refuse a decoder that does more than to make bytes of the characters that spell them."""
-    steps = decoder.get("decoders") if _type_of(decoder) == "Sequence" else [decoder]
-    kinds = [_type_of(step) for step in expect(steps, list, "decoder.decoders")]
-    if decoder is not None and [kind for kind in kinds if kind != "Fuse"] != ["ByteLevel"]:
-        refuse("decoder", decoder, "only ByteLevel is byte-level")
+    """Refuse a decoder that can't be represented; warn where there is none."""
+    text_steps(decoder)
+    if decoder is None:
+        warnings.warn(
+            "the file has no decoder, so tokenizers decodes ids to spelled tokens with spaces "
+            "between them; bpetok decodes them to the text that they spell",
+            stacklevel=5,  # the caller of from_pretrained
+        )
 
 
 def _read_unknown(
@@ -98,14 +147,15 @@ def _read_unknown(
         raise ValueError("model.vocab: no byte has an id, so it is not byte-level")
     if not missing:
         return None, False
-    fallback = [f"<0x{part:02X}>" for byte in missing for part in CHARACTERS[byte].encode()]
-    if model.get("byte_fallback") and any(name in vocab for name in fallback):
-        refuse(
-            "model.byte_fallback",
-            True,
-            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}, and would become "
-            "several others",
-        )
+    for byte in missing if model.get("byte_fallback") else ():
+        names = [f"<0x{part:02X}>" for part in CHARACTERS[byte].encode()]
+        if all(name in vocab for name in names):
+            refuse(
+                "model.byte_fallback",
+                True,
+                f"the byte {byte:#04x} has no id and would become {' '.join(names)}, which decodes "
+                "to another text; set it to false, and such bytes become the unk_token",
+            )
     name = model.get("unk_token")
     if name is None:
         return None, False

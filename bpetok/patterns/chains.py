@@ -17,11 +17,12 @@ What a step is, in ``pattern=[step, step, ...]``:
 
 * the name of a step: ``"digits"`` (each character that is a number), ``"punctuation"`` (each one of
   ASCII's or Unicode's punctuation), ``"whitespace"`` (what Unicode calls white space),
-  ``"right_to_left_digits"`` (numbers in groups of three, counted from the right); also in a pair;
+  ``"right_to_left_digits"`` (numbers in groups of three, counted from the right), ``"scripts"``
+  (text of one script, as tokenizers knows them); also in a pair;
 * ``"byte_level"``, which splits nothing: the later steps see each byte as the character that
   GPT-2 writes for it, as steps after ByteLevel do in a tokenizer.json.
 
-An expression that matches only the empty text splits at these places, if it is isolated. Each piece
+Where an expression matches the empty text, a piece ends if it is isolated. Each piece
 is a text to the next step: look-ahead sees its end, not what follows there.
 
 These are the pre-tokenizers of Hugging Face's tokenizers, which are the oracle: ``Sequence`` is the
@@ -29,7 +30,8 @@ chain, ``Split(Regex)`` a pair (``invert=True`` turns removed into kept and kept
 two that merge into each other, and changes nothing else), ``Digits`` is ``"digits"`` (contiguous
 unless ``individual_digits``), ``Punctuation`` ``"punctuation"`` with its behaviour, ``ByteLevel``
 ``"gpt2"`` if it has ``use_regex``, and then ``"byte_level"``, ``WhitespaceSplit``
-``("whitespace", "removed")``, ``Whitespace`` ``(r"\w+|[^\w\s]+", "kept")``.
+``("whitespace", "removed")``, ``Whitespace`` ``(r"\w+|[^\w\s]+", "kept")``, ``FixedLength``
+``r"[\s\S]{1,5}"`` for a length of 5, ``UnicodeScripts`` ``("scripts", "kept")``.
 
 In files, in `Tokenizer.pattern` and on the command line a chain is a str, JSON as
 ``[["\\p{N}{1,3}", "isolated"], ["gpt2", "isolated"]]``: `spell_chain`. That str is a pattern, too.
@@ -49,6 +51,8 @@ Pattern: TypeAlias = str | Sequence[Step]
 """What users give for a pattern: a name, an expression, or a chain."""
 
 BYTE_LEVEL = "byte_level"
+N_SCRIPTS = 135
+"""Scripts that ``"scripts"`` knows: `older_scripts` has them."""
 
 # ASCII and general category P, but for what tokenizers' table of Unicode 8.0 does not have yet.
 _NEWER_PUNCTUATION = (
@@ -68,6 +72,10 @@ STEPS = {
     # Lazy, which gives the same words, since just one length leaves groups of three, and of which
     # each end is seen at once.
     "right_to_left_digits": r"\p{N}{1,3}?(?=(?:\p{N}{3})*(?!\p{N}))",
+    "scripts": "|".join(
+        rf"[\p{{UnicodeScripts={i}}}][\p{{UnicodeScripts={i}}}\p{{UnicodeScripts=any}}]*"
+        for i in range(N_SCRIPTS)
+    ),
 }
 """The steps that have names of their own, as expressions."""
 

@@ -127,6 +127,10 @@ def named_set(name: str) -> CodeSet | None:
     if value.startswith("^"):
         found = named_set((kind + "=" if kind else "") + value[1:])
         return None if found is None else complement(found)
+    if kind == "unicodescripts":
+        from bpetok.patterns.older_scripts import older_script
+
+        return older_script(value)
     if kind not in ("", "gc", "generalcategory", "category", "sc", "script"):
         return None
     return _property(value, kind)
@@ -166,10 +170,18 @@ def _category_sets() -> dict[str, CodeSet]:
 
 @cache
 def _script_sets() -> dict[str, CodeSet]:
+    from bpetok.patterns.unicode_properties import SCRIPT_NAMES
+
+    sets = zip(SCRIPT_NAMES, script_sets().values(), strict=True)
+    return {name: code_set for names, code_set in sets for name in names.split()}
+
+
+def script_sets() -> dict[str, CodeSet]:
+    """Return the code points of each script, by the first of its names."""
     from bpetok.patterns.unicode_properties import SCRIPT_NAMES, SCRIPT_RUNS
 
     sets = zip(SCRIPT_NAMES, _sets(SCRIPT_RUNS), strict=True)
-    return {name: code_set for names, code_set in sets for name in names.split()}
+    return {names.split()[0]: code_set for names, code_set in sets}
 
 
 @cache

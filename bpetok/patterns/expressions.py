@@ -12,28 +12,27 @@ from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
-from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
-from bpetok.base.checks import shorten
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.chains import SplitStep, is_chain, splits_of
 from bpetok.patterns.compiling import compile_chain
 from bpetok.patterns.errors import LIMIT, SplitError
 from bpetok.patterns.named import PATTERNS
 from bpetok.patterns.parse import Unsupported
-from bpetok.patterns.scan import split_words
+from bpetok.patterns.scan import word_spans
 
 _PROBES = ("", "a", "A1", " a", "a b", "\n", "\n\n a", "'s", "!?", "\u00e9\u4e2d", "1 ", "\t")
 
 
 @lru_cache(maxsize=64)
-def compile_expression(expression: str) -> Any:
+def compile_expression(expression: str, *, may_be_empty: bool = False) -> Any:
     """Return the compiled expression.
 
     Raises
     ------
     ValueError
-        If it is too large, does not compile, can match the empty text, searches backwards, or has
-        no end.
+        If it is too large, does not compile, searches backwards, has no end, or can match the empty
+        text, unless it may.
     """
     check_size(expression)
     import regex  # not needed, so not imported, where all patterns are built in
@@ -54,7 +53,7 @@ def compile_expression(expression: str) -> Any:
                 f"pattern {expression!r} comes to no end in {probe!r}: it calls itself, or "
                 "backtracks without end"
             ) from None
-        if any(start == end for start, end in spans):
+        if not may_be_empty and any(start == end for start, end in spans):
             raise ValueError(
                 f"pattern {expression!r} must not match the empty text, as it does in {probe!r}: "
                 "put + for *"
@@ -118,50 +117,57 @@ def compile_splitter(pattern: str) -> Split:
     Raises
     ------
     ValueError
-        As `compile_expression`; or if a chain leaves text out.
+        As `compile_expression`; a step of a chain may match the empty text.
     """
     if not is_chain(pattern):
         return partial(split_text, compile_expression(pattern))
-    splits = splits_of(pattern, PATTERNS)
-    for expression, behavior, _ in splits:
-        if behavior in ("removed", "kept"):
-            raise ValueError(
-                f"pattern {shorten(pattern)} has a step that can't be compiled to a scanner, and "
-                f"then no step may leave text out, as {shorten(expression)} does: {behavior!r}"
-            )
-    return partial(_split_by_chain, [_compile_step(split) for split in splits])
+    return partial(_split_by_chain, _compile_steps(pattern))
 
 
-_Step: TypeAlias = "Callable[[bytes, float | None], list[bytes]]"
+Span: TypeAlias = "tuple[int, int]"
+_Step: TypeAlias = "Callable[[bytes, float | None], list[Span]]"
+"""A text in UTF-8 and seconds, to where each piece begins and ends in it."""
+
+
+@lru_cache(maxsize=16)
+def _compile_steps(pattern: str) -> tuple[_Step, ...]:
+    return tuple(_compile_step(split) for split in splits_of(pattern, PATTERNS))
 
 
 def _compile_step(split: SplitStep) -> _Step:
     try:
         scanner = compile_chain([split])
     except Unsupported:
-        return partial(_split_piece, compile_expression(split.expression), split)
-    return lambda piece, _seconds: split_words(piece, scanner)
+        compiled = compile_expression(split.expression, may_be_empty=True)
+        return partial(_split_piece, compiled, split)
+    return lambda piece, _seconds: word_spans(piece, scanner)
 
 
 def _split_by_chain(
     steps: Sequence[_Step], text: str, _unmatched: str, seconds: float | None
 ) -> list[bytes]:
-    pieces = [text.encode()]
+    data = text.encode()
+    return [data[begin:end] for begin, end in _spans_of_chain(steps, data, seconds)]
+
+
+def _spans_of_chain(steps: Sequence[_Step], data: bytes, seconds: float | None) -> list[Span]:
+    pieces = [(0, len(data))]
     for step in steps:
-        pieces = [word for piece in pieces for word in step(piece, seconds)]
+        pieces = [
+            (at + begin, at + end)
+            for at, stop in pieces
+            for begin, end in step(data[at:stop], seconds)
+        ]
     return pieces
 
 
 def _split_piece(
     compiled: Any, split: SplitStep, piece: bytes, seconds: float | None
-) -> list[bytes]:
+) -> list[Span]:
     text = "".join(CHARACTERS[byte] for byte in piece) if split.by_byte else piece.decode()
     places = [0]
     is_match = []
-    for match in compiled.finditer(text, timeout=seconds, concurrent=False):
-        start, end = match.span()
-        if start == end:
-            raise SplitError("empty", len(text[:start].encode()))
+    for start, end in matches_of(compiled, text, seconds):
         if places[-1] < start:
             places.append(start)
             is_match.append(False)
@@ -170,29 +176,56 @@ def _split_piece(
     if places[-1] < len(text):
         places.append(len(text))
         is_match.append(False)
-    words = [text[start:end] for start, end in pairwise(places)]
-    words = _join(words, is_match, split.behavior)
-    if split.by_byte:
-        return [bytes(BYTES_BY_CHARACTER[character] for character in word) for word in words]
-    return [word.encode() for word in words]
+    spans = [
+        span for span in _join([*pairwise(places)], is_match, split.behavior) if span[0] < span[1]
+    ]
+    if split.by_byte or len(text) == len(piece):
+        return spans
+    starts = [0, *accumulate(len(character.encode()) for character in text)]
+    return [(starts[begin], starts[end]) for begin, end in spans]
 
 
-def _join(words: list[str], is_match: list[bool], behavior: str) -> list[str]:
-    """Join each word to the one before that it belongs to, by a behaviour of `chains`."""
+def matches_of(compiled: Any, text: str, seconds: float | None) -> list[Span]:
+    """Return where an expression matches a text, as Oniguruma's iterator of matches does."""
+    found = compiled.finditer(text, timeout=seconds, concurrent=False)
+    spans: list[Span] = [match.span() for match in found]
+    if all(start < end for start, end in spans):
+        return spans
+    # After an empty match, it searches from the next character on.
+    spans = []
+    at, last = 0, -1
+    while at <= len(text):
+        match = compiled.search(text, at, timeout=seconds, concurrent=False)
+        if match is None:
+            break
+        start, end = match.span()
+        if start == end == last:
+            at += 1
+            continue
+        spans.append((start, end))
+        at = last = end
+    return spans
+
+
+def _join(spans: list[Span], is_match: list[bool], behavior: str) -> list[Span]:
+    """Join each piece to the one before that it belongs to, by a behaviour of `chains`."""
+    if behavior in ("removed", "kept"):
+        is_kept = behavior == "kept"
+        return [span for span, matches in zip(spans, is_match, strict=True) if matches == is_kept]
     if behavior == "merged_with_next":
-        joined = _join([w[::-1] for w in words[::-1]], is_match[::-1], "merged_with_previous")
-        return [word[::-1] for word in joined[::-1]]
-    result: list[str] = []
+        mirrored = [(-end, -start) for start, end in spans[::-1]]
+        joined = _join(mirrored, is_match[::-1], "merged_with_previous")
+        return [(-end, -start) for start, end in joined[::-1]]
+    result: list[Span] = []
     was_match = behavior == "merged_with_previous"  # there is none before the first word
-    for word, matches in zip(words, is_match, strict=True):
+    for (start, end), matches in zip(spans, is_match, strict=True):
         joins = {
             "contiguous": matches and was_match,
             "merged_with_previous": matches and not was_match,
         }.get(behavior, False)
         if joins:
-            result[-1] += word
-        else:
-            result.append(word)
+            start = result.pop()[0]
+        result.append((start, end))
         was_match = matches
     return result
 
@@ -229,13 +262,31 @@ class Splitter:
     def __call__(self, text: bytes) -> array[int]:
         """Return where each word of a text in UTF-8 ends, in bytes, as int64.
 
+        Where what is left out ends, less than 0.
+
         Raises
         ------
         TimeoutError, ValueError
             If a match takes too long or is empty.
         """
-        words = _split_once(self._pattern, text.decode(), "word")
-        return array("q", accumulate(map(n_bytes, words)))
+        if not is_chain(self._pattern):
+            words = _split_once(self._pattern, text.decode(), "word")
+            return array("q", accumulate(map(n_bytes, words)))
+        seconds = LIMIT.seconds(text.decode())
+        try:
+            spans = _spans_of_chain(_compile_steps(self._pattern), text, seconds)
+        except TimeoutError:
+            raise SplitError("time", 0).explain(self._pattern, "text", 0) from None
+        ends = array("q")
+        at = 0
+        for begin, end in spans:
+            if at < begin:
+                ends.append(-begin)
+            ends.append(end)
+            at = end
+        if at < len(text):
+            ends.append(-len(text))
+        return ends
 
 
 def n_bytes(word: str | bytes) -> int:

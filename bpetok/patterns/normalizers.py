@@ -2,9 +2,9 @@
 
 A normalizer is a list of steps. Some look at a character and those right before it (NFC, NFD, NFKC,
 NFKD, Lowercase, StripAccents); they are applied only where they may change something, which a
-compiled loop finds (`normalize.pyx`), for nearly all text is normal already. The others look at the
-whole text (Strip, Replace, Prepend). A text is what lies between two added tokens that are found
-before normalizing.
+compiled loop finds (`normalize.pyx`), for nearly all text is normal already. The others are applied
+to the whole text (Strip, Replace, Prepend, Nmt, BertNormalizer). A text is what lies between two
+added tokens that are found before normalizing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from typing import Any, Literal, NamedTuple, cast
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
+from bpetok.patterns.classes import contains, named_set
 from bpetok.patterns.normalize import LocalNormalizer, strip_accents
 
 Spec = str | Mapping[str, Any] | Sequence[Any]
@@ -160,6 +162,21 @@ class _Prepend:
         return self._prefix.encode() + text if text else text
 
 
+class _Each:
+    """Change each character on its own."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        self._change = change
+
+    def align(self, text: str) -> Aligned:
+        parts = [self._change(character) for character in text]
+        starts = [at for at, part in enumerate(parts) for _ in part]
+        return Aligned("".join(parts), starts, [at + 1 for at in starts])
+
+    def normalize(self, text: bytes) -> bytes:
+        return "".join(map(self._change, text.decode())).encode()
+
+
 class _Replace:
     def __init__(self, matches: Callable[[str], Iterable[tuple[int, int]]], content: str) -> None:
         self._matches = matches
@@ -170,15 +187,16 @@ class _Replace:
         starts: list[int] = []
         ends: list[int] = []
         at = 0
-        for start, end in (*self._matches(text), (len(text), len(text))):
-            parts.append(text[at:start])
+        for start, end in self._matches(text) if text else ():
+            parts += (text[at:start], self._content)
             starts.extend(range(at, start))
             ends.extend(range(at + 1, start + 1))
-            if start < end:
-                parts.append(self._content)
-                starts.extend([start] * len(self._content))
-                ends.extend([end] * len(self._content))
+            starts.extend([start] * len(self._content))
+            ends.extend([end] * len(self._content))
             at = end
+        parts.append(text[at:])
+        starts.extend(range(at, len(text)))
+        ends.extend(range(at + 1, len(text) + 1))
         return Aligned("".join(parts), starts, ends)
 
     def normalize(self, text: bytes) -> bytes:
@@ -198,14 +216,13 @@ def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
 def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int]]]:
     from bpetok.patterns.dialects import from_oniguruma
     from bpetok.patterns.errors import LIMIT
-    from bpetok.patterns.expressions import compile_expression
+    from bpetok.patterns.expressions import compile_expression, matches_of
 
-    compiled = compile_expression(from_oniguruma(expression))
+    compiled = compile_expression(from_oniguruma(expression), may_be_empty=True)
 
     def find(text: str) -> Iterable[tuple[int, int]]:
         try:
-            for match in compiled.finditer(text, timeout=LIMIT.seconds(text)):
-                yield match.span()
+            return matches_of(compiled, text, LIMIT.seconds(text))
         except TimeoutError:
             raise TimeoutError(
                 f"the normalizer's expression {expression!r} takes more than "
@@ -215,7 +232,7 @@ def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int
     return find
 
 
-_Step = _Group | _Strip | _Prepend | _Replace
+_Step = _Group | _Strip | _Prepend | _Each | _Replace
 
 
 class Normalizer:
@@ -224,9 +241,10 @@ class Normalizer:
     Parameters
     ----------
     spec : str, mapping, or sequence of these
-        The type of a step, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip" or "StripAccents"; a
-        step as tokenizer.json has it, ``{"type": "Replace", "pattern": {"String": "a"}, "content":
-        "b"}``; several in a row; or these as JSON in a str.
+        The type of a step, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents",
+        "Nmt" or "BertNormalizer"; a step as tokenizer.json has it,
+        ``{"type": "Replace", "pattern": {"String": "a"}, "content": "b"}``; several in a row;
+        or these as JSON in a str.
 
     Attributes
     ----------
@@ -249,7 +267,7 @@ class Normalizer:
             if local:
                 self._steps.append(_Group(step["type"] for step in group))
             else:
-                self._steps.extend(map(_build_step, group))
+                self._steps.extend(part for step in group for part in _build_step(step))
         self.local: LocalNormalizer | None = None
         if len(self._steps) == 1 and isinstance(self._steps[0], _Group):
             self.local = self._steps[0].local
@@ -326,10 +344,17 @@ def _check_step(step: dict[str, Any], name: str) -> dict[str, Any]:
         fields = {"strip_left": bool, "strip_right": bool}
     elif kind == "Prepend":
         fields = {"prepend": str}
+    elif kind == "BertNormalizer":
+        step = {"clean_text": True, "handle_chinese_chars": True, "lowercase": True} | step
+        fields = {"clean_text": bool, "handle_chinese_chars": bool, "lowercase": bool}
+        if type(step.setdefault("strip_accents", None)) not in (bool, type(None)):
+            raise ValueError(
+                f"{name}.strip_accents must be a bool or null, got {shorten(step['strip_accents'])}"
+            )
     elif kind == "Replace":
         fields = {"pattern": dict, "content": str}
-    elif kind not in _LOCAL:
-        kinds = [*_LOCAL, "Strip", "Prepend", "Replace", "Sequence"]
+    elif kind not in _LOCAL and kind != "Nmt":
+        kinds = [*_LOCAL, "Strip", "Prepend", "Replace", "Nmt", "BertNormalizer", "Sequence"]
         raise ValueError(
             f"{name}: {shorten(kind)} can't be represented: a step must be one of "
             f"{', '.join(kinds)}{did_you_mean(str(kind), kinds)}"
@@ -343,6 +368,8 @@ def _check_step(step: dict[str, Any], name: str) -> dict[str, Any]:
             encode_utf8(step[field], f"{name}.{field}")
     if kind == "Replace":
         _check_pattern(step["pattern"], f"{name}.pattern")
+    if kind == "BertNormalizer":
+        fields["strip_accents"] = object
     return {"type": kind} | {field: step[field] for field in fields}
 
 
@@ -355,11 +382,83 @@ def _check_pattern(pattern: Mapping[str, Any], name: str) -> None:
     encode_utf8(values[0][1], name)
 
 
-def _build_step(step: Mapping[str, Any]) -> _Step:
+def _build_step(step: Mapping[str, Any]) -> list[_Step]:
     if step["type"] == "Strip":
-        return _Strip(step["strip_left"], step["strip_right"])
+        return [_Strip(step["strip_left"], step["strip_right"])]
     if step["type"] == "Prepend":
-        return _Prepend(step["prepend"])
+        return [_Prepend(step["prepend"])]
+    if step["type"] == "Nmt":
+        return [_Each(_nmt)]
+    if step["type"] == "BertNormalizer":
+        return _build_bert(step)
     ((kind, value),) = step["pattern"].items()
     find = _find_string if kind == "String" else _find_expression
-    return _Replace(find(cast(str, value)), step["content"])
+    return [_Replace(find(cast(str, value)), step["content"])]
+
+
+def _build_bert(step: Mapping[str, Any]) -> list[_Step]:
+    steps: list[_Step] = []
+    if step["clean_text"]:
+        steps.append(_Each(_clean))
+    if step["handle_chinese_chars"]:
+        steps.append(_Each(_with_spaces))
+    if step["lowercase"] if step["strip_accents"] is None else step["strip_accents"]:
+        steps += [_Group(["NFD"]), _Each(_without_mark)]
+    if step["lowercase"]:
+        steps.append(_Group(["Lowercase"]))
+    return steps
+
+
+# What tokenizers' tables of Unicode 8 do not have yet, or not as such.
+_LATER_CONTROLS = (*range(0x890, 0x892), 0x8E2, 0x110CD, *range(0x13430, 0x13440))
+_LATER_MARKS = (
+    *(0x8D4, 0x8E2, 0x1885, 0x1887, 0x1DFB, 0x1DFC, 0xA8C5, 0xA8C6, 0xA9BD, 0xA9BE),
+    *(0x1123E, 0x1123F, 0x11438, 0x11440, 0x11442, 0x11445, 0x11446, 0x11447),
+    *(0x11C30, 0x11C37, 0x11C38, 0x11C3E, 0x11C3F, 0x11C40, 0x11C92, 0x11CA8, 0x11CAA, 0x11CB1),
+    *(0x11CB2, 0x11CB4, 0x11CB5, 0x11CB7, 0x1E000, 0x1E007, 0x1E008, 0x1E019, 0x1E01B, 0x1E022),
+    *(0x1E023, 0x1E025, 0x1E026, 0x1E02B, 0x1E944, 0x1E94B),
+)
+_IDEOGRAPHS = (
+    *(0x3400, 0x4DC0, 0x4E00, 0xA000, 0xF900, 0xFB00, 0x20000, 0x2A6E0, 0x2A700, 0x2B820),
+    *(0x2B920, 0x2CEB0, 0x2F800, 0x2FA20),
+)
+
+
+@cache
+def _clean(character: str) -> str:
+    """Return a character as BERT cleans it: controls are left out, white space is a space."""
+    code = ord(character)
+    if character in "\t\n\r":
+        return " "
+    kinds = (named_set(name) or () for name in ("Cc", "Cf", "Co"))
+    if character == "\ufffd" or (
+        code not in _LATER_CONTROLS and any(contains(kind, code) for kind in kinds)
+    ):
+        return ""
+    return " " if character in _WHITE_SPACE else character
+
+
+def _with_spaces(character: str) -> str:
+    return f" {character} " if contains(_IDEOGRAPHS, ord(character)) else character
+
+
+@cache
+def _without_mark(character: str) -> str:
+    """Return nothing for a mark without a width of its own."""
+    code = ord(character)
+    is_mark = contains(named_set("Mn") or (), code) and not contains(_LATER_MARKS, code)
+    if code in (0x1734, 0x1171E):  # they were then
+        is_mark = True
+    return strip_accents(character) if is_mark else character
+
+
+def _nmt(character: str) -> str:
+    if character in _NMT_SPACES:
+        return " "
+    return "" if character in _NMT_CONTROLS else character
+
+
+_NMT_SPACES = "\t\n\f\r\u1680\u2028\u2029\u2581\ufeff\ufffd" + "".join(
+    map(chr, range(0x200B, 0x2010))
+)
+_NMT_CONTROLS = "".join(map(chr, (*range(1, 9), 11, *range(14, 32), 0x7F, 0x8F, 0x9F)))

@@ -628,6 +628,13 @@ cdef inline Py_ssize_t scan_known(Scanner* s, const uint8_t** bounds) noexcept n
     cdef Py_ssize_t n = 0
     bounds[0] = s.word
     while n < SCAN_WORDS and s.word != s.end:
+        if s.ends != NULL and s.ends[0] < 0:
+            if n > 0:
+                return n
+            s.word = s.at - s.ends[0]
+            s.ends += 1
+            bounds[0] = s.word
+            continue
         s.word = s.end
         if s.ends != NULL:
             s.word = s.at + s.ends[0]
@@ -732,6 +739,11 @@ def split_words(bytes text not None, pattern=0):
     SplitError
         If it is not matched, and that is an error.
     """
+    return [text[begin:end] for begin, end in word_spans(text, pattern)]
+
+
+def word_spans(bytes text not None, pattern=0):
+    """Return where each word of `text` begins and ends, in bytes; otherwise as `split_words`."""
     cdef const uint8_t* data = text
     cdef const uint8_t* bounds[SCAN_WORDS + 1]
     cdef Scanner scanner
@@ -740,7 +752,7 @@ def split_words(bytes text not None, pattern=0):
         raise ValueError(
             f"text must be UTF-8, but byte {find_invalid_utf8(data, len(text))} is not"
         )
-    words = []
+    spans = []
     if isinstance(pattern, CompiledPattern):
         if scan_compiled(&scanner, pattern, data, len(text)) < 0:
             raise MemoryError
@@ -753,13 +765,13 @@ def split_words(bytes text not None, pattern=0):
         if n == 0:
             break
         for i in range(n):
-            words.append(text[bounds[i] - data : bounds[i + 1] - data])
+            spans.append((bounds[i] - data, bounds[i + 1] - data))
     scan_end(&scanner)
     if scanner.is_compiled and scanner.chain.no_memory:
         raise MemoryError
     if scanner.is_compiled and scanner.chain.unmatched != NULL:
         raise SplitError("unmatched", scanner.chain.unmatched - data)
-    return words
+    return spans
 
 
 cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:

@@ -160,9 +160,11 @@ def _counting(backend: Any) -> CountOptions:
         If that can't be represented here; the message says why.
     """
     try:
-        pattern, prefix_space = pre_tokenizers.read(_as_json(backend.pre_tokenizer))
-        changes = check_changes(_as_json(backend.normalizer), prefix_space)
-        options = check_count_options(pattern, (), None, "strict", changes=changes)
+        splitting = pre_tokenizers.read(_as_json(backend.pre_tokenizer))
+        if splitting.normalizer:
+            pre_tokenizers.refuse("pre_tokenizer", "Metaspace", "it is only read here")
+        changes = check_changes(_as_json(backend.normalizer), splitting.prefix_space)
+        options = check_count_options(splitting.pattern, (), None, "strict", changes=changes)
         return check_counting(check_compat("huggingface"), options, None)
     except ValueError as error:
         raise ValueError(f"{error}; {OTHERWISE}") from None

@@ -40,9 +40,12 @@ def split(expression: str, behavior: str = "Isolated", invert: bool = False) -> 
     return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
 
 
-def sequence(*steps: dict[str, Any]) -> dict[str, Any]:
-    """Return a pre-tokenizer of several steps."""
-    return {"type": "Sequence", "pretokenizers": list(steps)}
+def sequence(*steps: dict[str, Any], key: str = "pretokenizers") -> dict[str, Any]:
+    """Return a pre-tokenizer of several steps; or a normalizer, a decoder, by another key."""
+    return {"type": "Sequence", key: list(steps)}
+
+
+METASPACE = {"type": "Metaspace", "replacement": "\u2581", "split": True}
 
 
 DAMAGED_JSON = {
@@ -73,8 +76,8 @@ DAMAGED_JSON = {
         r"pretokenizers\[1\]\.add_prefix_space: .* before each piece",
     ),
     "an unknown pre-tokenizer": (
-        document(pre_tokenizer=sequence({"type": "Metaspace"}, BYTE_LEVEL)),
-        r"pretokenizers\[0\]: .*Metaspace.* no pattern can say that",
+        document(pre_tokenizer=sequence({"type": "Chunks"}, BYTE_LEVEL)),
+        r"pretokenizers\[0\]: .*Chunks.* no pattern can say that",
     ),
     "an unknown behavior": (
         document(pre_tokenizer=sequence(split("x+", "Doubled"), BYTE_LEVEL)),
@@ -119,7 +122,7 @@ DAMAGED_JSON = {
     ),
     "bytes that become others": (
         document(model__vocab=vocab_without("q", **{"<0x71>": 300}), model__byte_fallback=True),
-        "model.byte_fallback: .* first 0x71, and would become several others",
+        "model.byte_fallback: .* 0x71 has no id and would become <0x71>",
     ),
     "special number": (document(added_tokens__0__content=5), r"added_tokens\[0\].content must be"),
     "cyclic": (document(model__merges=["ab ab", "a b"]), r"merges\[0\] makes b'abab'"),
@@ -146,7 +149,7 @@ def test_words_are_what_they_are_in_oniguruma() -> None:
     """Every character that Unicode 16 has assigned."""
     tokenizers = pytest.importorskip("tokenizers")
     theirs = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\w"), "removed")
-    pattern, _ = read(sequence(split(r"\w", "Removed"), BYTE_LEVEL))
+    pattern = read(sequence(split(r"\w", "Removed"), BYTE_LEVEL)).pattern
     assigned = [
         chr(point)
         for point in range(0x110000)
@@ -265,16 +268,79 @@ READ = {
     "a delimiter": document(
         pre_tokenizer=sequence({"type": "CharDelimiterSplit", "delimiter": "-"}, BYTE_LEVEL)
     ),
+    "characters of bytes, made by the normalizer": document(
+        normalizer={"type": "ByteLevel"}, pre_tokenizer=None
+    ),
+    "characters of bytes, which are split": document(
+        normalizer=sequence({"type": "NFC"}, {"type": "ByteLevel"}, key="normalizers"),
+        pre_tokenizer=split("\u0120|\u00c3"),
+        added_tokens__0__normalized=True,
+    ),
+    "signs for spaces": document(
+        pre_tokenizer=sequence(METASPACE | {"prepend_scheme": "always"}, BYTE_LEVEL)
+    ),
+    "signs for spaces, none before": document(
+        normalizer={"type": "NFC"},
+        pre_tokenizer=sequence(METASPACE | {"prepend_scheme": "never", "split": False}, BYTE_LEVEL),
+    ),
+    "signs for spaces, and split again": document(
+        pre_tokenizer=sequence(METASPACE, {"type": "Punctuation"}, BYTE_LEVEL)
+    ),
+    "pieces of a length": document(
+        pre_tokenizer=sequence({"type": "FixedLength", "length": 3}, BYTE_LEVEL)
+    ),
+    "pieces of a length, of bytes": document(
+        pre_tokenizer=sequence(BYTE_LEVEL, {"type": "FixedLength", "length": 2})
+    ),
+    "scripts": document(pre_tokenizer=sequence({"type": "UnicodeScripts"}, BYTE_LEVEL)),
+    "as BERT normalizes": document(
+        normalizer={
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": None,
+            "lowercase": True,
+        }
+    ),
+    "as NMT normalizes": document(normalizer={"type": "Nmt"}),
+    "signs for spaces, both ways": document(
+        pre_tokenizer=sequence(METASPACE | {"prepend_scheme": "never"}, BYTE_LEVEL),
+        decoder=sequence(BYTE_LEVEL, METASPACE | {"prepend_scheme": "never"}, key="decoders"),
+    ),
     "two ways, the first is taken": document(model__merges=["b c", "a bc", "a b", "ab c"]),
     "two ways, the second is taken": document(model__merges=["a b", "b c", "a bc", "ab c"]),
 }
 
 
+# What no automaton can say, so that the `regex` module splits.
+READ_BY_REGEX = {
+    "a match of nothing": document(pre_tokenizer=sequence(split(r"b|\s*"), BYTE_LEVEL)),
+    "matches of nothing that are joined": document(
+        pre_tokenizer=sequence(split(r"b|\s*", "MergedWithNext"), BYTE_LEVEL)
+    ),
+    "left out by what is not compiled": document(
+        pre_tokenizer=sequence(split(r"(a)\1|\s(?=.b)", "Removed"), BYTE_LEVEL)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_REGEX)
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner:UserWarning")
+def test_what_is_not_compiled_is_read(name: str, tmp_path: Path) -> None:
+    """As that which is."""
+    check_read(READ_BY_REGEX[name], tmp_path)
+
+
 @pytest.mark.parametrize("name", READ)
 def test_what_is_peculiar_is_read(name: str, tmp_path: Path) -> None:
     """With the ids and the texts that tokenizers gives; also when it is written and read again."""
+    check_read(READ[name], tmp_path)
+
+
+def check_read(data: bytes, tmp_path: Path) -> None:
+    """Compare a tokenizer.json here with the same in tokenizers."""
     tokenizers = pytest.importorskip("tokenizers")
-    (tmp_path / "tokenizer.json").write_bytes(READ[name])
+    (tmp_path / "tokenizer.json").write_bytes(data)
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     tok = Tokenizer.from_pretrained(tmp_path)
     check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
@@ -288,7 +354,7 @@ def test_what_is_peculiar_is_read(name: str, tmp_path: Path) -> None:
     ):
         ids = tok.encode(text, allowed_special="all")
         assert tok.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
-    vocab = json.loads(READ[name])["model"]["vocab"]
+    vocab = json.loads(data)["model"]["vocab"]
     assert {tok.token_bytes(token_id) for token_id in vocab.values()} == {
         theirs.decode([token_id], skip_special_tokens=False).encode()
         if token_id > 255
@@ -441,3 +507,90 @@ def test_a_merge_that_is_listed_twice_comes_as_late_as_there(tmp_path: Path) -> 
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     tok = Tokenizer.from_pretrained(tmp_path)
     assert tok.encode("abcab") == theirs.encode("abcab").ids == [97, 257, 256]
+
+
+SPACE_FIRST: dict[str, Any] = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+DECODERS: dict[str, list[dict[str, Any]]] = {
+    "a space before, a letter after": [
+        SPACE_FIRST,
+        SPACE_FIRST | {"start": 0, "content": "b", "stop": 2},
+    ],
+    "replaced": [
+        {"type": "Replace", "pattern": {"String": "b"}, "content": "B"},
+        {"type": "Fuse"},
+        {"type": "Replace", "pattern": {"Regex": "[cq]+"}, "content": ""},
+    ],
+    "signs": [METASPACE | {"prepend_scheme": "always"}],
+    "signs, none before": [METASPACE | {"prepend_scheme": "never"}, SPACE_FIRST],
+    "what looks like a byte": [{"type": "ByteFallback"}],
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_text_is_changed_when_it_is_decoded(name: str, tmp_path: Path) -> None:
+    """As tokenizers changes it; parts of a text are not decoded then."""
+    tokenizers = pytest.importorskip("tokenizers")
+    decoder = sequence(BYTE_LEVEL, *DECODERS[name], key="decoders")
+    (tmp_path / "tokenizer.json").write_bytes(document(decoder=decoder))
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    tok.save(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path / "again")
+    for again in (
+        tok,
+        Tokenizer.load(tmp_path / "tok.json"),
+        Tokenizer.from_pretrained(tmp_path / "again"),
+    ):
+        for text in (
+            "",
+            " ",
+            " abcb",
+            "  b",
+            "b",
+            "\u2581a\u2581b <s>cqb",
+            "<0x41>",
+            "<0xE9>",
+            "<s> b",
+        ):
+            ids = tok.encode(text, allowed_special="all")
+            for skip in (False, True) if ids else ():  # tokenizers 0.23 strips nothing and panics
+                expected = theirs.decode(ids, skip_special_tokens=skip)
+                assert again.decode(ids, skip_special_tokens=skip) == expected
+    with pytest.raises(ValueError, match="decode_stream can't be used where a decoder changes"):
+        tok.decode_stream()
+    with pytest.raises(ValueError, match="decode_with_offsets can't be used"):
+        tok.decode_with_offsets([97])
+
+
+BAD_DECODERS = {
+    "for WordPiece": (
+        sequence(BYTE_LEVEL, {"type": "WordPiece"}, key="decoders"),
+        "after ByteLevel",
+    ),
+    "before ByteLevel": (
+        sequence(SPACE_FIRST, BYTE_LEVEL, key="decoders"),
+        "begins with ByteLevel",
+    ),
+    "without a number": (
+        sequence(BYTE_LEVEL, {"type": "Strip"}, key="decoders"),
+        "content is missing",
+    ),
+    "of nothing": ({"type": "Sequence"}, "must be a list"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DECODERS)
+def test_a_decoder_that_is_not_known_is_refused(name: str, tmp_path: Path) -> None:
+    """With its place."""
+    decoder, message = BAD_DECODERS[name]
+    (tmp_path / "tokenizer.json").write_bytes(document(decoder=decoder))
+    with pytest.raises(ValueError, match=f"decoder.*{message}"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+def test_a_file_without_a_decoder_is_warned_of(tmp_path: Path) -> None:
+    """Since tokenizers gives no text for it."""
+    (tmp_path / "tokenizer.json").write_bytes(document(decoder=None))
+    with pytest.warns(UserWarning, match="has no decoder"):
+        tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.decode(tok.encode("ab c")) == "ab c"

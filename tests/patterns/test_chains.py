@@ -13,7 +13,7 @@ from bpetok.counting.chunks import count_pieces
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
 from bpetok.patterns.builtin import CHAINS, check_pattern, scanner_of
-from bpetok.patterns.chains import Step, spell_chain
+from bpetok.patterns.chains import BEHAVIORS, Step, spell_chain
 from bpetok.patterns.expressions import compile_splitter
 from bpetok.patterns.scan import split_words
 from bpetok.sources.pieces import text_pieces
@@ -106,8 +106,6 @@ def test_a_chain_trains_encodes_and_is_saved(tmp_path: Path) -> None:
         ([("gpt2", "split")], "the behaviour of a step must be one of 'isolated'"),
         (["byte_level"], "must have a step that splits"),
         ([""], "must not be empty"),
-        ([(r"(.)\1", "removed")], "no step may leave text out"),
-        ([r"a*"], "must not match the empty text"),
     ],
 )
 def test_a_chain_that_can_not_be_is_refused(chain: list[Step], message: str) -> None:
@@ -123,9 +121,7 @@ def test_a_step_is_a_str_or_a_pair() -> None:
             bpetok.pretokenize("a", chain)  # type: ignore[arg-type]  # the mistake tested
 
 
-@pytest.mark.parametrize(
-    "behavior", ["isolated", "contiguous", "merged_with_previous", "merged_with_next"]
-)
+@pytest.mark.parametrize("behavior", BEHAVIORS)
 @given(text=st.text("aabbc 12\n.\u00e9\u4e2d", max_size=20))
 @pytest.mark.filterwarnings("ignore:pattern.*can't be compiled to a scanner")
 def test_a_step_that_can_not_be_compiled_goes_to_regex(behavior: str, text: str) -> None:
@@ -133,7 +129,8 @@ def test_a_step_that_can_not_be_compiled_goes_to_regex(behavior: str, text: str)
     chain: list[Step] = ["digits", (r"([a-z])\1", behavior), "gpt2"]
     in_bytes: list[Step] = ["gpt2", "byte_level", (r"(.)\1", behavior)]
     ends_late: list[Step] = [(r"\s+(?!\S)", "merged_with_next"), "digits"]
-    for steps in (chain, in_bytes, ends_late):
+    ever_empty: list[Step] = [(r"b|(?:12)*", behavior), (r"\.|(?=c)|a??", behavior)]
+    for steps in (chain, in_bytes, ends_late, ever_empty):
         assert bpetok.patterns.explain(steps).name == "regex"
         found = compile_splitter(check_pattern(steps))(text, "error", None)
         assert found == tokenizers_words(steps, text)
@@ -147,5 +144,33 @@ def test_a_chain_that_regex_splits_encodes_and_is_saved(tmp_path: Path) -> None:
     assert tok.decode(tok.encode("good books 12")) == "good books 12"
     tok.save(tmp_path / "tok.json")
     assert bpetok.Tokenizer.load(tmp_path / "tok.json") == tok
-    with pytest.raises(ValueError, match="no step may leave text out"):
-        bpetok.pretokenize("a", [(r"(a)\1", "removed"), "gpt2"])
+
+
+@pytest.mark.filterwarnings("ignore:pattern.*can't be compiled to a scanner")
+@given(text=st.text("ab \u00e9", max_size=12))
+def test_what_regex_leaves_out_is_left_out(text: str) -> None:
+    """From counts, from ids, and from their places."""
+    chain: list[Step] = [(r"(a)\1|b", "removed"), (r"\w|(?=\s)", "isolated")]
+    expected = tokenizers_words(chain, text)
+    tok = bpetok.Tokenizer(merges=[], pattern=chain)
+    ids, offsets = tok.encode_with_offsets(text)
+    assert bytes(ids) == b"".join(word.encode() for word in expected)
+    kept = [i for begin, end in offsets for i in range(begin, end)]
+    assert "".join(text[i] for i in sorted({*kept})) == "".join(expected)
+    counts = bpetok.count_words_from_iterator([text], pattern=chain, n_threads=1).to_dict()
+    assert counts == Counter(word.encode() for word in expected)
+
+
+def test_scripts_are_those_of_tokenizers() -> None:
+    """Each character after one of Latin and after one of Greek: it belongs to that or begins."""
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.pre_tokenizers.UnicodeScripts()
+    scanner = scanner_of(check_pattern([("scripts", "kept")]))
+    points = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    assert scanner is not None
+    # In parts: the time that tokenizers takes grows with the square of the pieces.
+    for first in range(0, len(points), 256):
+        some = [chr(point) for point in points[first : first + 256]]
+        text = "".join(f"a{one}\u03b1{one}" for one in some) if first < 0x20000 else "a".join(some)
+        ours = [word.decode() for word in split_words(text.encode(), scanner)]
+        assert ours == [word for word, _ in theirs.pre_tokenize_str(text)], hex(first)

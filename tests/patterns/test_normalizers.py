@@ -19,6 +19,13 @@ from bpetok.patterns.normalize import LocalNormalizer
 from bpetok.patterns.normalizers import Normalizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
+BERT = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
+}
 SPACES = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"}
 AS = {"type": "Replace", "pattern": {"String": "aa"}, "content": "a\u0301\u0316"}
 STEPS: list[Any] = [
@@ -28,6 +35,11 @@ STEPS: list[Any] = [
     {"type": "Prepend", "prepend": "\u2581"},
     SPACES,
     AS,
+    {"type": "Replace", "pattern": {"Regex": r"\s*$|(?=A)"}, "content": "x"},
+    "Nmt",
+    BERT,
+    BERT | {"strip_accents": False, "clean_text": False},
+    BERT | {"strip_accents": True, "lowercase": False, "handle_chinese_chars": False},
 ]
 ASSIGNED = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 
@@ -78,8 +90,8 @@ def theirs(spec: Any) -> Any:
 
 
 @pytest.mark.usefixtures("_both_ways")
-@pytest.mark.parametrize("form", FORMS)
-def test_each_character_becomes_what_it_becomes_in_tokenizers(form: str) -> None:
+@pytest.mark.parametrize("form", [*FORMS, "Nmt", BERT])
+def test_each_character_becomes_what_it_becomes_in_tokenizers(form: Any) -> None:
     """All code points: those that came after the version it goes by, too."""
     normalizer, other = Normalizer(form), theirs(form)
     for first in range(0, len(ASSIGNED), 64):
