@@ -290,7 +290,7 @@ class Normalizer:
                 new.text,
                 [_at(result.starts, start, result.ends) for start in new.starts],
                 [
-                    result.ends[end - 1] if end > start else _at(result.starts, start, result.ends)
+                    max(_at(result.starts, start, result.ends), *result.ends[end - 1 : end])
                     for start, end in zip(new.starts, new.ends, strict=True)
                 ],
             )
