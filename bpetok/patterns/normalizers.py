@@ -290,7 +290,12 @@ class Normalizer:
                 new.text,
                 [_at(result.starts, start, result.ends) for start in new.starts],
                 [
-                    max(_at(result.starts, start, result.ends), *result.ends[end - 1 : end])
+                    max(
+                        [
+                            _at(result.starts, start, result.ends),
+                            *result.ends[max(0, end - 1) : end],
+                        ]
+                    )
                     for start, end in zip(new.starts, new.ends, strict=True)
                 ],
             )
