@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 HOMES = {"README.md": "index.md", "README.zh-CN.md": "zh/index.md"}
 LINK = re.compile(r"""(\]\(|(?:src|srcset|href)=")(?!https?:|[#)"])([^)#"\s]+)""")
 REFERENCE = "reference.md"
+LAST_FOUND = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "campaigns/README.md")
+"""What the search shows after what users look for."""
 LANGUAGES = {".py": "python", ".pyi": "python", ".pyx": "cython", ".html": "html", ".yml": "yaml"}
 
 
@@ -86,6 +88,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             text = (
                 (ROOT / path).read_text(encoding="utf-8") if path.endswith(".md") else source(path)
             )
+            if path in LAST_FOUND:
+                text = f"---\nsearch:\n  boost: 0.2\n---\n{text}"
             files.append(File.generated(config, page_of(path), content=text))
         if path.endswith(".md"):
             new = sorted({*linked(path)} - seen)
