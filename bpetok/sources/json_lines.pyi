@@ -5,6 +5,6 @@ from typing_extensions import Buffer
 _Int64 = npt.NDArray[np.int64]
 
 def texts_of_lines(
-    lines: bytes, n_lines: int, name: bytes
+    lines: Buffer, n_lines: int, name: bytes
 ) -> tuple[memoryview, _Int64, _Int64, int] | None: ...
 def unescaped(text: Buffer, begin: int, end: int) -> bytes | None: ...

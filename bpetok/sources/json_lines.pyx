@@ -312,12 +312,12 @@ cdef Found read_line(
     return found if skip_space(at, end) == end else NOT_SIMPLE
 
 
-def texts_of_lines(bytes lines not None, Py_ssize_t n_lines, bytes name not None):
+def texts_of_lines(const uint8_t[::1] lines not None, Py_ssize_t n_lines, bytes name not None):
     """Return the texts that records have under a name.
 
     Parameters
     ----------
-    lines : bytes
+    lines : bytes-like
         Lines of JSON with line feeds between them.
     n_lines : int
         How many they are.
@@ -338,8 +338,8 @@ def texts_of_lines(bytes lines not None, Py_ssize_t n_lines, bytes name not None
     Or None, if something is not UTF-8 or not as simple as that: no JSON, no object, another value
     than a string or null under the name, a lone surrogate, a name with an escape, too deep.
     """
-    cdef const uint8_t* at = <const uint8_t*>PyBytes_AS_STRING(lines)
-    cdef Py_ssize_t n = len(lines), n_name = len(name)
+    cdef Py_ssize_t n = lines.shape[0], n_name = len(name)
+    cdef const uint8_t* at = &lines[0] if n else <const uint8_t*>b""
     cdef const uint8_t* end = at + n
     cdef const uint8_t* line_end
     cdef const uint8_t* name_bytes = <const uint8_t*>PyBytes_AS_STRING(name)

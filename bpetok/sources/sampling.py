@@ -71,7 +71,7 @@ def sample_file(
         if name == "text":
             items.append(list(cut_text(path, block, context.cutting)))
         else:
-            lines = JsonLines(path, context).read_items(BytesIO(block).read, Position())
+            lines = JsonLines(path, context).read_items(BytesIO(block), Position())
             items.append(list(unmarked(lines)))
     sample = FileSample(items, 0)
     return sample._replace(n_bytes=sample.n_sampled / share if share else 0)

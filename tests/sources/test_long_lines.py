@@ -23,8 +23,9 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources import jsonl, long_lines
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.long_lines import LONGEST_ESCAPE, cut_string
-from bpetok.sources.pieces import Chunk, Cutting, Piece, Read
+from bpetok.sources.pieces import Chunk, Cutting, Piece
 from bpetok.sources.reading import NullTexts, Position, ReadContext, ReadOptions
+from bpetok.sources.streams import Stream
 from processes import measures_memory
 
 PARTS = ["\\", '"', "\n", "a", " ", "u", "d83d", "\u00e9", "\u4e2d", "\U0001f600", "\x01"]
@@ -102,14 +103,14 @@ def lines_and_ways(draw: st.DrawFn) -> tuple[bytes, str]:
 
 
 def found_in(
-    data: bytes, read: Read, options: ReadOptions, errors: str
+    data: bytes, file: Stream, options: ReadOptions, errors: str
 ) -> tuple[list[tuple[str, bytes]], int] | str:
     """Return texts with their names, and the number of nulls; or what is wrong."""
     tally = NullTexts()
     context = ReadContext(options, Cutting(SpecialTokens([]), chunk_size=64), errors, tally)
     texts: list[tuple[str, bytes]] = []
     try:
-        for item in JsonLines("file", context).read_items(read, BEHIND_ONE):
+        for item in JsonLines("file", context).read_items(file, BEHIND_ONE):
             if isinstance(item, Position):
                 assert data[: item.at].count(b"\n") == item.record - BEHIND_ONE.record
                 assert data[item.at - 1 : item.at] == b"\n"
@@ -150,11 +151,19 @@ def is_doubled(line: bytes, options: ReadOptions, errors: str) -> bool:
     return n_texts(tuple) > n_texts(lambda pairs: tuple(dict(pairs).items()))
 
 
-def read_in_parts(data: bytes, sizes: list[int]) -> Read:
-    """Return what reads some bytes at a time."""
-    file = BytesIO(data)
-    rest = cycle(sizes)
-    return lambda size: file.read(min(size, next(rest)))
+class InParts(BytesIO):
+    """Reads some bytes at a time."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        super().__init__(data)
+        self._sizes = cycle(sizes)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        return super().read(min(size, next(self._sizes)))
+
+    def readinto(self, buffer: Any, /) -> int:
+        return super().readinto(memoryview(buffer)[: next(self._sizes)])
 
 
 @settings(max_examples=300)
@@ -182,11 +191,11 @@ def test_a_line_says_the_same_read_in_parts_and_as_a_whole(
         patch.setattr(jsonl, "CHUNK_SIZE", bounds[0])
         patch.setattr(long_lines, "PART_SIZE", bounds[0])
         patch.setattr(long_lines, "LONG", bounds[1])
-        found = found_in(data, read_in_parts(data, sizes), options, errors)
+        found = found_in(data, InParts(data, sizes), options, errors)
     if isinstance(found, str) and "has a name twice" in found:
         assert is_doubled(line, options, errors)
     else:
-        assert found == found_in(data, BytesIO(data).read, options, errors)
+        assert found == found_in(data, BytesIO(data), options, errors)
 
 
 @given(TEXTS, st.booleans(), st.data())
