@@ -109,6 +109,6 @@ class _RowGroups:
 
     def _group(self, number: int) -> Any:
         if number not in self._checked:
-            next(self._tried.iter_batches(0, [number], self._parts), None)
+            next(self._tried.iter_batches(0, [number], self._parts, use_threads=False), None)
             self._checked.add(number)
         return self.reader.metadata.row_group(number)
