@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Merges = Sequence[Sequence[int]] | Sequence[Sequence[bytes]] | npt.NDArray[np.integer[Any]]
+    Merges = (
+        Sequence[Sequence[int]]
+        | Sequence[Sequence[bytes]]
+        | npt.NDArray[np.integer[Any]]
+        | memoryview
+    )
     Counts = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 # Tables go from 0 to the largest id, so one id of 2**31 - 1 would take all memory.
@@ -84,6 +89,8 @@ def _flat_pairs(merges: Merges, n_symbols: int, unit: str) -> array[int]:
     given: Any = merges
     if getattr(given, "dtype", None) == "int32" and given.shape[1:] == (2,):
         return array("i", given.tobytes())  # as training gives them
+    if isinstance(given, memoryview) and given.format == "i" and (given.shape or ())[1:] == (2,):
+        return array("i", given.tobytes())  # as files give them
     rows = _rows(merges, "merges")
     first = rows[0] if rows and unit == "bytes" else None
     if isinstance(first, Sequence) and any(isinstance(part, bytes) for part in first):
@@ -91,7 +98,7 @@ def _flat_pairs(merges: Merges, n_symbols: int, unit: str) -> array[int]:
     if set(map(type, rows)) <= {list, tuple} and set(map(len, rows)) == {2}:
         flat = list(chain.from_iterable(rows))
         if set(map(type, flat)) == {int} and min(flat) >= 0 and max(flat) < n_symbols + len(rows):
-            return array("i", flat)  # as files give them
+            return array("i", flat)  # as bpetok's own files give them
     pairs = array("i")
     for i, pair in enumerate(rows):
         try:

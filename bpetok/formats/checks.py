@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -32,6 +31,8 @@ N_TEXTS = 3000
 
 @cache
 def _texts(special_tokens: tuple[str, ...]) -> list[str]:
+    import random  # takes 3 MB, with the libraries that it loads
+
     pieces = (*_PIECES, *special_tokens[:40])
     choose = random.Random(0)  # the same texts at all times
     texts = ["", *_PIECES, *special_tokens]

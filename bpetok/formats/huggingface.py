@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -115,8 +115,8 @@ def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) ->
         return
     if int(__version__.split(".")[0]) < 5:
         _warn_of_model(config, tokenizer)
-    with temporary_files(files) as folder:
-        shutil.copy(config, folder)
+    beside = {"config.json": read_bounded(config)}
+    with temporary_files({**files, **beside}) as folder:
         theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     check_ids_equal(
         tokenizer,
@@ -309,7 +309,8 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     try:
         import tokenizers
     except ImportError:
-        check_ids_equal(tokenizer, encoder_of(parse(plain)), "the file")
+        model = copy.deepcopy(plain["model"])  # since its merges are used up
+        check_ids_equal(tokenizer, encoder_of(parse(plain | {"model": model})), "the file")
         return
     consumer = f"tokenizers {tokenizers.__version__}"
     try:
@@ -328,9 +329,9 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
 
 def read(file: Path) -> Parts:
     """Return the parts of a tokenizer from a tokenizer.json and the files next to it."""
-    data = read_bounded(file)
+    data = [read_bounded(file)]
     with naming_file(file):
-        parts = parse(read_json(data))
+        parts = parse(read_json(data.pop()))  # nothing holds the bytes while the tree is built
     if file.name != "tokenizer.json":
         return parts
     config = _read_beside(file.with_name("tokenizer_config.json"))

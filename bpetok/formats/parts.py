@@ -17,7 +17,7 @@ Pair = tuple[int, int]
 class Parts(NamedTuple):
     """The parts of a tokenizer, by the names of the Tokenizer's parameters, which explain them."""
 
-    merges: Sequence[Pair]
+    merges: Sequence[Pair] | memoryview
     pattern: Pattern
     special_tokens: Mapping[str, int]
     token_ids: Sequence[int] | None = None

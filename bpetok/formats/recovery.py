@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
-from bpetok.formats.token_merges import bytes_of_names, merges_of_ranks, merges_taken, number_merges
+from bpetok.formats.token_merges import Names, merges_of_ranks, merges_taken
 from bpetok.patterns.chains import Pattern
 
 # The parts of a token are searched for in quadratic time: some seconds for this many steps.
@@ -51,7 +52,7 @@ def from_ranks(
     ids = [ranks[bytes([byte])] for byte in range(N_BYTES)]
     ids += [ranks[tokens[i]] for i in numbers if i >= 0]
     return Parts(
-        _as_pairs(pairs),
+        _as_rows(pairs),
         pattern,
         special_tokens,
         ids,
@@ -84,7 +85,7 @@ def _renumber(pairs: array[int]) -> array[int]:
 
 def from_merges(
     vocab: Mapping[str, int],
-    merges: Sequence[Any],
+    merges: list[Any],
     pattern: Pattern,
     special_tokens: Mapping[str, int],
     *,
@@ -97,8 +98,9 @@ def from_merges(
     vocab : mapping of str to int
         Spelled as in `byte_level`, without special tokens. What no merge makes is never found in a
         text, and neither is a name that is not spelled so.
-    merges : sequence of pairs of str, or of str with a space between the two
-        Several may make one token: those that no text ever takes are left out.
+    merges : list of pairs of str, or of str with a space between the two
+        Several may make one token: those that no text ever takes are left out. The list is emptied
+        once it is read, since it takes more memory than all that is made of it.
     whole_words_first : bool
         A word that is a token is that token, whatever the merges are ("ignore_merges").
 
@@ -107,11 +109,16 @@ def from_merges(
     ValueError
         If a merge is no pair, or uses or makes what is not there.
     """
-    names = [*CHARACTERS, *(name for name in vocab if name not in BYTES_BY_CHARACTER)]
-    rows = _number_merges(merges, names, vocab)
+    names, ids = list(CHARACTERS), list(map(vocab.get, CHARACTERS))
+    for name, token_id in vocab.items():
+        if name not in BYTES_BY_CHARACTER:
+            names.append(name)
+            ids.append(token_id)
+    table = Names(names, ids, CHARACTERS)
+    rows = _number_merges(merges, table, vocab)
+    merges.clear()
     try:
-        words = bytes_of_names(names, CHARACTERS)
-        pairs, made = merges_taken(rows, words, whole_words_first)
+        pairs, made = merges_taken(rows, table.words, whole_words_first)
     except ValueError as error:
         place: int = error.args[0]
         left, right = (names[rows[3 * place + i]] for i in range(2))
@@ -119,29 +126,28 @@ def from_merges(
             f"merges[{place}] joins {left!r} and {right!r}, of which one is made by a later merge, "
             "and comes before others of that: no order of merges gives the same"
         ) from None
-    made_names = [names[number] for number in made]
-    rest = vocab.keys() - set(CHARACTERS).union(made_names)
-    other: dict[bytes, int] = {_decoded(name): vocab[name] for name in sorted(rest)}
+    is_made = bytearray(len(names))
+    for number in chain(range(N_BYTES), made):
+        is_made[number] = 1
+    rest = sorted(names[number] for number, taken in enumerate(is_made) if not taken)
+    other: dict[bytes, int] = {_decoded(name): vocab[name] for name in rest}
     if len(other) < len(rest):
-        raise ValueError(f"two of the tokens {shorten(sorted(rest))} are decoded to the same bytes")
-    ids = [vocab.get(character, -1) for character in CHARACTERS]
-    ids += [vocab[name] for name in made_names]
+        raise ValueError(f"two of the tokens {shorten(rest)} are decoded to the same bytes")
+    in_order = map(ids.__getitem__, chain(range(N_BYTES), made))
+    token_ids = [-1 if token_id is None else token_id for token_id in in_order]
     return Parts(
-        _as_pairs(pairs),
+        _as_rows(pairs),
         pattern,
         special_tokens,
-        ids,
+        token_ids,
         whole_words=other if whole_words_first else None,
         other_tokens=None if whole_words_first else other,
     )
 
 
-def _number_merges(
-    merges: Sequence[Any], names: Sequence[str], vocab: Collection[str]
-) -> array[int]:
-    """Return left, right, and what they make, of each merge, as indices of `names`."""
-    numbers = {name: number for number, name in enumerate(names) if name in vocab}
-    flat, bad = number_merges(list(merges), numbers)
+def _number_merges(merges: list[Any], names: Names, vocab: Collection[str]) -> array[int]:
+    """Return left, right, and what they make, of each merge, by the places of the names."""
+    flat, bad = names.number_merges(merges)
     if bad < 0:
         return flat
     parts = merges[bad].split(" ") if isinstance(merges[bad], str) else merges[bad]
@@ -153,8 +159,8 @@ def _number_merges(
         )
     left, right = parts
     what, name = "makes", left + right
-    if left not in numbers or right not in numbers:
-        what, name = "joins", right if left in numbers else left
+    if left not in vocab or right not in vocab:
+        what, name = "joins", right if left in vocab else left
     raise ValueError(
         f"merges[{bad}] {what} {shorten(_decoded(name))}, which is not in the vocabulary"
     )
@@ -180,5 +186,8 @@ def _check_lengths(tokens: Iterable[bytes]) -> None:
             )
 
 
-def _as_pairs(flat: array[int]) -> list[Pair]:
-    return list(zip(flat[::2], flat[1::2], strict=True))
+def _as_rows(flat: array[int]) -> memoryview | list[Pair]:
+    """Return pairs that lie one after another as rows of two; no list of them, which is large."""
+    if not flat:
+        return []
+    return memoryview(flat).cast("B").cast("i", (len(flat) // 2, 2))

@@ -7,14 +7,22 @@ order in which they would be made if it were a word of its own; and what becomes
 part until then. So it is enough to merge the bytes of each token and to see what the last merge is.
 """
 
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy
 
 import os
 from array import array
 
 from bpetok.encoding.ranks cimport N_BYTES
+
+cdef extern from "simd.h":
+    uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
+
+cdef uint64_t MULTIPLIER = 0x9E3779B97F4A7C15
 
 cdef enum:
     NONE = 0x7FFFFFFF  # no merge; larger than all
@@ -288,71 +296,205 @@ cdef int32_t way_of_word(Places table, word, int32_t token, const int32_t[::1] m
     return -1
 
 
-def bytes_of_names(list names not None, str characters not None) -> list:
-    """Return the bytes that names spell; None for a name that holds another character.
+cdef struct Name:
+    uint32_t hashed
+    uint32_t offset   # in Names.joined
+    uint32_t n        # bytes
+    int32_t number    # -1: the slot is empty
+
+
+@cython.final
+cdef class Names:
+    """The names of a vocabulary, found by the bytes that they spell.
 
     Parameters
     ----------
     names : list of str
+        All different. The number of a name is its place.
+    ids : list of int or None
+        A name without an id is not found.
     characters : str
         The character of each of the 256 bytes, all before U+0200.
-    """
-    cdef int32_t[::1] table = array("i", [-1]) * 512
-    cdef Py_UCS4 character
-    cdef uint32_t point
-    cdef Py_ssize_t i
-    cdef bytearray room = bytearray()
-    result = []
-    for i, character in enumerate(characters):
-        table[<uint32_t> character] = <int32_t> i
-    for name in names:
-        room.clear()
-        for character in <str?> name:
-            point = <uint32_t> character
-            if point >= 512 or table[point] < 0:
-                result.append(None)
-                break
-            room.append(table[point])
-        else:
-            result.append(bytes(room))
-    return result
 
-
-def number_merges(list rows not None, dict numbers not None) -> tuple:
-    """Return left, right and what they make of each merge, by number, and where that failed.
-
-    Parameters
+    Attributes
     ----------
-    rows : list of str, or of pairs of str
-        A str has a space between the two.
-    numbers : dict of str to int
-
-    Returns
-    -------
-    flat : int32 array, length 3 * n_rows
-    bad : int
-        The first row that is no pair, or names what has no number; -1 if there is none.
+    words : list of bytes or None
+        What each name spells; None for one that holds another character. A new list each time.
     """
-    cdef Py_ssize_t i, at, n = len(rows)
-    cdef str left, right
-    flat = array("i", bytes(12 * n))
-    cdef int32_t[::1] view = flat
-    for i in range(n):
-        row = rows[i]
-        if type(row) is str:
-            at = (<str> row).find(" ")
-            if at <= 0:
-                return flat, i
-            left, right = (<str> row)[:at], (<str> row)[at + 1:]
-        elif type(row) in (list, tuple) and len(row) == 2:
-            if type(row[0]) is not str or type(row[1]) is not str:
-                return flat, i
-            left, right = row
+
+    cdef list names
+    cdef list ids
+    cdef int16_t byte_of[512]     # of a character; -1 if there is none
+    cdef bytearray joined         # what all of them spell, and 8 bytes more
+    cdef object lengths           # of what each spells; -1 if it holds another character
+    cdef Name* slots
+    cdef uint64_t mask
+    cdef uint64_t seed            # random, so that no file can make long chains
+    cdef dict numbers             # of all with an id, made for the first that spells no bytes
+    # What a merge joins, and room to read 8 bytes after it.
+    cdef uint8_t* room
+    cdef Py_ssize_t size
+
+    def __cinit__(self, list names not None, list ids not None, str characters not None):
+        cdef Py_UCS4 character
+        cdef Py_ssize_t i, n = 64
+        for i in range(512):
+            self.byte_of[i] = -1
+        for i, character in enumerate(characters):
+            self.byte_of[<uint32_t> character] = <int16_t> i
+        while 3 * n < 4 * len(names):
+            n *= 2
+        self.names, self.ids, self.mask = names, ids, n - 1
+        self.seed = int.from_bytes(os.urandom(8), "little")
+        self.slots = <Name*> malloc(n * sizeof(Name))
+        if self.slots == NULL:
+            raise MemoryError
+        for i in range(n):
+            self.slots[i].number = -1
+        self.fill()
+
+    def __dealloc__(self):
+        free(self.slots)
+        free(self.room)
+
+    cdef int fill(self) except -1:
+        cdef Py_ssize_t i, n
+        cdef uint32_t offset = 0
+        cdef int32_t[::1] lengths
+        self.joined, self.lengths = bytearray(), array("i", bytes(4 * len(self.names)))
+        lengths = self.lengths
+        for i in range(len(self.names)):
+            n = self.spell(<str?> self.names[i], 0)
+            lengths[i] = <int32_t> n
+            if n > 0:
+                self.joined.extend(self.room[:n])
+        self.joined.extend(bytes(8))
+        for i in range(len(self.names)):
+            if lengths[i] >= 0:
+                if self.ids[i] is not None:
+                    self.put(offset, lengths[i], <int32_t> i)
+                offset += <uint32_t> lengths[i]
+        return 0
+
+    @property
+    def words(self):
+        cdef Py_ssize_t offset = 0
+        cdef int32_t n
+        cdef const char* data = PyByteArray_AS_STRING(self.joined)
+        words = []
+        for n in self.lengths:
+            words.append(None if n < 0 else <bytes> data[offset:offset + n])
+            offset += max(n, 0)
+        return words
+
+    cdef Py_ssize_t spell(self, str name, Py_ssize_t at) except -2:
+        # Write the bytes that a name spells to room[at:] and return where they end, -1 if it spells
+        # none.
+        cdef Py_UCS4 character
+        cdef uint32_t point
+        cdef Py_ssize_t needed = at + len(name) + 8
+        cdef void* grown
+        if needed > self.size:
+            grown = realloc(self.room, 2 * needed)
+            if grown == NULL:
+                raise MemoryError
+            self.room, self.size = <uint8_t*> grown, 2 * needed
+        for character in name:
+            point = <uint32_t> character
+            if point >= 512 or self.byte_of[point] < 0:
+                return -1
+            self.room[at] = <uint8_t> self.byte_of[point]
+            at += 1
+        return at
+
+    cdef uint64_t hash_of(self, const uint8_t* data, Py_ssize_t n) noexcept nogil:
+        # Requires: 8 bytes after them can be read.
+        cdef uint64_t result = self.seed ^ <uint64_t> n, part
+        while n > 0:
+            memcpy(&part, data, 8)
+            if n < 8:
+                part &= (<uint64_t> 1 << 8 * n) - 1
+            result = multiply_fold(result ^ part, MULTIPLIER)
+            data += 8
+            n -= 8
+        return result
+
+    cdef void put(self, uint32_t offset, Py_ssize_t n, int32_t number) noexcept:
+        cdef const uint8_t* data = <const uint8_t*> PyByteArray_AS_STRING(self.joined)
+        cdef uint64_t hashed = self.hash_of(data + offset, n)
+        cdef uint64_t at = hashed & self.mask
+        while self.slots[at].number >= 0:
+            at = (at + 1) & self.mask
+        self.slots[at] = Name(<uint32_t> (hashed >> 32), offset, <uint32_t> n, number)
+
+    cdef int32_t find(self, const uint8_t* data, Py_ssize_t n) noexcept:
+        # The number of what these bytes spell, -1 if there is none.
+        cdef const uint8_t* joined = <const uint8_t*> PyByteArray_AS_STRING(self.joined)
+        cdef uint64_t hashed = self.hash_of(data, n)
+        cdef uint64_t at = hashed & self.mask
+        cdef Name* slot
+        while True:
+            slot = &self.slots[at]
+            if slot.number < 0 or (
+                slot.hashed == hashed >> 32 and slot.n == <size_t> n
+                and memcmp(joined + slot.offset, data, n) == 0
+            ):
+                return slot.number
+            at = (at + 1) & self.mask
+
+    cdef int32_t find_name(self, str name) except -2:
+        if self.numbers is None:
+            rows = enumerate(zip(self.names, self.ids))
+            self.numbers = {name: i for i, (name, token_id) in rows if token_id is not None}
+        return self.numbers.get(name, -1)
+
+    cdef bint number_merge(self, str left, str right, int32_t* out) except -1:
+        # Fill left, right, and what they make; False if one of them has no number.
+        cdef Py_ssize_t middle = self.spell(left, 0)
+        cdef Py_ssize_t end = self.spell(right, middle) if middle >= 0 else -1
+        if end < 0:
+            out[0], out[1] = self.find_name(left), self.find_name(right)
+            out[2] = self.find_name(left + right)
         else:
-            return flat, i
-        first, second = numbers.get(left), numbers.get(right)
-        token = numbers.get(left + right)
-        if first is None or second is None or token is None or not left or not right:
-            return flat, i
-        view[3 * i], view[3 * i + 1], view[3 * i + 2] = first, second, token
-    return flat, -1
+            out[0], out[1] = self.find(self.room, middle), self.find(
+                self.room + middle, end - middle
+            )
+            out[2] = self.find(self.room, end)
+        return min(out[0], out[1], out[2]) >= 0 and len(left) > 0 and len(right) > 0
+
+    def number_merges(self, list rows not None) -> tuple:
+        """Return left, right and what they make of each merge, by number, and where that failed.
+
+        Parameters
+        ----------
+        rows : list of str, or of pairs of str
+            A str has a space between the two.
+
+        Returns
+        -------
+        flat : int32 array, length 3 * n_rows
+        bad : int
+            The first row that is no pair, or names what has no number; -1 if there is none.
+        """
+        cdef Py_ssize_t i, at, n = len(rows)
+        cdef str left, right
+        flat = array("i", bytes(12 * n))
+        if n == 0:
+            return flat, -1
+        cdef int32_t[::1] view = flat
+        for i in range(n):
+            row = rows[i]
+            if type(row) is str:
+                at = (<str> row).find(" ")
+                if at <= 0:
+                    return flat, i
+                left, right = (<str> row)[:at], (<str> row)[at + 1:]
+            elif type(row) in (list, tuple) and len(row) == 2:
+                if type(row[0]) is not str or type(row[1]) is not str:
+                    return flat, i
+                left, right = row
+            else:
+                return flat, i
+            if not self.number_merge(left, right, &view[3 * i]):
+                return flat, i
+        return flat, -1

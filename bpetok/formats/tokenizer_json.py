@@ -25,6 +25,9 @@ CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
 def parse(document: Any) -> Parts:
     """Return the parts of the tokenizer that a tokenizer.json describes.
 
+    What it says of tokens and merges is used up, since it takes more memory than all that is made
+    of it.
+
     Raises
     ------
     ValueError
@@ -49,10 +52,10 @@ def parse(document: Any) -> Parts:
         }
         content = {**content, "pre_tokenizer": None}  # to be written anew
     special = {name: token.id for name, token in added.items()}
-    vocab = _without_added(names, special, merges)
     unk_id, fuse_unk = _read_unknown(model, names, merges)
+    _remove_added(names, special, merges)
     parts = from_merges(
-        vocab,
+        names,
         merges,
         splitting.pattern,
         special,
@@ -181,17 +184,13 @@ def _check_vocab(rows: Any) -> dict[str, int]:
     return vocab
 
 
-def _without_added(
-    names: Mapping[str, int], special: Mapping[str, int], merges: Sequence[Any]
-) -> dict[str, int]:
-    """Return the vocabulary without the added tokens, but for those that merges make, too."""
-    vocab = dict(names)
+def _remove_added(vocab: dict[str, int], special: Mapping[str, int], merges: Sequence[Any]) -> None:
+    """Remove the added tokens from the vocabulary, but for those that merges make, too."""
     both = [name for name in special if name in vocab]
     made = _made_of(both, vocab, merges)
     for name in both:
         if name not in made:
             del vocab[name]
-    return vocab
 
 
 def _made_of(names: Collection[str], vocab: Collection[str], merges: Sequence[Any]) -> set[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bpetok.base.byte_characters import CHARACTERS
@@ -213,6 +212,8 @@ def fingerprint(levels: Sequence[Tables]) -> str:
     Equal automata have equal tables, since states and columns are numbered in one order; so most
     spellings of an expression have one fingerprint.
     """
+    from hashlib import sha256  # takes 3 MB, and patterns that have a name need none
+
     digest = sha256()
     for tables in levels:
         for field in tables:
