@@ -354,7 +354,7 @@ def _begin(folder: Path, run: dict[str, Any], inputs: Any) -> None:
 def _check_run(folder: Path, run: dict[str, Any]) -> None:
     try:
         before = json.loads((folder / "run.json").read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{folder / 'run.json'}: is not a run's: {error}") from None
     if not isinstance(before, dict):
         raise ValueError(f"{folder / 'run.json'}: is not a run's: must be an object")

@@ -17,9 +17,19 @@ _OTHERS = re.compile(
     rb"|(?P<zip>PK\x03\x04)"
     rb"|(?P<tar>.{257}ustar(?:\x0000|  \x00))"
     rb"|(?P<sevenzip>7z\xbc\xaf\x27\x1c)"
+    rb"|(?P<rar>Rar!\x1a\x07)"
+    rb"|(?P<lzip>LZIP\x01)"
+    rb"|(?P<lzop>\x89LZO\x00\r\n)"
     rb"|(?P<lz4>\x04\x22\x4d\x18)"
     rb"|(?P<snappy>\xff\x06\x00\x00sNaPpY)"
-    rb"|(?P<compress>\x1f\x9d)",
+    rb"|(?P<compress>\x1f\x9d)"
+    rb"|(?P<pdf>%PDF-\d\.\d[\r\n])"
+    rb"|(?P<numpy>\x93NUMPY)"
+    rb"|(?P<pickle>\x80[\x02-\x05][\x95\](}cX])"
+    rb"|(?P<avro>Obj\x01)"
+    rb"|(?P<sqlite>SQLite format 3\x00)"
+    rb"|(?P<hdf5>\x89HDF\r\n)"
+    rb"|(?P<picture>\x89PNG\r\n|\xff\xd8\xff)",
     re.DOTALL,
 )
 _RECORD = re.compile(rb'(?:\xef\xbb\xbf)?\{[ \t]*"(?:[^"\\\n]|\\.){0,99}"[ \t]*:[^\n]')
@@ -34,9 +44,19 @@ _REMEDIES = {
     "zip": "is a zip archive, a format that is not read: unpack it first",
     "tar": "is a tar archive, a format that is not read: unpack it first",
     "sevenzip": "is a 7z archive, a format that is not read: unpack it first",
+    "rar": "is a rar archive, a format that is not read: unpack it first",
+    "lzip": "is compressed with lzip, which is not read: decompress it first",
+    "lzop": "is compressed with lzop, which is not read: decompress it first",
     "lz4": "is compressed with lz4, which is not read: decompress it first",
     "snappy": "is compressed with snappy, which is not read: decompress it first",
     "compress": "is compressed with compress (.Z), which is not read: decompress it first",
+    "pdf": "is a PDF document, a format that is not read: take its text out first",
+    "numpy": "is a NumPy array, and no text",
+    "pickle": "is a pickle of Python, and no text",
+    "avro": "is an Avro file, a format that is not read: write its texts to JSON lines first",
+    "sqlite": "is a database of SQLite, and no text",
+    "hdf5": "is an HDF5 file, a format that is not read: write its texts to JSON lines first",
+    "picture": "is a picture, and no text",
 }
 _MIN_UNMARKED = 16
 """Bytes from which on text in UTF-16 is recognised without a mark."""
@@ -84,8 +104,10 @@ def _unusual_beginnings() -> NDArray[np.bool_]:
     json = (b'{"', b"{ ", b"{\t", b"\xef\xbb")
     for begin in (*compressed, *json, b"PA", b"AR", b"PK", b"7z"):
         unusual[begin[0], begin[1]] = True
+    for begin in (b"Ra", b"LZ", b"%P", b"Ob", b"SQ", b"\x89L", b"\x89H", b"\x89P", b"\x93N"):
+        unusual[begin[0], begin[1]] = True
     unusual[0x50:0x60, 0x2A] = True
-    unusual[[0x04, 0x1F, 0xFE, 0xFF]] = True
+    unusual[[0x04, 0x1F, 0x80, 0xFE, 0xFF]] = True
     unusual[0] = unusual[:, 0] = True
     return unusual
 

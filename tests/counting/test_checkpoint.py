@@ -432,7 +432,9 @@ def test_counts_that_change_while_they_are_used_are_refused(
         bpetok.count_words(corpus, checkpoint=run, progress=write_another)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "null", '"run"'])
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "null", '"run"', pytest.param("[" * 100_000, id="nested")]
+)
 def test_a_run_that_is_no_object_is_refused(content: str, tmp_path: Path) -> None:
     """As what is no JSON."""
     (tmp_path / "t.txt").write_text("low")

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import sys
 import tarfile
 import time
@@ -105,6 +106,12 @@ def parquet() -> bytes:
     return file.getvalue()
 
 
+def saved(write: Callable[[io.BytesIO], object]) -> bytes:
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
 def ipc(new: Callable[..., pa.ipc.RecordBatchStreamWriter]) -> bytes:
     table = pa.table({"text": ["plum"]})
     file = io.BytesIO()
@@ -125,6 +132,18 @@ OTHERS = {
     "Parquet": (parquet(), "format='parquet'"),
     "Arrow file": (ipc(pa.ipc.new_file), "format='arrow'"),
     "Arrow stream": (ipc(pa.ipc.new_stream), "format='arrow'"),
+    "rar": (b"Rar!\x1a\x07\x01\0" + b"plum" * 9, "rar archive"),
+    "lzip": (b"LZIP\x01\x0c" + b"plum" * 9, "lzip"),
+    "lzop": (b"\x89LZO\0\r\n\x1a\n" + b"plum" * 9, "lzop"),
+    "PDF": (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "PDF"),
+    "NumPy": (saved(lambda file: np.save(file, np.arange(9))), "NumPy"),
+    "pickle": (pickle.dumps(["plum"] * 9), "pickle"),
+    "an old pickle": (pickle.dumps({"a": "plum"}, protocol=2), "pickle"),
+    "Avro": (b"Obj\x01\x04\x16avro.schema" + b"plum" * 9, "Avro"),
+    "SQLite": (b"SQLite format 3\0" + b"plum" * 9, "SQLite"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + b"plum" * 9, "HDF5"),
+    "PNG": (b"\x89PNG\r\n\x1a\n" + b"plum" * 9, "picture"),
+    "JPEG": (b"\xff\xd8\xff\xe0\0\x10JFIF" + b"plum" * 9, "picture"),
 }
 
 
@@ -170,6 +189,11 @@ def test_parquet_can_not_be_compressed_once_more(tmp_path: Path) -> None:
         b"PK plum",
         b"7z plum",
         b"P*M plum",
+        b"Rar! plum",
+        b"LZIP plum",
+        b"%PDF-1.7 is how it begins",
+        b"Obj plum",
+        b"SQLite format 3 plum",
         b"x" * 257 + b"ustar plum" + b"x" * 300,
         b"\0" * 600,
         b"a\0b\0",
@@ -194,7 +218,9 @@ HEADS = [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"P*M\x18", b"BZh91AY&SY", b
          b"x" * 257 + b"ustar\x0000", b"7z\xbc\xaf\x27\x1c", b"\xff\x06\0\0sNaPpY",
          b"\xff\xff\xff\xff\x10\x01\0\0", b'{"a": 1}',
          b'{ "a":"', b'{\t"":[', b'\xef\xbb\xbf{"a":1',
-         b'{"a', b'{"\n']  # fmt: skip
+         b'{"a', b'{"\n', b"Rar!\x1a\x07", b"LZIP\x01", b"\x89LZO\0\r\n", b"%PDF-1.4\r",
+         b"\x93NUMPY", b"\x80\x02}", b"\x80\x04\x95", b"Obj\x01", b"SQLite format 3\0", b"\x89HDF\r\n",
+         b"\x89PNG\r\n", b"\xff\xd8\xff"]  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.sampled_from(HEADS), st.binary(max_size=300)), max_size=9))
