@@ -18,6 +18,11 @@ def plural(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def show_name(name: str) -> str:
+    """Return a name as it can be written in UTF-8: what is none in that of a file as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def show_bytes(token: bytes) -> str:
     """Return a token as people read it: a space as ␣, other unseen characters and stray bytes
     as escapes.

@@ -37,12 +37,21 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
     return bytes(data.removeprefix(codecs.BOM_UTF8))
 
 
+def is_url(path: str) -> bool:
+    """Tell whether a path is one that fsspec opens."""
+    protocol, sign, _ = path.partition("://")
+    return sign != "" and not re.search(r"\s", protocol)  # which a text has
+
+
 def check_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path, which is to be a str or a path, without a NUL character."""
+    """Return a path, which is to be a str or a path, without a NUL character, and no URL."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"a file must be a str or a path, got {shorten(path)}")
     if "\0" in os.fspath(path):
         raise ValueError(f"a path must not hold the character NUL, got {shorten(path)}")
+    if isinstance(path, str) and is_url(path):
+        # As a path it would be that of a new folder here, such as "s3:".
+        raise ValueError(f"only files of this machine can be used here, got the URL {path!r}")
     return Path(path)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.files import check_path
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -72,7 +73,10 @@ def run_export(options: argparse.Namespace) -> None:
     if given and options.to not in ("huggingface", "gguf"):
         flag = next(iter(given)).replace("_", "-")
         raise CommandError(f"--{flag} needs --to huggingface or --to gguf")
-    output = Path(options.output)
+    try:
+        output = check_path(options.output)
+    except ValueError as error:
+        raise CommandError(f"--output: {error}") from None
     if options.to in FOLDERS and output.is_file():
         raise CommandError(f"--output: {output} is a file, give the name of a folder")
     for file in _files(options.to, output):

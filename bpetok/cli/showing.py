@@ -283,7 +283,7 @@ def _check_html(html: str | None, name: str = "--html") -> None:
     check_extra()
     try:
         check_writable(html)
-    except OSError as error:
+    except (ValueError, OSError) as error:
         raise CommandError(f"{name}: {describe(error)}") from None
 
 

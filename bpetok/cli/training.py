@@ -449,7 +449,7 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
     output = options.output
     try:
         check_writable(output)
-    except OSError as error:
+    except (ValueError, OSError) as error:
         raise CommandError(f"--output: {describe(error)}") from None
     try:
         paths = resolve_files(inputs)

@@ -29,7 +29,7 @@ import numpy as np
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require
-from bpetok.base.files import PendingFile, write_whole
+from bpetok.base.files import PendingFile, check_path, write_whole
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
@@ -265,7 +265,7 @@ def open_checkpoint(
     OSError
         If it can't be written to, or another process has it open.
     """
-    folder = Path(folder)
+    folder = check_path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"checkpoint must be a folder, got the file {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)

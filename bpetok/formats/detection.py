@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from bpetok.base.files import read_bounded
+from bpetok.base.files import check_path, read_bounded
 from bpetok.formats.files import read_json
 from bpetok.formats.native import FORMAT
 from bpetok.formats.tekken import is_tekken
@@ -35,14 +35,14 @@ def detect(path: str | os.PathLike[str]) -> Format:
         If it is a folder without these files, or a file is too long to be read. Any other file is
         taken for one of `Tokenizer.save`, whose reader says what is wrong with it.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _format_of_folder(path)
-    if path.suffix == ".tiktoken":
+    file = check_path(path)
+    if file.is_dir():
+        return _format_of_folder(file)
+    if file.suffix == ".tiktoken":
         return "tiktoken"
-    if path.suffix == ".model":
+    if file.suffix == ".model":
         return "minbpe"
-    data = read_bounded(path)
+    data = read_bounded(file)
     if _RANK.match(data):
         return "tiktoken"
     content = _content_of(data)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bpetok.base.checks import shorten
-from bpetok.base.display import show_size
+from bpetok.base.display import show_name, show_size
 from bpetok.base.extras import require
 from bpetok.counting.words import Words
 from bpetok.encoding.codec import Codec
@@ -203,10 +203,10 @@ def report(
         split = tokenizer.pattern, frozenset(tokenizer.special_tokens), changes
         if split not in known:
             known[split] = [
-                (source, count_source(given, tokenizer, options, reading))
+                (show_name(source), count_source(given, tokenizer, options, reading))
                 for source, given in sources.items()
             ]
-        reports.append(measure(name, tokenizer, known[split]))
+        reports.append(measure(show_name(name), tokenizer, known[split]))
     first = reports[0].tokenizer
     n_merges = max(one.n_merges for one in reports)
     reference = learn_reference(first, next(iter(known.values())), n_merges)

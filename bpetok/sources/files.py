@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import closest, shorten
+from bpetok.base.files import is_url
 from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
@@ -27,7 +28,6 @@ from bpetok.sources.urls import (
     REMOTE_READERS,
     ending_of,
     expand_url,
-    is_url,
     open_url,
     url_state,
     without_query,

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from bpetok.base.files import is_url
 from bpetok.sources.corpus import (
     Corpus,
     Table,
@@ -24,7 +25,6 @@ from bpetok.sources.files import file_state, format_of
 from bpetok.sources.parquet import parquet_parts
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts, Position, ReadContext
-from bpetok.sources.urls import is_url
 
 SEGMENT_SIZE = 1 << 24
 """Bytes of texts that a thread takes at a time from a file with parts: so few that all threads end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -32,12 +31,6 @@ TIMEOUT = 60.0
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}
 """Errors of the libraries that fsspec uses which mean the same as ConnectionError."""
 Result = TypeVar("Result")
-
-
-def is_url(path: str) -> bool:
-    """Tell whether a path is one that fsspec opens."""
-    protocol, sign, _ = path.partition("://")
-    return sign != "" and not re.search(r"\s", protocol)  # which a text has
 
 
 def without_query(path: str) -> str:

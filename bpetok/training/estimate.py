@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import Reserved, check_size, check_vocab_size
+from bpetok.base.files import is_url
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.base.threads import map_threads
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
@@ -26,7 +27,6 @@ from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 from bpetok.sources.sampling import BLOCK_SIZE, FileSample, sample_file
-from bpetok.sources.urls import is_url
 from bpetok.training.memory import LEFT_MEMORY, learning_memory
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import pytest
 import bpetok
 from bpetok.base import files
 from bpetok.base.files import is_temporary, read_bounded, write_together
+from bpetok.formats.detection import detect
 
 
 @pytest.mark.parametrize("failing", ["rename", "replace"])
@@ -134,3 +135,41 @@ def test_ctrl_c_while_a_file_is_made_leaves_none(
             write()
         left = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
         assert left == []
+
+
+URL = "s3://bucket/a"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tok, folder: tok.save(URL),
+        lambda tok, folder: tok.save_pretrained(URL),
+        lambda tok, folder: tok.save_gpt2(URL),
+        lambda tok, folder: tok.save_tiktoken(URL),
+        lambda tok, folder: tok.save_minbpe(URL),
+        lambda tok, folder: tok.save_gguf(URL),
+        lambda tok, folder: tok.encode_files(folder / "t.txt", URL),
+        lambda tok, folder: bpetok.count_words(folder / "t.txt").save(URL),
+        lambda tok, folder: bpetok.count_words(folder / "t.txt", checkpoint=URL),
+        lambda tok, folder: bpetok.train(folder / "t.txt", vocab_size=257, checkpoint=URL),
+        lambda tok, folder: bpetok.report(tok, texts="low").save(URL),
+        lambda tok, folder: bpetok.Tokenizer.load(URL),
+        lambda tok, folder: bpetok.Tokenizer.from_pretrained(URL),
+        lambda tok, folder: bpetok.Tokenizer.from_tiktoken(URL, pattern="gpt2"),
+        lambda tok, folder: bpetok.train(folder / "t.txt", vocab_size=257, like=URL),
+        lambda tok, folder: detect(URL),
+    ],
+)
+def test_a_url_where_a_path_must_be_given_is_refused(
+    call: Callable[[bpetok.Tokenizer, Path], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a path it is that of a folder "s3:", which checkpoints and counts were written to."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.txt").write_text("low low")
+    tok = bpetok.Tokenizer(merges=[(108, 111)])
+    with pytest.raises(ValueError, match=r"only files of this machine .* 's3://bucket/a'"):
+        call(tok, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.txt"]

@@ -1,6 +1,7 @@
 """`bpetok explain` and `bpetok report`, on tokenizers of several formats."""
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -156,3 +157,18 @@ def test_watching_a_training(run: Run, tmp_path: Path) -> None:
 def test_invalid_text_is_replaced_if_asked_for(run: Run) -> None:
     """As everywhere else."""
     assert run("report", "tok.json", "--text", "binary", "--errors", "replace").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are in UTF-8 elsewhere")
+def test_names_that_are_not_utf8_are_shown_with_escapes(run: Run, tmp_path: Path) -> None:
+    """Those of texts and of tokenizers, on pages too."""
+    text, tok, page = (os.fsdecode(os.fsencode(tmp_path) + b"/\xff" + end)
+                       for end in (b".txt", b".json", b".html"))  # fmt: skip
+    Path(text).write_text("low lower")
+    Tokenizer(merges=[(108, 111)]).save(tok)
+    done = run("report", tok, "--text", text)
+    assert "\\udcff" in done.stdout.decode()
+    run("report", tok, "--text", text, "--html", page)
+    assert "\\udcff" in Path(page).read_text("utf-8")
+    run("train", text, "--vocab-size", "258", "-o", tok, "--report", page)
+    assert "\\udcff" in Path(page).read_text("utf-8")

@@ -219,8 +219,8 @@ HEADS = [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"P*M\x18", b"BZh91AY&SY", b
          b"\xff\xff\xff\xff\x10\x01\0\0", b'{"a": 1}',
          b'{ "a":"', b'{\t"":[', b'\xef\xbb\xbf{"a":1',
          b'{"a', b'{"\n', b"Rar!\x1a\x07", b"LZIP\x01", b"\x89LZO\0\r\n", b"%PDF-1.4\r",
-         b"\x93NUMPY", b"\x80\x02}", b"\x80\x04\x95", b"Obj\x01", b"SQLite format 3\0", b"\x89HDF\r\n",
-         b"\x89PNG\r\n", b"\xff\xd8\xff"]  # fmt: skip
+         b"\x93NUMPY", b"\x80\x02}", b"\x80\x04\x95", b"Obj\x01", b"SQLite format 3\0",
+         b"\x89HDF\r\n", b"\x89PNG\r\n", b"\xff\xd8\xff"]  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.sampled_from(HEADS), st.binary(max_size=300)), max_size=9))
