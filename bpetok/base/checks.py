@@ -40,8 +40,11 @@ def closest(given: str, known: Iterable[str]) -> str | None:
     """Return which of the known names is so close to another one that it was probably meant."""
     import difflib  # takes 2 ms, which only errors need
 
+    given = given.casefold()
     by_form = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(given.casefold(), by_form, 1, CLOSE)
+    found = difflib.get_close_matches(given, by_form, 1, CLOSE)
+    # More of the same, as cl100k_base for cl100k.
+    found += [name for name in by_form if len(name) > 3 and given.startswith(f"{name}_")]
     return by_form[found[0]] if found else None
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from io import SEEK_SET, RawIOBase
 from typing import Any, TypeVar, cast
 
+from bpetok.base.checks import did_you_mean
 from bpetok.base.extras import require
 from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.errors import changed_error
@@ -158,6 +159,11 @@ def _file_system(url: str) -> tuple[Any, str]:
         return cast("tuple[Any, str]", fsspec.core.url_to_fs(url))
     except ImportError as error:  # names the package
         raise ImportError(f"reading {url} needs another package: {error}") from None
+    except OSError as error:  # of those that connect at once, as that of ftp://
+        raise _remote_error(url, error) from None
+    except ValueError as error:
+        meant = did_you_mean(url.partition("://")[0], fsspec.available_protocols())
+        raise ValueError(f"{url} can't be read: {error}{meant}") from None
 
 
 def url_state(url: str, *, fresh: bool = False, stop: Stop | None = None) -> tuple[int, str]:
