@@ -24,7 +24,7 @@ from bpetok.formats.parts import Parts
 from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import expression_of, name_of, names
 from bpetok.patterns.chains import Pattern, is_chain
-from bpetok.patterns.dialects import from_fancy_regex
+from bpetok.patterns.dialects import from_fancy_regex, to_fancy_regex
 
 if TYPE_CHECKING:
     import tiktoken
@@ -36,7 +36,7 @@ def to_tiktoken(tokenizer: Codec, name: str) -> tiktoken.Encoding:
 
     encoding = tiktoken.Encoding(
         name,
-        pat_str=expression_of(tokenizer.pattern),
+        pat_str=_expression_there(tokenizer.pattern),
         mergeable_ranks=build_ranks(tokenizer),
         special_tokens=tokenizer.special_tokens,
     )
@@ -44,6 +44,12 @@ def to_tiktoken(tokenizer: Codec, name: str) -> tiktoken.Encoding:
         tokenizer, lambda text: encoding.encode(text, allowed_special="all"), "tiktoken"
     )
     return encoding
+
+
+def _expression_there(pattern: str) -> str:
+    """Return the expression of a pattern as tiktoken spells it."""
+    expression = expression_of(pattern)
+    return expression if pattern in names() else to_fancy_regex(expression)
 
 
 def build_ranks(tokenizer: Codec) -> dict[bytes, int]:
@@ -75,7 +81,7 @@ def _check_file(tokenizer: Codec, data: bytes) -> None:
         return
     encoding = tiktoken.Encoding(
         "the file",
-        pat_str=expression_of(tokenizer.pattern),
+        pat_str=_expression_there(tokenizer.pattern),
         mergeable_ranks=ranks,
         special_tokens={},
     )

@@ -66,6 +66,20 @@ _CATEGORIES = {
 }
 
 
+# Properties, and first and last characters of ranges.
+_POSIX: dict[str, tuple[list[str], list[str]]] = {
+    "alnum": (["Alphabetic"], ["09"]),
+    "alpha": (["Alphabetic"], []),
+    "blank": (["Zs"], ["\t\t"]),
+    "cntrl": (["Cc"], []),
+    "digit": ([], ["09"]),
+    "lower": (["Lowercase"], []),
+    "space": (["White_Space"], []),
+    "upper": (["Uppercase"], []),
+    "xdigit": ([], ["09", "AF", "af"]),
+}
+
+
 def union(sets: Iterable[CodeSet]) -> CodeSet:
     """Return all code points of some sets."""
     pairs = sorted((s[i], s[i + 1]) for s in sets for i in range(0, len(s), 2))
@@ -115,6 +129,28 @@ def word_characters() -> CodeSet:
     r"""Return what ``\w`` matches."""
     named = [named_set(name) or EMPTY for name in ("Alphabetic", "M", "Nd", "Pc")]
     return union([*named, code_range(0x200C, 0x200D)])
+
+
+def posix_set(name: str) -> CodeSet | None:
+    """Return what ``[:name:]`` matches in a class, as `regex` has it; None if it is not known."""
+    if name == "word":
+        return word_characters()
+    if name == "punct":
+        symbols = intersection(_named("S"), complement(_named("Alphabetic")))
+        return union([_named("P"), symbols])
+    if name in ("graph", "print"):
+        unseen = union([WHITE_SPACE, _named("Cc"), _named("Cs"), _named("Cn")])
+        return union([complement(unseen), _named("Zs") if name == "print" else EMPTY])
+    if name not in _POSIX:
+        return None
+    properties, ranges = _POSIX[name]
+    return union([*map(_named, properties), *(code_range(*map(ord, ends)) for ends in ranges)])
+
+
+def _named(name: str) -> CodeSet:
+    code_set = named_set(name)
+    assert code_set is not None, name
+    return code_set
 
 
 def named_set(name: str) -> CodeSet | None:

@@ -124,17 +124,44 @@ _FANCY_REGEX = _Dialect(
 
 _WORD_HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
 
-# Of `regex` and of the compiler here, as Oniguruma is told.
+_POSIX_HERE = {
+    "alnum": r"\p{Alphabetic}0-9",
+    "alpha": r"\p{Alphabetic}",
+    "blank": r"\p{Zs}\t",
+    "cntrl": r"\p{Cc}",
+    "digit": "0-9",
+    "graph": r"[^\s\p{Cc}\p{Cs}\p{Cn}]",
+    "lower": r"\p{Lowercase}",
+    "print": r"[^\s\p{Cc}\p{Cs}\p{Cn}]\p{Zs}",
+    "punct": r"\p{P}[\p{S}&&[^\p{Alphabetic}]]",
+    "space": r"\s",
+    "upper": r"\p{Uppercase}",
+    "word": _WORD_HERE,
+    "xdigit": _HEX,
+}
+
+# Of `regex` and of the compiler here, as the other two are told.
 _TO_ONIGURUMA = _Dialect(
     escapes={
         **_word_escapes(_WORD_HERE),
         "Z": r"\z",
+        "h": r"[\p{Zs}\t]",
     },
-    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]"},
+    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]", "h": r"\p{Zs}\t"},
     signs={"^": r"\A", "$": r"\Z"},
-    posix={},
+    posix=_POSIX_HERE,
     refused={},
     flags={"s": "m"},
+    repeats_intervals=False,
+)
+
+_TO_FANCY_REGEX = _Dialect(
+    escapes={"Z": r"\z", "h": r"[\p{Zs}\t]", "R": r"(?>\r\n|[\n-\r\x85\u2028\u2029])"},
+    in_class={"h": r"\p{Zs}\t"},
+    signs={},
+    posix=_POSIX_HERE,
+    refused={},
+    flags={},
     repeats_intervals=False,
 )
 
@@ -189,7 +216,11 @@ def to_oniguruma(expression: str) -> str:
     ValueError
         If none is known.
     """
-    for spelling in (expression, _possessive(_respell(expression, _TO_ONIGURUMA))):
+    plain = _without_spaces(expression)
+    spellings = [plain]
+    with suppress(ValueError):
+        spellings.append(_possessive(_respell(plain, _TO_ONIGURUMA)))
+    for spelling in spellings:
         if re.search(r"\(\?[a-z]*s", spelling) or _folds_several(spelling):
             continue  # it has no flag s
         with suppress(ValueError):
@@ -200,6 +231,50 @@ def to_oniguruma(expression: str) -> str:
         r"Oniguruma, which reads this file. There ^ and $ are at any line: write (?<![\s\S]) and "
         r"(?![\s\S]); (?m) and (?i:ss) mean other things, too"
     )
+
+
+def to_fancy_regex(expression: str) -> str:
+    """Return an expression that means in tiktoken what another one means here.
+
+    It stays as it is where tiktoken takes it alike, or nothing but ``$`` in it otherwise: ids are
+    compared afterwards, and most expressions of others have ``$`` only where it means the same.
+
+    Raises
+    ------
+    ValueError
+        If none is known.
+    """
+    plain = _without_spaces(expression)
+    with suppress(ValueError):
+        if _respell(plain, _FANCY_REGEX._replace(signs={})) == plain:
+            return plain
+    for spelling in (plain, _respell(plain, _TO_FANCY_REGEX)):
+        with suppress(ValueError):
+            if _same(from_fancy_regex(spelling), expression):
+                return spelling
+    raise ValueError(
+        f"pattern {shorten(expression)} can't be represented: it is not known to mean the same in "
+        r"tiktoken, where \h is a hexadecimal digit and [:alpha:] only ASCII: write properties, "
+        r"such as \p{Alphabetic}"
+    )
+
+
+def _without_spaces(expression: str) -> str:
+    """Return an expression without its ``(?x)``, and without what that leaves out."""
+    flags = re.match(r"\(\?([a-z]*)x([a-z]*)\)", expression)
+    if flags is None:
+        return expression
+    others = flags[1] + flags[2]
+    plain = re.sub(
+        r"(\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\])|\s+|#.*",
+        lambda match: match[1] or "",
+        expression[flags.end() :],
+    )
+    plain = f"(?{others})" * bool(others) + plain
+    with suppress(Unsupported):
+        if parse(plain) == parse(expression):
+            return plain
+    return expression
 
 
 def _possessive(expression: str) -> str:

@@ -8,6 +8,7 @@ All else raises `Unsupported`, which names what can't be compiled.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, TypeAlias
 
 from bpetok.patterns.classes import (
@@ -20,6 +21,7 @@ from bpetok.patterns.classes import (
     fold_case,
     intersection,
     named_set,
+    posix_set,
     union,
     word_characters,
 )
@@ -29,6 +31,11 @@ MOST_REPEATS = 1000
 
 _ESCAPES = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "a": 7}
 _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
+_LINE_END_AFTER: CodeSet = (0xA, 0xE, 0x85, 0x86, 0x2028, 0x202A)
+r"""What ``\R`` matches besides a carriage return with a line feed."""
+_POSIX_NAME = re.compile(r"\[:(\^?)(\w+):\]")
+_IGNORED = re.compile(r"(?:\s|#.*(?:\n|\Z))*")
+"""What ``(?x)`` leaves out."""
 
 
 class Unsupported(Exception):  # noqa: N818  # it is an answer, not an error
@@ -96,6 +103,7 @@ class _Flags(NamedTuple):
     ignore_case: bool = False
     dot_all: bool = False
     multi_line: bool = False
+    verbose: bool = False
 
 
 def parse(expression: str) -> Node:
@@ -145,17 +153,26 @@ class _Parser:
 
     # ---- expressions ----
 
+    def skip(self, flags: _Flags) -> None:
+        """Pass over white space and comments where they mean nothing."""
+        if flags.verbose:
+            ignored = _IGNORED.match(self.text, self.at)
+            assert ignored is not None  # since it may be empty
+            self.at = ignored.end()
+
     def choice(self, flags: _Flags) -> Node:
         parts: list[Node] = []
         sequence: list[Node] = []
+        self.skip(flags)
         while self.at < len(self.text) and self.peek() != ")":
             if self.accept("|"):
                 parts.append(Sequence(sequence))
                 sequence = []
-                continue
-            part = self.atom(flags)
-            if part is not None:
-                sequence.append(self.repeated(part))
+            else:
+                part = self.atom(flags)
+                if part is not None:
+                    sequence.append(self.repeated(part, flags))
+            self.skip(flags)
         parts.append(Sequence(sequence))
         return parts[0] if len(parts) == 1 else Choice(parts)
 
@@ -171,7 +188,13 @@ class _Parser:
             flags = changed
 
     def flag_letters(self, flags: _Flags) -> _Flags | None:
-        names = {"i": "ignore_case", "s": "dot_all", "m": "multi_line", "u": None}
+        names = {
+            "i": "ignore_case",
+            "s": "dot_all",
+            "m": "multi_line",
+            "x": "verbose",
+            "u": None,
+        }
         on, begin = True, self.at
         while self.peek() and (self.peek() in names or self.peek() == "-"):
             letter = self.take()
@@ -245,10 +268,12 @@ class _Parser:
             raise Unsupported("a group without an end")
         return node
 
-    def repeated(self, part: Node) -> Node:
+    def repeated(self, part: Node, flags: _Flags) -> Node:
+        self.skip(flags)
         bounds = self.bounds()
         if bounds is None:
             return part
+        self.skip(flags)
         if isinstance(part, Look | Edge | WordBoundary):
             raise Unsupported("a place that is repeated")
         least, most = bounds
@@ -258,6 +283,7 @@ class _Parser:
             raise Unsupported("a repetition whose limits are in the wrong order")
         lazy = self.accept("?")
         possessive = not lazy and self.accept("+")
+        self.skip(flags)
         if self.peek() in ("*", "+", "?") or self.bounds() is not None:
             raise Unsupported("a repetition that is repeated")
         return Repeat(part, least, most, lazy, possessive)
@@ -287,6 +313,9 @@ class _Parser:
         if letter in edges:
             self.take()
             return Edge(edges[letter])
+        if self.accept("R"):
+            return_and_feed = [Chars(code_range(13, 13)), Chars(code_range(10, 10))]
+            return Atomic(Choice([Sequence([*return_and_feed]), Chars(_LINE_END_AFTER)]))
         code_set = self.escaped_set(flags)
         return Chars(_literal(self.escaped_code(), flags) if code_set is None else code_set)
 
@@ -296,9 +325,11 @@ class _Parser:
         simple = {"d": named_set("Nd"), "s": WHITE_SPACE}
         if letter in ("p", "P"):
             return self.property(flags)
-        if letter.lower() not in ("d", "s", "w"):
+        if letter.lower() not in ("d", "s", "w") and letter != "h":
             return None
         self.take()
+        if letter == "h":
+            return posix_set("blank")
         code_set = simple.get(letter.lower()) or word_characters()
         return code_set if letter.islower() else complement(code_set)
 
@@ -386,11 +417,23 @@ class _Parser:
         return fold_case(code_set) if flags.ignore_case else code_set
 
     def inner_class(self, flags: _Flags) -> CodeSet:
+        named = _POSIX_NAME.match(self.text, self.at)
+        if named is not None:
+            self.at = named.end()
+            return self.posix_class(named, flags)
         if self.peek(2) in ("[:", "[.", "[="):
             raise Unsupported(quote(self.peek(2), "a class by its POSIX name"))
         self.take()
         self.nested = True
         return self.char_class(flags)
+
+    def posix_class(self, named: re.Match[str], flags: _Flags) -> CodeSet:
+        code_set = posix_set(named[2])
+        if code_set is None:
+            raise Unsupported(quote(named[0], "a class by its POSIX name"))
+        if flags.ignore_case and fold_case(code_set) != code_set:
+            raise Unsupported(quote(named[0], "with case ignored"))
+        return complement(code_set) if named[1] else code_set
 
     def class_code(self, flags: _Flags) -> CodeSet | int:
         if not self.accept("\\"):

@@ -13,7 +13,7 @@ from bpetok.patterns.classes import contains, named_set
 from bpetok.patterns.compiling import compile_expression
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.explaining import explain
-from bpetok.patterns.parse import Unsupported
+from bpetok.patterns.parse import Chars, Sequence, Unsupported, parse
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
 from oracles import regex_words
 from published import EXPRESSIONS as PUBLISHED
@@ -88,6 +88,15 @@ EXPRESSIONS = [
     r"[0-9]{3}|[a-z]+!",
     r"\w+@\w+|\w|\W",
     r"(?:ab)+c|a|[^a]",
+    # classes by their POSIX names, white space within lines, ends of lines
+    r"[[:alpha:]]+|[^[:alpha:]]",
+    r"[[:alnum:]_]+|[[:punct:]]+|[[:^alnum:]]",
+    r"[[:upper:]]?[[:lower:]]+|[[:digit:]]{1,3}|[[:graph:]]|[[:space:]]+",
+    r"\h+|\R|[^\h]",
+    r"\s*\R+|[\h!]+|\w+|[[:print:]]",
+    # laid out over lines
+    "(?x) [[:alpha:]]+ # letters )\n | \\d {1,3} | \\s + (?!\\S) | \\ [ #] | [^ \\w] + + | \\s",
+    "(?x)\n  ' (?: [sdmt] | ll ) # ends\n  | (?i: s | t \x85 )\\ ? [a-z] +?\n | . (?-x: ) | \\#",
 ]
 
 
@@ -137,7 +146,7 @@ def test_published_expressions_give_the_words_of_regex(name: str) -> None:
 
 SETS = (
     *("a", "b", "'", " ", r"\n", "[ab]", "[^a]", "[^ab ]", r"\p{L}", r"\s", r"\S", r"\w", r"\d"),
-    *(".", "(?i:a)", r"[a-c&&[^b]]", "é", r"[\s\d]", r"\p{Lu}"),
+    *(".", "(?i:a)", r"[a-c&&[^b]]", "é", r"[\s\d]", r"\p{Lu}", "[[:alpha:]']", r"\h", r"\R"),
 )
 PLACES = (
     *(r"(?!\S)", r"(?=a)", r"(?<=a)", r"(?<!a)", "^", "$", r"\b", r"\B", r"\Z", r"(?=\s|$)"),
@@ -251,6 +260,42 @@ def test_a_property_is_that_of_regex(name: str) -> None:
     assert set(differ) <= CHANGED_SINCE
 
 
+@pytest.mark.parametrize("negation", ["", "^"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alnum",
+        "alpha",
+        "blank",
+        "cntrl",
+        "digit",
+        "graph",
+        "lower",
+        "print",
+        "punct",
+        "space",
+        "upper",
+        "word",
+        "xdigit",
+    ],
+)
+def test_a_class_by_its_posix_name_is_that_of_regex(name: str, negation: str) -> None:
+    """On each character assigned in 16.0, and on one that is not."""
+    expression = f"[[:{negation}{name}:]]"
+    ours = parse(expression)
+    assert isinstance(ours, Sequence)
+    (characters,) = ours.parts
+    assert isinstance(characters, Chars)
+    theirs = regex.compile(expression)
+    differ = {
+        c
+        for c in (*range(0xD800), *range(0xE000, 0x110000))
+        if (assigned_in_unicode_16(chr(c)) or c == 0xE0080)
+        and contains(characters.code_set, c) != (theirs.match(chr(c)) is not None)
+    }
+    assert differ <= CHANGED_SINCE
+
+
 CHANGED_SINCE = {0x295}
 
 
@@ -282,6 +327,11 @@ def test_long_runs_take_linear_time(name: str, unit: str) -> None:
         (r"a*", "a match of nothing at all"),
         (r"(?i)\p{Lu}", "with case ignored"),
         (r"(?R)|a", "a kind of group"),
+        (r"[[:arrow:]]", r"\[:arrow:\] \(a class by its POSIX name"),
+        (r"(?i)[[:upper:]]", r"\[:upper:\] \(with case ignored"),
+        (r"(?x)( ?:a)", "a \\? with nothing to repeat"),
+        (r"(?x)a{ 2}", "a lone brace"),
+        (r"\X|a", r"\\X \(an escape"),
         ("(" * 2000 + "a" + ")" * 2000, "groups inside each other"),
     ],
 )

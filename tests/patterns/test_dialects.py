@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 import reference
 from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import PATTERNS
-from bpetok.patterns.dialects import from_fancy_regex, from_oniguruma, to_oniguruma
+from bpetok.patterns.dialects import (
+    from_fancy_regex,
+    from_oniguruma,
+    to_fancy_regex,
+    to_oniguruma,
+)
 from bpetok.patterns.pretokenize import pretokenize
 from bpetok.tokenizer import Tokenizer
 from oracles import regex_words
+from published import EXPRESSIONS as PUBLISHED
 
 HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
 
@@ -235,6 +241,8 @@ def test_any_expression_means_what_it_means_in_tiktoken(expression: str, texts: 
         ("(?s).a|.", "(?m).a|."),
         (r"(?i:'s|'t)|[a-z]+|[^a-z]", r"(?i:'s|'t)|[a-z]+|[^a-z]"),
         (r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))|.", r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))|."),
+        (r"[[:digit:]]+|\h|\R|[^\h\d\n]", r"[0-9]+|[\p{Zs}\t]|\R|[^\p{Zs}\t\d\n]"),
+        ("(?x) [[:alpha:]]+ # letters\n|[ 1]|.", "[[:alpha:]]+|[ 1]|."),
     ],
 )
 @given(text=st.text("asAB1\u00e9\u0301_\u200d\u00bd \n\r", max_size=12))
@@ -253,3 +261,47 @@ def test_what_is_not_known_to_mean_the_same_is_not_written(expression: str) -> N
     """Oniguruma takes (?i:ss) for a sharp s, too."""
     with pytest.raises(ValueError, match="not known to mean the same to Oniguruma"):
         to_oniguruma(expression)
+
+
+CLASSIFIED = [*"asA1$ \n\r", "\u24b6", "\u00e9", "\u2003", "\u2028"]
+PAIRS = {bytes([byte]): byte for byte in range(256)}
+for spelled in (*CLASSIFIED, *(a + b for a in CLASSIFIED for b in CLASSIFIED)):
+    for end in range(2, len(spelled.encode()) + 1):
+        PAIRS.setdefault(spelled.encode()[:end], len(PAIRS))
+
+
+@pytest.mark.parametrize(
+    ("expression", "there"),
+    [
+        (r"\w+|\s+$|\W", r"\w+|\s+$|\W"),
+        (r"[[:alpha:]]+|[^[:alpha:]]", r"[\p{Alphabetic}]+|[^\p{Alphabetic}]"),
+        (r"[[:^punct:]]|[[:punct:]]+", None),
+        (r"[[:graph:]]+|[[:print:]]|[\s\S]", None),
+        (r"\h+|\R|[^\h]", r"[\p{Zs}\t]+|(?>\r\n|[\n-\r\x85\u2028\u2029])|[^\p{Zs}\t]"),
+        (r"\w+\Z|\W|\w", r"\w+\z|\W|\w"),
+        ("(?xi) [a \\] ]+ # a letter or\n | [^a] \\ ? | .", "(?i)[a \\] ]+|[^a]\\ ?|."),
+    ],
+)
+@given(text=st.text("".join(CLASSIFIED), max_size=12))
+def test_an_expression_is_told_tiktoken_so_that_it_means_the_same(
+    expression: str, there: str | None, text: str
+) -> None:
+    """Its engine takes names of classes for ASCII, and backslash h for a hexadecimal digit."""
+    tiktoken: Any = pytest.importorskip("tiktoken")
+    spelled = to_fancy_regex(expression)
+    assert there is None or spelled == there
+    theirs = tiktoken.Encoding("t", pat_str=spelled, mergeable_ranks=PAIRS, special_tokens={})
+    codec = Tokenizer(**from_ranks(PAIRS, expression, {})._asdict())
+    assert theirs.encode_ordinary(text) == codec.encode_ordinary(text)
+
+
+def test_what_tiktoken_takes_otherwise_is_not_told_it() -> None:
+    """Nothing that `regex` alone can run is known to mean the same."""
+    with pytest.raises(ValueError, match=r"(?s)\(\.\).*not known to mean the same in tiktoken"):
+        to_fancy_regex(r"(.)\1|[[:alpha:]]|\W")
+
+
+@pytest.mark.parametrize("expression", PUBLISHED.values())
+def test_published_expressions_are_told_tiktoken_as_they_are(expression: str) -> None:
+    """So that its users find what they know."""
+    assert to_fancy_regex(expression) == expression
