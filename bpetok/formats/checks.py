@@ -30,7 +30,8 @@ N_TEXTS = 3000
 
 
 @cache
-def _texts(special_tokens: tuple[str, ...]) -> list[str]:
+def awkward_texts(special_tokens: tuple[str, ...]) -> list[str]:
+    """Return about three thousand texts, some of them with special tokens: always the same."""
     import random  # takes 3 MB, with the libraries that it loads
 
     pieces = (*_PIECES, *special_tokens[:40])
@@ -60,7 +61,7 @@ def check_ids_equal(
     ValueError
         If they differ anywhere: the text, and both lists of ids. Or if `encode` fails.
     """
-    for text in _texts(tuple(tokenizer.special_tokens)):
+    for text in awkward_texts(tuple(tokenizer.special_tokens)):
         ours = tokenizer.encode(
             text, allowed_special="all" if special else (), disallowed_special=()
         )
