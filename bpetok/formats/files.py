@@ -31,7 +31,8 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If they can't be written; it names the file.
+        If they can't be written, or the library can't read or write there; it names the file, or
+        the folder.
     """
     import tempfile  # takes 1 ms, and most trainings need none
 
@@ -43,7 +44,15 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
             except OSError as error:
                 error.filename = error.filename or str(path)
                 raise
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except OSError as error:
+            error.filename = error.filename or folder
+            raise
+        except Exception as error:
+            if type(error) is Exception and "(os error " in str(error):  # of tokenizers
+                raise OSError(f"{folder}: {error}") from None
+            raise
 
 
 def read_json(data: bytes) -> Any:

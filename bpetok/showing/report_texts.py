@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from bpetok.base.checks import check_texts
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
@@ -112,7 +113,7 @@ def _listed(texts: Texts) -> list[Text]:
         return [texts]
     if not isinstance(texts, Iterable):
         raise TypeError(f"texts must be str, bytes or an iterable of them, got {texts!r}")
-    rows = list(texts)
+    rows = list(check_texts(texts))
     for i, text in enumerate(rows):
         if not isinstance(text, str | bytes):
             raise TypeError(f"texts[{i}] must be str or bytes, got {type(text).__name__}")

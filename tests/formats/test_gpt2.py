@@ -11,6 +11,7 @@ import pytest
 
 from bpetok.formats import gpt2
 from bpetok.formats.checks import ordinary_tokens
+from bpetok.formats.files import temporary_files
 from bpetok.tokenizer import Tokenizer
 from samples import MERGES, TOKENIZERS, vocab_without
 from strategies import TEXT
@@ -118,3 +119,20 @@ def test_a_full_folder_for_temporary_files_is_named(
     with pytest.raises(OSError, match=r"No space left on device: '.*\.json'"):
         getattr(Tokenizer(merges=[]), method)(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "no good"), Exception("Error while reading: no good (os error 5)")],
+)
+def test_a_temporary_file_that_a_library_can_not_read_is_named(error: Exception) -> None:
+    """By its folder: tokenizers raises an Exception for it, gguf an OSError without a name."""
+    expected = pytest.raises(OSError, match=r"bpetok-.*no good|no good.*bpetok-")
+    with expected, temporary_files({"a": b""}):
+        raise error
+
+
+def test_other_errors_are_left_alone() -> None:
+    """Such as that something is wrong with what was read."""
+    with pytest.raises(Exception, match=r"^a merge is wrong$"), temporary_files({"a": b""}):
+        raise Exception("a merge is wrong")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,6 +165,8 @@ def test_the_page_has_the_facts(tmp_path: Path) -> None:
         (None, {"texts": {"a": []}}, ValueError, "at least one text"),
         (None, {"texts": ""}, ValueError, "at least one word"),
         (None, {"texts": 3}, TypeError, "texts must be str, bytes or an iterable of them, got 3"),
+        (None, {"texts": pa.array(["a"])}, TypeError, "got a pyarrow StringArray"),
+        (None, {"texts": {"a": pa.array(["a"])}}, TypeError, "got a pyarrow StringArray"),
         (None, {"texts": [3]}, TypeError, r"texts\[0\] must be str or bytes, got int"),
         (None, {"texts": [Path("c")]}, TypeError, r"texts\[0\] must be str or bytes"),
         (None, {"texts": b"\xff"}, ValueError, "is not UTF-8"),
