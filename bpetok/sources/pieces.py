@@ -21,6 +21,7 @@ from bpetok.patterns.changes import NO_CHANGES, Changes
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.scan import last_word_end
 from bpetok.patterns.special import SpecialTokens
+from bpetok.sources.gathering import Gathering
 
 Buffer: TypeAlias = bytes | memoryview
 Read: TypeAlias = Callable[[int], bytes | None]
@@ -115,39 +116,34 @@ def text_pieces(
     ValueError
         If a text has a lone surrogate and `errors` is "strict".
     """
-    group: list[bytes] = []
-    size = first = 0
+    gathering = Gathering(iter(check_texts(texts)), cutting.chunk_size)
     failure: Exception | None = None
-    try:
-        for number, text in enumerate(check_texts(texts)):
-            try:
-                # At once, since a call for each of many short texts takes as long as counting them.
-                data = text.encode()  # type: ignore[union-attr]  # bytes have no such method
-            except (AttributeError, UnicodeEncodeError):
-                data = _encoded(text, number, errors)
-            size += len(data)
-            if size > cutting.chunk_size:
-                if group:
-                    yield _chunk_of_texts(group, first)
-                group, size, first = [], len(data), number
-                if size > cutting.chunk_size:
-                    yield from cut_text(f"text {number}", data, cutting)
-                    size, first = 0, number + 1
-                    continue
-            group.append(data)
-    except Exception as error:
-        failure = error
-    if group:
-        yield _chunk_of_texts(group, first)
+    text: bytes | None = None  # one that is not in the buffer yet
+    first = 0  # the number of the first one that is
+    while failure is None and not gathering.has_ended:
+        try:
+            other = gathering.fill(text)
+            text = None if other is None else _encoded(other, gathering.n_taken - 1, errors)
+        except Exception as error:
+            failure, text = error, None
+        if text is not None and len(text) <= cutting.chunk_size:
+            continue
+        data, bounds = gathering.take()
+        ends = np.frombuffer(bounds, np.int64)
+        if len(ends) == 1:
+            yield from cut_text(f"text {first}", data, cutting)
+        elif len(ends):
+            yield Chunk(data, ends, _numbered_texts(first, len(ends)))
+        first += len(ends)
+        if text is not None:
+            yield from cut_text(f"text {first}", text, cutting)
+            first, text = first + 1, None
     if failure is not None:
         raise failure
 
 
-def _chunk_of_texts(datas: list[bytes], first: int) -> Piece | Chunk:
-    """Return texts of which the first one has that number."""
-    if len(datas) == 1:
-        return Piece(f"text {first}", 0, datas[0])
-    return join(datas, Origins(lambda i: Origin(f"text {i}", 0), range(first, first + len(datas))))
+def _numbered_texts(first: int, n: int) -> Origins:
+    return Origins(lambda i: Origin(f"text {i}", 0), range(first, first + n))
 
 
 def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:

@@ -2,9 +2,11 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -193,6 +195,50 @@ def test_a_long_word_is_read_in_few_steps() -> None:
     text = b"a" * (1 << 20)
     (piece,) = text_pieces([text], Cutting(SpecialTokens([]), chunk_size=16))
     assert piece.data == text
+
+
+@given(
+    st.lists(st.text(max_size=8) | st.binary(max_size=8) | st.just("\ud800") | st.just(5)),
+    st.integers(1, 20),
+)
+def test_texts_come_in_order_until_one_that_is_wrong(texts: list[Any], chunk_size: int) -> None:
+    """Each with its number; chunks are as long as asked for, but for one text alone."""
+    cutting = Cutting(SpecialTokens([]), chunk_size=chunk_size, whole=True)
+    wrong = next((i for i, text in enumerate(texts) if text in (5, "\ud800")), len(texts))
+    expected = [text if isinstance(text, bytes) else text.encode() for text in texts[:wrong]]
+    got: list[bytes] = []
+    origins: list[str] = []
+    failure = ""
+    try:
+        for item in text_pieces(texts, cutting):
+            if isinstance(item, Piece):
+                got.append(bytes(item.data))
+                origins.append(item.origin)
+                continue
+            assert len(item.data) <= chunk_size
+            bounds = [0, *item.ends.tolist()]
+            got += [bytes(item.data[a:b]) for a, b in pairwise(bounds)]
+            origins += [origin.name for origin in item.origins]
+    except (TypeError, ValueError) as error:
+        failure = str(error)
+    assert got == expected
+    assert origins == [f"text {i}" for i in range(len(expected))]
+    assert (f"text {wrong}" in failure) == (wrong < len(texts))
+
+
+def test_a_text_with_half_a_character_is_replaced_where_asked() -> None:
+    """In its place, among others; an iterator that fails gives all that came before."""
+
+    def texts() -> Iterator[str]:
+        yield from ("", "a", "x\ud800y", "b", "\ud800" * 30, "c")
+        raise OSError("gone")
+
+    pieces = text_pieces(texts(), Cutting(SpecialTokens([]), chunk_size=16), "replace")
+    got: list[bytes] = []
+    with pytest.raises(OSError, match="gone"):
+        got.extend(bytes(piece.data) for piece in pieces)
+    data = b"".join(got)
+    assert data.decode() == "ax\ufffdyb" + "\ufffd" * 30 + "c"
 
 
 @given(st.lists(st.binary(max_size=10)), st.integers(1, 20))
