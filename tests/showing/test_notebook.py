@@ -86,6 +86,7 @@ return [...document.querySelectorAll("iframe")].map((frame) => {
     title: frame.title, ground: style.backgroundColor, ink: style.color,
     left: place.left, right: place.right, height: place.height, screen: innerWidth,
     cut: root.scrollWidth > root.clientWidth,
+    wide: frame.offsetWidth > frame.parentElement.clientWidth,
     scrolls: root.scrollHeight > root.clientHeight + 8,
     marked: page.body.classList.contains("more"),
     pictures: [...page.images].every((image) => image.naturalWidth > 300),
@@ -116,6 +117,7 @@ def test_pages_follow_the_theme_of_the_notebook(
         assert frame["left"] >= 0
         assert frame["right"] <= frame["screen"], frame
         assert not frame["cut"], frame
+        assert not frame["wide"], frame
         assert frame["pictures"], frame
         assert frame["scrolls"] == frame["marked"], frame
     heights = [frame["height"] for frame in frames]
