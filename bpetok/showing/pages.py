@@ -76,7 +76,7 @@ class Page(ABC):
             return None
         return (
             f'<iframe title="{escape(self._title)}" srcdoc="{escape(page)}" '
-            # The border is within the width: otherwise JupyterLab shows a bar that scrolls 2 pixels.
+            # The border is within the width: otherwise JupyterLab shows a bar below it.
             'style="display:block;box-sizing:border-box;width:100%;height:40rem;'
             'border:1px solid #8886;border-radius:6px;resize:vertical"></iframe>'
         )
