@@ -122,3 +122,4 @@ class PairCounts(NamedTuple):
     entries: Int64
     table_start: Int64  # in entries
     size: Int64  # entries in use, by shard
+    factors: Int64  # [2]: of the hash; secret, so that no text can make long chains

@@ -92,12 +92,12 @@ else:
 
 
 @inner
-def find_entry(entries: Int64, left: int, right: int) -> int:
+def find_entry(entries: Int64, factors: Int64, left: int, right: int) -> int:
     """Return where the entry of a pair begins, or the empty one for it."""
     mask = len(entries) // 3 - 1
     key = np.int64(left) << 32 | right
-    # Factors small enough for ids below 2**31 not to overflow.
-    mixed = np.int64(left) * 0x1F123BB5 + np.int64(right) * 0x2545F491
+    # The factors are small enough for ids below 2**31 not to overflow.
+    mixed = np.int64(left) * factors[U(0)] + np.int64(right) * factors[U(1)]
     slot: Any = (mixed ^ mixed >> 21) & mask
     while entries[U(3 * slot)] != key and entries[U(3 * slot)] != NOTHING:
         slot = (slot + 1) & mask
@@ -142,7 +142,7 @@ def index_pairs_shard(
         if symbol_bits:
             entry = 3 * (np.int64(left) << symbol_bits | right)
         else:
-            entry = find_entry(entries, left, right)
+            entry = find_entry(entries, counts.factors, left, right)
         if posting:
             to = entries[U(entry + 2)]
             if to != NOTHING:

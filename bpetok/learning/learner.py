@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -65,6 +66,9 @@ def learn_merges(
 BYTE_BITS = 8
 MOST_BITS = 10
 """A table of all pairs of ids of so many bits is 25 MB large."""
+
+FACTORS = np.frombuffer(os.urandom(8), np.uint32).astype(np.int64) >> 1 | 1
+"""Of the hash of pairs, odd and below 2**31: others in each process. The result is the same."""
 
 BYTES = tuple(bytes([byte]) for byte in range(N_BYTES))
 
@@ -342,6 +346,7 @@ class Learner:
                 entries=entries,
                 table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
                 size=np.zeros(n, np.int64),
+                factors=FACTORS,
             )
             self._run("index_pairs", self.shards, counts, False, self._symbol_bits())
             if counts.size.max() < capacity // 8 * 5:

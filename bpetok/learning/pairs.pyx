@@ -4,6 +4,8 @@ All of this is done by one thread, between the kernels of `kernels.py`, which vi
 round's merges. `rule.py` says what the rule is and why rounds are exact.
 """
 
+import os
+
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -27,6 +29,8 @@ cdef enum Ties:
     BY_PLACE = 1
     BY_BYTES = 2
 
+# Of the hash; secret, so that no text can make long chains.
+cdef uint64_t MULTIPLIER = int.from_bytes(os.urandom(8), "little") | 1
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
 cdef struct Pair:
@@ -71,8 +75,8 @@ cdef inline int32_t right_of(uint64_t key) noexcept nogil:
 
 
 cdef inline uint64_t hash_key(uint64_t key) noexcept nogil:
-    # The high bits are used. The constant is 2**64 / the golden ratio (Knuth).
-    return (key ^ key >> 29) * <uint64_t>0x9E3779B97F4A7C15
+    # The high bits are used.
+    return (key ^ key >> 29) * MULTIPLIER
 
 
 cdef inline uint64_t filter_bit(uint64_t key) noexcept nogil:
