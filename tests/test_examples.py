@@ -10,6 +10,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SAID = {
     "train_bin": ["a batch: (4, 64)"],
     "chat_model": ["6144 ids, 5 of them special", "6400 ids, 36 of them special"],
+    "same_files": [
+        "happy-llm: 6144 ids, 5 of them special\nthe files of tokenizers are equal",
+        "minimind: 6400 ids, 21 of them special\nthe files of tokenizers are equal",
+    ],
     "replace_tokens": ["rows of the model: 700 move"],
     "sequences": ["instructions a token", "for transformers: tokenizer.json"],
     "existing_tokenizer": ["has the id 0"],
@@ -31,7 +35,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize("name", SAID)
 def test_an_example_runs(name: str, corpus: list[str], environment: dict[str, str]) -> None:
     """In a process of its own, on a small corpus."""
-    if name == "existing_tokenizer":
+    if name in ("existing_tokenizer", "same_files"):
         pytest.importorskip("tokenizers")
     files = [] if name == "sequences" else corpus  # which is no Python as a whole
     done = subprocess.run(
