@@ -102,7 +102,8 @@ class AddedTokenFinder:
     """Finds added tokens where tokenizers finds them (its `AddedVocabulary`).
 
     Those that are not `normalized` are searched for first, the others in what is left. What one
-    takes of the white space around it, the next one can't take.
+    takes of the white space around it, the next one can't take; but a token in that is found again,
+    and what follows it is taken as text once more.
     """
 
     def __init__(self, tokens: Sequence[AddedToken]) -> None:
@@ -117,7 +118,10 @@ class AddedTokenFinder:
         return SpecialTokens(content for _, group in self._groups for content in group)
 
     def __call__(self, data: bytes) -> array[int]:
-        """Return start, end (in bytes) and id of each token in a text, in order, in one array."""
+        """Return start, end (in bytes) and id of each token in a text, in order, in one array.
+
+        A token may begin before the one before it ends: see the class.
+        """
         text = data.decode()
         parts: list[tuple[int, int, int]] = [(0, len(text), -1)]
         for tokens, by_content in self._groups:
@@ -132,6 +136,7 @@ class AddedTokenFinder:
         at_character = at_byte = 0
         for start, stop, token_id in parts:
             begin = at_byte + len(text[at_character:start].encode())
+            begin -= len(text[start:at_character].encode())
             at_byte = begin + len(text[start:stop].encode())
             at_character = stop
             if token_id >= 0:
@@ -160,13 +165,12 @@ def _find(
             start = max(start, done)
         while token.rstrip and stop < len(text) and text[stop] in _SPACES:
             stop += 1
-        if start == stop:
+        if start >= stop:
             continue  # all of it is white space that the token before has taken
-        start = max(start, done)
         if done < start:
             parts.append((done, start, -1))
-        done = max(start, stop)
-        parts.append((start, done, token.id))
+        done = stop
+        parts.append((start, stop, token.id))
     if done < len(text):
         parts.append((done, len(text), -1))
     return parts

@@ -518,7 +518,7 @@ class Codec(TextEncoder):
         ):
             piece = text[at:start].decode()
             result += self._offsets_of_piece(piece, begin, allowed)
-            begin += len(piece)
+            begin += len(piece) - len(text[start:at].decode())
             if token_id >= 0:
                 n = len(text[start:end].decode())
                 result.append((begin, begin + n))
@@ -822,7 +822,13 @@ class Codec(TextEncoder):
         """
         if skip_special_tokens:
             self.decode_bytes(ids := list(ids))  # all of them have to be ids
-            skipped = {token.id for token in self._added_tokens.values() if token.special}
+            special = {token.content for token in self._added_tokens.values() if token.special}
+            # As tokenizers does: one that is found by another text, a normalized one, is left.
+            skipped = {
+                token.id
+                for token in self._added_tokens.values()
+                if token.special and self._decoder.decode([token.id]).decode() in special
+            }
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
         text = self.decode_bytes(ids).decode("utf-8", errors)
         for step in self._text_steps:

@@ -76,8 +76,17 @@ _ONIGURUMA = _Dialect(
         "O": r"[\s\S]",
         "z": _END,
         "Z": "$",
+        "e": r"\x1b",
+        **{letter: letter for letter in "ijlmoqEFIJLQTUV"},
     },
-    in_class={"w": _IN_CLASS_WORD, "W": f"[^{_IN_CLASS_WORD}]", "h": _HEX, "H": f"[^{_HEX}]"},
+    in_class={
+        "w": _IN_CLASS_WORD,
+        "W": f"[^{_IN_CLASS_WORD}]",
+        "h": _HEX,
+        "H": f"[^{_HEX}]",
+        "e": r"\x1b",
+        **{letter: letter for letter in "gijklmoqyzABEFGIJKLNOQRTUVXYZ"},
+    },
     # A line begins after a line feed, but not at the end of the text.
     signs={"^": r"(?:(?<![\s\S])|(?<=\n)(?=[\s\S]))", "$": r"(?![^\n])"},
     posix={
@@ -93,7 +102,11 @@ _ONIGURUMA = _Dialect(
         "word": _IN_CLASS_WORD,
         "xdigit": _HEX,
     },
-    refused={"X": "a grapheme", "K": "a match that begins later", "G": "the last match"}
+    refused={
+        "X": r"a grapheme of an older Unicode, which nothing finds here; take (?>\P{M}\p{M}*)",
+        "K": "a match that begins later",
+        "G": "the last match",
+    }
     | dict.fromkeys("kgyY", "something else"),
     flags={"m": "s"},
     repeats_intervals=True,
@@ -403,7 +416,7 @@ def _read_class(expression: str, begin: int, dialect: _Dialect, *, inner: bool =
             item = _named(match, dialect)
         elif match["escape"]:
             item = dialect.in_class.get(match["escape"], item)
-            if match["escape"] in ("R", "X", "K", "G"):
+            if item in (r"\R", r"\X", r"\K", r"\G"):
                 _refuse(item, "a letter in a class")
         elif expression[at - 1 : at + 1] in ("--", "~~") and not dialect.repeats_intervals:
             _refuse(item * 2, "a difference of classes")

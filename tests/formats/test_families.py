@@ -53,6 +53,16 @@ def normalizers(*names: str) -> Json:
     return {"type": "Sequence", "normalizers": [{"type": name} for name in names]}
 
 
+def sequence_of(*rows: Json) -> Json:
+    """Return a normalizer of several steps that have options."""
+    return {"type": "Sequence", "normalizers": list(rows)}
+
+
+def replace(expression: str, content: str) -> Json:
+    """Return a step that replaces what an expression matches."""
+    return {"type": "Replace", "pattern": {"Regex": expression}, "content": content}
+
+
 def added(content: str, **flags: bool) -> Json:
     """Return an added token, special and matched as it is unless said otherwise."""
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
@@ -474,6 +484,58 @@ FAMILIES: dict[str, Json] = {
         added("[END_REF]", normalized=True),
         first=True,
     ),
+    "HPLT's of two languages": family(
+        steps(split(TEKKEN), byte_level(use_regex=False)),
+        *(added(name) for name in ("<unk>", "<s>", "<mask>")),
+        normalizer=sequence_of(
+            {"type": "Prepend", "prepend": " "},
+            {"type": "NFC"},
+            replace(r"\n", "\n "),
+            replace(r" *\n", "\n"),
+        ),
+        post=template("<s>", "A"),
+        decoder={
+            "type": "Sequence",
+            "decoders": [
+                byte_level(),
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+                {"type": "Replace", "pattern": {"String": "\n "}, "content": "\n"},
+            ],
+        },
+        first=True,
+        ignore_merges=True,
+        unk_token="<unk>",
+    ),
+    "scripts after splits": family(
+        steps(
+            split("\\d+([._]\\d+)*"),
+            {"type": "Punctuation", "behavior": "Isolated"},
+            {"type": "UnicodeScripts"},
+            byte_level(),
+        ),
+        added("<mask>"),
+        normalizer=sequence_of(
+            {"type": "NFC"}, replace(r"\r\n?", "\n"), replace(r"^[ \t]+", ""), replace(r"\s+$", "")
+        ),
+        byte_fallback=True,
+        fuse_unk=True,
+        unk_token="<mask>",
+    ),
+    "white space that is a token after one that takes it": after_split(
+        LLAMA3,
+        added("<|im_start|>", rstrip=True),
+        added("<mask>", lstrip=True, rstrip=True),
+        added("\n", special=False),
+        added("  ", special=False),
+    ),
+    "special tokens in lower case": family(
+        GPT2,
+        added("<MASK>", normalized=True),
+        added("<Think>", special=False, normalized=True),
+        normalizer=sequence_of(
+            {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Lowercase"}
+        ),
+    ),
     "trained by a script, no alphabet": family(
         GPT2, added("<unk>"), added("<pad>"), unk_token="<unk>", without=["z", "\u0100", "Q"]
     ),
@@ -493,6 +555,7 @@ FAMILIES: dict[str, Json] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner:UserWarning")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_file_of_a_family_is_read_and_written_back(name: str, tmp_path: Path) -> None:
     """Equal ids, also with the tokens around a text, and equal texts of them."""
@@ -517,6 +580,7 @@ TEXTS = (
     "the end , it is n't",
     "  12345 a\u0301 Q\u00e9!\r\n\n x",
     "z\u0100zz Qthe<unk>\u0120 \u20ac",
+    "<|im_start|> \n <mask>  \n\n the  end\n",
     "<|endoftext|> the <mask> end [MASK]  <think> <|im_start|> \n x    y<|0.00|>",
 )
 

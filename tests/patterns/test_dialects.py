@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ parts = st.tuples(atoms, signs).map("".join)
 expressions = st.lists(st.one_of(parts, parts, places), min_size=1, max_size=4).map("".join)
 
 
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner:UserWarning")
 @given(
     expression=st.lists(expressions, min_size=1, max_size=2).map("|".join),
     texts=st.lists(st.text("abB-1\u00e9\u0301_!\u200d\u00bd \n\r", max_size=12), max_size=8),
@@ -129,6 +131,17 @@ def test_any_expression_means_the_same(expression: str, texts: list[str]) -> Non
             return
         raise
     for text in texts:
+        assert pretokenize(text, [here]) == pieces_of(expression, text)
+
+
+@pytest.mark.parametrize("letter", sorted({*string.ascii_letters} - {*"cgkpPuxyGKXYCM"}))
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner:UserWarning")
+def test_a_letter_that_means_nothing_is_that_letter(letter: str) -> None:
+    """After a backslash; other engines have a meaning for some of them."""
+    text = string.ascii_letters + "01_\u200c\n\r\x07\x1b\x08\x0b \u00e9 T"
+    repeated = [] if letter in "ABZbz" else [f"\\{letter}+a"]
+    for expression in (f"\\{letter}", *repeated, f"[\\{letter}1]", f"[^\\{letter}b]"):
+        here = f"(?:{from_oniguruma(expression)})"
         assert pretokenize(text, [here]) == pieces_of(expression, text)
 
 
