@@ -148,9 +148,9 @@ def _finder(expression: str) -> Callable[[bytes], object]:
         raise TypeError(f"forbid must be a str, got {shorten(expression)}")
     try:
         search = regex.compile(expression, regex.VERSION1 | regex.DOTALL).search
-    except regex.error as error:
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
-            f"forbid must be a regular expression, got {expression!r}: {error}"
+            f"forbid must be a regular expression, got {shorten(expression)}: {error}"
         ) from None
     return lambda token: search(token.decode("utf-8", "surrogateescape"))
 

@@ -115,7 +115,7 @@ def check_builtin(pattern: str) -> str:
     """
     if pattern not in _NAMES:
         raise ValueError(
-            f"pattern must be one of {', '.join(map(repr, names()))}, got {pattern!r}"
+            f"pattern must be one of {', '.join(map(repr, names()))}, got {shorten(pattern)}"
             f"{did_you_mean(pattern, names())}"
         )
     return _NAMES[pattern]
@@ -220,7 +220,7 @@ def _check_chain(pattern: object) -> str:
     from bpetok.patterns.chains import BYTE_LEVEL, STEPS, spell_chain, steps_of
 
     if not isinstance(pattern, list | tuple):
-        raise TypeError(f"pattern must be a str or a list of steps, got {pattern!r}")
+        raise TypeError(f"pattern must be a str or a list of steps, got {shorten(pattern)}")
     spelling = spell_chain(pattern)
     steps = steps_of(spelling)
     for step, _ in steps:

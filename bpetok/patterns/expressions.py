@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from bpetok.base.byte_characters import CHARACTERS
+from bpetok.base.checks import shorten
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.chains import SplitStep, is_chain, splits_of
 from bpetok.patterns.compiling import compile_chain
@@ -42,7 +43,7 @@ def compile_expression(expression: str, *, may_be_empty: bool = False) -> Any:
     try:
         compiled = regex.compile(expression, version)
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        raise ValueError(f"pattern {expression!r} does not compile: {error}") from None
+        raise ValueError(f"pattern {shorten(expression)} does not compile: {error}") from None
     if compiled.flags & regex.REVERSE:
         raise ValueError(f"pattern {expression!r} must not search backwards: leave out (?r)")
     for probe in _PROBES:

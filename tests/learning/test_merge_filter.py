@@ -159,6 +159,7 @@ def test_thousands_of_merges_equal_the_naive_ones(rules: MergeFilter) -> None:
     ("rules", "error", "message"),
     [
         (MergeFilter(max_words=0), ValueError, r"max_words must be in 1\.\."),
+        (MergeFilter(forbid="(" * 9000), ValueError, "forbid must be .* characters in all"),
         (MergeFilter(forbid="("), ValueError, "forbid must be a regular expression, got '\\('"),
         (MergeFilter(forbid=3), TypeError, "forbid must be a str, got 3"),  # type: ignore[arg-type]  # what is tested
         (MergeFilter(final="a"), TypeError, "final must be a list of tokens, got 'a'"),  # type: ignore[arg-type]  # as above

@@ -9,6 +9,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bpetok
 from bpetok.patterns.bounds import MAX_NODES, check_size, count_nodes
 from bpetok.patterns.builtin import PATTERNS, SPELLINGS, check_pattern
 
@@ -63,3 +64,11 @@ def test_the_count_is_about_what_regex_makes_of_it(expression: str) -> None:
     assert count_nodes(expression) >= count_nodes(at_once)
     check_size(expression)
     assert count_nodes(f"(?:{expression}){{7}}") >= 7 * count_nodes(expression)
+
+
+@pytest.mark.parametrize("pattern", ["a" * 200_000, "(" * 9000 + "a" + ")" * 9000])
+def test_a_long_pattern_is_not_all_of_the_message(pattern: str) -> None:
+    """It may come from a stranger's file."""
+    with pytest.raises(ValueError, match="characters in all") as caught:
+        bpetok.pretokenize("aaa", pattern)
+    assert len(str(caught.value)) < 500
