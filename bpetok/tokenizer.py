@@ -48,7 +48,7 @@ class Tokenizer(Codec):
     pattern : str
         What splits text into words: the name of a built-in pattern (`bpetok.patterns.names`), or a
         regular expression. Text that the expression does not match is a word, so that no text is
-        lost; encoding is far slower with an expression that is not a built-in pattern.
+        lost. Expressions are compiled; those that can't be are far slower.
     special_tokens : iterable of str, or mapping of str to int
         All different, none empty. A mapping says what id each has.
     added_tokens : iterable of AddedToken, optional

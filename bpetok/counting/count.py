@@ -100,8 +100,8 @@ def count_words(
         Bytes that counting may take beyond what Python itself does, such as "4GB". What is more
         goes to files in the system's folder for temporary files (the environment variable TMPDIR)
         and is merged in the end; the words that it returns are within the bound too. A single word
-        is in memory as a whole all the same, and so is a record of Parquet or Arrow; of a line of
-        JSON it is what is left of it without its texts and other strings of 64 kB or more.
+        is held as a whole all the same, and so is a record of Parquet or Arrow; of a long line of
+        JSON only the rest is held: not its texts, nor other strings of 64 kB or more.
     min_word_count : int or "auto"
         Leave out words that come less often in all of the text, with a warning that says which
         share of it they were. "auto": only if, and as many as, `max_memory` demands.

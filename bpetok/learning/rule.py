@@ -103,7 +103,7 @@ class MergeFilter(NamedTuple):
 
     @property
     def keeps_to_parts(self) -> bool:
-        """A pair that has all bytes of a forbidden one is forbidden, too: see Filters above."""
+        """Whether pairs that have all bytes of a forbidden one are forbidden, too."""
         return not self.utf8 and self.forbid is None
 
     def ready(self) -> TokenFilter:

@@ -53,7 +53,7 @@ class Report(Page):
 
     @property
     def verdict(self) -> list[str]:
-        """What the numbers say, in sentences: how good, where not, next to what."""
+        """What the numbers say in sentences: how good, where weak, how others compare."""
         return verdict(self.tokenizers, self.reference)
 
     def rows(self) -> list[tuple[str, list[str]]]:

@@ -53,7 +53,7 @@ def excess(source: SourceReport, reference: SourceReport, n_merges: int) -> floa
 
 
 def verdict(tokenizers: Sequence[TokenizerReport], reference: TokenizerReport) -> list[str]:
-    """Return what the numbers say, in sentences: how good, where not, next to what."""
+    """Return what the numbers say in sentences: how good, where weak, how others compare."""
     first, *others = tokenizers
     return [_how_good(first), *_next_to_itself(first, reference), *_where(first, reference),
             *(_next_to(one, first) for one in others)]  # fmt: skip

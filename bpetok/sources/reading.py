@@ -34,9 +34,11 @@ class Reading(TypedDict, total=False):
 
     format : {"text", "jsonl", "parquet", "arrow"}, optional
         What the files are; by default what their names end in says (``.jsonl`` and ``.ndjson``,
-        ``.parquet``, ``.arrow``, ``.feather`` and ``.ipc``; all else is text). Text and JSON lines
-        may be compressed with gzip, zstd, bzip2, xz or lzma, which their first bytes tell, whatever
-        they are called. A byte order mark (EF BB BF) is left out before a line of JSON; of a text
+        ``.parquet``, ``.arrow``, ``.feather`` and ``.ipc``; all else is text, but
+        ``.json``, which may be either, and ``.csv``, for which `format` must be given; a file that
+        by its first bytes is of another kind is refused). Text and JSON lines may be compressed
+        with gzip, zstd, bzip2, xz or lzma, which their first bytes tell, whatever they are called.
+        A byte order mark (EF BB BF) is left out before a line of JSON; of a text
         it is a part, as for most readers.
     text_column : str
         Where a record has its text: by default "text". ``a.b`` is the field b of a; ``a[]`` are all

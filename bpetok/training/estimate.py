@@ -61,9 +61,9 @@ class Estimate:
         The exponent of that law, fitted to the second half of the sample.
     error : float
         The possible relative error of `n_unique_words`: 0.16 means within 16 %. It is 0 if the
-        sample is all of the text. Otherwise it is the factor by which half of the sample was wrong
-        about all of it, or 1.17 if that is more, to the power of the doublings from the sample to
-        all of the text, or of one if they are fewer; less 1.
+        sample is all of the text. Otherwise half of the sample predicts the whole sample, which
+        shows by what factor one doubling is wrong, at least 1.17; the error is that factor to the
+        power of the doublings from the sample to all of the text, at least one, less 1.
     count_memory, learn_memory : int
         Bytes beyond those of Python itself, for counting without `max_memory`, and for learning.
     count_seconds, learn_seconds : float

@@ -112,9 +112,9 @@ def train(
         "bpetok" is the default, but with `like`.
     initial : Tokenizer, optional
         Keep all its ids and merges, and learn more of them. New merges have the next ids after its
-        largest, new special tokens those after them; `vocab_size` counts all. From the same text
-        that gives what one training gives, if it has no special tokens, whose ids would
-        otherwise be after all merges.
+        largest, new special tokens those after them; `vocab_size` counts all. On the same text
+        this equals a single training, unless there are special tokens: their ids would then
+        follow all merges.
     like : path or Tokenizer, optional
         A tokenizer, its file, or a folder with a tokenizer.json: make one that is like it but for
         the merges. It has the same normalizer, pattern, special tokens with their flags, template,

@@ -44,7 +44,7 @@ def watch(
     text : str
         At most 100,000 bytes of it are used; a note in the result says if it was cut.
     vocab_size : int, optional
-        256 bytes and the merges, at most 300 of them; by default 100.
+        256 bytes and at most 300 merges; by default 356.
     pattern : str
         The split pattern, as in `train`.
     lang : {"en", "zh"}
