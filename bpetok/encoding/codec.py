@@ -11,6 +11,7 @@ from operator import index, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.base.checks import (
     Reserved,
     check_integer,
@@ -89,6 +90,7 @@ class Codec(TextEncoder):
         "_prefix_space",
         "_settings",
         "_special_tokens",
+        "_spells_tokens",
         "_text_steps",
         "_token_bytes",
         "_token_ids",
@@ -141,6 +143,8 @@ class Codec(TextEncoder):
         self._training = training
         self._settings = check_settings(settings or {})
         self._text_steps = text_steps((settings or {}).get("decoder"))
+        # A file that says it has no decoder.
+        self._spells_tokens = (settings or {}).get("decoder", ...) is None
         # Of two names of one id the first one stays the first.
         by_id = sorted(zip(special_ids, special, strict=True), key=itemgetter(0))
         self._special_tokens = {token: token_id for token_id, token in by_id}
@@ -785,13 +789,20 @@ class Codec(TextEncoder):
         """
         return self._decoder.decode(ids)
 
+    def _spelling(self, token_id: SupportsIndex) -> str:
+        # A token as files name it.
+        token = self.decode_bytes([token_id])
+        if index(token_id) in self._special_tokens.values():
+            return token.decode()
+        return "".join(CHARACTERS[byte] for byte in token)
+
     def _check_plain_text(self, name: str) -> None:
         # Where a decoder changes the whole text, that of a part is not a part of it.
-        if self._text_steps:
+        if self._text_steps or self._spells_tokens:
             raise ValueError(
-                f"{name} can't be used where a decoder changes the text of all ids, as here: "
-                f"{shorten(self.settings['decoder'])}; take decode for all ids at once, or "
-                "decode_bytes"
+                f"{name} can't be used where a decoder changes the text of all ids, or there is "
+                f"none, as here: {shorten(self.settings['decoder'])}; take decode for all ids at "
+                "once, or decode_bytes"
             )
 
     def decode(
@@ -801,7 +812,9 @@ class Codec(TextEncoder):
         *,
         skip_special_tokens: bool = False,
     ) -> str:
-        """Return the text of ids.
+        """Return the text of ids, as the decoder of its file makes it.
+
+        Of a file that has no decoder: the tokens as they are spelled there, with spaces between.
 
         Parameters
         ----------
@@ -830,6 +843,8 @@ class Codec(TextEncoder):
                 if token.special and self._decoder.decode([token.id]).decode() in special
             }
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
+        if self._spells_tokens:
+            return " ".join(map(self._spelling, ids))
         text = self.decode_bytes(ids).decode("utf-8", errors)
         for step in self._text_steps:
             text = step(text)

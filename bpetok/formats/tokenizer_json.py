@@ -132,8 +132,8 @@ def _check_decoder(decoder: Any) -> None:
     text_steps(decoder)
     if decoder is None:
         warnings.warn(
-            "the file has no decoder, so tokenizers decodes ids to spelled tokens with spaces "
-            "between them; bpetok decodes them to the text that they spell",
+            "the file has no decoder: decode gives the tokens as they are spelled, with spaces "
+            "between them, as tokenizers does; decode_bytes gives the text",
             stacklevel=5,  # the caller of from_pretrained
         )
 

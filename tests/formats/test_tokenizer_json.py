@@ -603,8 +603,19 @@ def test_a_decoder_that_is_not_known_is_refused(name: str, tmp_path: Path) -> No
 
 
 def test_a_file_without_a_decoder_is_warned_of(tmp_path: Path) -> None:
-    """Since tokenizers gives no text for it."""
+    """Since texts are not what was encoded then; they are what they are in tokenizers."""
+    tokenizers = pytest.importorskip("tokenizers")
     (tmp_path / "tokenizer.json").write_bytes(document(decoder=None))
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     with pytest.warns(UserWarning, match="has no decoder"):
         tok = Tokenizer.from_pretrained(tmp_path)
-    assert tok.decode(tok.encode("ab c")) == "ab c"
+    tok.save(tmp_path / "tok.json")
+    for again in (tok, Tokenizer.load(tmp_path / "tok.json")):
+        for text in ("", "ab c", "<s> \u00e9\n<s>abc"):
+            ids = tok.encode(text, allowed_special="all")
+            for skip in (False, True):
+                expected = theirs.decode(ids, skip_special_tokens=skip)
+                assert again.decode(ids, skip_special_tokens=skip) == expected
+            assert again.decode_bytes(ids).decode() == text
+    with pytest.raises(ValueError, match="or there is none"):
+        tok.decode_stream()

@@ -10,7 +10,15 @@ import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 import bpetok
 from bpetok import Tokenizer
@@ -37,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
     """A tokenizer with special tokens before and after all others, flags, template, roles."""
     source = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
     source.normalizer = normalizers.NFKC()
+    source.decoder = decoders.ByteLevel()
     split = pre_tokenizers.Split(tokenizers.Regex(r"\p{N}| ?\p{L}+|\s+|[^\s\p{L}]"), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     source.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
