@@ -212,7 +212,8 @@ def _identity(
 
 def _count_options(given: TrainOptions, like: Tokenizer | None) -> CountOptions:
     """Return how words are counted, as `initial` or `like` says where there is one."""
-    special_tokens = check_special_tokens(given.special_tokens or ())
+    tokens = given.special_tokens
+    special_tokens = check_special_tokens(() if tokens is None else tokens)
     changes = check_changes(given.normalizer)
     pattern = given.pattern
     if given.initial is not None and not isinstance(given.initial, Tokenizer):

@@ -9,7 +9,9 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import rustbpe
 
@@ -278,3 +280,15 @@ def test_a_long_word_without_a_run_is_learned_from(
     text = "low lower lowest " * 100
     bpetok.train_from_iterator([text], vocab_size=270, pattern="none")
     assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("kind", ["list", "numpy", "pandas", "polars"])
+def test_special_tokens_may_be_a_column(kind: str) -> None:
+    """An array or a Series is neither true nor false."""
+    names: Any = ["<|a|>", "<|b|>"]
+    if kind == "numpy":
+        names = np.array(names)
+    elif kind != "list":
+        names = pytest.importorskip(kind).Series(names)
+    tok = bpetok.train_from_iterator(["low low"], vocab_size=259, special_tokens=names)
+    assert tok.special_tokens == {"<|a|>": 257, "<|b|>": 258}
