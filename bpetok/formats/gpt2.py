@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,13 @@ def parse(
             from_text(name)
             ids[name] = token_id
     missing = [byte for byte, name in enumerate(CHARACTERS) if name not in ids]
+    if len(missing) == len(CHARACTERS):
+        raise ValueError("no byte has an id, so the vocabulary is not byte-level")
     if missing:
-        raise ValueError(
-            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}: text that holds "
-            "them would be lost"
+        warnings.warn(
+            f"{len(missing)} of 256 bytes have no id, first {missing[0]:#04x}: they are left out "
+            "of texts, as tokenizers does",
+            stacklevel=4,  # the caller of from_gpt2
         )
     parts = from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
     if parts.other_tokens:

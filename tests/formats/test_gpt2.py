@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpetok.formats import gpt2
-from bpetok.formats.checks import ordinary_tokens
+from bpetok.formats.checks import check_ids_equal, ordinary_tokens
 from bpetok.formats.files import temporary_files
 from bpetok.tokenizer import Tokenizer
 from samples import MERGES, TOKENIZERS, vocab_without
@@ -88,7 +88,7 @@ def test_gpt2_files_read_back_equal(tok: Tokenizer, tmp_path: Path) -> None:
         (b"[]", b"", "the vocabulary must be an object"),
         (b"{", b"", "line 1 column"),
         (b'{"a": 1.5}', b"", "the id of 'a' must be an integer"),
-        (json.dumps(vocab_without("q")).encode(), b"a b\nb c\nab c\n", "1 of 256 bytes"),
+        (b'{"ab": 0}', b"", "no byte has an id"),
         (json.dumps(vocab_without()).encode(), b"a b\na b c\n", "line 2 of the merges"),
         (json.dumps(vocab_without()).encode(), b"a \xff\n", "byte 2 of the merges is not UTF-8"),
         (json.dumps(vocab_without()).encode(), b"a \xe4\xbd\xa0\n", "line 1 .*stands for no byte"),
@@ -103,6 +103,20 @@ def test_damaged_gpt2_files_are_refused(
     (tmp_path / "merges.txt").write_bytes(merges)
     with pytest.raises(ValueError, match=f"vocab.json, .*merges.txt: .*{message}"):
         Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt")
+
+
+def test_bytes_without_an_id_are_left_out(tmp_path: Path) -> None:
+    """As tokenizers leaves them out; published pairs of SmolLM and GPT-NeoX lack some."""
+    tokenizers = pytest.importorskip("tokenizers")
+    names = [str(tmp_path / name) for name in ("vocab.json", "merges.txt")]
+    Path(names[0]).write_text(json.dumps(vocab_without("q", "\u0100", "<s>")))
+    Path(names[1]).write_text("a b\nb c\nab c\n")
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(*names))
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    with pytest.warns(UserWarning, match="2 of 256 bytes have no id, first 0x00"):
+        tok = Tokenizer.from_gpt2(*names)
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+    assert tok.encode("qaqb\0q") == theirs.encode("qaqb\0q").ids
 
 
 @pytest.mark.parametrize("method", ["save_gpt2", "save_pretrained"])
