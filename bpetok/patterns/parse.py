@@ -196,11 +196,14 @@ class _Parser:
             "u": None,
         }
         on, begin = True, self.at
+        taken: dict[str, bool] = {}
         while self.peek() and (self.peek() in names or self.peek() == "-"):
             letter = self.take()
             name = names.get(letter)
             if letter == "-":
                 on = False
+            elif taken.setdefault(letter, on) != on:
+                raise Unsupported(quote(letter, "a flag turned on and off"))
             elif name is not None:
                 flags = flags._replace(**{name: on})
         return flags if self.at > begin else None
@@ -410,6 +413,8 @@ class _Parser:
         if self.peek() != "-" or self.peek(2) == "-]":
             return _literal(low, flags)
         self.take()
+        if _POSIX_NAME.match(self.text, self.at):
+            raise Unsupported("a range that ends with a class")
         high = self.class_code(flags)
         if not isinstance(high, int) or high < low:
             raise Unsupported("a range of characters whose ends are in the wrong order")

@@ -92,6 +92,7 @@ EXPRESSIONS = [
     r"[[:alpha:]]+|[^[:alpha:]]",
     r"[[:alnum:]_]+|[[:punct:]]+|[[:^alnum:]]",
     r"[[:upper:]]?[[:lower:]]+|[[:digit:]]{1,3}|[[:graph:]]|[[:space:]]+",
+    r"[[:alpha:]-z]+|[\h-z]|[[:digit:]]]|[!-[]|[^[:space:][:alpha:]]",
     r"\h+|\R|[^\h]",
     r"\s*\R+|[\h!]+|\w+|[[:print:]]",
     # laid out over lines
@@ -329,6 +330,8 @@ def test_long_runs_take_linear_time(name: str, unit: str) -> None:
         (r"(?R)|a", "a kind of group"),
         (r"[[:arrow:]]", r"\[:arrow:\] \(a class by its POSIX name"),
         (r"(?i)[[:upper:]]", r"\[:upper:\] \(with case ignored"),
+        (r"[!-[:digit:]]|.", "a range that ends with a class"),
+        (r"(?i-i)a|.", r"i \(a flag turned on and off"),
         (r"(?x)( ?:a)", "a \\? with nothing to repeat"),
         (r"(?x)a{ 2}", "a lone brace"),
         (r"\X|a", r"\\X \(an escape"),
