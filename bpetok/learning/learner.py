@@ -109,9 +109,7 @@ class Learner:
         self.rule = rule
         self.first_id = tokens if isinstance(tokens, int) else len(tokens)
         self.tokens = () if isinstance(tokens, int) else tokens
-        # Each merge takes at least one token away, and each word keeps one: a larger number asks
-        # for memory and gives nothing.
-        self.n_merges = min(n_merges, len(words.ids) - len(words.counts))
+        self.n_merges = self._most_merges(words, n_merges)
         self.n_learned = 0
         self.most_bytes = most_bytes
         self.is_full = False
@@ -125,6 +123,14 @@ class Learner:
         self._make_batch()
         self.token_filter = rule.merge_filter.ready() if rule.merge_filter is not None else None
         self.least_count = 0  # nothing is counted yet
+
+    def _most_merges(self, words: CountedWords, n_merges: int) -> int:
+        """Return how many merges there may be.
+
+        Each takes at least one token away, and each word keeps one: a larger number asks for memory
+        and gives nothing.
+        """
+        return min(n_merges, len(words.ids) - len(words.counts))
 
     def _pack(self, words: CountedWords, n_threads: int) -> None:
         """Lay the words out in slots, in shards if there are many."""

@@ -493,15 +493,38 @@ cdef class Pairs:
         cdef uint64_t key = self.pairs[pair].key
         return <int64_t>self.byte_len[left_of(key)] + self.byte_len[right_of(key)]
 
+    def choose(self, int32_t left, int32_t right):
+        """Make a pair the only merge of the batch, wherever it is in the order.
+
+        Requires that all pairs are counted: one that is not there has no place.
+        """
+        cdef uint64_t key = key_of(left, right)
+        cdef int64_t pair = self.find_place(key).pair - 1
+        if pair < 0:
+            pair = self.add_pair(key, 0)
+            if pair < 0:
+                raise MemoryError
+        self.n_rounds += 1
+        self.n_visits = 0
+        self.add_to_batch(0, pair, self.pairs[pair].count)
+        self.yields_to[0] = NEVER  # also if it has no place, and so makes no pair that is rarer
+        self.batch_size[0] = 1
+        if self.text_start != NULL and self.spell_batch(1) < 0:
+            raise MemoryError
+
     cdef void take(self, Py_ssize_t m) noexcept nogil:
         # Make the first candidate merge m of the batch.
         cdef int64_t pair = self.heap[0].pair, count = self.heap[0].count
+        self.pop()
+        self.add_to_batch(m, pair, count)
+
+    cdef void add_to_batch(self, Py_ssize_t m, int64_t pair, int64_t count) noexcept nogil:
+        # Make a pair merge m. If it is on the heap, it is taken off when its turn comes.
         cdef int32_t left = left_of(self.pairs[pair].key)
         cdef int32_t right = right_of(self.pairs[pair].key)
         cdef Py_ssize_t i = self.n_learned + m
         cdef int s
         cdef PostingRun run
-        self.pop()
         self.pairs[pair].count = 0
         self.chosen[m] = pair
         self.left_round[left] = self.right_round[right] = self.n_rounds
