@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training.estimate import Estimate as Estimate
     from bpetok.training.estimate import estimate as estimate
+    from bpetok.training.parity import Parity as Parity
     from bpetok.training.retraining import train_new_from_iterator as train_new_from_iterator
     from bpetok.training.sequences import train_from_sequences as train_from_sequences
     from bpetok.training.superwords import Superwords as Superwords
@@ -49,6 +50,7 @@ _MODULE_OF = {
     "Sequences": "sequences",
     "SpecialTokenError": "encoding.texts",
     "Estimate": "training.estimate",
+    "Parity": "training.parity",
     "Tokenizer": "tokenizer",
     "Superwords": "training.superwords",
     "TrainingFacts": "encoding.facts",

@@ -28,6 +28,7 @@ from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
 from bpetok.training.initial_tokens import check_initial_tokens, merges_of
 from bpetok.training.like import implied_compat, lay_out_like, n_own_ids, read_like
+from bpetok.training.parity import Parity, check_balance
 from bpetok.training.superwords import SecondStage, Superwords, check_superwords
 
 
@@ -48,6 +49,7 @@ class WordTraining(TypedDict, total=False):
     like: StrPath | Tokenizer | None
     initial_tokens: Iterable[str | bytes]
     special_ids: Literal["first", "last"]
+    balance: Literal["parity"] | Parity | None
 
 
 class Training(WordTraining, total=False):
@@ -79,6 +81,7 @@ class TrainOptions(NamedTuple):
     superwords: Superwords | None = None
     initial_tokens: Iterable[str | bytes] = ()
     special_ids: Literal["first", "last"] = "last"
+    balance: Literal["parity"] | Parity | None = None
 
     @classmethod
     def of(cls, vocab_size: int, options: WordTraining, known: Iterable[str]) -> TrainOptions:
@@ -109,6 +112,7 @@ class Plan(NamedTuple):
     like: Tokenizer | None = None
     special_first: bool = False
     first_pairs: Int32 = NO_MERGES.pairs
+    balance: Parity | None = None
 
     @property
     def pattern(self) -> str:
@@ -184,6 +188,7 @@ def make_plan(given: TrainOptions) -> Plan:
         like,
         special_first,
         first_pairs,
+        _check_balance(given, trainer.name),
     )
 
 
@@ -296,6 +301,19 @@ def _check_special_ids(given: TrainOptions) -> bool:
     if is_first:
         _refuse_compat("special_ids", given.compat, "which has an order of its own")
     return is_first
+
+
+def _check_balance(given: TrainOptions, compat: str | None) -> Parity | None:
+    balance = check_balance(given.balance)
+    if balance is None:
+        return None
+    if compat != "huggingface":
+        _refuse_compat("balance", compat, "which has none")
+    unset = TrainOptions(given.vocab_size)
+    for name in ("initial", "superwords", "initial_tokens", "max_memory", "min_word_count"):
+        if getattr(given, name) != getattr(unset, name):
+            raise ValueError(f"{name} must not be given with balance, which does not know it")
+    return balance
 
 
 def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> MergeFilter | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bpetok.base.checks import Reserved
 from bpetok.base.progress import Progress, reporting
@@ -26,6 +26,8 @@ from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
+from bpetok.training.balance import languages_of, train_balanced
+from bpetok.training.parity import Parity
 from bpetok.training.pipeline import Learned, Run, learn_lines, run_stages
 from bpetok.training.plan import Plan, Training, TrainOptions, WordTraining, make_plan
 from bpetok.training.superwords import Superwords
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from bpetok.counting.checkpoint import Checkpoint
 
+Texts = Iterable[str | bytes]
+CountedText = Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]]
 LINES_FOLDER = "superwords"
 """In the folder of a checkpoint: that of the second stage."""
 LARGE_TEXT = 1_000_000_000
@@ -60,6 +64,7 @@ def train(
     like: StrPath | Tokenizer | None = None,
     initial_tokens: Iterable[str | bytes] = (),
     special_ids: Literal["first", "last"] = "last",
+    balance: Literal["parity"] | Parity | None = None,
     max_memory: int | str | None = None,
     min_word_count: int | Literal["auto"] = 1,
     progress: Progress = False,
@@ -135,6 +140,11 @@ def train(
     special_ids : {"first", "last"}
         Whether special tokens have the ids before those of the bytes, or after those of the merges.
         "first" is not for `initial` and `like`, whose ids stay, nor for `compat`.
+    balance : "parity" or Parity, optional
+        Between languages: `files` is then a list with the files of each, and each merge is the best
+        pair of the language whose text is longest in tokens by then. See `bpetok.Parity`. Not with
+        `initial`, `superwords`, `initial_tokens`, `max_memory`, `min_word_count` and `checkpoint`,
+        nor with a `compat` other than "huggingface".
     max_memory : int or str, optional
         Bytes that training may take beyond what Python itself does, such as "4GB": counting as in
         `count_words`; what learning will take is said before it starts, if it is more.
@@ -190,8 +200,17 @@ def train(
             superwords=superwords,
             initial_tokens=initial_tokens,
             special_ids=special_ids,
+            balance=balance,
         )
     )
+    if plan.balance is not None:
+        _refuse_checkpoint(checkpoint)
+        with reporting(progress) as report:
+
+            def ready(part: WeightedFiles) -> Callable[[], Words]:
+                return partial(count_job, prepare_count(part, plan.counting, reading), report)
+
+            return train_balanced(plan, languages_of(files, plan, ready, "files"), report)
     job = prepare_count(files, plan.counting, reading, plan.limits)
     plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
     lines = None if plan.second is None else plan.second.job(job)
@@ -215,7 +234,7 @@ def train(
 
 
 def train_from_iterator(
-    texts: Iterable[str | bytes],
+    texts: Texts | Iterable[Texts],
     *,
     vocab_size: int,
     progress: Progress = False,
@@ -224,7 +243,7 @@ def train_from_iterator(
     """Train a tokenizer on texts as they come; they are never all in memory.
 
     The texts are str, or bytes in UTF-8. No word runs from one text into the next. For the other
-    parameters see `train`.
+    parameters see `train`; with `balance`, `texts` is a list with the texts of each language.
 
     Raises
     ------
@@ -237,9 +256,15 @@ def train_from_iterator(
     if plan.second is not None:
         plan.second.check_texts(texts)
     with reporting(progress) as report:
+        if plan.balance is not None:
+
+            def ready(part: Texts) -> Callable[[], Words]:
+                return partial(count_texts, part, plan.counting, RareWords(plan.limits), report)
+
+            return train_balanced(plan, languages_of(texts, plan, ready, "texts"), report)
 
         def count(options: CountOptions, rare: RareWords) -> Words:
-            return count_texts(texts, options, rare, report)
+            return count_texts(cast("Texts", texts), options, rare, report)
 
         def second(run: Run) -> Learned:
             assert plan.second is not None
@@ -251,7 +276,7 @@ def train_from_iterator(
 
 
 def train_from_words(
-    words: Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]],
+    words: CountedText | Iterable[CountedText],
     *,
     vocab_size: int,
     progress: Progress = False,
@@ -270,7 +295,8 @@ def train_from_words(
     Parameters
     ----------
     words : Words, mapping of bytes to int, or iterable of (bytes, int)
-        Words with their counts; a word that comes several times has the sum of its counts.
+        Words with their counts; a word that comes several times has the sum of its counts. With
+        `balance` a list of those of each language.
 
     Raises
     ------
@@ -294,11 +320,25 @@ def train_from_words(
             f"words must be a mapping or pairs with compat={given.compat!r}, in the order in "
             "which the text has them first, and not a Words, which has lost it"
         )
-    counted = words if isinstance(words, Words) else Words.from_counts(words)
+    if plan.balance is not None:
+        _refuse_checkpoint(checkpoint)
+        with reporting(progress) as report:
+            return train_balanced(plan, languages_of(words, plan, _counted, "words"), report)
+    counted = _counted(cast("CountedText", words))()
     identity = {**plan.counting.split._asdict(), **plan.identity}
     with reporting(progress) as report, _checkpointing(checkpoint, counted, identity) as saved:
         run = Run(plan, RareWords(plan.limits), NullTexts(), report, saved)
         return run_stages(run, lambda: counted)
+
+
+def _counted(words: CountedText) -> Callable[[], Words]:
+    counted = words if isinstance(words, Words) else Words.from_counts(words)
+    return lambda: counted
+
+
+def _refuse_checkpoint(checkpoint: StrPath | None) -> None:
+    if checkpoint is not None:
+        raise ValueError("checkpoint must not be given with balance, which does not know it")
 
 
 def _check_split(words: Words, plan: Plan) -> None:

@@ -1,0 +1,172 @@
+"""A training that is balanced between languages, by turns: see `parity.Parity`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bpetok.base.checks import shorten
+from bpetok.base.limits import N_BYTES
+from bpetok.base.progress import OnProgress
+from bpetok.counting.arrays import WordArrays
+from bpetok.counting.words import Words
+from bpetok.formats.byte_level import CHARACTERS
+from bpetok.learning.learner import Learner
+from bpetok.learning.parity import ParityLearner
+from bpetok.learning.rule import NO_MERGES, Merges, Rule
+from bpetok.tokenizer import Tokenizer
+from bpetok.training.continuing import start_after
+from bpetok.training.pipeline import Learned, build, facts_of, joined
+from bpetok.training.plan import Plan
+
+Count = Callable[[], Words]
+IN_ORDER_OF_CHARACTERS = bytes(
+    sorted(range(N_BYTES), key=CHARACTERS.__getitem__).index(byte) for byte in range(N_BYTES)
+)
+"""For each byte the place of its character among all: tokenizers breaks ties by characters."""
+
+
+class Languages(NamedTuple):
+    """What a balanced training counts: each element is a language."""
+
+    training: Sequence[Count]
+    development: Sequence[Count] | None
+
+
+def languages_of(given: object, plan: Plan, ready: Callable[[Any], Count], name: str) -> Languages:
+    """Return what is to be counted, all of it checked.
+
+    Parameters
+    ----------
+    given : iterable
+        What is trained on, by language.
+    ready : callable
+        Checks the texts of one, and returns what counts them.
+    name : str
+        What errors call `given`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no list of languages, or there is not just one ratio or development text for each.
+    """
+    assert plan.balance is not None
+    languages = _listed(given, name)
+    ratio, development = plan.balance.ratio, plan.balance.development
+    if ratio is not None and len(ratio) != len(languages):
+        raise ValueError(
+            f"balance.ratio must be one number for each of {len(languages)} languages in {name}, "
+            f"got {len(ratio)}"
+        )
+    measured = None if development is None else _listed(development, "balance.development")
+    if measured is not None and len(measured) != len(languages):
+        raise ValueError(
+            f"balance.development must be one text for each of {len(languages)} languages in "
+            f"{name}, got {len(measured)}"
+        )
+    return Languages(
+        [*map(ready, languages)], None if measured is None else [*map(ready, measured)]
+    )
+
+
+def _listed(given: object, name: str) -> list[object]:
+    if isinstance(given, str | bytes | dict | Words) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{name} must be a list with the texts of each language, with balance, got "
+            f"{shorten(given)}"
+        )
+    if not (languages := list(given)):
+        raise ValueError(f"{name} must have at least one language")
+    return languages
+
+
+def train_balanced(plan: Plan, languages: Languages, report: OnProgress) -> Tokenizer:
+    """Count the words of all languages, learn by turns, and make the tokenizer.
+
+    Raises
+    ------
+    ValueError
+        If a language has no text.
+    """
+    begin = perf_counter()
+    training = _count(languages.training, "language")
+    development = languages.development and _count(languages.development, "balance.development")
+    counted = perf_counter()
+    merges, learner = _learn(plan, training, development or None, report)
+    facts = [facts_of(words, plan) for words in training]
+    total = facts[0]._replace(
+        n_bytes=sum(fact.n_bytes for fact in facts),
+        n_words=sum(fact.n_words for fact in facts),
+        n_unique_words=sum(fact.n_unique_words for fact in facts),
+        n_tokens=learner.count_tokens(),
+        seconds={"count": counted - begin, "load": 0.0, "learn": perf_counter() - counted},
+    )
+    return build(Learned(merges, total, learner.is_full), plan)
+
+
+def _count(counts: Sequence[Count], name: str) -> list[Words]:
+    words = []
+    for number, count in enumerate(counts):
+        words.append(count())
+        if len(words[-1]) == 0:
+            raise ValueError(f"{name} {number} must have at least one word, but has no text")
+    return words
+
+
+def _learn(
+    plan: Plan, training: list[Words], development: list[Words] | None, report: OnProgress
+) -> tuple[Merges, ParityLearner]:
+    balance = plan.balance
+    assert balance is not None
+    rule = plan.rule
+    follows = rule.byte_order is not None
+    if follows:
+        rule = rule._replace(ties="bytes", byte_order=None)
+    first = NO_MERGES
+    if balance.global_merges:
+        first = _learn_together(training, min(balance.global_merges, plan.n_merges), rule, follows)
+    n_threads = plan.counting.n_threads
+    begun, measured = (
+        None
+        if given is None
+        else [start_after(words.arrays, first.pairs, n_threads)[0] for words in given]
+        for given in (training, development)
+    )
+    _, tokens = start_after(training[0].arrays, first.pairs, n_threads)
+    assert begun is not None
+    learner = ParityLearner(
+        begun,
+        plan.n_merges - len(first.counts),
+        rule,
+        development=measured,
+        ratio=balance.ratio,
+        window_size=balance.window_size,
+        alpha=balance.alpha,
+        tokens=_spelled(tokens) if follows else tokens,
+        first_lengths=[words.n_bytes for words in training],
+    )
+    n_first = len(first.counts)
+    merges = learner.learn(lambda n: report("learn", n_first + n, plan.n_merges))
+    return joined(first, merges), learner
+
+
+def _learn_together(words: list[Words], n_merges: int, rule: Rule, follows: bool) -> Merges:
+    """Learn from all languages as one text."""
+    arrays = [language.arrays for language in words]
+    ends = np.cumsum([0, *(len(one.ids) for one in arrays)])
+    together = WordArrays(
+        np.concatenate([one.ids for one in arrays]),
+        np.concatenate(
+            [[0], *(one.offsets[1:] + end for one, end in zip(arrays, ends, strict=False))]
+        ),
+        np.concatenate([one.counts for one in arrays]),
+    )
+    tokens = [bytes([byte]) for byte in range(N_BYTES)]
+    return Learner(together, n_merges, rule, tokens=_spelled(tokens) if follows else tokens).learn()
+
+
+def _spelled(tokens: Sequence[bytes]) -> list[bytes]:
+    return [token.translate(IN_ORDER_OF_CHARACTERS) for token in tokens]
