@@ -12,7 +12,7 @@ from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 
 import os
 from array import array
@@ -20,6 +20,7 @@ from array import array
 from bpetok.encoding.ranks cimport N_BYTES
 
 cdef extern from "simd.h":
+    uint64_t load64(const uint8_t* bytes) noexcept nogil
     uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept nogil
 
 cdef uint64_t MULTIPLIER = 0x9E3779B97F4A7C15
@@ -411,7 +412,7 @@ cdef class Names:
         # Requires: 8 bytes after them can be read.
         cdef uint64_t result = self.seed ^ <uint64_t> n, part
         while n > 0:
-            memcpy(&part, data, 8)
+            part = load64(data)  # the first byte is the lowest one on every machine
             if n < 8:
                 part &= (<uint64_t> 1 << 8 * n) - 1
             result = multiply_fold(result ^ part, MULTIPLIER)

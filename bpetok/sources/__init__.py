@@ -6,6 +6,7 @@ compression  compressed bytes -> bytes
 files        paths, globs, folders, URLs -> bytes
 errors       what is raised when a file is damaged or changes
 reading      the options: column, sample, limits
+gathering    many texts of an iterator in one buffer
 records      many short texts in one buffer -> chunks
 long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
