@@ -15,6 +15,7 @@ TRAINERS = (
     "bpetok",
     "tokenizers",
     "gigabpe",
+    "gigatoken",
     "rustbpe",
     "ffbpe",
     "fast_bpe_rs",
@@ -25,6 +26,7 @@ TRAINERS = (
 ENCODERS = (
     "bpetok",
     "tokenizers",
+    "tokenizers_1",
     "tiktoken",
     "gigatoken",
     "fastokens",

@@ -88,11 +88,27 @@ def probe(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     distribution = (
         contender.requirements[0].partition("==")[0] if contender.requirements else "bpetok"
     )
-    record = importlib.metadata.distribution(distribution).read_text("RECORD") or ""
-    return {
-        "version": importlib.metadata.version(distribution),
-        "fingerprint": f"{zlib.crc32(record.encode()):08x}",
-    }
+    installed = importlib.metadata.distribution(distribution)
+    contents = (installed.read_text("RECORD") or "").encode()
+    if (
+        json.loads(installed.read_text("direct_url.json") or "{}")
+        .get("dir_info", {})
+        .get("editable")
+    ):
+        contents += package_contents(distribution)  # which RECORD does not know
+    return {"version": installed.version, "fingerprint": f"{zlib.crc32(contents):08x}"}
+
+
+def package_contents(name: str) -> bytes:
+    """Give the names and check sums of a package's files, compiled ones too, without its import."""
+    found = importlib.util.find_spec(name)
+    folders = [Path(folder) for folder in (found and found.submodule_search_locations) or ()]
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return b"".join(
+        f"{file} {zlib.crc32(file.read_bytes()):08x}\n".encode()
+        for file in files
+        if file.parent.name != "__pycache__"
+    )
 
 
 def read_texts(files: list[str], special_tokens: list[str]) -> list[str]:

@@ -1,15 +1,40 @@
 """gigatoken."""
 
-from benchmarks.interface import EncodeJob, Encoder, Output
+from benchmarks.interface import Cuts, EncodeJob, Encoder, Learned, Output, Takes, Ties, TrainJob
 
-label = "gigatoken"
+label = "gigatoken (files)"
 requirements: tuple[str, ...] = ("gigatoken==0.10.0",)
+takes: Takes = "files"
+cuts: Cuts = "texts"
+ties: Ties = "raw ids"
+compiles = False
+train_settings = (
+    "train_bpe(TextFileSource(files, separator), tie_breaking='raw_token_ids'), "
+    "RAYON_NUM_THREADS; it takes one separator, and the gpt2 pattern only"
+)
+other_work = ""
 outputs: tuple[Output, ...] = ("list", "array")
 writes_files = True
 encode_settings = (
     "array: encode_batch (an Awkward array); list: encode_batch_list; parallel=False on one "
     "thread, otherwise RAYON_NUM_THREADS; files: encode_files(TextFileSource), narrowed with NumPy"
 )
+
+
+def train(job: TrainJob) -> Learned:
+    """Train from the files."""
+    import gigatoken
+
+    if job.pattern != "gpt2":
+        raise NotImplementedError(f"gigatoken trains with the gpt2 pattern, got {job.pattern!r}")
+    [separator] = job.special_tokens
+    _, merges = gigatoken.train_bpe(
+        gigatoken.TextFileSource(job.files, separator=separator),
+        256 + job.n_merges + len(job.special_tokens),
+        job.special_tokens,
+        tie_breaking="raw_token_ids",
+    )
+    return lambda: merges
 
 
 def load(job: EncodeJob) -> Encoder:

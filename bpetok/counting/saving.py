@@ -44,6 +44,7 @@ class _Reading:
                 if not isinstance(item, Position):
                     self._n_bytes += len(item.data)
                     yield item
+                    del item  # before more is read
                     continue
                 self._end = item
                 if is_due():

@@ -342,11 +342,14 @@ def _text_items(
         fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
         cut_file = cut_lines if context.cutting.by_line else cut
         pieces = cut_file(path, fill, context.cutting, start.at)
-        for number, piece in enumerate(pieces, start.record):
+        number = start.record  # enumerate would keep the piece before while the next is read
+        for piece in pieces:
             if number > start.record and end is None:
                 yield start._replace(at=piece.offset, record=number)
             if sampler.choose(1)[0]:
                 yield split_lines(piece) if context.cutting.by_line else piece
+            number += 1
+            del piece  # before more is read
 
 
 def _at_most(n_bytes: int, items: Iterable[Piece | Chunk]) -> Iterator[Piece | Chunk]:

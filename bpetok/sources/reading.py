@@ -213,8 +213,11 @@ class Position(NamedTuple):
 
 
 def unmarked(items: Iterable[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:
-    """Return the texts, without the positions between them."""
-    return (item for item in items if not isinstance(item, Position))
+    """Yield the texts, without the positions between them."""
+    for item in items:
+        if not isinstance(item, Position):
+            yield item
+        del item  # whose bytes are many, before more is read
 
 
 class Sampler:

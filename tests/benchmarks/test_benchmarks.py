@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
@@ -250,6 +251,37 @@ def test_a_contender_that_cannot_be_installed_is_listed(
     ready, missing = roster.install(["rustbpe", "bpetok"], tmp_path, python, lambda line: None)
     assert [each.name for each in ready] == ["bpetok"]
     assert missing == {"rustbpe": "no wheel for this platform"}
+
+
+def test_an_editable_install_is_another_contender_after_an_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its RECORD says nothing of the files in the checkout; that of other installs does."""
+    facts = tmp_path / "some_package-1.0.dist-info"
+    source = tmp_path / "some_package" / "inner" / "part.py"
+    facts.mkdir()
+    source.parent.mkdir(parents=True)
+    (tmp_path / "some_package" / "__init__.py").write_text("raise ImportError('not to be run')")
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: some_package\nVersion: 1.0\n")
+    (facts / "RECORD").write_text("some_package-1.0.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    contender = SimpleNamespace(requirements=("some_package==1.0",))
+
+    def fingerprints() -> tuple[str, str]:
+        found = []
+        for text in ("a = 1", "a = 2"):
+            source.write_text(text)
+            answer = worker.probe(contender, {})
+            assert answer["version"] == "1.0"
+            found.append(answer["fingerprint"])
+        return found[0], found[1]
+
+    before, after = fingerprints()
+    assert before == after
+    (facts / "direct_url.json").write_text('{"dir_info": {"editable": true}, "url": "file:///x"}')
+    before, after = fingerprints()
+    assert before != after
+    assert fingerprints() == (before, after)
 
 
 def test_a_reason_is_the_error_and_not_the_advice() -> None:
