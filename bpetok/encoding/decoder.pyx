@@ -103,7 +103,9 @@ cdef class Decoder:
         if type(ids) is list:
             return self.decode_list(ids)
         name = getattr(getattr(ids, "dtype", None), "name", "")
-        if name and ids.ndim == 1 and ids.flags.c_contiguous and ids.dtype.isnative:
+        # A Series of pandas has other flags.
+        is_whole = name and getattr(getattr(ids, "flags", None), "c_contiguous", False)
+        if is_whole and ids.ndim == 1 and ids.dtype.isnative:
             if name == "uint16":
                 return self.decode_array[uint16_t](ids)
             if name == "uint32":
@@ -116,6 +118,8 @@ cdef class Decoder:
             ids = ids.tolist()
         if isinstance(ids, int) or not hasattr(ids, "__iter__"):
             raise TypeError(f"ids must be an iterable of int, got {ids!r}")
+        if isinstance(ids, (set, frozenset)) or hasattr(ids, "keys"):
+            raise TypeError(f"ids must be in order, got a {type(ids).__name__}")
         return self.decode_list(list(ids))
 
     cdef bytes decode_list(self, list numbers):

@@ -460,6 +460,19 @@ def test_decoding_joins_the_bytes_of_the_ids(ids: list[int]) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint16", "Int64", "Index", "polars", "pyarrow"])
+def test_ids_may_be_a_column(kind: str) -> None:
+    """A Series has a dtype and flags, as an array has, but others."""
+    ids: Any = [0, 2, 1]
+    if kind in ("polars", "pyarrow"):
+        library = pytest.importorskip(kind)
+        ids = library.Series(ids) if kind == "polars" else library.array(ids)
+    else:
+        pandas = pytest.importorskip("pandas")
+        ids = pandas.Index(ids) if kind == "Index" else pandas.Series(ids, dtype=kind)
+    assert Decoder([b"a", b"b", b"c"]).decode(ids) == b"acb"
+
+
 @pytest.mark.parametrize("wrong", [-1, 3, 2**31, 2**32, -(2**32), 2**63, 10**30])
 def test_an_id_outside_the_vocabulary_is_refused(wrong: int) -> None:
     """The message has the bound, the id and its index."""
