@@ -44,6 +44,7 @@ OVERRIDING = (
     "qwen3_5_moe_text",
     "qwen4_exp",
     "hyperclovax_vision_v2",
+    "siglip2",
 )
 """Types of models for which AutoTokenizer of transformers 5.24 has a pre-tokenizer of its own."""
 
