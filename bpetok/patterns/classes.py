@@ -163,10 +163,6 @@ def named_set(name: str) -> CodeSet | None:
     if value.startswith("^"):
         found = named_set((kind + "=" if kind else "") + value[1:])
         return None if found is None else complement(found)
-    if kind == "unicodescripts":
-        from bpetok.patterns.older_scripts import older_script
-
-        return older_script(value)
     if kind not in ("", "gc", "generalcategory", "category", "sc", "script"):
         return None
     return _property(value, kind)

@@ -34,8 +34,11 @@ _NEWER = (
 _MOVED = {0x589: "common", 0x61C: "common", 0x953: "deva", 0x954: "deva", 0x30FC: "han"}
 
 
-def older_script(value: str) -> CodeSet | None:
-    """Return the code points of a script by its number, or of "any"; None if there is none."""
+def older_script(name: str) -> CodeSet | None:
+    """Return what ``UnicodeScripts=`` with a number or "any" names; None for all else."""
+    kind, _, value = name.partition("=")
+    if kind != "UnicodeScripts":
+        return None
     if value == "any":
         return complement(union(_scripts()))
     scripts = _scripts()

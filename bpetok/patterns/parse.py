@@ -25,6 +25,7 @@ from bpetok.patterns.classes import (
     union,
     word_characters,
 )
+from bpetok.patterns.older_scripts import older_script
 
 MOST_REPEATS = 1000
 """Repetitions that are counted; each is a copy of what is repeated."""
@@ -346,7 +347,7 @@ class _Parser:
                 raise Unsupported("a property without an end")
             name = self.text[self.at : end]
             self.at = end + 1
-        code_set = named_set(name)
+        code_set = older_script(name) or named_set(name)
         if code_set is None:
             raise Unsupported(quote("\\p" + self.text[begin : self.at], "a property"))
         if flags.ignore_case and fold_case(code_set) != code_set:
