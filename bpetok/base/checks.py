@@ -88,6 +88,11 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
         )
     if not isinstance(texts, Iterable):
         raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
+    if hasattr(type(texts), "columns"):  # of pandas, which gives the names of its columns
+        raise TypeError(
+            f"texts must be an iterable of texts, got a {type(texts).__name__}: give one column of "
+            "it, or the table itself where files are read"
+        )
     # What pyarrow gives one by one are no texts. Of a damaged array they end the process.
     if type(texts).__module__.partition(".")[0] == "pyarrow":
         raise TypeError(

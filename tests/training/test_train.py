@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,24 @@ def test_special_tokens_may_be_a_column(kind: str) -> None:
         names = pytest.importorskip(kind).Series(names)
     tok = bpetok.train_from_iterator(["low low"], vocab_size=259, special_tokens=names)
     assert tok.special_tokens == {"<|a|>": 257, "<|b|>": 258}
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tok, table: bpetok.train_from_iterator(table, vocab_size=257),
+        lambda tok, table: bpetok.count_words_from_iterator(table),
+        lambda tok, table: bpetok.report(tok, texts=table),
+        lambda tok, table: tok.prune(table, 257),
+        lambda tok, table: tok.encode_batch(table),
+        lambda tok, table: tok.encode_batch_to_numpy(table),
+    ],
+)
+def test_a_table_is_not_read_as_the_names_of_its_columns(
+    call: Callable[[bpetok.Tokenizer, Any], object], library: str
+) -> None:
+    """Where texts must be given."""
+    table = pytest.importorskip(library).DataFrame({"text": ["low low"]})
+    with pytest.raises(TypeError, match="got a DataFrame: give one column of it"):
+        call(bpetok.Tokenizer(merges=[(108, 111)]), table)
