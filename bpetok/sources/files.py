@@ -176,6 +176,8 @@ def _expand(path: str) -> Iterable[str]:
 def meant_file(path: str) -> str:
     """Return the end of a message: which file of the same folder was probably meant, if any."""
     folder, name = os.path.split(path)
+    if os.path.islink(path):  # noqa: PTH114
+        return f", it is a link to {os.readlink(path)!r}, which is not there"  # noqa: PTH115
     try:
         close = closest(name, os.listdir(folder or "."))  # noqa: PTH208  # names only
     except FileNotFoundError:

@@ -612,3 +612,12 @@ def test_a_text_in_the_place_of_a_file_is_told(text: str) -> None:
     with pytest.raises(FileNotFoundError, match="seems to be a text") as raised:
         bpetok.count_words(text)
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+@pytest.mark.parametrize("target", ["gone.txt", "link.txt"])
+def test_a_link_to_nothing_is_named(tmp_path: Path, target: str) -> None:
+    """It was asked whether the link itself was meant."""
+    (tmp_path / "link.txt").symlink_to(target)
+    with pytest.raises(FileNotFoundError, match=f"link.txt', it is a link to '{target}', which"):
+        bpetok.count_words(tmp_path / "link.txt")
