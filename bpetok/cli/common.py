@@ -42,6 +42,7 @@ FLAGS = {
     "initial": "--initial",
     "superwords": "--superwords",
     "superwords.start": "--superwords",
+    "max_words": "--max-words",
     "like": "--like",
     "initial_tokens": "--initial-token",
     "special_ids": "--special-ids",

@@ -153,10 +153,24 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         help="where the ids of special tokens are, before all others or after (default: last)",
     )
     group.add_argument(
+        "--reserved",
+        nargs=2,
+        action="append",
+        metavar=("NAME", "N"),
+        help="N special tokens for later, after the others, with their number in the place of {} "
+        "in NAME, such as '<|reserved_{}|>' 64; may be given several times",
+    )
+    group.add_argument(
         "--superwords",
         type=count,
         metavar="N",
         help="after N ids learn tokens of several words, as SuperBPE does; FILEs are read twice",
+    )
+    group.add_argument(
+        "--max-words",
+        type=whole,
+        metavar="N",
+        help="the most words of a token, with --superwords (default: 4)",
     )
     group.add_argument(
         "--like",
@@ -288,6 +302,9 @@ def _train(options: argparse.Namespace) -> None:
         raise CommandError("give FILEs to train on, or --counts, or --demo")
     if options.counts:
         _check_not_counting(options)
+    if options.max_words is not None and options.superwords is None:
+        raise CommandError("--max-words is of no use without --superwords")
+    reserved = _reserved(options)
     check_training_report(options)
     inputs = (
         _check_output(options, options.counts, "counts")
@@ -300,7 +317,7 @@ def _train(options: argparse.Namespace) -> None:
     train = _trained_on_counts if options.counts else _trained_on_files
     try:
         with noting(quiet=options.quiet) as notes:
-            tokenizer = train(options)
+            tokenizer = train(options, reserved)
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     seconds = time.perf_counter() - begin
@@ -333,19 +350,38 @@ def _check_not_counting(options: argparse.Namespace) -> None:
         )
 
 
-def _trained_on_files(options: argparse.Namespace) -> Tokenizer:
+def _reserved(options: argparse.Namespace) -> list[bpetok.Reserved]:
+    """Return the special tokens for later."""
+    try:
+        return [bpetok.Reserved(name, whole(n)) for name, n in options.reserved or ()]
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"--reserved NAME N: N {error}") from None
+
+
+def _superwords(options: argparse.Namespace) -> bpetok.Superwords | None:
+    if options.superwords is None:
+        return None
+    superwords = bpetok.Superwords(options.superwords)
+    if options.max_words is not None:
+        superwords = superwords._replace(max_words=options.max_words)
+    return superwords
+
+
+def _trained_on_files(options: argparse.Namespace, reserved: list[bpetok.Reserved]) -> Tokenizer:
+    counting = _count_options(options)
+    counting["special_tokens"] = [*counting["special_tokens"], *reserved]
     return bpetok.train(
         options.files,
         pattern=options.pattern,
         normalizer=options.normalizer,
         unmatched=options.unmatched,
-        superwords=None if options.superwords is None else bpetok.Superwords(options.superwords),
-        **_count_options(options),
+        superwords=_superwords(options),
+        **counting,
         **_learn_options(options),
     )
 
 
-def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
+def _trained_on_counts(options: argparse.Namespace, reserved: list[bpetok.Reserved]) -> Tokenizer:
     words = bpetok.Words.load(
         options.counts, pattern=options.pattern, normalizer=options.normalizer
     )
@@ -358,7 +394,7 @@ def _trained_on_counts(options: argparse.Namespace) -> Tokenizer:
         )
     return bpetok.train_from_words(
         words,
-        special_tokens=given,
+        special_tokens=[*(words.special_tokens if given is None else given), *reserved],
         n_threads=options.n_threads,
         **_bounds(options),
         progress=_wants_progress(options),

@@ -712,3 +712,47 @@ def test_files_have_columns_of_their_own(call: Call, tmp_path: Path) -> None:
         assert (done.status, done.out) == (2, "")
         assert message in done.err
     assert not (tmp_path / "no.json").exists()
+
+
+def test_train_reserves_special_tokens(call: Call, tmp_path: Path) -> None:
+    """After the others, from files and from counts."""
+    (tmp_path / "a.txt").write_text(TEXT)
+    tokens = ("--special-token", "<|end|>", "--reserved", "<|r{}|>", 2, "--reserved", "<|t{}|>", 1)
+    assert call("count", "a.txt", "--special-token", "<|end|>", "-o", "a.parquet").status == 0
+    for source, given in (
+        (("a.txt",), tokens),
+        (("--counts", "a.parquet"), tokens),
+        (("--counts", "a.parquet"), tokens[2:]),
+    ):
+        done = call("train", *source, *given, "--vocab-size", 270, "-o", "tok.json")
+        assert done.status == 0, done.err
+        special = Tokenizer.load(tmp_path / "tok.json").special_tokens
+        assert [*special] == ["<|end|>", "<|r0|>", "<|r1|>", "<|t0|>"]
+        assert special["<|t0|>"] == 269
+    for wrong, message in (
+        (("--reserved", "<|r{}|>", "many"), "--reserved NAME N: N must be a whole number, got"),
+        (("--reserved", "<|r|>", 2), "the name of reserved tokens must have one {} for the"),
+        (("--reserved", "<|r{}|>", -1), "the number of reserved tokens must be in 0.."),
+    ):
+        done = call("train", "a.txt", *wrong, "-o", "no.json")
+        assert (done.status, done.out) == (2, "")
+        assert message in done.err
+    assert not (tmp_path / "no.json").exists()
+
+
+def test_the_words_of_superwords_are_bounded(call: Call, tmp_path: Path) -> None:
+    """As `Superwords.max_words` has it; without superwords it means nothing."""
+    (tmp_path / "a.txt").write_text((TEXT + "\n") * 9)
+    train = ("train", "a.txt", "--vocab-size", 270)
+    done = call(*train, "--superwords", 262, "--max-words", 1, "-o", "one.json")
+    assert done.status == 0, done.err
+    merges = Tokenizer.load(tmp_path / "one.json").merges
+    assert all(len((left + right).split()) < 2 for left, right in merges)
+    assert call(*train, "--superwords", 262, "-o", "four.json").status == 0
+    four = Tokenizer.load(tmp_path / "four.json").merges
+    assert max(len((left + right).split()) for left, right in four) > 1
+    done = call(*train, "--max-words", 2, "-o", "no.json")
+    assert (done.status, "--max-words is of no use without --superwords" in done.err) == (2, True)
+    done = call(*train, "--superwords", 262, "--max-words", 0, "-o", "no.json")
+    assert done.status == 2
+    assert "--max-words must be in 1.., got 0" in done.err.replace("2147483647", "")
