@@ -248,18 +248,19 @@ def say_if_waiting() -> None:
 
 
 def open_inputs(files: list[str], hint: str = "") -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name, open file) for each file, or standard input if there is none.
+    """Yield (name, open file) for each file; "-", or no file at all, is standard input.
 
     Patterns and folders are expanded; `hint` is said where there is no such file.
     """
-    if not files:
-        if sys.stdin is None:
-            raise CommandError("give FILEs: standard input is closed")
-        say_if_waiting()
-        from bpetok.sources.streams import StandardInput  # waits, also if it does not block
+    for path in chain.from_iterable(_expand(path, hint) for path in files or ["-"]):
+        if path == "-":
+            if sys.stdin is None:
+                raise CommandError("give FILEs: standard input is closed")
+            say_if_waiting()
+            from bpetok.sources.streams import StandardInput  # waits, also if it does not block
 
-        yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))
-    for path in chain.from_iterable(_expand(path, hint) for path in files):
+            yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))
+            continue
         try:
             with Path(path).open("rb") as file:
                 yield path, file
@@ -268,12 +269,14 @@ def open_inputs(files: list[str], hint: str = "") -> Iterator[tuple[str, BinaryI
 
 
 def _expand(path: str, hint: str) -> list[str]:
-    if Path(path).is_file():
+    if path == "-" or Path(path).is_file():
         return [path]
-    from bpetok.sources.files import local_files, resolve_files  # takes NumPy
+    if "://" in path:
+        raise CommandError(f"{path} is a URL, which is read with --output only: copy it first")
+    from bpetok.sources.files import resolve_files  # takes NumPy
 
     try:
-        return local_files(resolve_files(path))
+        return resolve_files(path)
     except FileNotFoundError as error:
         raise CommandError(f"{describe(error)}{hint}") from None
     except (ValueError, OSError, ImportError) as error:

@@ -470,6 +470,18 @@ def test_the_command_imports_little(environment: dict[str, str], tmp_path: Path)
     assert output.strip() == b"[]"
 
 
+def test_a_dash_is_standard_input(run: Run, tok: Tokenizer, tmp_path: Path) -> None:
+    """Once, in its place among files, patterns and folders."""
+    (tmp_path / "a.txt").write_text("the the ")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b.txt").write_text("he")
+    lines = [" ".join(map(str, tok.encode(text))) for text in ("the the ", "the", "he")]
+    done = run("encode", "a.*", "-", "folder", "--tokenizer", "tok.json", input=b"the")
+    assert done.stdout.decode().splitlines() == lines
+    done = run("decode", "-", "--tokenizer", "tok.json", input=lines[0].encode())
+    assert done.stdout == b"the the "
+
+
 @posix
 def test_ctrl_c_ends_the_command_without_a_traceback(
     tok: Tokenizer, tmp_path: Path, environment: dict[str, str]

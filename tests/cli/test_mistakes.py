@@ -134,6 +134,7 @@ MISTAKES = [
     ("encode latin.txt --tokenizer tok.json", "latin.txt: .* byte 3 is not; --errors replace repl"),
     ("encode a.jsonl --tokenizer tok.json", "a.jsonl is JSON lines: the texts in it are encoded"),
     ("encode *.text --tokenizer tok.json", "no file matches the pattern '*.text'"),
+    ("encode s3://a/b --tokenizer tok.json", "s3://a/b is a URL, which is read with --output"),
     ("encode empty --tokenizer tok.json", "no files in the folder 'empty'"),
     ("decode new.bin --tokenizer tok.json", "no such file: 'new.bin'"),
     ("help", "unknown command 'help', did you mean --help?"),
