@@ -33,6 +33,8 @@ from campaigns.shrinking import shrink
 MOST_FINDINGS = 10
 """A campaign ends when it has found so many different things."""
 SHRINK_SECONDS = 30.0
+START_SECONDS = 600.0
+"""Those that a process has more before its first input: on a busy machine its imports take long."""
 
 
 class Options(NamedTuple):
@@ -86,7 +88,7 @@ def run(name: str, options: Options) -> Outcome:
             if left <= 0:
                 break
             number = context.Value("q", first - 1)
-            since = context.Value("d", monotonic())
+            since = context.Value("d", monotonic() + START_SECONDS)
             found, found_here = context.Pipe(duplex=False)
             job = (name, CAMPAIGNS[name], options, left, first, end, places)
             process = context.Process(target=_work, args=(*job, scratch, number, since, found_here))

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -51,3 +52,14 @@ class Hanging(Failing):
     def fail(self) -> None:
         """Do nothing for long."""
         time.sleep(1000)
+
+
+class SlowToBegin(Failing):
+    """Takes longer to begin than an input may take, and fails nowhere."""
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(scratch)
+        time.sleep(self.seconds_each + 0.5)
+
+    def fail(self) -> None:
+        """Do nothing."""

@@ -45,6 +45,13 @@ def test_a_planted_fault_is_found_and_saved(
     assert (case.values == [7]) == (name == "Failing")
 
 
+def test_a_slow_begin_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a busy machine: only inputs can hang."""
+    monkeypatch.setitem(CAMPAIGNS, "planted", "planted:SlowToBegin")
+    outcome = runner.run("planted", runner.Options(60.0, 2, 3, 0, tmp_path))
+    assert (outcome.inputs, outcome.findings) == (2, [])
+
+
 def test_a_saved_input_is_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command that is in its file."""
     monkeypatch.setitem(CAMPAIGNS, "planted", "planted:Failing")
