@@ -10,8 +10,10 @@ class MissingExtraError(ImportError):
     """A library that a feature needs is not installed; the message says what installs it."""
 
 
-def require(module: str, extra: str) -> Any:
+def require(module: str, extra: str, *, makes_arrays: bool = True) -> Any:
     """Return a module that the extra `extra` installs.
+
+    Of pyarrow's, `makes_arrays` tells whether arrays are made with it: see `load_pandas`.
 
     Raises
     ------
@@ -22,8 +24,8 @@ def require(module: str, extra: str) -> Any:
 
     try:
         found = import_whole(module)
-        if module.partition(".")[0] == "pyarrow":
-            _load_pandas()
+        if module.partition(".")[0] == "pyarrow" and makes_arrays:
+            load_pandas()
         return found
     except ModuleNotFoundError as error:
         library = module.partition(".")[0]
@@ -35,8 +37,11 @@ def require(module: str, extra: str) -> Any:
 
 
 @cache
-def _load_pandas() -> None:
-    """Let pyarrow look for pandas, which it does when it first makes an array: whole, too."""
+def load_pandas() -> None:
+    """Let pyarrow look for pandas, which it does when it first makes an array: whole, too.
+
+    That takes a quarter of a second and 40 MB where pandas is installed, and reading seldom needs it.
+    """
     import pyarrow as pa
 
     from bpetok.base.importing import whole

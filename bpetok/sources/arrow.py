@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.extras import require
+from bpetok.base.extras import load_pandas, require
 from bpetok.sources.arrow_checks import check_array, offsets_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
@@ -41,7 +41,7 @@ def ipc_items(
     ValueError
         If the file is damaged or has no such column of texts; the message names it.
     """
-    pyarrow = require("pyarrow", "arrow")
+    pyarrow = require("pyarrow", "arrow", makes_arrays=False)
     with open_source(path, context.stop) as file, naming(path):
         source = whole_reads(file)
         is_file = source.read(6) == b"ARROW1"
@@ -162,7 +162,7 @@ def check_table(source: Any) -> None:
         raise TypeError(
             f"a {type(source).__name__} is several datasets: give one, such as dataset['train']"
         )
-    require("pyarrow", "arrow")
+    require("pyarrow", "arrow", makes_arrays=False)
 
 
 def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[Piece | Chunk]:
@@ -276,6 +276,10 @@ def _texts(
     """
     import pyarrow as pa
 
+    options = context.options
+    is_plain = len(options.steps) == 1 and options.take_all and column.null_count == 0
+    if not is_plain or pa.types.is_dictionary(column.type):
+        load_pandas()
     for step in context.options.steps[1:]:
         import pyarrow.compute as pc  # takes 50 ms, and most columns need none of it
 
