@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tokenizers
 
 from bpetok import Tokenizer
-from bpetok.formats.byte_level import CHARACTERS
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE
 from bpetok.patterns.builtin import CHAINS, PATTERNS
 from campaigns.campaign import Campaign, expect

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import reference
-from bpetok.formats.byte_level import CHARACTERS as SPELLED
-from bpetok.formats.byte_level import to_text
+from bpetok.base.byte_characters import CHARACTERS as SPELLED
+from bpetok.base.byte_characters import to_text
 from bpetok.patterns.scan import split_words
 from bpetok.tokenizer import Tokenizer
 from strategies import TEXT

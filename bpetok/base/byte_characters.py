@@ -1,8 +1,10 @@
-"""Bytes as printable characters, as GPT-2 spells tokens.
+"""Bytes as printable characters: how GPT-2's vocab.json and tokenizer.json spell tokens.
 
 From openai/gpt-2, encoder.py, ``bytes_to_unicode``: bytes that print stand for themselves, the
 others for the characters from U+0100 on.
 """
+
+from __future__ import annotations
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
@@ -11,3 +13,17 @@ BYTES_BY_CHARACTER = {chr(byte): byte for byte in _PRINTABLE} | {
 }
 CHARACTERS = "".join(sorted(BYTES_BY_CHARACTER, key=BYTES_BY_CHARACTER.__getitem__))
 """The character of each byte, in the order of the bytes."""
+_TO_TEXT = dict(enumerate(CHARACTERS))
+
+
+def to_text(token: bytes) -> str:
+    """Return how a token is spelled."""
+    return token.decode("latin-1").translate(_TO_TEXT)
+
+
+def from_text(text: str) -> bytes:
+    """Return the token that is spelled so; ValueError if a character stands for no byte."""
+    try:
+        return bytes(map(BYTES_BY_CHARACTER.__getitem__, text))
+    except KeyError as error:
+        raise ValueError(f"the character {error.args[0]!r} stands for no byte") from None

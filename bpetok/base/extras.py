@@ -10,10 +10,8 @@ class MissingExtraError(ImportError):
     """A library that a feature needs is not installed; the message says what installs it."""
 
 
-def require(module: str, extra: str, *, makes_arrays: bool = True) -> Any:
+def require(module: str, extra: str) -> Any:
     """Return a module that the extra `extra` installs.
-
-    Of pyarrow's, `makes_arrays` tells whether arrays are made with it: see `load_pandas`.
 
     Raises
     ------
@@ -23,10 +21,7 @@ def require(module: str, extra: str, *, makes_arrays: bool = True) -> Any:
     from bpetok.base.importing import import_whole  # takes 4 ms, which encoding does without
 
     try:
-        found = import_whole(module)
-        if module.partition(".")[0] == "pyarrow" and makes_arrays:
-            load_pandas()
-        return found
+        return import_whole(module)
     except ModuleNotFoundError as error:
         library = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != library:
@@ -34,6 +29,13 @@ def require(module: str, extra: str, *, makes_arrays: bool = True) -> Any:
         raise MissingExtraError(
             f"{library} is needed for this and not installed: pip install 'bpetok[{extra}]'"
         ) from None
+
+
+def require_pyarrow(extra: str) -> Any:
+    """Return pyarrow, to make arrays with it: see `load_pandas`."""
+    pyarrow = require("pyarrow", extra)
+    load_pandas()
+    return pyarrow
 
 
 @cache

@@ -28,7 +28,7 @@ import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer
-from bpetok.base.extras import require
+from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_path, write_whole
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
@@ -41,7 +41,7 @@ from bpetok.sources.errors import changed_error
 from bpetok.sources.files import StrPath, file_state
 from bpetok.sources.reading import Position
 
-pa = require("pyarrow", "arrow")
+pa = require_pyarrow("arrow")
 pq = require("pyarrow.parquet", "arrow")
 
 SECONDS = 60.0

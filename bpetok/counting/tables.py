@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bpetok.base.checks import check_special_tokens
-from bpetok.base.extras import require
+from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
@@ -43,7 +43,7 @@ from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
 from bpetok.sources.streams import whole_reads
 
-pa = require("pyarrow", "arrow")
+pa = require_pyarrow("arrow")
 pc = require("pyarrow.compute", "arrow")
 pq = require("pyarrow.parquet", "arrow")
 

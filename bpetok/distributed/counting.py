@@ -10,7 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from bpetok.base.checks import check_integer
-from bpetok.base.extras import require
+from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
@@ -21,7 +21,7 @@ from bpetok.patterns.changes import check_changes
 from bpetok.patterns.normalizers import Spec
 from bpetok.sources.reading import NullTexts, check_reading
 
-pa = require("pyarrow", "arrow")
+pa = require_pyarrow("arrow")
 pc = require("pyarrow.compute", "arrow")
 
 

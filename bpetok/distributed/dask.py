@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bpetok.base.extras import require
+from bpetok.base.extras import require, require_pyarrow
 from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
     CountPlan,
@@ -17,7 +17,7 @@ from bpetok.distributed.counting import (
 from bpetok.sources.reading import NullTexts
 
 dask = require("dask", "dask")
-pa = require("pyarrow", "dask")
+pa = require_pyarrow("dask")
 
 FAN_IN = 16
 """How many tables are merged at a time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bpetok.base.extras import require
+from bpetok.base.extras import require, require_pyarrow
 from bpetok.counting.tables import SCHEMA
 from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
@@ -18,7 +18,7 @@ from bpetok.distributed.counting import (
 from bpetok.sources.reading import NullTexts
 
 require("ray.data", "ray")
-pa = require("pyarrow", "ray")
+pa = require_pyarrow("ray")
 pc = require("pyarrow.compute", "ray")
 
 

@@ -11,7 +11,7 @@ from operator import index, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
-from bpetok.base.byte_characters import CHARACTERS
+from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import (
     Reserved,
     check_integer,
@@ -89,6 +89,7 @@ class Codec(TextEncoder):
         "_pattern",
         "_prefix_space",
         "_settings",
+        "_skipped",
         "_special_tokens",
         "_spells_tokens",
         "_text_steps",
@@ -164,6 +165,7 @@ class Codec(TextEncoder):
         self._refusing = self._build_specials((), "all")
         self._id_of: dict[bytes, int] | None = None  # of tokens, made when it is first needed
         self._allowing: Specials | None = None  # of all, made when it is first needed
+        self._skipped: frozenset[int] | None = None  # by `decode`, the same
 
     def _build_encoder(self) -> Encoder:
         scanner = scanner_of(self._pattern)
@@ -794,7 +796,7 @@ class Codec(TextEncoder):
         token = self.decode_bytes([token_id])
         if index(token_id) in self._special_tokens.values():
             return token.decode()
-        return "".join(CHARACTERS[byte] for byte in token)
+        return to_text(token)
 
     def _check_plain_text(self, name: str) -> None:
         # Where a decoder changes the whole text, that of a part is not a part of it.
@@ -835,13 +837,7 @@ class Codec(TextEncoder):
         """
         if skip_special_tokens:
             self.decode_bytes(ids := list(ids))  # all of them have to be ids
-            special = {token.content for token in self._added_tokens.values() if token.special}
-            # As tokenizers does: one that is found by another text, a normalized one, is left.
-            skipped = {
-                token.id
-                for token in self._added_tokens.values()
-                if token.special and self._decoder.decode([token.id]).decode() in special
-            }
+            skipped = self._skipped_ids()
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
         if self._spells_tokens:
             return " ".join(map(self._spelling, ids))
@@ -849,6 +845,19 @@ class Codec(TextEncoder):
         for step in self._text_steps:
             text = step(text)
         return text
+
+    def _skipped_ids(self) -> frozenset[int]:
+        # Those of special tokens, as tokenizers has them: one that is found by another text, since
+        # that is normalized, is left.
+        if self._skipped is None:
+            special = [token for token in self._added_tokens.values() if token.special]
+            contents = {token.content for token in special}
+            self._skipped = frozenset(
+                token.id
+                for token in special
+                if self._decoder.decode([token.id]).decode() in contents
+            )
+        return self._skipped
 
     def decode_batch(
         self,

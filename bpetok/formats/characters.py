@@ -18,7 +18,7 @@ import numpy as np
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import encode_utf8
 from bpetok.base.files import check_path, write_together
-from bpetok.formats.huggingface import READ_TOO, TEMPLATE, check_no_leftovers, dump, load
+from bpetok.formats.huggingface import BPE, READ_TOO, TEMPLATE, check_no_leftovers, dump, load
 
 if TYPE_CHECKING:
     import tokenizers
@@ -112,14 +112,7 @@ def build_document(vocabulary: SequenceVocabulary) -> dict[str, Any]:
         "post_processor": None,
         "decoder": {"type": "Fuse"},
         "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
+            **BPE,
             "vocab": vocab,
             "merges": [
                 f"{names[left]} {names[right]}" for left, right in vocabulary.pairs.tolist()

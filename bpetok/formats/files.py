@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpetok.base.checks import shorten
+from bpetok.base.collector import without_collector
 from bpetok.base.files import check_path
 
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
@@ -72,20 +72,8 @@ def read_json(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from None
     del data  # the tree takes several times as much
-    with _without_collecting():
+    with without_collector():
         return json.loads(text, object_pairs_hook=_unique)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Turn the garbage collector off: it walks through a growing tree of lists again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:

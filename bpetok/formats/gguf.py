@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import shorten
 from bpetok.base.extras import require
 from bpetok.base.files import check_writable, write_whole
 from bpetok.encoding.added_tokens import AddedToken
-from bpetok.formats.byte_level import to_text
 from bpetok.formats.checks import (
     check_ids_equal,
     check_plain,

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bpetok.base.byte_characters import CHARACTERS, from_text, to_text
 from bpetok.base.checks import check_special_tokens, shorten
 from bpetok.base.files import check_path, read_bounded, write_together
-from bpetok.formats.byte_level import CHARACTERS, from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
     check_plain,

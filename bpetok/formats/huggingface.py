@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.byte_characters import from_text, to_text
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_path, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
-from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.checks import (
     check_ids_equal,
     check_tokens_differ,
@@ -47,6 +47,18 @@ OVERRIDING = (
     "siglip2",
 )
 """Types of models for which AutoTokenizer of transformers 5.24 has a pre-tokenizer of its own."""
+
+BPE = {
+    "type": "BPE",
+    "dropout": None,
+    "unk_token": None,
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+    "fuse_unk": False,
+    "byte_fallback": False,
+    "ignore_merges": False,
+}
+"""A model in a tokenizer.json, but for its vocabulary and merges."""
 
 NOT_OF_AN_OBJECT = ("tokenizer_class", "added_tokens_decoder", "auto_map")
 """Entries of a tokenizer_config.json that say how to make a tokenizer of the files."""
@@ -195,13 +207,7 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
         "post_processor": settings.get("post_processor"),
         "decoder": settings.get("decoder", BYTE_LEVEL_ALONE),
         "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
+            **BPE,
             "ignore_merges": bool(tokenizer.whole_words),
             **settings.get("model", {}),
             **_unknown(tokenizer),

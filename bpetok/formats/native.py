@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bpetok.base.byte_characters import from_text, to_text
 from bpetok.base.checks import shorten
 from bpetok.base.files import read_bounded
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.facts import TrainingFacts
-from bpetok.formats.byte_level import from_text, to_text
 from bpetok.formats.files import expect, naming_file, read_json
 from bpetok.formats.parts import Parts
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
-from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.formats.parts import Pair, Parts
 from bpetok.formats.token_merges import Names, merges_of_ranks, merges_taken
 from bpetok.patterns.chains import Pattern

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.encoding.text_decoders import text_steps
 from bpetok.formats import pre_tokenizers
-from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.formats.files import expect
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse

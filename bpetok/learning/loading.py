@@ -7,13 +7,13 @@ Numba, or a lock of the compiler's that a forked child inherits, would break wha
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from bpetok.base.collector import without_collector
 from bpetok.base.importing import whole
 from bpetok.base.timing import stage
 from bpetok.learning.kernel_sources import check_built_from
@@ -73,7 +73,7 @@ def load_parallel_kernels(progress: Callable[[int, int], object] = lambda *_: No
     """
     for i, name in enumerate(PARALLEL_KERNELS):
         progress(i, len(PARALLEL_KERNELS))
-        with stage("load"), whole(), _without_collector():
+        with stage("load"), whole(), without_collector():
             _load_parallel(name)
     progress(len(PARALLEL_KERNELS), len(PARALLEL_KERNELS))
 
@@ -85,18 +85,6 @@ def _load_parallel(name: str) -> None:
     kernel = getattr(kernels, name)
     if hasattr(kernel, "compile") and not kernel.overloads:  # no Python function, and not there yet
         kernel.compile(tuple(argument_types(kernel)))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Leave cyclic garbage alone: looking for it is an eighth of the time of compiling."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def may_share() -> bool:

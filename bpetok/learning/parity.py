@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bpetok.base.limits import MAX_TOTAL_BYTES
 from bpetok.learning.arrays import CountedWords
 from bpetok.learning.learner import BYTES, Learner
 from bpetok.learning.rule import DEFAULT_RULE, DEFAULT_TUNING, Merges, Rule
@@ -153,8 +152,6 @@ class ParityLearner:
             [LanguageLearner(words, n_merges, everything, 1, TUNING, tokens) for words in given]
             for given in (languages, measured)
         )
-        for learner in (*self.languages, *self.measured):
-            learner.most_bytes = MAX_TOTAL_BYTES
         if first_lengths is None:
             first_lengths = [learner.length() for learner in self.languages]
         self.turns = Turns(first_lengths, ratio, window_size, alpha)

@@ -29,6 +29,8 @@ r"""What \w is outside of classes, as items of one: Latin-1's superscripts and f
 
 _HEX = "0-9a-fA-F"
 _END = r"(?![\s\S])"
+_LINE_END = r"(?>\r\n|[\n-\r\x85\u2028\u2029])"
+_BLANK = r"\p{Zs}\t"
 
 
 class _Dialect(NamedTuple):
@@ -71,7 +73,7 @@ _ONIGURUMA = _Dialect(
         **_word_escapes(WORD),
         "h": f"[{_HEX}]",
         "H": f"[^{_HEX}]",
-        "R": r"(?>\r\n|[\n-\r\x85\u2028\u2029])",
+        "R": _LINE_END,
         "N": r"[^\n]",
         "O": r"[\s\S]",
         "z": _END,
@@ -92,7 +94,7 @@ _ONIGURUMA = _Dialect(
     posix={
         "alnum": r"\p{Alphabetic}\p{Nd}",
         "alpha": r"\p{Alphabetic}",
-        "blank": r"\p{Zs}\t",
+        "blank": _BLANK,
         "cntrl": r"\p{Cc}",
         "digit": r"\p{Nd}",
         "lower": r"\p{Lowercase}",
@@ -140,7 +142,7 @@ _WORD_HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
 _POSIX_HERE = {
     "alnum": r"\p{Alphabetic}0-9",
     "alpha": r"\p{Alphabetic}",
-    "blank": r"\p{Zs}\t",
+    "blank": _BLANK,
     "cntrl": r"\p{Cc}",
     "digit": "0-9",
     "graph": r"[^\s\p{Cc}\p{Cs}\p{Cn}]",
@@ -158,9 +160,9 @@ _TO_ONIGURUMA = _Dialect(
     escapes={
         **_word_escapes(_WORD_HERE),
         "Z": r"\z",
-        "h": r"[\p{Zs}\t]",
+        "h": f"[{_BLANK}]",
     },
-    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]", "h": r"\p{Zs}\t"},
+    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]", "h": _BLANK},
     signs={"^": r"\A", "$": r"\Z"},
     posix=_POSIX_HERE,
     refused={},
@@ -169,8 +171,8 @@ _TO_ONIGURUMA = _Dialect(
 )
 
 _TO_FANCY_REGEX = _Dialect(
-    escapes={"Z": r"\z", "h": r"[\p{Zs}\t]", "R": r"(?>\r\n|[\n-\r\x85\u2028\u2029])"},
-    in_class={"h": r"\p{Zs}\t"},
+    escapes={"Z": r"\z", "h": f"[{_BLANK}]", "R": _LINE_END},
+    in_class={"h": _BLANK},
     signs={},
     posix=_POSIX_HERE,
     refused={},

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
-from bpetok.base.byte_characters import CHARACTERS
+from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import shorten
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.chains import SplitStep, is_chain, splits_of
@@ -165,7 +165,7 @@ def _spans_of_chain(steps: Sequence[_Step], data: bytes, seconds: float | None) 
 def _split_piece(
     compiled: Any, split: SplitStep, piece: bytes, seconds: float | None
 ) -> list[Span]:
-    text = "".join(CHARACTERS[byte] for byte in piece) if split.by_byte else piece.decode()
+    text = to_text(piece) if split.by_byte else piece.decode()
     places = [0]
     is_match = []
     for start, end in matches_of(compiled, text, seconds):

@@ -41,7 +41,7 @@ def ipc_items(
     ValueError
         If the file is damaged or has no such column of texts; the message names it.
     """
-    pyarrow = require("pyarrow", "arrow", makes_arrays=False)
+    pyarrow = require("pyarrow", "arrow")
     with open_source(path, context.stop) as file, naming(path):
         source = whole_reads(file)
         is_file = source.read(6) == b"ARROW1"
@@ -162,7 +162,7 @@ def check_table(source: Any) -> None:
         raise TypeError(
             f"a {type(source).__name__} is several datasets: give one, such as dataset['train']"
         )
-    require("pyarrow", "arrow", makes_arrays=False)
+    require("pyarrow", "arrow")
 
 
 def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[Piece | Chunk]:

@@ -207,7 +207,7 @@ def _check_format(path: str, name: str) -> None:
     if name == "jsonl":
         require("orjson", "arrow")
     elif name != "text":
-        require("pyarrow", "arrow", makes_arrays=False)
+        require("pyarrow", "arrow")
 
 
 def corpus_items(corpus: Corpus, context: ReadContext) -> Iterator[Piece | Chunk]:

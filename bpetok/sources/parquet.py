@@ -76,7 +76,7 @@ class _RowGroups:
     """
 
     def __init__(self, path: str, file: Stream, context: ReadContext) -> None:
-        parquet = require("pyarrow.parquet", "arrow", makes_arrays=False)
+        parquet = require("pyarrow.parquet", "arrow")
         source = whole_reads(file)
         # Not ahead: a row group would be in memory as a whole.
         self.reader = parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK_SIZE)

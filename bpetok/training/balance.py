@@ -6,27 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.counting.arrays import WordArrays
 from bpetok.counting.words import Words
-from bpetok.formats.byte_level import CHARACTERS
-from bpetok.learning.learner import Learner
+from bpetok.encoding.token_bytes import build_token_bytes
+from bpetok.learning.learner import BYTES, Learner
 from bpetok.learning.parity import ParityLearner
-from bpetok.learning.rule import NO_MERGES, Merges, Rule
+from bpetok.learning.rule import NO_MERGES, Merges
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
 from bpetok.training.pipeline import Learned, build, facts_of, joined
 from bpetok.training.plan import Plan
 
 Count = Callable[[], Words]
-IN_ORDER_OF_CHARACTERS = bytes(
-    sorted(range(N_BYTES), key=CHARACTERS.__getitem__).index(byte) for byte in range(N_BYTES)
-)
-"""For each byte the place of its character among all: tokenizers breaks ties by characters."""
 
 
 class Languages(NamedTuple):
@@ -122,30 +116,29 @@ def _learn(
     balance = plan.balance
     assert balance is not None
     rule = plan.rule
-    follows = rule.byte_order is not None
-    if follows:
+    places: bytes | None = None
+    if rule.byte_order is not None:  # tokenizers breaks ties by characters
+        places = bytes(map(rule.byte_order.index, range(N_BYTES)))
         rule = rule._replace(ties="bytes", byte_order=None)
     first = NO_MERGES
     if balance.global_merges:
-        first = _learn_together(training, min(balance.global_merges, plan.n_merges), rule, follows)
-    n_threads = plan.counting.n_threads
-    begun, measured = (
-        None
-        if given is None
-        else [start_after(words.arrays, first.pairs, n_threads)[0] for words in given]
-        for given in (training, development)
-    )
-    _, tokens = start_after(training[0].arrays, first.pairs, n_threads)
-    assert begun is not None
+        together = Words.combine((words, 1) for words in training).arrays
+        n_first = min(balance.global_merges, plan.n_merges)
+        first = Learner(together, n_first, rule, tokens=_placed(BYTES, places)).learn()
+
+    def begun(words: Words) -> WordArrays:
+        return start_after(words.arrays, first.pairs, plan.counting.n_threads)[0]
+
+    tokens = build_token_bytes(first.pairs.reshape(-1).data)
     learner = ParityLearner(
-        begun,
+        [*map(begun, training)],
         plan.n_merges - len(first.counts),
         rule,
-        development=measured,
+        development=None if development is None else [*map(begun, development)],
         ratio=balance.ratio,
         window_size=balance.window_size,
         alpha=balance.alpha,
-        tokens=_spelled(tokens) if follows else tokens,
+        tokens=_placed(tokens, places),
         first_lengths=[words.n_bytes for words in training],
     )
     n_first = len(first.counts)
@@ -153,20 +146,6 @@ def _learn(
     return joined(first, merges), learner
 
 
-def _learn_together(words: list[Words], n_merges: int, rule: Rule, follows: bool) -> Merges:
-    """Learn from all languages as one text."""
-    arrays = [language.arrays for language in words]
-    ends = np.cumsum([0, *(len(one.ids) for one in arrays)])
-    together = WordArrays(
-        np.concatenate([one.ids for one in arrays]),
-        np.concatenate(
-            [[0], *(one.offsets[1:] + end for one, end in zip(arrays, ends, strict=False))]
-        ),
-        np.concatenate([one.counts for one in arrays]),
-    )
-    tokens = [bytes([byte]) for byte in range(N_BYTES)]
-    return Learner(together, n_merges, rule, tokens=_spelled(tokens) if follows else tokens).learn()
-
-
-def _spelled(tokens: Sequence[bytes]) -> list[bytes]:
-    return [token.translate(IN_ORDER_OF_CHARACTERS) for token in tokens]
+def _placed(tokens: Sequence[bytes], places: bytes | None) -> list[bytes]:
+    """Return tokens with each byte replaced by its place in another order, if there is one."""
+    return [token.translate(places) for token in tokens]

@@ -10,10 +10,10 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from bpetok.base.byte_characters import CHARACTERS, to_text
 from bpetok.base.checks import check_integer, check_min_frequency, check_unmatched, did_you_mean
 from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.formats.byte_level import CHARACTERS, to_text
 from bpetok.learning.rule import Rule, Ties
 from bpetok.patterns.builtin import CHAINS, PATTERNS
 from bpetok.patterns.special import SpecialTokens

@@ -7,10 +7,10 @@ from array import array
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS, to_text
 from bpetok.base.limits import N_BYTES
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.token_bytes import build_token_bytes
-from bpetok.formats.byte_level import BYTES_BY_CHARACTER, CHARACTERS, to_text
 from bpetok.formats.post_processors import with_ids
 from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer

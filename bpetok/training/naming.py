@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bpetok.base.array_types import Int32
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.base.limits import N_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.counting.words import Words
-from bpetok.formats.byte_level import CHARACTERS
 from bpetok.learning.learner import Learner
 from bpetok.learning.rule import Rule
 from bpetok.training.continuing import start_after

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 import numpy as np
 
 from bpetok.base.array_types import Int32
+from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import (
     Reserved,
     check_integer,
@@ -18,7 +19,6 @@ from bpetok.base.checks import (
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
-from bpetok.formats.byte_level import to_text
 from bpetok.learning.rule import NO_MERGES, MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes

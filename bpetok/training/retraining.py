@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.base.checks import check_integer, shorten
 from bpetok.base.limits import MAX_INT32
 from bpetok.base.progress import OnProgress, reporting
@@ -19,7 +20,6 @@ from bpetok.counting.count import count_texts
 from bpetok.counting.memory import NO_LIMITS, RareWords
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.formats import pre_tokenizers
-from bpetok.formats.byte_level import CHARACTERS
 from bpetok.formats.post_processors import processor_with_ids
 from bpetok.learning.rule import Rule
 from bpetok.patterns.changes import check_changes

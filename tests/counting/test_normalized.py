@@ -19,10 +19,10 @@ from tokenizers import models, pre_tokenizers, trainers
 
 import bpetok
 from bpetok import Words
+from bpetok.base.byte_characters import from_text
 from bpetok.counting.chunks import count_pieces
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
-from bpetok.formats.byte_level import from_text
 from bpetok.patterns.builtin import GPT2, PATTERNS
 from bpetok.patterns.changes import check_changes
 from bpetok.sources.pieces import cut, cut_lines, split_lines, text_pieces

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bpetok.formats.byte_level import CHARACTERS, to_text
+from bpetok.base.byte_characters import CHARACTERS, to_text
 from bpetok.formats.checks import check_ids_equal
 from bpetok.patterns.builtin import CL100K, LLAMA3, O200K, QWEN2, QWEN35, SPELLINGS, TEKKEN
 from bpetok.tokenizer import Tokenizer

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpetok.base.byte_characters import CHARACTERS, from_text
 from bpetok.encoding.vocab import check_merges
-from bpetok.formats.byte_level import CHARACTERS, from_text
 from bpetok.formats.files import read_json
 from bpetok.formats.recovery import from_merges
 from bpetok.formats.token_merges import Names

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from bpetok.base.byte_characters import CHARACTERS as SPELLED
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.encoding.text_decoders import text_steps
-from bpetok.formats.byte_level import CHARACTERS as SPELLED
 from bpetok.formats.checks import check_ids_equal
 from bpetok.formats.pre_tokenizers import read
 from bpetok.formats.tokenizer_json import parse

@@ -18,8 +18,8 @@ from tokenizers import models, pre_tokenizers, trainers
 
 import bpetok
 import reference
+from bpetok.base.byte_characters import from_text
 from bpetok.base.demo import demo_files
-from bpetok.formats.byte_level import from_text
 from bpetok.patterns.builtin import GPT2, LLAMA3
 from strategies import TEXT, no_texts
 

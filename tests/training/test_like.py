@@ -22,7 +22,7 @@ from tokenizers import (
 
 import bpetok
 from bpetok import Tokenizer
-from bpetok.formats.byte_level import CHARACTERS, from_text
+from bpetok.base.byte_characters import CHARACTERS, from_text
 from strategies import TEXT, no_texts
 
 TEXTS = [*TEXT.splitlines(keepends=True), "<s>\ufb01e\u0301 <think> <mask>"] * 2

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 import bpetok
+from bpetok.base.byte_characters import CHARACTERS
 from bpetok.counting.words import Words
-from bpetok.formats.byte_level import CHARACTERS
 from bpetok.learning.rule import Rule
 from bpetok.training.naming import learn_named
 from strategies import TEXT, no_texts

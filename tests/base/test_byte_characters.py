@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpetok.formats.byte_level import CHARACTERS as SPELLED
-from bpetok.formats.byte_level import from_text, to_text
+from bpetok.base.byte_characters import CHARACTERS as SPELLED
+from bpetok.base.byte_characters import from_text, to_text
 
 
 def test_bytes_are_spelled_as_in_gpt2() -> None:
