@@ -62,7 +62,7 @@ class _Bars:
             self.bar = None
             sys.stderr.write(f"superwords: up to {show_size(total or 0)} of memory\n")
             return
-        if self.bar is None or phase != self.phase:
+        if self.bar is None or phase != self.phase or done < self.bar.n:  # of another language
             self.close()
             self.phase = phase
             self.bar = _new_bar(phase, total)

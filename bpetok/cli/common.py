@@ -42,7 +42,15 @@ FLAGS = {
     "initial": "--initial",
     "superwords": "--superwords",
     "superwords.start": "--superwords",
-    "max_words": "--max-words",
+    **{
+        f"superwords.{name}": f"--superwords-{name.replace('_', '-')}"
+        for name in ("pattern", "max_words", "unused", "sample", "max_bytes")
+    },
+    "balance": "--balance",
+    **{
+        f"balance.{name}": f"--balance-{name.replace('_', '-')}"
+        for name in ("development", "ratio", "window_size", "alpha", "global_merges")
+    },
     "like": "--like",
     "initial_tokens": "--initial-token",
     "special_ids": "--special-ids",
@@ -134,15 +142,16 @@ def with_flags(message: str) -> str:
     ``--errors replace``.
     """
     message = re.sub(r"text\.decode\((\w+='\w+')\)", r"\1", message)
-    message = re.sub(r"(?<![\w./'-])(\w+)='(\w+)'", _flag_and_value, message)
-    message = re.sub(r"(?<![\w./'-])(\w+)=", _flag_and_value, message)
+    message = re.sub(r"(?<![\w./'-])([\w.]+)='(\w+)'", _flag_and_value, message)
+    message = re.sub(r"(?<![\w./'-])([\w.]+)=", _flag_and_value, message)
     # Nobody writes these but as names of options; "pattern" may be any pattern.
     message = re.sub(r"(?<![\w./'-])(\w+_\w+)(?![\w.'-])", _flag_and_value, message)
     message = re.sub(r"^(pattern|checkpoint)(?= ')|^(normalizer)(?=: )", _flag_and_value, message)
     message = re.sub(
-        r"(?<=with )(like)(?=,)|(?<=of )(initial)(?=[,:]| and)", _flag_and_value, message
+        r"(?<=with )(like|balance)(?=,)|(?<=of )(initial)(?=[,:]| and)", _flag_and_value, message
     )
     message = re.sub(r"(?<=; leave )(\w+)(?= out)", _flag_and_value, message)
+    message = re.sub(r"(?<![\w./'-])((?:superwords|balance)\.\w+)", _flag_and_value, message)
     message = re.sub(r"counted with (\w+) (.*), but the caller says", _conflict, message)
     return re.sub(r"(?<![\w./'-])([\w.]+)(?= must| needs)", _flag_and_value, message)
 

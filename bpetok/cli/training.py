@@ -7,11 +7,13 @@ import shlex
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpetok
 from bpetok.base.limits import DEFAULT_PATTERN
+from bpetok.cli.balance import add_balance, balance_of
 from bpetok.cli.common import (
     FLAGS,
     READING,
@@ -41,6 +43,7 @@ from bpetok.cli.facts import (
 )
 from bpetok.cli.next_steps import after_counting, after_training, show_steps
 from bpetok.cli.showing import check_training_report, save_training_report
+from bpetok.cli.superwords import add_superwords, superwords_of
 
 if TYPE_CHECKING:
     from bpetok.counting.words import Words
@@ -84,6 +87,8 @@ def _add_train(commands: Any) -> None:
     add_reading(train)
     _add_vocabulary_options(train.add_argument_group("vocabulary"))
     _add_split_options(train)
+    add_superwords(train)
+    add_balance(train)
     group = train.add_argument_group("output")
     group.add_argument(
         "-o",
@@ -129,6 +134,13 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         metavar="EXPRESSION",
         help=r"make no token in which this expression finds something, such as '\p{L}\p{N}'",
     )
+    group.add_argument(
+        "--final-token",
+        action="append",
+        metavar="S",
+        dest="final_tokens",
+        help="a token that is part of no other, if it is made; may be given several times",
+    )
     compat = group.add_argument(
         "--compat",
         metavar="TRAINER",
@@ -159,18 +171,6 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         metavar=("NAME", "N"),
         help="N special tokens for later, after the others, with their number in the place of {} "
         "in NAME, such as '<|reserved_{}|>' 64; may be given several times",
-    )
-    group.add_argument(
-        "--superwords",
-        type=count,
-        metavar="N",
-        help="after N ids learn tokens of several words, as SuperBPE does; FILEs are read twice",
-    )
-    group.add_argument(
-        "--max-words",
-        type=whole,
-        metavar="N",
-        help="the most words of a token, with --superwords (default: 4)",
     )
     group.add_argument(
         "--like",
@@ -302,8 +302,6 @@ def _train(options: argparse.Namespace) -> None:
         raise CommandError("give FILEs to train on, or --counts, or --demo")
     if options.counts:
         _check_not_counting(options)
-    if options.max_words is not None and options.superwords is None:
-        raise CommandError("--max-words is of no use without --superwords")
     reserved = _reserved(options)
     check_training_report(options)
     inputs = (
@@ -342,7 +340,7 @@ def _check_not_counting(options: argparse.Namespace) -> None:
     given = [name for name in (*READING, "unmatched") if getattr(options, name) is not None]
     if options.errors != "strict":
         given.append("errors")
-    if options.superwords is not None:
+    if superwords_of(options) is not None:
         raise CommandError("--superwords reads text, not --counts: give FILEs")
     if given:
         raise CommandError(
@@ -358,15 +356,6 @@ def _reserved(options: argparse.Namespace) -> list[bpetok.Reserved]:
         raise CommandError(f"--reserved NAME N: N {error}") from None
 
 
-def _superwords(options: argparse.Namespace) -> bpetok.Superwords | None:
-    if options.superwords is None:
-        return None
-    superwords = bpetok.Superwords(options.superwords)
-    if options.max_words is not None:
-        superwords = superwords._replace(max_words=options.max_words)
-    return superwords
-
-
 def _trained_on_files(options: argparse.Namespace, reserved: list[bpetok.Reserved]) -> Tokenizer:
     counting = _count_options(options)
     counting["special_tokens"] = [*counting["special_tokens"], *reserved]
@@ -375,16 +364,18 @@ def _trained_on_files(options: argparse.Namespace, reserved: list[bpetok.Reserve
         pattern=options.pattern,
         normalizer=options.normalizer,
         unmatched=options.unmatched,
-        superwords=_superwords(options),
+        superwords=superwords_of(options),
+        balance=balance_of(options),
         **counting,
         **_learn_options(options),
     )
 
 
 def _trained_on_counts(options: argparse.Namespace, reserved: list[bpetok.Reserved]) -> Tokenizer:
-    words = bpetok.Words.load(
-        options.counts, pattern=options.pattern, normalizer=options.normalizer
-    )
+    load = partial(bpetok.Words.load, pattern=options.pattern, normalizer=options.normalizer)
+    balance = balance_of(options, load)
+    counted = [load(options.counts)] if balance is None else [*map(load, options.counts)]
+    words = counted[0]
     given = options.special_tokens
     left_out = [] if given is None else [name for name in words.special_tokens if name not in given]
     if left_out:
@@ -393,7 +384,8 @@ def _trained_on_counts(options: argparse.Namespace, reserved: list[bpetok.Reserv
             "was counted alike can be used together; give it, too, or none for those of the counts"
         )
     return bpetok.train_from_words(
-        words,
+        words if balance is None else counted,
+        balance=balance,
         special_tokens=[*(words.special_tokens if given is None else given), *reserved],
         n_threads=options.n_threads,
         **_bounds(options),
@@ -422,9 +414,10 @@ def _learn_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _merge_filter(options: argparse.Namespace) -> bpetok.MergeFilter | None:
-    if not options.whole_characters and options.forbid is None:
-        return None
-    return bpetok.MergeFilter(utf8=options.whole_characters, forbid=options.forbid)
+    given = bpetok.MergeFilter(
+        options.whole_characters, options.forbid, tuple(options.final_tokens or ())
+    )
+    return None if given == bpetok.MergeFilter() else given
 
 
 def _count_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -489,8 +482,9 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
         raise CommandError(f"--output: {describe(error)}") from None
     try:
         paths = resolve_files(inputs)
+        read = resolve_files([*inputs, *(getattr(options, "balance_development", None) or ())])
         for path in filter(None, [output, getattr(options, "report", None)]):
-            check_no_input(path, local_files(paths))
+            check_no_input(path, local_files(read))
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     _note_commas(options)

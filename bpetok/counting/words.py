@@ -170,7 +170,7 @@ class Words:
                 raise TypeError(f"part {number} must be a pair (Words, weight), got {part!r}")
             words, weight = part
             checked.append((words, check_weight(number, weight)))
-            _check_same_split(checked[0][0], words, number)
+            check_same_split(checked[0][0], words, number)
         if not checked:
             raise ValueError("parts must have at least one pair (Words, weight), got none")
         if sum(weight * words.n_bytes for words, weight in checked) > MAX_INT64:
@@ -334,7 +334,8 @@ def _check_arrays(words: WordArrays) -> None:
         )
 
 
-def _check_same_split(first: Words, words: Words, number: int) -> None:
+def check_same_split(first: Words, words: Words, number: int) -> None:
+    """Raise a ValueError if the words of part `number` were split otherwise than the first."""
     for name in Split._fields:
         ours, theirs = getattr(first, name), getattr(words, name)
         if ours != theirs:

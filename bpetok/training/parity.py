@@ -60,15 +60,17 @@ def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
     if ratio is not None:
         if parity.development is not None:
             raise ValueError(
-                "balance: development and ratio must not be given together, as each says whose "
-                "turn it is"
+                "balance.development and balance.ratio must not be given together, as each says "
+                "whose turn it is"
             )
         if isinstance(ratio, str | bytes) or not isinstance(ratio, Iterable):
             raise TypeError(f"balance.ratio must be a list of numbers, got {shorten(ratio)}")
         ratio = [_positive(f"balance.ratio[{i}]", number) for i, number in enumerate(ratio)]
     if parity.window_size is not None:
         check_integer("balance.window_size", parity.window_size, 1, MAX_INT32)
-    _positive("balance.alpha", parity.alpha)
+    alpha = _positive("balance.alpha", parity.alpha)
+    if parity.window_size is None and alpha != Parity().alpha:
+        raise ValueError("balance.alpha is of no use without balance.window_size: give that, too")
     check_integer("balance.global_merges", parity.global_merges, 0, MAX_INT32)
     return parity._replace(ratio=ratio)
 

@@ -7,6 +7,8 @@ authors' trainer does (alisawuffles/tokenizers-superbpe, `do_train_extend` in tr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -88,14 +90,18 @@ class SecondStage(NamedTuple):
     rule: Rule
     reading: dict[str, Any]
 
-    def job(self, job: CountJob) -> CountJob:
+    def job(self, job: CountJob, *, saves: bool = False) -> CountJob:
         """Return what is counted in stage 2, from what is counted in stage 1.
 
         Raises
         ------
         ValueError
-            If some of it can't be read twice.
+            If some of it can't be read twice, or it `saves` what can't be saved.
         """
+        if saves and "max_bytes" in self.reading:
+            raise ValueError(
+                "checkpoint and superwords.max_bytes exclude each other: give superwords.sample"
+            )
         for corpus, _ in job.parts:
             pipes = [path for path in corpus.local_paths if not Path(path).is_file()]
             streams = [
@@ -172,18 +178,13 @@ def check_superwords(
     drops = given.unused == "drop"
     if drops and least != N_BYTES:
         raise ValueError("superwords.unused='drop' would take ids of initial away: leave it out")
-    pattern = check_pattern(given.pattern)
-    lines = check_pattern([LINES, *steps_of_pattern(pattern)])
-    first = rule.merge_filter or MergeFilter()
-    bounds = [most for most in (first.max_words, given.max_words) if most is not None]
-    merge_filter = first._replace(
-        max_words=min(bounds, default=None),
-        no_colon_space=first.no_colon_space or not given.colon_space,
-    )
-    merge_filter.ready()
-    given_reading = {"sample": given.sample, "max_bytes": given.max_bytes}
-    reading = {name: value for name, value in given_reading.items() if value is not None}
-    checked = check_reading(cast("Reading", reading))
+    with _named():
+        pattern = check_pattern(given.pattern)
+        lines = check_pattern([LINES, *steps_of_pattern(pattern)])
+        merge_filter = _bounded(given, rule.merge_filter or MergeFilter())
+        given_reading = {"sample": given.sample, "max_bytes": given.max_bytes}
+        reading = {name: value for name, value in given_reading.items() if value is not None}
+        checked = check_reading(cast("Reading", reading))
     return SecondStage(
         start - least,
         pattern,
@@ -192,6 +193,25 @@ def check_superwords(
         rule._replace(merge_filter=merge_filter),
         {name: getattr(checked, name) for name in reading},
     )
+
+
+def _bounded(given: Superwords, first: MergeFilter) -> MergeFilter:
+    """Return the filter of stage 2, from that of stage 1."""
+    MergeFilter(max_words=given.max_words).ready()
+    bounds = [most for most in (first.max_words, given.max_words) if most is not None]
+    return first._replace(
+        max_words=min(bounds, default=None),
+        no_colon_space=first.no_colon_space or not given.colon_space,
+    )
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Say in errors of an option that it is one of superwords."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"superwords.{error}") from None
 
 
 def without_unused(merges: Merges, n_initial: int, ids: Int32) -> Merges:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from bpetok.counting.count import (
 )
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
-from bpetok.counting.words import Words
+from bpetok.counting.words import Words, check_same_split
 from bpetok.learning.rule import MergeFilter
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.normalizers import Spec
@@ -213,7 +213,7 @@ def train(
             return train_balanced(plan, languages_of(files, plan, ready, "files"), report)
     job = prepare_count(files, plan.counting, reading, plan.limits)
     plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
-    lines = None if plan.second is None else plan.second.job(job)
+    lines = None if plan.second is None else plan.second.job(job, saves=checkpoint is not None)
     folder = None if checkpoint is None or lines is None else Path(checkpoint) / LINES_FOLDER
     lines_checkpoint = checkpointing(folder, lines or job, plan.identity)
     is_large = sum(corpus.total or 0 for corpus, _ in job.parts) >= LARGE_TEXT
@@ -305,16 +305,20 @@ def train_from_words(
         negative, or the counts times the lengths of their words sum to 2**63 or more.
     """
     given = TrainOptions.of(vocab_size, options, WordTraining.__annotations__)
-    if isinstance(words, Words) and given.like is None:
+    if given.balance is not None and isinstance(words, Iterator):
+        words = cast("list[CountedText]", list(words))
+    counted_words = _counted_words(words, given)
+    if counted_words and given.like is None:
+        split = counted_words[0].split
         if given.pattern is None:
-            given = given._replace(pattern=words.pattern)
+            given = given._replace(pattern=split.pattern)
         if given.normalizer is None:
-            given = given._replace(normalizer=words.normalizer)
+            given = given._replace(normalizer=split.normalizer)
         if given.special_tokens is None:
-            given = given._replace(special_tokens=words.special_tokens)
+            given = given._replace(special_tokens=split.special_tokens)
     plan = make_plan(given)
-    if isinstance(words, Words):
-        _check_split(words, plan)
+    for part in counted_words:
+        _check_split(part, plan)
     if plan.counting.in_order and isinstance(words, Words):
         raise ValueError(
             f"words must be a mapping or pairs with compat={given.compat!r}, in the order in "
@@ -329,6 +333,28 @@ def train_from_words(
     with reporting(progress) as report, _checkpointing(checkpoint, counted, identity) as saved:
         run = Run(plan, RareWords(plan.limits), NullTexts(), report, saved)
         return run_stages(run, lambda: counted)
+
+
+def _counted_words(words: object, given: TrainOptions) -> list[Words]:
+    """Return those of the words, and of development, that know how their text was split: alike.
+
+    Raises
+    ------
+    ValueError
+        If some were split otherwise than others.
+    """
+    if isinstance(words, Words):
+        return [words]
+    if given.balance is None:
+        return []
+    measured = given.balance.development if isinstance(given.balance, Parity) else None
+    parts = [
+        part for given in (words, measured) if isinstance(given, list | tuple) for part in given
+    ]
+    found = [part for part in parts if isinstance(part, Words)]
+    for number, part in enumerate(found):
+        check_same_split(found[0], part, number)
+    return found
 
 
 def _counted(words: CountedText) -> Callable[[], Words]:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 import pytest
@@ -757,19 +757,102 @@ def test_train_reserves_special_tokens(call: Call, tmp_path: Path) -> None:
     assert not (tmp_path / "no.json").exists()
 
 
-def test_the_words_of_superwords_are_bounded(call: Call, tmp_path: Path) -> None:
-    """As `Superwords.max_words` has it; without superwords it means nothing."""
-    (tmp_path / "a.txt").write_text((TEXT + "\n") * 9)
-    train = ("train", "a.txt", "--vocab-size", 270)
-    done = call(*train, "--superwords", 262, "--max-words", 1, "-o", "one.json")
+@pytest.mark.filterwarnings("ignore:vocab_size is")
+def test_superwords_have_their_options(call: Call, tmp_path: Path) -> None:
+    """As `Superwords` has them, each with an effect; without superwords they mean nothing."""
+    path = tmp_path / "a.jsonl"
+    texts = [
+        f"so: it is: the cat {i} is a cat, it is as it is as it is 22 22 22 {i * i} cats!!"
+        for i in range(40)
+    ]
+    path.write_text("".join(json.dumps({"text": f"{text}\n" * 3}) + "\n" for text in texts))
+    train = ("train", "a.jsonl", "--vocab-size", 310)
+    seen = set()
+    cases: list[tuple[tuple[object, ...], dict[str, Any]]] = [
+        ((), {}),
+        (("--superwords-max-words", 1), {"max_words": 1}),
+        (("--superwords-max-words", "none"), {"max_words": None}),
+        (
+            ("--superwords-max-words", "none", "--superwords-colon-space"),
+            {"max_words": None, "colon_space": True},
+        ),
+        (("--superwords-pattern", "none"), {"pattern": "none"}),
+        (("--superwords-unused", "drop"), {"unused": "drop"}),
+        (("--superwords-max-bytes", "3kB"), {"max_bytes": 3000}),
+        (("--superwords-sample", 0.5), {"sample": 0.5}),
+    ]
+    for flags, given in cases:
+        done = call(*train, "--superwords", 265, *flags, "-o", "tok.json")
+        assert done.status == 0, done.err
+        tok = Tokenizer.load(tmp_path / "tok.json")
+        superwords = bpetok.Superwords(265, **given)
+        assert tok == bpetok.train(path, vocab_size=310, superwords=superwords)
+        seen.add((tok.pattern, tuple(tok.merges)))
+    assert len(seen) == len(cases)
+    wrong: list[tuple[tuple[object, ...], str]] = [
+        (("--superwords-max-words", 2), "--superwords-max-words is of no use without --superwords"),
+        (("--superwords-colon-space",), "--superwords-colon-space is of no use without"),
+        (("--superwords", 270, "--superwords-max-words", 0), "--superwords-max-words must be in"),
+        (("--superwords", 270, "--superwords-sample", 2), "--superwords-sample must be above 0"),
+        (("--superwords", 270, "--superwords-pattern", "gtp2"), "--superwords-pattern must be one"),
+    ]
+    for flags, message in wrong:
+        done = call(*train, *flags, "-o", "no.json")
+        assert (done.status, message in done.err) == (2, True), done.err
+    assert not (tmp_path / "no.json").exists()
+
+
+LANGUAGES = (
+    ("the quick brown fox jumps over the lazy dog", "the fox and the dog"),
+    ("быстрая лиса прыгает через ленивую собаку", "лиса и собака спят"),
+    ("敏捷的狐狸跳过懒狗。狗睡了，狐狸没有睡。", "狐狸和狗"),
+)
+
+
+def test_each_file_is_a_language(call: Call, tmp_path: Path) -> None:
+    """Each FILE is a language, or each file of counts; as the library has it."""
+    for number, (texts, measured) in enumerate(LANGUAGES):
+        (tmp_path / f"{number}.txt").write_text(texts * 3, "utf-8")
+        (tmp_path / f"dev{number}.txt").write_text(measured, "utf-8")
+    names = [f"{number}.txt" for number in range(3)]
+    files = [tmp_path / name for name in names]
+    development = [tmp_path / f"dev{number}.txt" for number in range(3)]
+    given = [part for number in range(3) for part in ("--balance-development", f"dev{number}.txt")]
+    train = ("train", "--vocab-size", 300, "--balance", "parity", "-o", "tok.json")
+    for flags, parity in (
+        ([], bpetok.Parity()),
+        (given, bpetok.Parity(development)),
+        ([f"--balance-ratio={ratio}" for ratio in (1, 2, 2.57)], bpetok.Parity(None, [1, 2, 2.57])),
+        (
+            [*given, "--balance-window-size", 4, "--balance-alpha", 1.5],
+            bpetok.Parity(development, window_size=4, alpha=1.5),
+        ),
+        (["--balance-global-merges", 12], bpetok.Parity(global_merges=12)),
+    ):
+        done = call(*train, *names, *flags)
+        assert done.status == 0, done.err
+        expected = bpetok.train(files, vocab_size=300, balance=parity)
+        assert bpetok.Tokenizer.load(tmp_path / "tok.json") == expected
+    for name in [*names, "dev0.txt", "dev1.txt", "dev2.txt"]:
+        counts = name.replace(".txt", ".parquet")
+        assert call("count", name, "--pattern", "llama3", "-o", counts).status == 0
+    counted = [part.replace(".txt", ".parquet") for part in [*given, *names]]
+    done = call(*train, *counted[:-3], "--counts", *counted[-3:])
     assert done.status == 0, done.err
-    merges = Tokenizer.load(tmp_path / "one.json").merges
-    assert all(len((left + right).split()) < 2 for left, right in merges)
-    assert call(*train, "--superwords", 262, "-o", "four.json").status == 0
-    four = Tokenizer.load(tmp_path / "four.json").merges
-    assert max(len((left + right).split()) for left, right in four) > 1
-    done = call(*train, "--max-words", 2, "-o", "no.json")
-    assert (done.status, "--max-words is of no use without --superwords" in done.err) == (2, True)
-    done = call(*train, "--superwords", 262, "--max-words", 0, "-o", "no.json")
-    assert done.status == 2
-    assert "--max-words must be in 1.., got 0" in done.err.replace("2147483647", "")
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json") == bpetok.train(
+        files, vocab_size=300, pattern="llama3", balance=bpetok.Parity(development)
+    )
+
+
+def test_final_tokens_are_part_of_no_other(call: Call, tmp_path: Path) -> None:
+    """As `MergeFilter.final` has them."""
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT)
+    given = ("--final-token", " c", "--final-token", "at")
+    done = call("train", "a.txt", "--vocab-size", 265, *given, "-o", "tok.json")
+    assert done.status == 0, done.err
+    expected = bpetok.train(
+        path, vocab_size=265, merge_filter=bpetok.MergeFilter(final=(" c", "at"))
+    )
+    tok = Tokenizer.load(tmp_path / "tok.json")
+    assert tok == expected != bpetok.train(path, vocab_size=265)

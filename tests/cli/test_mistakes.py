@@ -105,6 +105,30 @@ MISTAKES = [
     ),
     (TRAIN.format("--counts a.txt"), "a.txt is damaged .* `bpetok count` and Words.save"),
     (TRAIN.format("a.txt --superwords 10"), "--superwords must be in 256..32000, got 10"),
+    (TRAIN.format("a.txt --superwords-unused drop"), "--superwords-unused is of no use without"),
+    (
+        TRAIN.format("a.txt --superwords 300 --superwords-sample 3"),
+        "--superwords-sample must be abo",
+    ),
+    (
+        TRAIN.format("a.txt --superwords 300 --superwords-pattern ["),
+        "--superwords-pattern '[' does not",
+    ),
+    (
+        TRAIN.format("a.txt --superwords 300 --superwords-max-bytes 1MB --checkpoint run"),
+        "--superwords-max-bytes exclude each other: give --superwords-sample",
+    ),
+    (TRAIN.format("a.txt --balance-ratio 1"), "--balance-ratio is of no use without --balance"),
+    (
+        TRAIN.format("a.txt latin.txt --balance parity --balance-ratio 1"),
+        "give --balance-ratio for each of the 2 languages, got 1",
+    ),
+    (TRAIN.format("a.txt --balance parity --balance-alpha 3"), "without --balance-window-size"),
+    (TRAIN.format("a.txt --balance parity --max-memory 1GB"), "not be given with --balance, which"),
+    (
+        "train a.txt --balance parity --balance-development special.txt -o special.txt",
+        "special.txt is one of the files to read",
+    ),
     (TRAIN.format("a.txt --normalizer nfkcc"), "--normalizer: 'nfkcc' .*; did you mean 'NFKC'?"),
     (TRAIN.format("a.txt --like tok.jso"), "--like: tok.jso: .*; did you mean 'tok.json'?"),
     (TRAIN.format("a.txt --like tok.json --pattern gpt2"), "be given with --like, which says it"),

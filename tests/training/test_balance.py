@@ -126,6 +126,7 @@ def test_the_longest_text_gets_shorter() -> None:
         ({"development": TEXTS, "ratio": [1, 1, 1]}, {}, ValueError, "not be given together"),
         ({"development": [["a"], [], ["b"]]}, {}, ValueError, "balance.development 1 must have"),
         ({"window_size": 0}, {}, ValueError, "balance.window_size must be in 1.."),
+        ({"alpha": 3}, {}, ValueError, "balance.alpha is of no use without balance.window_size"),
         ({"alpha": 0}, {}, ValueError, "balance.alpha must be greater than 0 and finite, got 0"),
         ({"global_merges": -1}, {}, ValueError, "balance.global_merges must be in 0.."),
         ("parity", {"compat": "minbpe"}, ValueError, "balance must not be given with compat="),
@@ -158,3 +159,22 @@ def test_languages_must_be_listed(tmp_path: Path) -> None:
         bpetok.train([path], vocab_size=300, balance="parity")
     with pytest.raises(ValueError, match="checkpoint must not be given with balance"):
         bpetok.train([path], vocab_size=300, balance="parity", checkpoint=tmp_path / "c")
+
+
+def test_words_know_how_they_were_split() -> None:
+    """The tokenizer splits as they were, which must be alike, development texts included."""
+
+    def counted(texts: list[str], pattern: str) -> bpetok.Words:
+        return bpetok.count_words_from_iterator(texts, pattern=pattern, special_tokens=["<|end|>"])
+
+    words = [counted(texts, "llama3") for texts in TEXTS]
+    for given in (words, iter(words)):
+        tokenizer = bpetok.train_from_words(given, vocab_size=300, balance="parity")
+        assert (tokenizer.pattern, [*tokenizer.special_tokens]) == ("llama3", ["<|end|>"])
+    with pytest.raises(ValueError, match="same pattern: part 0 has 'llama3', part 2 has 'gpt2'"):
+        bpetok.train_from_words(
+            [*words[:2], counted(CHINESE, "gpt2")], vocab_size=300, balance="parity"
+        )
+    balance = bpetok.Parity([*words[:2], counted(CHINESE, "gpt2")])
+    with pytest.raises(ValueError, match="same pattern: part 0 has 'llama3', part 5 has 'gpt2'"):
+        bpetok.train_from_words(words, vocab_size=300, balance=balance)
