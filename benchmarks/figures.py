@@ -65,7 +65,7 @@ def words_figure() -> bytes:
     figure, axes = canvas(7.2, 2.5, 26, 9)
     rows = [
         ("the text", ["low␣lower␣newest"]),
-        ("cut at spaces: five words; some way must be found to say where the spaces were",
+        ("cut at spaces: five words, as each space is one",
          ["low", "␣", "lower", "␣", "newest"]),
         ("a space leads the next word: three words, and joined they are the text",
          ["low", "␣lower", "␣newest"]),
@@ -88,7 +88,7 @@ def deltas_figure() -> bytes:
     assert tok.merge_counts is not None  # it was trained just now
     count = int(tok.merge_counts[rank])
     figure, axes = canvas(7.2, 2.5, 26, 9)
-    axes.text(0, 7.7, f"before merge {rank}, in {count} words", fontsize=10)
+    axes.text(0, 7.7, f"before merge {rank}, in a word that occurs {count} times", fontsize=10)
     marks = [1 if at <= i < at + 2 else 0 for i in range(len(before))]
     chips(axes, 6.4, before, marks)
     axes.text(0, 3.7, "after it", fontsize=10)
@@ -111,7 +111,7 @@ def arrays_figure() -> bytes:
     stages = [
         ("each byte has a slot; -1 before and after each word", tok.truncate(256)),
         ("after l + o: the pair (lo, w) begins in slots {}", tok.truncate(259)),
-        ("after lo + w: no slot has moved; a dot is inside of a token", tok.truncate(260)),
+        ("after lo + w: no slot has moved; a dot is not looked at", tok.truncate(260)),
     ]
     axes.text(0, 10.3, "slot", fontsize=9)
     for slot in range(n_slots):

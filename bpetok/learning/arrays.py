@@ -28,7 +28,8 @@ from typing import NamedTuple, Protocol
 from bpetok.base.array_types import Int32, Int64, UInt64
 
 NOTHING = -1
-"""In ``symbols``: before and after each word, and inside a token. In look-ups: not found."""
+"""In ``symbols``: before and after each word, and where the right token of a merged pair began. In
+look-ups: not found."""
 
 DROPPED = -2
 """In ``row_of``: the neighbour has no row, since the pair that was there is not counted."""

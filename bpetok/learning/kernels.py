@@ -3,8 +3,8 @@
 ``arrays.py`` says what the arrays mean, ``rule.py`` why the whole is exact. What one thread does
 for all shards is in ``pairs.pyx``.
 
-The kernels of one shard are compiled when the package is built (``compile_kernels.py``); those for
-several threads, at the end, by the first training that is large enough for them.
+The kernels of one shard are compiled when the package is built (``compile_kernels.py``, beside
+setup.py); those for several threads, at the end, by the first training that is large enough.
 """
 
 from collections.abc import Callable
@@ -277,6 +277,8 @@ def apply_shard(s: int | np.int64, shards: Shards, batch: Batch, rows: Rows, fir
             symbols[U(last)] = merged
             weight = weights[U(p >> BLOCK_BITS)]
             n_merged += weight
+            # The neighbour x before it leaves (x, left) for (x, merged); y after it (right, y) for
+            # (merged, y).
             for side in range(2):  # 0: the token before the pair, 1: the one after it
                 neighbour = after if side else before
                 if neighbour == NOTHING:

@@ -10,7 +10,8 @@ the first one whose left id is another's right id or the reverse (a pair of equa
 That gives exactly the merges of one at a time. Applying one of them takes places only from pairs
 that share a token with it end to end, so from none of the others. A pair N that it makes is where
 the adjacent pair Q = (r, l) was, with r a right id of the batch or l a left one. Q chains with the
-batch, so it comes after all of it, and N occurs no more often than Q. Where all three counts are
+batch, so it comes after all of it, and N occurs no more often than Q. (The batch {es + t}: where
+Q = (w, es) was, N = (w, est) is.) Where all three counts are
 equal, N still comes after the batch: its ids are those of Q or new, and new ids are the largest.
 
 **Other ties** (`Ties`), for the merges of other trainers. *The earliest first place* of a pair only
