@@ -27,7 +27,7 @@ def test_figures_of_the_example() -> None:
     assert "␣lower" in texts(words)
     changes = " ".join(texts(deltas))
     counts = bpetok.count_words_from_iterator([TOY]).to_dict()
-    assert f"before merge 6, in {counts[b' newest']} words" in changes
+    assert f"before merge 6, in a word that occurs {counts[b' newest']} times" in changes
     for change in ("(␣n, e) -6", "(e, w) -6", "(w, est) -6", "(␣n, ew) +6", "(ew, est) +6"):
         assert change in changes
     with mpl.rc_context(plots.STYLE):
