@@ -13,7 +13,7 @@ import numpy as np
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, resolve_threads, shorten
 from bpetok.base.files import write_whole
-from bpetok.base.limits import MAX_INT64, MAX_SYMBOLS
+from bpetok.base.limits import MAX_ENCODED, MAX_INT64, MAX_SYMBOLS
 from bpetok.base.threads import map_threads
 from bpetok.encoding.sequence_coder import SequenceEncoder, decode, expand
 from bpetok.encoding.vocab import check_merge_counts, check_merges, token_lengths
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from bpetok.encoding.vocab import Counts, Merges
 
-LONGEST_SEQUENCE = 1 << 29
 SHARE_SYMBOLS = 1 << 20
 """About as many symbols are encoded at once by a thread."""
 
@@ -195,9 +194,9 @@ class SequenceTokenizer:
         symbols, offsets = sequences
         n_sequences = len(offsets) - 1
         longest = int(np.diff(offsets).max(initial=0))
-        if longest > LONGEST_SEQUENCE:
+        if longest > MAX_ENCODED:
             raise ValueError(
-                f"a sequence must have at most {LONGEST_SEQUENCE} symbols, got one of {longest}: "
+                f"a sequence must have at most {MAX_ENCODED} symbols, got one of {longest}: "
                 "cut it"
             )
         ends = np.arange(SHARE_SYMBOLS, len(symbols), SHARE_SYMBOLS)

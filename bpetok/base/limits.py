@@ -10,6 +10,9 @@ character in exports."""
 MAX_INT32 = (1 << 31) - 1
 """The largest id, and the longest word: both are int32."""
 
+MAX_ENCODED = 1 << 29
+"""The longest word, in bytes, that is encoded, and the longest sequence of symbols."""
+
 MAX_TOTAL_BYTES = 1 << 28
 """The most that all tokens of a tokenizer have together. Real vocabularies hold some megabytes;
 merges that double, (0, 0), (256, 256), ..., would fill any memory in 30 steps."""

@@ -35,6 +35,7 @@ from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, voca
 
 import os
 
+from bpetok.base.limits import MAX_ENCODED
 from bpetok.patterns.scan import PATTERN_NAMES
 from bpetok.encoding.texts import replaced, special_token_error, to_utf8
 
@@ -78,7 +79,7 @@ cdef enum Sink:
     NARROW = 1               # ids become uint16
     COUNT = 2                # ids are only counted
 
-cdef Py_ssize_t LONGEST_WORD = 1 << 29
+cdef Py_ssize_t LONGEST_WORD = MAX_ENCODED
 
 
 # ---- what one call needs for itself -------------------------------------------------------------
