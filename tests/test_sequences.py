@@ -201,6 +201,6 @@ def test_what_is_no_sequence_is_refused(call: Any, error: type[Exception], messa
 
 def test_a_sequence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any work."""
-    monkeypatch.setattr(sequences, "LONGEST_SEQUENCE", 5)
+    monkeypatch.setattr(sequences, "MAX_ENCODED", 5)
     with pytest.raises(ValueError, match="at most 5 symbols, got one of 6: cut it"):
         SequenceTokenizer(n_symbols=2, merges=[]).encode([0] * 6)
