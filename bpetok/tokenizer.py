@@ -221,8 +221,9 @@ class Tokenizer(Codec):
         """
         load_numpy()
         from bpetok.encoding import id_files
-        from bpetok.sources.corpus import check_columns, resolve_corpus
+        from bpetok.sources.corpus import resolve_corpus
         from bpetok.sources.reading import check_reading
+        from bpetok.sources.use import check_corpora
 
         if eot is not None and eot not in self._special_tokens:
             raise ValueError(
@@ -244,7 +245,7 @@ class Tokenizer(Codec):
             reading=check_reading(reading),
         )
         corpus = resolve_corpus(files, job.reading)
-        check_columns(corpus.sources, job.reading)
+        check_corpora([corpus], job.reading)
         return id_files.encode_files(job, corpus, output, shard_size, progress)
 
     def explain(self, text: str | bytes, *, allowed_special: Special = "all") -> Explanation:

@@ -5,6 +5,7 @@ Each returns what the pipeline needs.
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import re
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
 
+MAX_NUMBER = 40
+"""Characters of a number; Python reads no int of more than 4,300 digits."""
 CLOSE = 0.75
 """How alike names are of which one was probably meant: "gtp2" and "gpt2"."""
 
@@ -121,14 +124,35 @@ def check_integer(name: str, value: object, least: int, most: int) -> int:
 
 
 def check_size(name: str, value: object, least: int) -> int:
-    """Return a number of bytes, given as an int or as "300MB", "4 GB", "512MiB"."""
+    """Return a number of bytes: an int, or "4GB", "4G" (4 * 10**9), "4GiB" (4 * 2**30) ..."""
     if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?) *([kMGT]?)(i?)B", value.strip())
-        if match is None:
-            raise ValueError(f"{name} must be a size such as '300MB' or '4GB', got {value!r}")
-        number, prefix, binary = match.groups()
-        value = int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
+        parsed = _parsed(value, unit="(?:(?<=[KMGT])i)?B?")
+        if parsed is None:
+            raise ValueError(f"{name} must be a size such as '300MB' or '4G', got {shorten(value)}")
+        value, _ = parsed  # 1.1GiB is no whole number of bytes
     return check_integer(name, value, least, MAX_INT64)
+
+
+def parse_count(text: str) -> int | None:
+    """Return a whole number, given as 32000, 32_000, 32k or 1.5M; None if it is none."""
+    number, rest = _parsed(text) or (0, 1)
+    return number if rest == 0 else None
+
+
+def _parsed(text: str, unit: str = "") -> tuple[int, int] | None:
+    """Return a number, rounded down, and what is left of it; None if it is no number.
+
+    It may have a prefix, a power of 1000, and a unit, in upper or lower case. Before "i" a prefix
+    is a power of 1024.
+    """
+    form = rf"(\d[\d_]*)(?:\.(\d+))? *([KMGT]?)({unit})"
+    match = re.fullmatch(form, text.strip(), re.IGNORECASE | re.ASCII)
+    if match is None or len(text) > MAX_NUMBER:
+        return None
+    digits, decimals, prefix, unit = (part or "" for part in match.groups())
+    base = 1024 if unit[:1] in ("i", "I") else 1000
+    factor = math.prod([base] * " KMGT".index(prefix.upper() or " "))
+    return divmod(int(digits + decimals) * factor, int(f"1{'0' * len(decimals)}"))
 
 
 class Reserved(NamedTuple):

@@ -18,6 +18,11 @@ def plural(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def show_some(names: Sequence[str], most: int = 4) -> str:
+    """Return a list as people read it, of many names only the first."""
+    return ", ".join(names[:most]) + f" and {len(names) - most:,} more" * (len(names) > most)
+
+
 def show_name(name: str) -> str:
     """Return a name as it can be written in UTF-8: what is none in that of a file as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()

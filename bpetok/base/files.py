@@ -63,11 +63,32 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = _target(path)
     folder = target.parent
     if not folder.exists():
-        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
+        raise FileNotFoundError(
+            f"{os.fspath(path)}: the folder {folder} does not exist: make it first (mkdir -p)"
+        )
     if not folder.is_dir():
         raise NotADirectoryError(f"{os.fspath(path)}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{os.fspath(path)}: the folder {folder} is not writable")
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a folder that is an output: there is one, or one can be made there.
+
+    The folder that it is in is not made: a path with a slip in it would become a place where nobody
+    looks.
+
+    Raises
+    ------
+    OSError
+        If the folder that it is in does not exist or can't be written to, or it is no folder.
+    """
+    folder = check_path(path)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, give the name of a folder")
+    if not folder.exists():
+        check_writable(folder)
+    return folder
 
 
 def check_no_input(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:

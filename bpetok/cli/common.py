@@ -14,6 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
+from bpetok.base.checks import parse_count
+
 if TYPE_CHECKING:
     from bpetok.sources.reading import Reading
     from bpetok.tokenizer import Tokenizer
@@ -126,13 +128,10 @@ def program() -> str:
 
 def count(text: str) -> int:
     """Return a number, given as 32000, 32_000 or 32k."""
-    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kKM]?)", text)
-    number = (
-        float(match[1]) * {"": 1, "K": 1000, "M": 1_000_000}[match[2].upper()] if match else 0.5
-    )
-    if number != int(number):
+    number = parse_count(text)
+    if number is None:
         raise argparse.ArgumentTypeError(f"must be a number such as 32000 or 32k, got {text!r}")
-    return int(number)
+    return number
 
 
 def with_flags(message: str) -> str:
@@ -309,6 +308,17 @@ def check_no_input(output: str | os.PathLike[str], inputs: Iterable[str], name: 
         raise CommandError(f"{name}: {error}") from None
 
 
+def refuse_ids(path: str) -> None:
+    """Refuse a file of ids, which is no text."""
+    from bpetok.base.id_summary import IDS_ENDING, check_no_ids
+
+    try:
+        if path.endswith(IDS_ENDING):
+            check_no_ids(path)
+    except ValueError as error:
+        raise CommandError(error) from None
+
+
 def plain_text(data: bytes, name: str) -> str:
     """Return the text of bytes, which must be text in UTF-8, or say what they are."""
     from bpetok.sources.compression import compression_of
@@ -345,8 +355,8 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
         help="where records have their text, such as messages[].content (default: text); "
         "for files of their own, by path or pattern: --text-column 'web/*.parquet=content'",
     )
-    group.add_argument("--max-text-chars", type=whole, metavar="N", help="characters of each text")
-    group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2GB")
+    group.add_argument("--max-text-chars", type=count, metavar="N", help="characters of each text")
+    group.add_argument("--max-bytes", metavar="SIZE", help="bytes of text in all, such as 2G")
     group.add_argument(
         "--sample",
         type=number,
@@ -385,10 +395,10 @@ def add_errors(group: argparse._ActionsContainer, condition: str = "") -> None:
     )
 
 
-def reading_of(options: argparse.Namespace) -> Reading:
-    """Return the options of reading that were given."""
+def reading_of(options: argparse.Namespace, *, samples: bool = False) -> Reading:
+    """Return the options of reading that were given; `samples`: a seed is of use in any case."""
     given = {name: getattr(options, name, None) for name in READING}
-    if given["seed"] is not None and given["sample"] is None:
+    if given["seed"] is not None and given["sample"] is None and not samples:
         raise CommandError("--seed needs --sample")
     given["text_column"] = _columns(options.text_column)
     return cast("Reading", {name: value for name, value in given.items() if value is not None})

@@ -22,14 +22,15 @@ from bpetok.cli.common import (
     add_errors,
     add_reading,
     add_threads,
+    count,
     describe,
     load_only_tokenizer,
     on_terminal,
     open_inputs,
     program,
     reading_of,
+    refuse_ids,
     standard_output,
-    whole,
 )
 from bpetok.cli.next_steps import after_encoding, show_steps
 
@@ -86,9 +87,9 @@ def _add_file_options(encode: argparse.ArgumentParser) -> None:
     )
     encode.add_argument(
         "--shard-size",
-        type=whole,
+        type=count,
         metavar="N",
-        help="with --output: at most N ids a file, TRAIN_000000.bin, TRAIN_000001.bin...",
+        help="with --output: at most N ids a file, such as 100M: TRAIN_000000.bin and so on",
     )
     add_threads(encode, "with --output; ")
     encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
@@ -135,6 +136,7 @@ def _check_plain(name: str) -> None:
         return  # without NumPy
     from bpetok.sources.files import format_of
 
+    refuse_ids(name)
     form = format_of(name)
     if form not in ("text", "json"):
         raise CommandError(
@@ -153,21 +155,24 @@ def _special_token(error: bpetok.SpecialTokenError) -> CommandError:
 def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     if not options.files:
         raise CommandError("give FILEs to encode into --output")
+    from bpetok.cli.notes import noting
+
     reading = reading_of(options)
     begin = time.perf_counter()
     try:
-        written = tokenizer.encode_files(
-            options.files,
-            options.output,
-            eot=options.eot,
-            shard_size=options.shard_size,
-            allowed_special="all" if options.special == "ids" else (),
-            disallowed_special="all" if options.special == "refuse" else (),
-            n_threads=options.n_threads,
-            errors=options.errors,
-            progress=on_terminal() and not options.quiet,
-            **reading,
-        )
+        with noting(quiet=options.quiet):
+            written = tokenizer.encode_files(
+                options.files,
+                options.output,
+                eot=options.eot,
+                shard_size=options.shard_size,
+                allowed_special="all" if options.special == "ids" else (),
+                disallowed_special="all" if options.special == "refuse" else (),
+                n_threads=options.n_threads,
+                errors=options.errors,
+                progress=on_terminal() and not options.quiet,
+                **reading,
+            )
     except bpetok.SpecialTokenError as error:
         raise _special_token(error) from None
     except ValueError as error:

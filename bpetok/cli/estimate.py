@@ -66,19 +66,21 @@ def add_parser(commands: Any) -> None:
 def run_estimate(options: argparse.Namespace) -> None:
     """Print an estimate."""
     import bpetok
+    from bpetok.cli.notes import noting
 
     output = standard_output()
     try:
-        found = bpetok.estimate(
-            options.files,
-            vocab_size=options.vocab_size,
-            pattern=options.pattern,
-            special_tokens=options.special_tokens,
-            n_threads=options.n_threads,
-            errors=options.errors,
-            sample_size=options.sample_size,
-            **reading_of(options),
-        )
+        with noting(quiet=False):
+            found = bpetok.estimate(
+                options.files,
+                vocab_size=options.vocab_size,
+                pattern=options.pattern,
+                special_tokens=options.special_tokens,
+                n_threads=options.n_threads,
+                errors=options.errors,
+                sample_size=options.sample_size,
+                **reading_of(options, samples=True),
+            )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     if options.json:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.files import check_path
+from bpetok.base.files import check_folder, check_writable
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -73,13 +73,16 @@ def run_export(options: argparse.Namespace) -> None:
     if given and options.to not in ("huggingface", "gguf"):
         flag = next(iter(given)).replace("_", "-")
         raise CommandError(f"--{flag} needs --to huggingface or --to gguf")
+    output = Path(options.output)
+    files = _files(options.to, output)
     try:
-        output = check_path(options.output)
-    except ValueError as error:
-        raise CommandError(f"--output: {error}") from None
-    if options.to in FOLDERS and output.is_file():
-        raise CommandError(f"--output: {output} is a file, give the name of a folder")
-    for file in _files(options.to, output):
+        if options.to in FOLDERS:
+            check_folder(options.output)
+        else:
+            check_writable(options.output if len(files) == 1 else files[0])
+    except (ValueError, OSError) as error:
+        raise CommandError(f"--output: {describe(error)}") from None
+    for file in files:
         check_no_input(file, [options.tokenizer], "--output")
     if "chat_template" in given:
         given["chat_template"] = _read_template(given["chat_template"])

@@ -11,6 +11,7 @@ from bpetok.base.version import __version__
 from bpetok.cli.common import NAMES, standard_output
 
 if TYPE_CHECKING:
+    from bpetok.cli.notes import Notes
     from bpetok.counting.words import Words
     from bpetok.showing.report import Report
     from bpetok.tokenizer import Tokenizer
@@ -42,13 +43,15 @@ class Inputs(NamedTuple):
             for name, n in self.formats.most_common()
         )
 
-    def facts(self) -> dict[str, object]:
-        """Return the facts that all commands have."""
+    def facts(self, notes: Notes) -> dict[str, object]:
+        """Return the facts that all commands have; nobody knows what special tokens counts hold."""
         return {
             "version": __version__,
             "output": self.output,
             "replaced": self.replaces,
             "files": dict(self.formats),
+            "n_repeated_files": notes.n_repeated,
+            "unseen_special_tokens": None if "counts" in self.formats else notes.unseen,
         }
 
 
@@ -60,18 +63,17 @@ def write_json(facts: Mapping[str, object]) -> None:
 
 
 def training_facts(
-    tokenizer: Tokenizer, inputs: Inputs, unseen: list[str] | None, seconds: float
+    tokenizer: Tokenizer, inputs: Inputs, notes: Notes, seconds: float
 ) -> dict[str, object]:
-    """Return the facts of a training; `unseen` is None where nobody knows."""
+    """Return the facts of a training."""
     facts = tokenizer.training
     assert facts is not None  # it has just been trained
     return {
-        **inputs.facts(),
+        **inputs.facts(notes),
         "pattern": tokenizer.pattern,
         "vocab_size": tokenizer.vocab_size,
         "n_merges": len(tokenizer.merges),
         "special_tokens": tokenizer.special_tokens,
-        "unseen_special_tokens": unseen,
         "n_bytes": facts.n_bytes,
         "n_words": facts.n_words,
         "n_unique_words": facts.n_unique_words,
@@ -103,15 +105,12 @@ def training_summary(tokenizer: Tokenizer, inputs: Inputs, seconds: float) -> st
     )
 
 
-def counting_facts(
-    words: Words, inputs: Inputs, unseen: list[str] | None, seconds: float
-) -> dict[str, object]:
-    """Return the facts of counted words; `unseen` is None where nobody knows."""
+def counting_facts(words: Words, inputs: Inputs, notes: Notes, seconds: float) -> dict[str, object]:
+    """Return the facts of counted words."""
     return {
-        **inputs.facts(),
+        **inputs.facts(notes),
         "pattern": words.pattern,
         "special_tokens": list(words.special_tokens),
-        "unseen_special_tokens": unseen,
         "n_bytes": words.n_bytes,
         "n_words": words.total,
         "n_unique_words": len(words),

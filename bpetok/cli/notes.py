@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bpetok.cli.common import with_flags
+
 
 class Notes(logging.Handler):
     """Prints what the library logs at the level INFO.
@@ -20,17 +22,21 @@ class Notes(logging.Handler):
     ----------
     unseen : list of str
         The special tokens that never occur in the text.
+    n_repeated : int
+        How many sources are given more than once.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__()
         self.quiet = quiet
         self.unseen: list[str] = []
+        self.n_repeated = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         self.unseen += getattr(record, "unseen", ())
+        self.n_repeated += getattr(record, "n_repeated", 0)
         if not self.quiet:
-            print(f"bpetok: note: {record.getMessage()}", file=sys.stderr)
+            print(f"bpetok: note: {with_flags(record.getMessage())}", file=sys.stderr)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from bpetok.cli.common import (
     plain_text,
     program,
     reading_of,
+    refuse_ids,
     standard_output,
 )
 from bpetok.cli.facts import report_facts, write_json
@@ -186,6 +187,7 @@ def _text_to_watch(options: argparse.Namespace) -> str:
             raise CommandError(f"{given} is a folder: give one of its files{as_text}")
         if path.exists():
             _check_no_input(options.html, [given])
+            refuse_ids(given)
             return plain_text(path.read_bytes(), given)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:

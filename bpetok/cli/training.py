@@ -46,6 +46,7 @@ from bpetok.cli.showing import check_training_report, save_training_report
 from bpetok.cli.superwords import add_superwords, superwords_of
 
 if TYPE_CHECKING:
+    from bpetok.cli.notes import Notes
     from bpetok.counting.words import Words
     from bpetok.tokenizer import Tokenizer
 
@@ -56,7 +57,7 @@ FILES = (
 
 EXAMPLES = """examples:
   bpetok train corpus/*.txt --vocab-size 32k --special-token "<|endoftext|>" -o tok.json
-  bpetok train chats.jsonl.zst --text-column "messages[].content" --max-memory 4GB -o tok.json
+  bpetok train chats.jsonl.zst --text-column "messages[].content" --max-memory 4G -o tok.json
 """
 
 
@@ -122,7 +123,7 @@ def _add_vocabulary_options(group: argparse._ArgumentGroup) -> None:
         help="stop when the most frequent pair occurs less often (default: %(default)s)",
     )
     group.add_argument(
-        "--max-token-length", type=whole, metavar="N", help="the longest token in bytes"
+        "--max-token-length", type=count, metavar="N", help="the longest token in bytes"
     )
     group.add_argument(
         "--whole-characters",
@@ -276,7 +277,8 @@ def _add_count_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-memory",
         metavar="SIZE",
-        help="what counting and learning may take, such as 4GB; more goes to files in $TMPDIR",
+        help="bytes that counting and learning may take, such as 4G (10^9) or 4GiB (2^30); more "
+        "goes to files in $TMPDIR",
     )
     group.add_argument(
         "--min-word-count",
@@ -325,8 +327,7 @@ def _train(options: argparse.Namespace) -> None:
         raise CommandError(describe(error), status=1) from None
     options.saved = options.output
     if options.json:
-        unseen = None if options.counts else notes.unseen
-        write_json(training_facts(tokenizer, inputs, unseen, seconds))
+        write_json(training_facts(tokenizer, inputs, notes, seconds))
     elif not options.quiet:
         print(training_summary(tokenizer, inputs, seconds), file=sys.stderr)
     if options.report is not None:
@@ -511,7 +512,7 @@ def _count(options: argparse.Namespace) -> None:
             )
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, inputs, notes.unseen, begin)
+    _save_words(words, options, inputs, notes, begin)
 
 
 def _merge_counts(options: argparse.Namespace) -> None:
@@ -520,24 +521,27 @@ def _merge_counts(options: argparse.Namespace) -> None:
         raise CommandError(
             f"give --weight for each of the {len(options.files)} files, or none; got {len(weights)}"
         )
+    from bpetok.cli.notes import noting
+
     inputs = _check_output(options, options.files, "counts")
     begin = time.perf_counter()
     try:
-        if weights is None:
-            words = _load_words(options.files, options)
-        else:
-            sources = [_load_words(file, options) for file in options.files]
-            words = bpetok.Words.combine(zip(sources, weights, strict=True))
+        with noting(quiet=options.quiet) as notes:
+            if weights is None:
+                words = _load_words(options.files, options)
+            else:
+                sources = [_load_words(file, options) for file in options.files]
+                words = bpetok.Words.combine(zip(sources, weights, strict=True))
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    _save_words(words, options, inputs, None, begin)
+    _save_words(words, options, inputs, notes, begin)
 
 
 def _save_words(
     words: Words,
     options: argparse.Namespace,
     inputs: Inputs,
-    unseen: list[str] | None,
+    notes: Notes,
     begin: float,
 ) -> None:
     try:
@@ -546,7 +550,7 @@ def _save_words(
         raise CommandError(describe(error), status=1) from None
     seconds = time.perf_counter() - begin
     if options.json:
-        write_json(counting_facts(words, inputs, unseen, seconds))
+        write_json(counting_facts(words, inputs, notes, seconds))
     elif not options.quiet:
         done = f"{'Counted' if options.run is _count else 'Added up'} in {seconds:.1f} s"
         print(counting_summary(words, inputs, done), file=sys.stderr)

@@ -29,7 +29,7 @@ import numpy as np
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require, require_pyarrow
-from bpetok.base.files import PendingFile, check_path, write_whole
+from bpetok.base.files import PendingFile, check_folder, check_path, write_whole
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
@@ -268,7 +268,7 @@ def open_checkpoint(
     folder = check_path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"checkpoint must be a folder, got the file {str(folder)!r}")
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder).mkdir(exist_ok=True)
     versions = {"bpetok_version": __version__, "checkpoint_layout": LAYOUT}
     run = json.loads(json.dumps({**versions, **run}))
     rows = [(part, path, *file_state(path)) for part, paths in enumerate(parts) for path in paths]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from bpetok.base.checks import Reserved
+from bpetok.base.display import show_some
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.base.progress import OnProgress, Progress, reporting
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
@@ -23,7 +24,7 @@ from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
 from bpetok.patterns.normalizers import Spec
 from bpetok.sources.arrow import is_column, is_table
-from bpetok.sources.corpus import Corpus, Files, check_columns, resolve_corpus
+from bpetok.sources.corpus import Corpus, Files, resolve_corpus
 from bpetok.sources.files import StrPath
 from bpetok.sources.pieces import text_pieces
 from bpetok.sources.reading import NullTexts, Reading, ReadOptions, check_reading
@@ -35,6 +36,7 @@ from bpetok.sources.segments import (
     whole_segment,
 )
 from bpetok.sources.sharing import Readers
+from bpetok.sources.use import check_corpora
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -69,9 +71,9 @@ def count_words(
         Text in UTF-8 (each file is one text), JSON lines, Parquet and Arrow files; ``"-"`` is
         standard input. A URL such as ``s3://...`` is opened by fsspec. Tables are Hugging Face
         datasets and whatever has ``__arrow_c_stream__``, such as a pyarrow or a Polars table. The
-        text of a record is one text, null texts are left out with a warning. A file named twice
-        counts twice. Pairs of (files, weight) are counted apart and added up as `Words.combine`
-        does.
+        text of a record is one text, null texts are left out with a warning. A file given twice
+        counts twice, and that is logged, by the logger "bpetok" at the level INFO. Pairs of (files,
+        weight) are counted apart and added up as `Words.combine` does.
     pattern : str or list of steps
         Name of a split pattern (`bpetok.patterns.names`), a regular expression, or a list of steps,
         each of which splits the pieces that the one before leaves.
@@ -97,11 +99,12 @@ def count_words(
         What to do with text that an expression does not match: raise, count it as a word, or leave
         it out. Built-in patterns match all text.
     max_memory : int or str, optional
-        Bytes that counting may take beyond what Python itself does, such as "4GB". What is more
-        goes to files in the system's folder for temporary files (the environment variable TMPDIR)
-        and is merged in the end; the words that it returns are within the bound too. A single word
-        is held as a whole all the same, and so is a record of Parquet or Arrow; of a long line of
-        JSON only the rest is held: not its texts, nor other strings of 64 kB or more.
+        Bytes that counting may take beyond what Python itself does, such as "4GB" (4 * 10**9) or
+        "4GiB" (4 * 2**30). What is more goes to files in the system's folder for temporary files
+        (the environment variable TMPDIR) and is merged in the end; the words that it returns are
+        within the bound too. A single word is held as a whole all the same, and so is a record of
+        Parquet or Arrow; of a long line of JSON only the rest is held: not its texts, nor other
+        strings of 64 kB or more.
     min_word_count : int or "auto"
         Leave out words that come less often in all of the text, with a warning that says which
         share of it they were. "auto": only if, and as many as, `max_memory` demands.
@@ -142,6 +145,7 @@ def count_words(
         pattern, special_tokens, n_threads, errors, unmatched, changes=changes
     )
     job = prepare_count(files, options, reading, check_limits(max_memory, min_word_count))
+    check_jobs(job)
     with reporting(progress) as report, checkpointing(checkpoint, job, {}) as saved:
         words = count_job(job, report, saved)
     job.null_texts.warn(stacklevel=3)
@@ -225,11 +229,15 @@ def prepare_count(
     corpora = [
         (resolve_corpus(part, read_options, options.n_threads), weight) for part, weight in parts
     ]
-    check_columns([source for corpus, _ in corpora for source in corpus.sources], read_options)
     limits.check_counting(options.pattern, options.n_threads)
     if limits.max_memory is not None and weighted:
         raise ValueError("max_memory can't be kept with weighted sources: leave one of them out")
     return CountJob(corpora, options, read_options, weighted, RareWords(limits), NullTexts())
+
+
+def check_jobs(*jobs: CountJob) -> None:
+    """Check what all of them read, and the options of reading, which are the same."""
+    check_corpora([corpus for job in jobs for corpus, _ in job.parts], jobs[0].reading)
 
 
 def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bool]:
@@ -338,10 +346,9 @@ def _log_unseen(options: CountOptions) -> None:
     unseen = {token.decode() for token in options.cutting.special_tokens.unseen()}
     if unseen:
         tokens = [token for token in options.special_tokens if token in unseen]
-        listed = ", ".join(tokens[:4]) + f" and {len(tokens) - 4:,} more" * (len(tokens) > 4)
         what = (
             "1 special token never occurs"
             if len(tokens) == 1
             else f"{len(tokens):,} special tokens never occur"
         )
-        LOGGER.info("%s in the text: %s", what, listed, extra={"unseen": tokens})
+        LOGGER.info("%s in the text: %s", what, show_some(tokens), extra={"unseen": tokens})

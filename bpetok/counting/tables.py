@@ -40,8 +40,9 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
 from bpetok.sources.arrow_checks import check_array
 from bpetok.sources.errors import damaged_error
-from bpetok.sources.files import STANDARD_INPUT, StrPath, open_source, resolve_files
+from bpetok.sources.files import STANDARD_INPUT, StrPath, find_files, open_source
 from bpetok.sources.streams import whole_reads
+from bpetok.sources.use import check_repeated
 
 pa = require_pyarrow("arrow")
 pc = require("pyarrow.compute", "arrow")
@@ -157,7 +158,8 @@ def load(
 
     What is more than `rare.limits.max_memory` is spilled to files, and words may be left out.
     """
-    paths = resolve_files(files)
+    paths, states = find_files(files)
+    check_repeated(paths, states[:, 1:])
     splits: list[tuple[str, Split | None]] = []
     for path in paths:
         _check_is_parquet(path)

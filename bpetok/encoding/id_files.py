@@ -21,8 +21,8 @@ from bpetok.base.files import (
     check_writable,
     is_temporary,
     keep_together,
-    read_bounded,
 )
+from bpetok.base.id_summary import FORMAT, read_summary, summary_of
 from bpetok.base.progress import Progress, reporting
 from bpetok.base.threads import Stop
 from bpetok.encoding.batches import encode_flat
@@ -40,7 +40,6 @@ from bpetok.sources.sharing import Readers, SharedReading
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
 
-FORMAT = "bpetok ids"
 MOST_SHARDS = 1_000_000
 Ids: TypeAlias = np.ndarray[Any, Any]
 """Of `Tokenizer.id_dtype`."""
@@ -192,13 +191,15 @@ def _interim_summary(names: Iterable[str], temporary: Iterable[str]) -> bytes:
 def _read_summary(path: Path) -> Summary | None:
     """Return what a summary says, None if the file is no summary."""
     try:
-        content = json.loads(read_bounded(path))
+        content = read_summary(path)
+        if content is None:
+            return None
         is_whole = content.get("complete", True)
         dtype = content["dtype"] if is_whole else None
-        if content["format"] == FORMAT and (dtype in ("uint16", "uint32") or not is_whole):
+        if dtype in ("uint16", "uint32") or not is_whole:
             names = {str(file["name"]) for file in content["files"]}
             return Summary(names, set(map(str, content.get("temporary", ()))), dtype)
-    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         pass
     return None
 
@@ -213,8 +214,7 @@ def map_ids(path: Path) -> Ids:
     ValueError
         If there is no summary, or that of a run that was killed; or if the file is damaged.
     """
-    # One summary says what is in all shards, TRAIN_000000.bin and so on.
-    summary = path.with_name(f"{re.sub(r'_[0-9]{6}$', '', path.stem)}.json")
+    summary = summary_of(path)
     content = _read_summary(summary) if summary.exists() else None
     if content is None:
         what = "is no summary of ids" if summary.exists() else "does not exist"

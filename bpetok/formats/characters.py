@@ -17,7 +17,7 @@ import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import encode_utf8
-from bpetok.base.files import check_path, write_together
+from bpetok.base.files import check_folder, write_together
 from bpetok.formats.huggingface import BPE, READ_TOO, TEMPLATE, check_no_leftovers, dump, load
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def save_pretrained(vocabulary: SequenceVocabulary, folder: str | os.PathLike[st
         If the folder can't be written to, or holds files of another tokenizer; or if two tokens
         have the same symbols.
     """
-    target = check_path(folder)
+    target = check_folder(folder)
     check_no_leftovers(target, (*READ_TOO, TEMPLATE))
     document = build_document(vocabulary)
     with suppress(ImportError):  # of tokenizers: nothing else here reads such a file
@@ -79,7 +79,7 @@ def save_pretrained(vocabulary: SequenceVocabulary, folder: str | os.PathLike[st
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
     }
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
     write_together({target / name: data for name, data in files.items()})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bpetok.base.byte_characters import CHARACTERS, from_text, to_text
 from bpetok.base.checks import check_special_tokens, shorten
-from bpetok.base.files import check_path, read_bounded, write_together
+from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.formats.checks import (
     check_ids_equal,
     check_plain,
@@ -36,6 +36,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
             f"these files are read with the pattern 'gpt2', but this tokenizer has "
             f"{tokenizer.pattern!r}; save_pretrained keeps the pattern"
         )
+    target = check_folder(folder)
     check_plain(tokenizer, "these files")
     check_tokens_differ(tokenizer)
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
@@ -50,8 +51,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
     rows = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges]
     merges_file = ("\n".join([HEADER, *rows]) + "\n").encode()
     _check_files(tokenizer, vocab_file, merges_file)
-    target = check_path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     write_together({target / "vocab.json": vocab_file, target / "merges.txt": merges_file})
 
 

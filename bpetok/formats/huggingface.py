@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.byte_characters import from_text, to_text
 from bpetok.base.checks import check_integer, encode_utf8, shorten
-from bpetok.base.files import check_path, read_bounded, write_together
+from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -75,7 +75,7 @@ def save_pretrained(
     config = build_config(tokenizer, roles, chat_template, model_max_length)
     template = config.get("chat_template")
     has_file = isinstance(template, str)
-    target = check_path(folder)
+    target = check_folder(folder)
     check_no_leftovers(target, READ_TOO if has_file else (*READ_TOO, TEMPLATE))
     document = build_document(tokenizer)
     check(tokenizer, document)
@@ -84,7 +84,7 @@ def save_pretrained(
         files[TEMPLATE] = encode_utf8(str(template), "chat_template")
     if (target / "config.json").exists():
         _check_beside(target / "config.json", tokenizer, files)
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     write_together({target / name: data for name, data in files.items()})
     if read_json(read_bounded(target / "tokenizer.json")) != document:
         raise ValueError(f"{target}: what was written reads back otherwise")

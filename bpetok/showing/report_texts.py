@@ -13,14 +13,13 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import (
     Files,
     Table,
-    check_columns,
-    columns_used,
     corpus_items,
     resolve_corpus,
 )
 from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
+from bpetok.sources.use import check_use, columns_used, has_columns, is_remote
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -66,6 +65,8 @@ def resolve_sources(
     """
     if (files is None) == (texts is None):
         raise TypeError("give files or texts=[...], one of the two")
+    if texts is not None and reading:
+        raise TypeError(f"{next(iter(reading))} is for files, not for texts: leave it out")
     if isinstance(texts, Mapping):
         sources = {str(name): Source([], _listed(given)) for name, given in texts.items()}
     elif texts is not None:
@@ -74,10 +75,9 @@ def resolve_sources(
         sources = {str(name): Source(_found(given, reading), []) for name, given in files.items()}
     else:
         sources = _by_name(_found(files, reading))
-    check_columns(
-        [file for source in sources.values() for file in source.files],
-        check_reading(reading),
-    )
+    if texts is None:
+        read = [file for source in sources.values() for file in source.files]
+        check_use(read, check_reading(reading))
     if not any(source.files or source.texts for source in sources.values()):
         raise ValueError("texts must hold at least one text, got none")
     return {name: source for name, source in sources.items() if source.files or source.texts}
@@ -138,14 +138,18 @@ def count_source(
 
 
 def _reading_of(files: list[str | Table], reading: Reading) -> Reading:
-    """Return the options without the columns of other sources."""
+    """Return the options without what is only for other sources."""
     checked = check_reading(reading)
-    if isinstance(checked.text_column, str):
-        return reading
-    used = sorted(columns_used(files, checked))
-    own: Reading = {**reading, "text_column": dict(checked.text_column[i] for i in used)}
-    if not used:
-        del own["text_column"]
+    own = reading.copy()
+    if isinstance(checked.text_column, tuple):
+        used = sorted(columns_used(files, checked))
+        own["text_column"] = dict(checked.text_column[i] for i in used)
+    if not own.get("text_column") or not any(has_columns(file, checked) for file in files):
+        own.pop("text_column", None)
+    if not any(isinstance(file, str) for file in files):
+        own.pop("format", None)
+    if not any(map(is_remote, files)):
+        own.pop("n_readers", None)
     return own
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.extras import require
+from bpetok.base.files import is_url
+from bpetok.base.id_summary import IDS_ENDING, check_no_ids
 from bpetok.base.threads import map_threads
 from bpetok.sources.arrow import (
     check_table,
@@ -64,12 +66,15 @@ class Corpus(NamedTuple):
         A str is the path or URL of a file, anything else a table.
     sizes : int64 array, shape (n_sources,)
         The bytes of plain text files on this machine, uncompressed; -1 for all else.
+    nodes : int64 array, shape (n_sources, 2)
+        As `find_files` returns them; -1 for tables.
     total : int or None
         The bytes of text, where that is known without reading.
     """
 
     sources: list[str | Table]
     sizes: NDArray[np.int64]
+    nodes: NDArray[np.int64]
     total: int | None
 
     @property
@@ -98,54 +103,25 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     if not isinstance(files, Iterable) or isinstance(files, Mapping):
         raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
     sources: list[str | Table] = []
-    sizes = [np.empty(0, np.int64)]
+    states = [np.empty((0, 3), np.int64)]
     for are_tables, group in groupby(cast("Iterable[Any]", files), is_table):
         if are_tables:
             tables = list(group)
             for table in tables:
                 check_table(table)
             sources += tables
-            sizes.append(np.full(len(tables), -1))
+            states.append(np.full((len(tables), 3), -1))
         else:
-            paths, path_sizes = find_files(group, n_threads)
-            path_sizes[_check_formats(paths, options)] = -1
-            sources += paths
-            sizes.append(path_sizes)
+            found = find_files(group, n_threads)
+            found.states[_check_formats(found.paths, options), 0] = -1
+            sources += found.paths
+            states.append(found.states)
     if not sources:
         raise ValueError("files must name at least one file, got none")
-    plain_sizes = np.concatenate(sizes)
-    known = bool((plain_sizes >= 0).all()) and options.take_all and options.max_bytes is None
-    return Corpus(sources, plain_sizes, int(plain_sizes.sum()) if known else None)
-
-
-def check_columns(sources: Iterable[str | Table], options: ReadOptions) -> None:
-    """Check that each column of a mapping is that of a source.
-
-    Raises
-    ------
-    ValueError
-        If a key holds for none: no source has such a name, or a later key holds for them.
-    """
-    columns = options.text_column
-    if isinstance(columns, str):
-        return
-    used = columns_used(sources, options)
-    for number, (key, _) in enumerate(columns):
-        if number not in used:
-            raise ValueError(
-                f"text_column has {key!r}, which holds for no file with columns: give paths or "
-                "patterns of the files to read; of those that match a file the last one holds"
-            )
-
-
-def columns_used(sources: Iterable[str | Table], options: ReadOptions) -> set[int]:
-    """Return the numbers of the pairs of `text_column` that hold for sources with columns."""
-    numbers = (
-        options.number_of(source)
-        for source in sources
-        if not isinstance(source, str) or (options.format or format_of(source)) != "text"
-    )
-    return {number for number in numbers if number is not None}
+    joined = np.concatenate(states)
+    sizes = np.ascontiguousarray(joined[:, 0])
+    known = bool((sizes >= 0).all()) and options.take_all and options.max_bytes is None
+    return Corpus(sources, sizes, joined[:, 1:], int(sizes.sum()) if known else None)
 
 
 def _check_no_arrow_column(files: object) -> None:
@@ -175,6 +151,10 @@ def _check_formats(paths: list[str], options: ReadOptions) -> list[int]:
         and ending.lower() not in ENDINGS
         and (options.format or format_of(ending)) == "text"
     }
+    if options.format is None and IDS_ENDING in endings:
+        for path in paths:
+            if path.endswith(IDS_ENDING) and not is_url(path):
+                check_no_ids(path)
     if plain == endings:
         return []
     others = [number for number, path in enumerate(paths) if path[path.rfind(".") :] not in plain]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from stat import S_ISREG
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
 from bpetok.sources.errors import changed_error
-from bpetok.sources.many_files import file_sizes
+from bpetok.sources.many_files import file_states
 from bpetok.sources.streams import FileAfterHead, LocalFile, StandardInput, Stream
 from bpetok.sources.urls import (
     REMOTE_READERS,
@@ -61,23 +61,28 @@ for text as well, but not if each line is a record."""
 
 def resolve_files(files: StrPath | Iterable[StrPath]) -> list[str]:
     """Return the paths and URLs of existing files, as `find_files`."""
-    return find_files(files)[0]
+    return find_files(files).paths
 
 
-def find_files(
-    files: StrPath | Iterable[StrPath], n_threads: int = 1
-) -> tuple[list[str], NDArray[np.int64]]:
+class Found(NamedTuple):
+    """Files that are there.
+
+    paths : list of str
+        Paths and URLs.
+    states : int64 array, shape (n_paths, 3)
+        Of regular files on this machine the size, the device and the number on it, which tell
+        whether two paths are the same file; -1 for all else.
+    """
+
+    paths: list[str]
+    states: NDArray[np.int64]
+
+
+def find_files(files: StrPath | Iterable[StrPath], n_threads: int = 1) -> Found:
     """Find existing files; patterns and folders are expanded, sorted.
 
     Of a folder all files are taken, at any depth, whose names, and those of the folders on the way,
     do not begin with a dot or an underscore.
-
-    Returns
-    -------
-    paths : list of str
-        Paths and URLs.
-    sizes : int64 array, shape (n_paths,)
-        The bytes of regular files on this machine, -1 for all else.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def find_files(
     ImportError
         If a URL needs a package that is not installed.
     ValueError
-        If there is no path at all.
+        If there is no path at all, or standard input is given twice.
     """
     names: list[str] = []
     for file in [files] if isinstance(files, str | os.PathLike) else files:
@@ -96,17 +101,17 @@ def find_files(
                 "(what has an Arrow stream of records is a table, and may be given, too)"
             )
         names.append(os.fspath(file))
-    names, sizes = _with_sizes(names, n_threads)
-    if (sizes < 0).any():
-        found = zip(names, sizes.tolist(), strict=True)
+    names, states = _with_states(names, n_threads)
+    if (states < 0).any():
+        found = zip(names, states[:, 0].tolist(), strict=True)
         n_asking = REMOTE_READERS if any(map(is_url, names)) else 1
         expanded = map_threads(_expand_if_unknown, found, n_asking)
-        names, sizes = _with_sizes(chain.from_iterable(expanded), n_threads)
+        names, states = _with_states(chain.from_iterable(expanded), n_threads)
     if not names:
         raise ValueError("files must name at least one file, got none")
-    for i in np.flatnonzero(sizes < 0).tolist():
-        sizes[i] = _checked_size(names[i])
-    return names, sizes
+    for i in np.flatnonzero(states[:, 0] < 0).tolist():
+        states[i, 0] = _checked_size(names[i])
+    return Found(names, states)
 
 
 def _expand_if_unknown(found: tuple[str, int]) -> Iterable[str]:
@@ -114,10 +119,10 @@ def _expand_if_unknown(found: tuple[str, int]) -> Iterable[str]:
     return [name] if size >= 0 else _expand(name)
 
 
-def _with_sizes(paths: Iterable[str], n_threads: int) -> tuple[list[str], NDArray[np.int64]]:
-    """Return paths with the sizes of regular files that may be read; -1 where it takes more.
+def _with_states(paths: Iterable[str], n_threads: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Return paths with the states of regular files that may be read; -1 where it takes more.
 
-    While threads ask for sizes, the caller's looks for more paths.
+    While threads ask for states, the caller's looks for more paths.
     """
     names: list[str] = []
 
@@ -127,18 +132,18 @@ def _with_sizes(paths: Iterable[str], n_threads: int) -> tuple[list[str], NDArra
             names.extend(part)
             yield part
 
-    sizes = [np.empty(0, np.int64), *map_threads(_sizes_of_some, parts(), n_threads)]
-    return names, np.concatenate(sizes)
+    states = [np.empty((0, 3), np.int64), *map_threads(_states_of_some, parts(), n_threads)]
+    return names, np.concatenate(states)
 
 
-def _sizes_of_some(paths: list[str]) -> NDArray[np.int64]:
+def _states_of_some(paths: list[str]) -> NDArray[np.int64]:
     names = null_ended(paths)
     if names.count(b"\0") > len(paths):  # one has a NUL in it
-        return np.full(len(paths), -1)
-    sizes = file_sizes(names, len(paths))
+        return np.full((len(paths), 3), -1)
+    states = file_states(names, len(paths))
     if b"://" in names or STANDARD_INPUT in paths:
-        sizes[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
-    return sizes
+        states[[path == STANDARD_INPUT or is_url(path) for path in paths]] = -1
+    return states
 
 
 def null_ended(paths: Iterable[str]) -> bytes:

@@ -12,10 +12,11 @@ import numpy as np
 cdef extern from *:
     """
     #if defined(_WIN32)
-    static int64_t file_size(const char* path) { return -1; }
+    static void file_state(const char* path, int64_t* state) { state[0] = state[1] = state[2] = -1; }
     static int read_file(const char* path, char* into, int64_t size) { return -1; }
     #else
     #include <fcntl.h>
+    #include <stdint.h>
     #include <sys/stat.h>
     #include <unistd.h>
     #if defined(__APPLE__)
@@ -24,12 +25,15 @@ cdef extern from *:
     #define BPETOK_MTIME st_mtim
     #endif
 
-    static int64_t file_size(const char* path) {
-        struct stat state;
-        if (stat(path, &state) || !S_ISREG(state.st_mode)) return -1;
+    static void file_state(const char* path, int64_t* state) {
+        struct stat found;
+        state[0] = state[1] = state[2] = -1;
+        if (stat(path, &found) || !S_ISREG(found.st_mode)) return;
         /* Where everybody may read, asking is left out: it takes nearly as long as stat. */
-        if ((state.st_mode & 0444) != 0444 && access(path, R_OK)) return -1;
-        return state.st_size;
+        if ((found.st_mode & 0444) != 0444 && access(path, R_OK)) return;
+        state[0] = found.st_size;
+        state[1] = (int64_t)found.st_dev & INT64_MAX;
+        state[2] = (int64_t)found.st_ino & INT64_MAX;
     }
 
     static int read_file(const char* path, char* into, int64_t size) {
@@ -48,12 +52,12 @@ cdef extern from *:
     }
     #endif
     """
-    int64_t file_size(const char* path) noexcept nogil
+    void file_state(const char* path, int64_t* state) noexcept nogil
     int read_file(const char* path, char* into, int64_t size) noexcept nogil
 
 
-def file_sizes(bytes names not None, Py_ssize_t n):
-    """Return the sizes of files that may be read, -1 for all that can't be told.
+def file_states(bytes names not None, Py_ssize_t n):
+    """Return the sizes of files that may be read, and where they are; -1 for all that can't be told.
 
     Parameters
     ----------
@@ -64,17 +68,18 @@ def file_sizes(bytes names not None, Py_ssize_t n):
 
     Returns
     -------
-    int64 array, shape (n,)
+    int64 array, shape (n, 3)
+        Size, device and number on it: files that are the same, by whatever path, have the same.
     """
-    sizes = np.empty(n, np.int64)
-    cdef int64_t[::1] out = sizes
+    states = np.empty((n, 3), np.int64)
+    cdef int64_t[:, ::1] out = states
     cdef const char* name = names
     cdef Py_ssize_t i
     with nogil:
         for i in range(n):
-            out[i] = file_size(name)
+            file_state(name, &out[i, 0])
             name += strlen(name) + 1
-    return sizes
+    return states
 
 
 def read_files(bytes names not None, const int64_t[::1] sizes not None):

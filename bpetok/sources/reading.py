@@ -47,20 +47,24 @@ class Reading(TypedDict, total=False):
         A mapping gives each source its own, such as ``{"web/*.parquet": "content", "chat.jsonl":
         "messages[].content"}``. Its keys are paths or glob patterns of files and folders, or the
         ends of their paths (``*`` also matches slashes). The last one that matches a file holds; if
-        none does, the column is "text". Tables are matched by ``"*"`` only.
+        none does, the column is "text". Tables are matched by ``"*"`` only. A column is refused
+        where nothing that is read has columns.
     sample : float
         Take about this share of the texts, chosen at random. A plain text file is sampled in pieces
         of about 2 MB.
     seed : int
-        Another seed, another sample; by default 0. The sample depends on nothing else than the seed
+        Another seed, another sample; by default 0. Without `sample` of no use, which is logged. The
+        sample depends on nothing else than the seed
         and the files in their order.
     max_text_chars : int
         Take at most so many characters of each text, from its beginning.
     max_bytes : int or str
-        Take at most so many bytes of text, such as "2GB": the text that goes beyond is cut.
+        Take at most so many bytes of text, such as "2GB", "2G" (both 2 * 10**9) or "2GiB"
+        (2 * 2**30): the text that goes beyond is cut.
     n_readers : int
         Objects of other machines (URLs) that are read at a time, to wait for all of them together;
-        by default 8, or the number of threads if that is more. Nothing else depends on it.
+        by default 8, or the number of threads if that is more. Nothing else depends on it. That it
+        is of no use, with files of this machine only, is logged, by the logger "bpetok" at INFO.
     """
 
     format: Literal["text", "jsonl", "parquet", "arrow"] | None

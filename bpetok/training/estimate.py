@@ -22,11 +22,12 @@ from bpetok.counting.sharing import count_chunk
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.chains import Pattern
-from bpetok.sources.corpus import Files, check_columns, resolve_corpus
+from bpetok.sources.corpus import Files, resolve_corpus
 from bpetok.sources.files import STANDARD_INPUT, file_state
 from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 from bpetok.sources.sampling import BLOCK_SIZE, FileSample, sample_file
+from bpetok.sources.use import check_repeated, check_use
 from bpetok.training.memory import LEFT_MEMORY, learning_memory
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def estimate(
         if getattr(read_options, name) != getattr(ReadOptions(), name):
             raise ValueError(f"{name} can't be estimated: leave it out")
     corpus = resolve_corpus(files, read_options)
-    check_columns(corpus.sources, read_options)
+    check_use(corpus.sources, read_options)
+    check_repeated(corpus.sources, corpus.nodes)
     cutting = options.cutting._replace(chunk_size=BLOCK_SIZE)
     context = options._replace(cutting=cutting).read_context(read_options, NullTexts())
     paths = corpus.paths

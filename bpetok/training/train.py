@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from bpetok.base.checks import Reserved
 from bpetok.base.progress import Progress, reporting
 from bpetok.counting.count import (
+    CountJob,
     WeightedFiles,
+    check_jobs,
     checkpointing,
     count_job,
     count_texts,
@@ -206,12 +208,17 @@ def train(
     if plan.balance is not None:
         _refuse_checkpoint(checkpoint)
         with reporting(progress) as report:
+            jobs: list[CountJob] = []
 
             def ready(part: WeightedFiles) -> Callable[[], Words]:
-                return partial(count_job, prepare_count(part, plan.counting, reading), report)
+                jobs.append(prepare_count(part, plan.counting, reading))
+                return partial(count_job, jobs[-1], report)
 
-            return train_balanced(plan, languages_of(files, plan, ready, "files"), report)
+            languages = languages_of(files, plan, ready, "files")
+            check_jobs(*jobs)
+            return train_balanced(plan, languages, report)
     job = prepare_count(files, plan.counting, reading, plan.limits)
+    check_jobs(job)
     plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
     lines = None if plan.second is None else plan.second.job(job, saves=checkpoint is not None)
     folder = None if checkpoint is None or lines is None else Path(checkpoint) / LINES_FOLDER

@@ -488,7 +488,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
 ) -> None:
     """Exit status 130, no output, no file, whichever phase it comes in."""
     (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
-    train = ["train", *["a.txt"] * 100, "--output", "new.json", "--vocab-size", "200000"]
+    train = ["train", "--quiet", *["a.txt"] * 100, "-o", "new.json", "--vocab-size", "200000"]
     nothing = b": nothing was written"
     again = nothing + b"; with --checkpoint DIR the same command goes on where it was"
     # What is there after so many seconds depends on the machine.
@@ -502,7 +502,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
         (train, 1.5, again),
         ([*train, "--checkpoint", "run"], 1.5, saved),
         (ids, 0.3, b""),
-        ([*ids, *["a.txt"] * 400, "-o", "ids.bin"], 0.5, nothing),
+        ([*ids, "--quiet", *["a.txt"] * 400, "-o", "ids.bin"], 0.5, nothing),
     ):
         with subprocess.Popen(
             [sys.executable, "-m", "bpetok", *arguments],
@@ -563,7 +563,7 @@ def test_a_command_that_is_asked_to_end_leaves_nothing(
     """Neither under a temporary name nor in the folder for such files; it ends by the signal."""
     (tmp_path / "a.txt").write_bytes(base64.encodebytes(os.urandom(3_000_000)))
     (tmp_path / "tmp").mkdir()
-    many = ["a.txt"] * 400
+    many = ["--quiet", *["a.txt"] * 400]
     ids = ["encode", "--tokenizer", "tok.json", *many, "-o", "ids.bin"]
     train = ["train", *many, "--output", "new.json", "--max-memory", "500MB"]
     before = sorted(tmp_path.rglob("*"))

@@ -45,13 +45,33 @@ MISTAKES = [
     (TRAIN.format("a.txt --vocab-size 99"), "--vocab-size must be at least 256"),
     (TRAIN.format("a.txt --threads x"), "--threads: must be a whole number, got 'x'"),
     (TRAIN.format("a.txt --threads 0"), "--threads must be in 1..1024, got 0"),
-    (TRAIN.format("a.txt --max-memory 4G"), "--max-memory must be a size such as '300MB'"),
+    (TRAIN.format("a.txt --max-memory 4X"), "--max-memory must be a size such as '300MB' or '4G'"),
+    (TRAIN.format("a.txt --max-memory 4K"), "--max-memory must be at least .* MB for"),
+    (TRAIN.format("a.txt --text-column b"), "--text-column 'b' is of no use: .* --format jsonl if"),
+    (TRAIN.format("a.txt --text-column a.txt=b"), "--text-column has 'a.txt', which holds for no"),
+    ("encode a.txt --tokenizer tok.json --text-column b -o new.bin", "--text-column 'b' is of no"),
+    ("estimate a.txt --text-column b", "--text-column 'b' is of no use"),
+    ("report tok.json --text a.txt --text-column b", "--text-column 'b' is of no use"),
+    (TRAIN.format("- -"), "'-' is standard input, which can be read only once"),
+    (TRAIN.format("ids.bin"), "ids.bin has ids .* as ids.json says: give the text itself"),
+    (TRAIN.format("many_000000.bin"), "many_000000.bin has ids .* as many.json says"),
+    ("encode ids.bin --tokenizer tok.json", "ids.bin has ids"),
+    ("encode ids.bin --tokenizer tok.json -o new.bin", "ids.bin has ids"),
+    ("watch ids.bin", "ids.bin has ids"),
     (TRAIN.format("a.txt --sample 2"), "--sample must be above 0 and at most 1, got 2.0"),
     (TRAIN.format("a.txt --forbid ["), "--forbid must be a regular expression"),
     (TRAIN.format("a.txt --initial a.txt"), "--initial: a.txt: is not a tokenizer"),
     (TRAIN.format("a.txt --checkpoint a.csv"), "--checkpoint must be a folder"),
     (TRAIN.format("--counts none.parquet"), "no such file: 'none.parquet'"),
-    ("train a.txt -o folder/new.json", "--output: folder/new.json: the folder .* does not exist"),
+    ("train a.txt -o folder/new.json", "--output: folder/new.json: .* not exist: make it first"),
+    ("encode a.txt --tokenizer tok.json -o folder/x.bin", "folder/x.bin: the folder .* make it"),
+    ("export tok.json --to huggingface -o folder/a", "--output: folder/a: the folder .* make it"),
+    ("export tok.json --to gpt2 -o folder/a", "--output: folder/a: the folder .* make it first"),
+    ("export tok.json --to minbpe -o folder/a", "--output: folder/a.model: the folder .* make it"),
+    ("export tok.json --to gguf -o folder/a", "--output: folder/a: the folder .* make it first"),
+    ("export tok.json --to huggingface -o a.txt", "--output: a.txt is a file, give the name of a"),
+    (TRAIN.format("a.txt --checkpoint folder/a"), "folder/a: the folder .* make it first"),
+    ("watch low --html folder/a.html", "--html: folder/a.html: the folder .* make it first"),
     ("train a.txt -o empty", "--output: empty: is a folder, give the name of a file"),
     ("train a.txt -o s3://b/new.json", "only files of this machine .* 's3://b/new.json'"),
     (TRAIN.format("a.txt --checkpoint s3://b/run"), "only files of this machine .* 's3://b/run'"),
@@ -175,6 +195,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tok.save_pretrained(tmp_path / "hf")
     tok.save_tiktoken(tmp_path / "t.tiktoken")
     bpetok.count_words_from_iterator([text]).save(tmp_path / "c.parquet")
+    tok.encode_files([__file__], tmp_path / "many.bin", shard_size=10_000, disallowed_special=())
+    tok.encode_files([__file__], tmp_path / "ids.bin", disallowed_special=())
     (tmp_path / "empty").mkdir()
     pq.write_table(pa.table({"texts": [text]}), tmp_path / "a.parquet")
     files = {

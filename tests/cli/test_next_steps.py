@@ -148,7 +148,7 @@ def test_nothing_is_proposed_that_would_replace_a_file(shell: Shell, tmp_path: P
         assert "Next" not in shell(f"{train} {option}").stderr
 
 
-FACTS = {"version", "output", "replaced", "files", "pattern", "special_tokens"}
+FACTS = {"version", "output", "replaced", "files", "n_repeated_files", "pattern", "special_tokens"}
 COUNTS = FACTS | {"unseen_special_tokens", "n_bytes", "n_words", "n_unique_words", "seconds"}
 KEYS = {
     "train": COUNTS | {"vocab_size", "n_merges", "n_tokens", "bytes_per_token", "tokens_per_word",
@@ -193,12 +193,12 @@ def test_facts_for_scripts(shell: Shell, tmp_path: Path) -> None:
     assert train["unseen_special_tokens"] == count["unseen_special_tokens"] == ["<|b|>"]
     assert train["n_bytes"] == count["n_bytes"] == len(TEXT)
     assert train["bytes_per_token"] == tok.training.bytes_per_token
-    assert train["files"] == {"text": 1}
+    assert (train["files"], train["n_repeated_files"]) == ({"text": 1}, 0)
     assert (train["output"], train["replaced"]) == ("tok.json", False)
     assert set(train["seconds"]) == {"count", "load", "learn", "all"}
     merged = found["merge-counts"]
     assert (merged["n_bytes"], merged["files"]) == (2 * len(TEXT), {"counts": 2})
-    assert merged["unseen_special_tokens"] is None
+    assert (merged["unseen_special_tokens"], merged["n_repeated_files"]) == (None, 1)
     rows = found["report"]["rows"]
     assert [row["source"] for row in rows] == ["a.txt", "empty.txt", "all"]
     assert all(set(row) == ROW for row in rows)

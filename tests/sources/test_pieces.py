@@ -18,7 +18,7 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources import corpus, files
 from bpetok.sources.corpus import Corpus, corpus_items, resolve_corpus
 from bpetok.sources.files import null_ended, resolve_files
-from bpetok.sources.many_files import file_sizes
+from bpetok.sources.many_files import file_states
 from bpetok.sources.pieces import Cutting, Piece, chunks_of, cut, cut_text, find_cut, text_pieces
 from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
 
@@ -145,7 +145,7 @@ def test_only_files_have_sizes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     (tmp_path / "link").symlink_to(tmp_path / "a")
     names = [str(tmp_path / name) for name in ("a", "link", "missing", "")]
-    assert file_sizes(null_ended(names), 4).tolist() == [3, 3, -1, -1]
+    assert file_states(null_ended(names), 4)[:, 0].tolist() == [3, 3, -1, -1]
     with pytest.raises(FileNotFoundError, match=r"no such file: 'a\\x00b'"):
         resolve_files([tmp_path / "a", "a\0b"])
 
