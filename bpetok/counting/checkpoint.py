@@ -39,7 +39,7 @@ from bpetok.counting.words import Words
 from bpetok.sources.arrow import naming
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import StrPath, file_state
-from bpetok.sources.reading import Position
+from bpetok.sources.reading import UNKNOWN, Position
 
 pa = require_pyarrow("arrow")
 pq = require("pyarrow.parquet", "arrow")
@@ -339,7 +339,11 @@ def _read_counted(path: Path) -> Counted:
     try:
         ranges, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
         found = tuple((Position(*begin), Position(*end)) for begin, end in ranges)
-        for number in (*chain.from_iterable(chain.from_iterable(found)), n_bytes, n_null):
+        for position in chain.from_iterable(found):
+            check_integer("a file", position.file, 0, MAX_INT64)
+            check_integer("a place", position.at, 0, MAX_INT64)
+            check_integer("a record", position.record, UNKNOWN, MAX_INT64)
+        for number in (n_bytes, n_null):
             check_integer("a number", number, 0, MAX_INT64)
         return Counted(found, n_bytes, n_null)
     except (KeyError, TypeError, ValueError, RecursionError):

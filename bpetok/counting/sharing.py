@@ -119,7 +119,7 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
             count(chunk.data, chunk.ends)
     except SplitError as error:
         origin = _place(chunk, error.offset)
-        raise error.explain(options.pattern, origin.name, origin.offset) from None
+        raise error.explain(options.pattern, str(origin.name), origin.offset) from None
 
 
 def _is_changed(chunk: Chunk, cutting: Cutting) -> bool:

@@ -276,7 +276,7 @@ def _encode_piece(job: EncodeJob, data: bytes, origin: Origin) -> Ids:
         return job.codec._encode_specials_to_numpy(data, job.specials)
     except SpecialTokenError as error:
         at = origin.offset + len(data.decode()[: error.index].encode())
-        raise SpecialTokenError(error.token, at, origin.name, "byte") from None
+        raise SpecialTokenError(error.token, at, str(origin.name), "byte") from None
     except ValueError:
         at = check_utf8(data)
         if at < 0:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from functools import partial
+from io import SEEK_END, BufferedReader, BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.extras import load_pandas, require
+from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.arrow_checks import check_array, offsets_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
 from bpetok.sources.pieces import Chunk, Piece, at_most_chars
-from bpetok.sources.reading import ELEMENTS, Position, ReadContext, Sampler, choose_one
-from bpetok.sources.records import origins_of, packed_texts
-from bpetok.sources.streams import whole_reads
+from bpetok.sources.reading import (
+    ELEMENTS,
+    UNKNOWN,
+    Position,
+    ReadContext,
+    Sampler,
+    choose_one,
+)
+from bpetok.sources.records import RecordNames, packed_texts
+from bpetok.sources.streams import LocalFile, whole_reads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +36,57 @@ MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000
 RELEASED = 1 << 24
 """Bytes of batches after which memory is let go of."""
+
+
+def ipc_parts(
+    path: str, context: ReadContext, first: Position, stop: Position, part_size: int
+) -> Iterator[tuple[Position, Position]]:
+    """Yield where parts of an Arrow file begin and end, from one position to another.
+
+    Each has as many record batches as take `part_size` bytes, if all take the same; of a stream,
+    whose batches can't be found, and of what is sampled it is one part.
+    """
+    begin = first
+    if context.options.sample == 1:
+        with open_source(path, context.stop) as file, naming(path):
+            source = whole_reads(file)
+            reader = _open_ipc(source)
+            n_batches = getattr(reader, "num_record_batches", 0)
+            n_here = max(1, part_size * n_batches // max(1, source.seek(0, SEEK_END)))
+            end = n_batches if stop.file > first.file else min(stop.at, n_batches)
+        for at in range(first.at + n_here, end, n_here):
+            here = Position(first.file, at, UNKNOWN)
+            yield begin, here
+            begin = here
+    yield begin, stop
+
+
+def _open_ipc(source: BufferedReader, columns: Sequence[int] = ()) -> Any:
+    """Return pyarrow's reader of some columns of a file, which may be of two formats."""
+    ipc = require("pyarrow", "arrow").ipc
+    source.seek(0)
+    is_file = source.read(6) == b"ARROW1"
+    source.seek(0)
+    options = ipc.IpcReadOptions(included_fields=list(columns))
+    return (ipc.open_file if is_file else ipc.open_stream)(source, options=options)
+
+
+def _count_rows(path: str, end: int, stop: Stop) -> int:
+    """Return how many rows the first record batches of an Arrow file have.
+
+    Raises
+    ------
+    StoppedError
+        If that is no longer wanted.
+    """
+    n_rows = 0
+    with LocalFile(path) as file, naming(path):
+        reader = _open_ipc(whole_reads(file), [0])
+        for number in range(end):
+            n_rows += reader.get_batch(number).num_rows
+            if stop.is_set():
+                raise StoppedError
+    return n_rows
 
 
 def ipc_items(
@@ -41,22 +101,17 @@ def ipc_items(
     ValueError
         If the file is damaged or has no such column of texts; the message names it.
     """
-    pyarrow = require("pyarrow", "arrow")
     with open_source(path, context.stop) as file, naming(path):
         source = whole_reads(file)
-        is_file = source.read(6) == b"ARROW1"
-        open_reader = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
-        source.seek(0)
-        schema = open_reader(source).schema
+        schema = _open_ipc(source).schema
         number = schema.get_field_index(column_of(path, schema, context))
-        source.seek(0)
-        options = pyarrow.ipc.IpcReadOptions(included_fields=[number])
-        reader = open_reader(source, options=options)
-        records = Records(path, context, start)
+        reader = _open_ipc(source, [number])
+        count = partial(_count_rows, path, start.at, context.stop)
+        records = Records(path, context, start, count)
         end = stop.at if stop.file == start.file else None
         batches: Iterator[Any] = (
             map(reader.get_batch, range(reader.num_record_batches)[start.at : end])
-            if is_file
+            if hasattr(reader, "get_batch")
             else islice(reader, start.at, end)
         )
         releasing = Releasing()
@@ -237,18 +292,34 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
 
 
 class Records:
-    """The records of a file or a table, from some position on."""
+    """The records of a file or a table, from some position on.
 
-    def __init__(self, name: str, context: ReadContext, start: Position) -> None:
-        self._name = name
+    Parameters
+    ----------
+    name : str
+        That of the file or the table.
+    context : ReadContext
+    start : Position
+    count_before : callable, optional
+        Returns how many records come before `start` where that does not say it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        context: ReadContext,
+        start: Position,
+        count_before: Callable[[], int] | None = None,
+    ) -> None:
+        self._names = RecordNames(f"{name}, row", count_before if start.record == UNKNOWN else None)
         self._context = context
         self._sampler = Sampler(context.options, start)
         self._start = start
-        self._next = start.record
+        self._n_before = 0  # of the records from `start` on
 
     def position(self, at: int) -> Position:
         """Return where the next record is: at the beginning of a part of the file."""
-        return self._start._replace(at=at, record=self._next)
+        return self._start.after(at, self._n_before)
 
     def items(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece | Chunk]:
         """Yield the texts of the next records."""
@@ -257,14 +328,15 @@ class Records:
             for begin in range(0, len(whole), MOST_ROWS):
                 column = whole.slice(begin, MOST_ROWS)
                 check_array(column)
-                rows = np.arange(self._next, self._next + len(column))
+                first = self._n_before + max(0, self._start.record)
+                rows = np.arange(first, first + len(column))
                 taken = self._sampler.choose(len(column))
-                self._next += len(column)
-                yield from _texts(self._name, column, rows, taken, self._context)
+                self._n_before += len(column)
+                yield from _texts(self._names, column, rows, taken, self._context)
 
 
 def _texts(
-    name: str,
+    names: RecordNames,
     column: pa.Array,
     rows: NDArray[np.int64],
     taken: NDArray[np.bool_],
@@ -309,7 +381,7 @@ def _texts(
     wide = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
     offsets = offsets_of(column, wide).astype(np.int64)
     data = memoryview(column.buffers()[2]).cast("B")
-    yield from packed_texts(data, offsets, origins_of(f"{name}, row", rows), context.cutting)
+    yield from packed_texts(data, offsets, names.origins(rows), context.cutting)
 
 
 def _is_valid(column: pa.Array) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from io import RawIOBase
-from itertools import groupby, pairwise
+from itertools import count, groupby, pairwise
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -295,7 +295,7 @@ def source_items(
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield the texts of a file or table from `start` on, before `stop`, and positions in the file.
 
-    `stop` is in the same file where that is Parquet or Arrow, or else where the next one begins.
+    `stop` is in the same file, or where the next one begins.
     """
     context = context.of(source)
     if not isinstance(source, str):
@@ -306,29 +306,30 @@ def source_items(
     if name == "arrow":
         return ipc_items(source, context, start, stop)
     if name == "jsonl":
-        return JsonLines(source, context).items(start)
-    return _text_items(source, context, start)
+        return JsonLines(source, context).items(start, stop)
+    return _text_items(source, context, start, stop)
 
 
 def _text_items(
-    path: str, context: ReadContext, start: Position
+    path: str, context: ReadContext, start: Position, stop: Position
 ) -> Iterator[Piece | Chunk | Position]:
     """Yield a plain text file, and where its pieces begin unless the whole is to be cut off."""
-    end = context.options.max_text_chars
+    n_chars = context.options.max_text_chars
+    end = stop.at if stop.file == start.file else None
     sampler = Sampler(context.options, start)
     by_name = context.options.format is None and may_be_lines(path)
-    with opened_bytes(path, start.at, by_name=by_name, stop=context.stop) as file:
+    with opened_bytes(path, start.at, end, by_name=by_name, stop=context.stop) as file:
         raw = cast("RawIOBase", file)
-        fill = raw.readinto if end is None else read_into(at_most_chars(end, raw.read))
+        fill = raw.readinto if n_chars is None else read_into(at_most_chars(n_chars, raw.read))
         cut_file = cut_lines if context.cutting.by_line else cut
         pieces = cut_file(path, fill, context.cutting, start.at)
-        number = start.record  # enumerate would keep the piece before while the next is read
+        numbers = count()  # enumerate would keep the piece before while the next is read
         for piece in pieces:
-            if number > start.record and end is None:
-                yield start._replace(at=piece.offset, record=number)
+            number = next(numbers)
+            if number > 0 and n_chars is None:
+                yield start.after(piece.offset, number)
             if sampler.choose(1)[0]:
                 yield split_lines(piece) if context.cutting.by_line else piece
-            number += 1
             del piece  # before more is read
 
 

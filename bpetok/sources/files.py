@@ -23,7 +23,7 @@ from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
 from bpetok.sources.errors import changed_error
 from bpetok.sources.many_files import file_states
-from bpetok.sources.streams import FileAfterHead, LocalFile, StandardInput, Stream
+from bpetok.sources.streams import FileAfterHead, FileBefore, LocalFile, StandardInput, Stream
 from bpetok.sources.urls import (
     REMOTE_READERS,
     ending_of,
@@ -299,12 +299,17 @@ def _state(state: os.stat_result) -> tuple[int, ...]:
 
 @contextmanager
 def opened_bytes(
-    path: str, start: int = 0, *, by_name: bool = False, stop: Stop | None = None
+    path: str,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    by_name: bool = False,
+    stop: Stop | None = None,
 ) -> Iterator[Stream]:
     """Open a file of text or JSON lines as `open_source` does; decompress what is compressed.
 
-    Its first bytes tell whether it is, whatever its name. Reading begins at the byte `start`,
-    uncompressed. `by_name`: see `check_text`.
+    Its first bytes tell whether it is, whatever its name. Reading begins at the byte `start`, and
+    ends before the byte `end`, uncompressed. `by_name`: see `check_text`.
 
     Raises
     ------
@@ -324,7 +329,7 @@ def opened_bytes(
         check_text(path, first_bytes, by_name=by_name)
         if start:
             _go_to(file, start)
-        yield file
+        yield file if end is None else FileBefore(file, end - start)
 
 
 def _look_at(file: Stream) -> tuple[bytes, Stream]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from itertools import compress, count
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from bpetok.base.checks import encode_replacing, shorten
 from bpetok.base.extras import require
 from bpetok.base.threads import exhaust
+from bpetok.sources.byte_ranges import count_lines, is_blank
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.json_lines import texts_of_lines
 from bpetok.sources.long_lines import LineParts, LongLine
@@ -28,12 +30,22 @@ from bpetok.sources.pieces import (
     join,
     read_into,
 )
-from bpetok.sources.reading import ELEMENTS, Position, ReadContext, Sampler, choose_one, spelled
-from bpetok.sources.records import origins_of, packed_texts
+from bpetok.sources.reading import (
+    ELEMENTS,
+    UNKNOWN,
+    Position,
+    ReadContext,
+    Sampler,
+    choose_one,
+    spelled,
+)
+from bpetok.sources.records import RecordNames, packed_texts
 from bpetok.sources.streams import Stream
 
 MARK = codecs.BOM_UTF8
 """May come before a line: Windows's editors write it before a file, and files are joined."""
+BLANKS = b" \t\n\r\v\f" + MARK
+"""Bytes that lines have in which there is nothing."""
 BLANK: dict[str, Any] = {}
 """In the place of a record: there is nothing in the line."""
 
@@ -54,20 +66,27 @@ class JsonLines:
         self._steps = context.options.steps
         self._loads = require("orjson", "arrow").loads
         self._checked = False  # whether the column is there; positions are given from then on
+        self._names = RecordNames(f"{path}, line")
 
-    def items(self, start: Position) -> Iterator[Piece | Chunk | Position]:
-        """Yield the texts, and now and then where the next line begins."""
-        with opened_bytes(self._path, start.at, stop=self._context.stop) as file:
+    def items(self, start: Position, stop: Position) -> Iterator[Piece | Chunk | Position]:
+        """Yield the texts from one position to another, and now and then where a line begins."""
+        end = stop.at if stop.file == start.file else None
+        with opened_bytes(self._path, start.at, end, stop=self._context.stop) as file:
+            if start.record == UNKNOWN:
+                count = partial(count_lines, self._path, start.at, self._context.stop)
+                self._names = RecordNames(f"{self._path}, line", count)
+                self._checked = not is_blank(self._path, start.at, BLANKS)
             yield from self.read_items(file, start)
 
     def read_items(self, file: Stream, start: Position) -> Iterator[Piece | Chunk | Position]:
         """Yield the texts of lines that are read, instead of those of the file."""
         sampler = Sampler(self._context.options, start)
-        self._checked = start.record > 0
-        _, at, n_before = start
+        self._checked = self._checked or start.record > 0
+        at, n_before = start.at, max(0, start.record)
+        first = n_before
         for lines in _line_blocks(file):
-            if n_before > start.record and self._checked:
-                yield start._replace(at=at, record=n_before)
+            if n_before > first and self._checked:
+                yield start.after(at, n_before - first)
             if isinstance(lines, memoryview):
                 taken = sampler.choose(_n_lines(lines))
                 yield from self._short_items(lines, n_before + 1, taken)
@@ -92,7 +111,7 @@ class JsonLines:
             if found is not None:
                 data, offsets, places, n_null = found
                 self._context.null_texts.n_null += n_null
-                origins = origins_of(f"{self._path}, line", first + places)
+                origins = self._names.origins(first + places)
                 yield from packed_texts(data, offsets, origins, self._context.cutting)
                 return
         chosen = taken.tolist()
@@ -102,9 +121,9 @@ class JsonLines:
         yield from self._items(records, numbers)
 
     def _long_items(self, parts: Iterable[bytes], number: int) -> Iterator[Piece]:
-        name = f"{self._path}, line {number}"
+        name = self._names[number]
         line = LongLine(
-            parts, self._steps, lambda part: self._parse_line(part, number), self._encode
+            parts, self._steps, lambda part: self._parse_part(part, number), self._encode
         )
         end = self._context.options.max_text_chars
         n_texts = 0
@@ -122,7 +141,7 @@ class JsonLines:
             if n_pieces == 0:  # an empty text, whose quotes were not in memory together
                 yield Piece(name, 0, b"")
             n_texts += 1
-        record = self._parse_line(line.rest, number)
+        record = self._parse_part(line.rest, number)
         self._check_column([record])
         if record is BLANK:
             return
@@ -151,11 +170,26 @@ class JsonLines:
         try:
             return json.loads(line.decode(errors=self._context.errors))
         except ValueError as error:
-            raise ValueError(f"{self._path}, line {number} is no JSON in UTF-8: {error}") from None
+            raise ValueError(f"{self._names[number]} is no JSON in UTF-8: {error}") from None
         except RecursionError:
             raise ValueError(
-                f"{self._path}, line {number} has values nested too deeply to be read: leave it out"
+                f"{self._names[number]} has values nested too deeply to be read: leave it out"
             ) from None
+
+    def _parse_part(self, part: bytes | bytearray, number: int) -> Any:
+        """Parse a part of a long line: where in it something is wrong says nothing of the line."""
+        try:
+            return self._parse_line(part, number)
+        except ValueError as error:
+            cause = error.__context__
+            if isinstance(cause, UnicodeDecodeError):
+                byte = cause.object[cause.start]
+                what = f"'{cause.encoding}' codec can't decode byte 0x{byte:02x}: {cause.reason}"
+            elif isinstance(cause, json.JSONDecodeError):
+                what = cause.msg
+            else:
+                raise
+            raise ValueError(f"{self._names[number]} is no JSON in UTF-8: {what}") from None
 
     def _check_column(self, records: list[Any]) -> None:
         values = [record for record in records if record is not BLANK]
@@ -188,10 +222,10 @@ class JsonLines:
                     numbers += [number] * len(new)
         cutting = self._context.cutting
         if max(map(len, texts), default=0) <= cutting.chunk_size:
-            yield join(texts, origins_of(f"{self._path}, line", numbers))
+            yield join(texts, self._names.origins(numbers))
             return
         for number, text in zip(numbers, texts, strict=True):
-            yield from cut_text(f"{self._path}, line {number}", text, cutting)
+            yield from cut_text(self._names[number], text, cutting)
 
     def _encode(self, text: str) -> bytes:
         # The counter refuses the bytes of a lone surrogate, and would replace each of them.
@@ -225,8 +259,7 @@ class JsonLines:
                 else:
                     what = "a list" if step == ELEMENTS else f"an object with {step!r}"
                     raise ValueError(
-                        f"{self._path}, line {number}: text_column needs {what}, "
-                        f"got {shorten(value)}"
+                        f"{self._names[number]}: text_column needs {what}, got {shorten(value)}"
                     )
             values = found
         for value in values:
@@ -236,7 +269,7 @@ class JsonLines:
                 yield value
             else:
                 raise ValueError(
-                    f"{self._path}, line {number}: the text must be a string, got {shorten(value)}"
+                    f"{self._names[number]}: the text must be a string, got {shorten(value)}"
                 )
 
 

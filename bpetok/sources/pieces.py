@@ -34,10 +34,23 @@ CHUNK_SIZE = 1 << 21
 bytes to stay in a core's cache from reading to counting."""
 
 
+class LazyName:
+    """The name of a text that is made when a message needs it, since that takes reading."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+
+Name: TypeAlias = str | LazyName
+
+
 class Piece(NamedTuple):
     """Bytes of a text from `offset` on; `origin` names the text in messages."""
 
-    origin: str
+    origin: Name
     offset: int
     data: Buffer
 
@@ -45,7 +58,7 @@ class Piece(NamedTuple):
 class Origin(NamedTuple):
     """Where a piece is from: the text's name in messages, and the offset in the text in bytes."""
 
-    name: str
+    name: Name
     offset: int
 
 
@@ -146,7 +159,7 @@ def _numbered_texts(first: int, n: int) -> Origins:
     return Origins(lambda i: Origin(f"text {i}", 0), range(first, first + n))
 
 
-def cut_text(name: str, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
+def cut_text(name: Name, text: Buffer, cutting: Cutting) -> Iterator[Piece]:
     """Yield a text, in pieces if it is long, as `cut` does; no byte is copied."""
     if len(text) <= cutting.chunk_size:
         yield Piece(name, 0, text)
@@ -211,12 +224,12 @@ def read_into(read: Read) -> ReadInto:
 
 
 def cut(
-    name: str,
+    name: Name,
     fill: ReadInto,
     cutting: Cutting,
     offset: int = 0,
     *,
-    find: Callable[[Buffer, SpecialTokens], int] | None = None,
+    find: CutFinder | None = None,
 ) -> Iterator[Piece]:
     """Read a text to its end and yield pieces of about `chunk_size` bytes.
 
@@ -258,25 +271,36 @@ def replacing_makes_tokens(tokens: Iterable[str], errors: str) -> bool:
     return errors == "replace" and any("\N{REPLACEMENT CHARACTER}" in token for token in tokens)
 
 
-def cut_lines(name: str, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
+def cut_lines(name: Name, fill: ReadInto, cutting: Cutting, offset: int = 0) -> Iterator[Piece]:
     """Read a file of which each line is a text, as `cut`."""
     if cutting.changes.are_local:
         return cut(name, fill, cutting, offset)
     return cut(name, fill, cutting, offset, find=lambda data, _: bytes(data).rfind(b"\n") + 1)
 
 
-def _cut_finder(cutting: Cutting) -> Callable[[Buffer, SpecialTokens], int]:
+CutFinder: TypeAlias = Callable[[Buffer, SpecialTokens], int]
+"""Returns the last offset in a part of a text where it can be cut in two, or a number below 1."""
+
+
+def _cut_finder(cutting: Cutting) -> CutFinder:
+    if cutting.whole or not cutting.changes.are_local:
+        return lambda data, special_tokens: -1
+    return local_cut_finder(cutting) or find_special_cut
+
+
+def local_cut_finder(cutting: Cutting) -> CutFinder | None:
+    """Return what finds where a text can be cut by the bytes around; None if they do not tell."""
     changes = cutting.changes
     if cutting.whole or not changes.are_local:
-        return lambda data, special_tokens: -1
+        return None
     scanner = scanner_of(cutting.pattern)
     if isinstance(scanner, int):
         if cutting.pattern == "none":
-            return find_special_cut
+            return None
         return partial(find_cut, changes=changes) if changes else find_cut
     if scanner is not None and scanner.can_be_cut:
         return partial(find_cut, compiled=scanner, changes=changes)
-    return find_special_cut
+    return None
 
 
 def find_cut(

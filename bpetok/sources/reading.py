@@ -199,6 +199,10 @@ def choose_one(names: Iterable[str], wanted: str) -> str:
     return f"{names}: choose one with text_column{hint}{did_you_mean(wanted, names)}"
 
 
+UNKNOWN = -1
+"""In the place of a number of records: to know it, all before would have to be read."""
+
+
 class Position(NamedTuple):
     """Where the reading of a corpus may stop and go on.
 
@@ -208,12 +212,18 @@ class Position(NamedTuple):
         What of it comes next: a row group of Parquet, a record batch of Arrow, a byte of all else,
         uncompressed.
     record : int
-        How many records of it come before; of plain text, pieces.
+        How many records of it come before; of plain text, pieces. `UNKNOWN` where others read what
+        is before: nothing but messages depends on it then.
     """
 
     file: int = 0
     at: int = 0
     record: int = 0
+
+    def after(self, at: int, n_records: int) -> Position:
+        """Return the position at `at` in the same file, so many records after this one."""
+        record = UNKNOWN if self.record == UNKNOWN else self.record + n_records
+        return self._replace(at=at, record=record)
 
 
 def unmarked(items: Iterable[Piece | Chunk | Position]) -> Iterator[Piece | Chunk]:

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.sources.pieces import Chunk, Cutting, Origin, Origins, Piece, cut_text
+from bpetok.sources.pieces import Chunk, Cutting, LazyName, Name, Origin, Origins, Piece, cut_text
 
 
-def origins_of(name: str, numbers: Sequence[int] | NDArray[np.int64]) -> Origins:
-    """Return the records that texts are from, as origins."""
-    return Origins(lambda i: Origin(f"{name} {numbers[i]}", 0), range(len(numbers)))
+class RecordNames:
+    """Names records of a file in messages.
+
+    Parameters
+    ----------
+    name : str
+        That of the file, and what its records are.
+    count_before : callable, optional
+        Returns how many records come before those that are numbered here.
+    """
+
+    def __init__(self, name: str, count_before: Callable[[], int] | None = None) -> None:
+        self._name = name
+        self._count_before = count_before
+
+    def __getitem__(self, number: int) -> Name:
+        if self._count_before is None:
+            return f"{self._name} {number}"
+        count_before = self._count_before
+        return LazyName(lambda: f"{self._name} {count_before() + number}")
+
+    def origins(self, numbers: Sequence[int] | NDArray[np.int64]) -> Origins:
+        """Return the records that texts are from, as origins."""
+        return Origins(lambda i: Origin(self[int(numbers[i])], 0), range(len(numbers)))
 
 
 def packed_texts(

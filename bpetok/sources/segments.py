@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeAlias, cast
 import numpy as np
 
 from bpetok.base.files import is_url
+from bpetok.sources.arrow import ipc_parts
+from bpetok.sources.byte_ranges import line_ranges, text_ranges
 from bpetok.sources.corpus import (
     Corpus,
     Table,
@@ -30,6 +32,14 @@ SEGMENT_SIZE = 1 << 24
 """Bytes of texts that a thread takes at a time from a file with parts: so few that all threads end
 at nearly the same time, so many that opening the file once more takes no time."""
 
+
+PARTS = {
+    "arrow": ipc_parts,
+    "jsonl": line_ranges,
+    "parquet": parquet_parts,
+    "text": text_ranges,
+}
+"""What finds parts of a file of each format."""
 
 Items: TypeAlias = Generator[Piece | Chunk | Position, None, None]
 """Texts, and between them positions where reading may go on later."""
@@ -135,14 +145,14 @@ def _small_segments(
 def _file_segments(
     path: str, context: ReadContext, first: Position, stop: Position
 ) -> Iterator[Segment]:
-    """Yield the parts of a file: of Parquet on this machine row groups, of all else the whole."""
+    """Yield the parts of a file on this machine; of an object of another one the whole."""
     own = context.of(path)
-    name = own.options.format or format_of(path)
-    if name != "parquet" or is_url(path):
+    parts = PARTS[own.options.format or format_of(path)]
+    if is_url(path) or context.n_threads == 1:
         yield _part(path, own, first, stop)
         return
     state = file_state(path)
-    for begin, end in parquet_parts(path, own, first, stop, SEGMENT_SIZE):
+    for begin, end in parts(path, own, first, stop, SEGMENT_SIZE):
         yield _part(path, own, begin, end, state)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from itertools import chain, islice
 from threading import Condition, Semaphore
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bpetok.base.threads import Stop, StoppedError, ThreadPool
 from bpetok.base.timing import stage
@@ -225,12 +225,12 @@ class SharedReading(Generic[Result]):
             for chunk in self._chunks(segment, null_texts):
                 if self._stop.is_set():
                     return
-                if self._begins(most):
+                if isinstance(chunk, Exception):
+                    handed.append((_failed(chunk), None))
+                elif self._begins(most):
                     handed.append((pool.submit(self._work_handed, chunk), chunk))
-                elif handed:
-                    handed.append((_done(self._worked(chunk)), None))
                 else:
-                    yield self._worked(chunk)
+                    handed.append((self._worked_here(chunk), None))
                 del chunk  # before more is read
                 while handed and (handed[0][0].done() or len(handed) > 2 * self._n_threads):
                     yield self._finished(*handed.popleft())
@@ -240,23 +240,27 @@ class SharedReading(Generic[Result]):
                 yield self._finished(*handed.popleft())
                 if by_caller:
                     self._on_wait()
-        except Exception as error:
-            if self._stop.is_set():
-                return
-            while handed:  # what is wrong before that comes first
-                yield self._finished(*handed.popleft())
-            raise error from None
+        except Exception:
+            if not self._stop.is_set():
+                raise
         finally:
             self._end()
 
-    def _chunks(self, segment: Segment, null_texts: NullTexts) -> Iterator[Chunk]:
-        """Yield the chunks of a segment, timing what it takes to get them as the stage "read"."""
+    def _chunks(self, segment: Segment, null_texts: NullTexts) -> Iterator[Chunk | Exception]:
+        """Yield the chunks of a segment, and at the end what was wrong, for which others wait.
+
+        What it takes to get them is timed as the stage "read".
+        """
         with stage("read"):
             items = unmarked(segment.items(null_texts))
             chunks = chunks_of(items, self._chunk_size)
         while True:
             with stage("read"):
-                chunk = next(chunks, None)
+                try:
+                    chunk = next(chunks, None)
+                except Exception as error:
+                    yield error
+                    return
             if chunk is None:
                 return
             yield chunk
@@ -283,6 +287,15 @@ class SharedReading(Generic[Result]):
                 raise StoppedError
             return self._work(chunk)
 
+    def _worked_here(self, chunk: Chunk) -> Future[Result]:
+        """Work on a chunk; what is wrong with it waits for what is wrong before."""
+        task: Future[Result] = Future()
+        try:
+            task.set_result(self._worked(chunk))
+        except Exception as error:
+            return _failed(error)
+        return task
+
     def _work_handed(self, chunk: Chunk) -> Result:
         try:
             return self._worked(chunk)
@@ -296,7 +309,7 @@ class SharedReading(Generic[Result]):
         return task.result()
 
 
-def _done(result: Result) -> Future[Result]:
-    task: Future[Result] = Future()
-    task.set_result(result)
+def _failed(error: Exception) -> Future[Any]:
+    task: Future[Any] = Future()
+    task.set_exception(error)
     return task

@@ -82,6 +82,32 @@ class StandardInput(RawIOBase):
         return result
 
 
+class FileBefore(RawIOBase):
+    """A file up to `n_bytes` from where it is."""
+
+    def __init__(self, file: Stream, n_bytes: int) -> None:
+        self._file = file
+        self._left = n_bytes
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes; all if `size` is below 0."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(self._left), b""))
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes."""
+        n_read = self._file.readinto(buffer[: self._left])
+        self._left -= n_read
+        return n_read
+
+
 class FileAfterHead(RawIOBase):
     """A file whose first bytes have been read, and come once more here."""
 

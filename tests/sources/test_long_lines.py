@@ -117,7 +117,7 @@ def found_in(
                 continue
             for piece in [item] if isinstance(item, Piece) else pieces_of(item):
                 if piece.offset == 0:
-                    texts.append((piece.origin, b""))
+                    texts.append((str(piece.origin), b""))
                 name, begin = texts[-1]
                 assert piece.origin == name
                 assert piece.offset == len(begin)

@@ -5,8 +5,10 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from itertools import pairwise
+from functools import partial
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +16,18 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import bpetok
+from bpetok.counting import options as counting_options
+from bpetok.encoding import id_files
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import segments
+from bpetok.sources import byte_ranges, jsonl, segments
 from bpetok.sources.corpus import corpus_items, resolve_corpus, source_items
-from bpetok.sources.pieces import Cutting
+from bpetok.sources.pieces import Cutting, make_chunk
 from bpetok.sources.reading import (
+    UNKNOWN,
     NullTexts,
     Position,
     ReadContext,
@@ -30,6 +37,8 @@ from bpetok.sources.reading import (
 )
 from strategies import TEXT
 
+CHUNK = 2000
+"""Bytes; files of fewer are small."""
 LINES = TEXT.splitlines() * 20
 
 
@@ -46,7 +55,7 @@ def write_all(folder: Path) -> list[Path]:
         "e.jsonl": lambda path: path.write_bytes(data),
         "f.jsonl.zst": lambda path: path.write_bytes(zstandard.compress(data)),
         "g.parquet": lambda path: pq.write_table(table.slice(0, 0), path),
-        "h.txt": lambda path: path.write_bytes(text * 20_000),
+        "h.txt": lambda path: path.write_bytes(text * 20),
         "i.txt": lambda path: path.write_bytes(gzip.compress(text)),  # as its first bytes say
         "k.txt": lambda path: path.write_bytes(text),
         "l.parquet": lambda path: pq.write_table(table, path),
@@ -60,8 +69,9 @@ def write_all(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files of all kinds; row groups are parts of them."""
-    monkeypatch.setattr(segments, "SEGMENT_SIZE", 100)
+    """Files of all kinds, that have parts."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 500)
+    monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
     (tmp_path / "corpus").mkdir()
     return write_all(tmp_path / "corpus")
 
@@ -88,24 +98,28 @@ def test_parts_have_the_texts_in_order(corpus: list[Path], options: Reading) -> 
     """Each from the rows and lines that it says."""
     reading = check_reading(options)
     found = resolve_corpus(corpus, reading)
-    context = ReadContext(reading, Cutting(SpecialTokens([])), "strict", NullTexts(), n_threads=2)
+    cutting = Cutting(SpecialTokens([]), chunk_size=CHUNK)
+    context = ReadContext(reading, cutting, "strict", NullTexts(), n_threads=2)
 
-    def named(items: object) -> list[tuple[str, int, bytes]]:
-        texts = []
+    def named(items: object) -> list[tuple[str, int, bytearray]]:
+        texts: list[tuple[str, int, bytearray]] = []
         for item in items:  # type: ignore[attr-defined]  # an iterator of pieces and chunks
             if isinstance(item, Position):
                 continue
-            if hasattr(item, "ends"):
-                begins = [0, *item.ends.tolist()]
-                for origin, begin, end in zip(item.origins, begins, begins[1:], strict=False):
-                    texts.append((*origin, bytes(item.data[begin:end])))
-            else:
-                texts.append((item.origin, item.offset, bytes(item.data)))
+            chunk = item if hasattr(item, "ends") else make_chunk([item])
+            begins = [0, *chunk.ends.tolist()]
+            for origin, begin, end in zip(chunk.origins, begins, begins[1:], strict=False):
+                name, data = str(origin.name), chunk.data[begin:end]
+                if origin.offset and texts and texts[-1][:2] == (name, origin.offset):
+                    _, _, before = texts.pop()
+                    texts.append((name, origin.offset + len(data), before + data))
+                else:
+                    texts.append((name, origin.offset + len(data), bytearray(data)))
         return texts
 
     parts = list(segments.corpus_segments(found, context))
     assert (len(parts) > 20) == ("max_bytes" not in options)
-    read = [text for part in parts for text in named(part.items(NullTexts()))]
+    read = named(chain.from_iterable(part.items(NullTexts()) for part in parts))
     assert read == named(corpus_items(found, context))
     assert named(segments.whole_segment(found, context).items(NullTexts())) == read
     for before, after in pairwise(parts):
@@ -144,6 +158,114 @@ def test_the_first_file_with_something_wrong_is_named(corpus: list[Path], n_thre
     pq.write_table(table, corpus[0].parent / "ma.parquet", row_group_size=7)
     with pytest.raises(ValueError, match=r"ma\.parquet, row 30 is not UTF-8: byte 2 "):
         bpetok.count_words(corpus[0].parent, n_threads=n_threads)
+
+
+WRONG = {
+    "a.jsonl": b'{"text": "some text"}\n' * 999 + b"no JSON\n" + b'{"text": 5}\n' * 999,
+    "value.jsonl": b'{"text": "some text"}\n' * 999 + b'{"text": 5}\n' * 999 + b"no JSON\n",
+    "utf8.jsonl": b'{"text": "some text"}\n' * 999 + b'{"text": "\xff"}\n' * 999,
+    "column.jsonl": b"\n" * 9999 + b'{"body": "a"}\n' * 999,
+    "long.jsonl": b'{"text": "some text"}\n' * 999 + b'{"text": "%s"}\n' % (b"a" * 9000 + b"\xff"),
+    "none.jsonl": b'{"body": "some text"}\n' * 999 + b"no JSON\n",
+    "a.txt": b"some text, and " * 999 + b"\xff" * 999,
+    "zip.txt": b"PK\x03\x04" + b"some text, and " * 999,
+}
+
+
+@pytest.mark.parametrize("name", [*WRONG, "a.arrow"])
+def test_parts_of_a_file_say_what_reading_it_in_order_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first line, row or byte where something is wrong, by its number in the file."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 1000)
+    monkeypatch.setattr(jsonl, "CHUNK_SIZE", 1000)
+    for module in (counting_options, id_files):
+        monkeypatch.setattr(module, "Cutting", partial(Cutting, chunk_size=100))
+    path = tmp_path / name
+    if name in WRONG:
+        path.write_bytes(WRONG[name])
+    else:
+        rows = pa.array([b"some text"] * 800 + [b"\xff"] * 100, pa.binary())
+        with pa.ipc.new_file(path, pa.schema([("text", rows.type)])) as writer:
+            writer.write_table(pa.table({"text": rows}), max_chunksize=9)
+    tokenizer = bpetok.train_from_iterator(["some text"], vocab_size=260)
+
+    def said(call: Callable[..., object], *args: object, **options: object) -> str:
+        with pytest.raises(ValueError, match=name) as error:
+            call(*args, **options)
+        return str(error.value)
+
+    for call, *args in (bpetok.count_words, path), (tokenizer.encode_files, path, tmp_path / "b"):
+        expected = said(call, *args, n_threads=1)
+        assert {said(call, *args, n_threads=n) for n in (2, 3, 8) for _ in range(3)} == {expected}
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text("a b\n\r'<|é中𝄞9\u0301.", max_size=400).map(lambda text: 3 * text),
+    tokens=st.lists(st.text("ab<|>é \n", min_size=1, max_size=9), max_size=3, unique=True),
+    pattern=st.sampled_from(["gpt2", "cl100k", "qwen3.5", "none", r"\w+|\W"]),
+    normalizer=st.sampled_from([None, "NFC", "NFKC"]),
+    size=st.integers(1, 60),
+    data=st.data(),
+)
+def test_ranges_of_a_text_have_its_words(
+    tmp_path: Path,
+    errors: str,
+    text: str,
+    tokens: list[str],
+    pattern: str,
+    normalizer: str | None,
+    size: int,
+    data: st.DataObject,
+) -> None:
+    """Wherever special tokens and bytes that are not UTF-8 are."""
+    written = bytearray(text.encode())
+    if errors == "replace":
+        for place in data.draw(st.lists(st.integers(0, len(written)), max_size=9)):
+            written[place:place] = data.draw(st.sampled_from([b"\xff", b"\x80", b"\xe4\xb8"]))
+    path = tmp_path / "a.txt"
+    path.write_bytes(written)
+    options: dict[str, Any] = {
+        "pattern": pattern,
+        "special_tokens": tokens,
+        "normalizer": normalizer,
+        "errors": errors,
+        "unmatched": "word",
+    }
+    expected = bpetok.count_words(path, n_threads=1, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "SEGMENT_SIZE", size)
+        patch.setattr(byte_ranges, "LOOKED_AT", data.draw(st.integers(0, 40)))
+        patch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=20))
+        assert bpetok.count_words(path, n_threads=2, **options) == expected
+
+
+@given(
+    lines=st.lists(st.integers(0, 90), max_size=40),
+    size=st.integers(1, 200),
+    first=st.integers(0, 40),
+    ends=st.booleans(),
+)
+def test_ranges_of_lines_are_the_file(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[int], size: int, first: int, ends: bool
+) -> None:
+    """Each has whole lines, and one that reaches as far as asked for."""
+    data = b"\n".join(b"x" * n for n in lines) + b"\n" * ends
+    path = tmp_path_factory.mktemp("any") / "a.jsonl"
+    path.write_bytes(data)
+    begin = Position(3, len(b"".join(data.splitlines(keepends=True)[:first])), 7)
+    context = ReadContext(ReadOptions(), Cutting(SpecialTokens([])), "strict", NullTexts())
+    found = list(byte_ranges.line_ranges(str(path), context, begin, Position(4), size))
+    assert (found[0][0], found[-1][1]) == (begin, Position(4))
+    for (_, before), (after, _) in pairwise(found):
+        assert before == after == Position(3, after.at, UNKNOWN)
+        assert data[after.at - 1 : after.at] == b"\n"
+    for start, stop in found[:-1]:
+        part = data[start.at : stop.at]
+        assert len(part) >= size
+        assert b"\n" not in part[size - 1 : -1]
 
 
 def test_a_file_that_changes_between_its_parts_is_refused(

@@ -119,6 +119,20 @@ def test_all_before_the_first_error_comes(n_threads: int) -> None:
     assert threading.active_count() == n_before
 
 
+def test_the_first_of_two_errors_in_a_segment_is_raised() -> None:
+    """Though the chunks are worked on at the same time."""
+    both = threading.Barrier(2)
+
+    def work(chunk: Chunk) -> str:
+        if chunk.data in (b"a", b"b"):
+            both.wait(60)
+        raise ValueError(bytes(chunk.data))
+
+    for reading in (SharedReading(work, 3, Readers(3, 8), Stop()) for _ in range(9)):
+        with pytest.raises(ValueError, match="b'a'"):
+            list(reading.results([segment(["a", "b", "c", "d"])], NullTexts()))
+
+
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_who_wants_no_more_waits_for_nothing(
     n_threads: int, monkeypatch: pytest.MonkeyPatch
