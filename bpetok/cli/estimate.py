@@ -19,6 +19,7 @@ from bpetok.cli.common import (
 )
 from bpetok.cli.facts import write_json
 from bpetok.cli.next_steps import after_estimating, show_steps
+from bpetok.cli.superwords import add_superwords, superwords_of
 
 
 def add_parser(commands: Any) -> None:
@@ -50,6 +51,7 @@ def add_parser(commands: Any) -> None:
         dest="special_tokens",
         help="a token that is never split or counted; may be given several times",
     )
+    add_superwords(parser, learns=False)
     add_threads(parser)
     add_errors(parser)
     parser.add_argument(
@@ -76,6 +78,7 @@ def run_estimate(options: argparse.Namespace) -> None:
                 vocab_size=options.vocab_size,
                 pattern=options.pattern,
                 special_tokens=options.special_tokens,
+                superwords=superwords_of(options),
                 n_threads=options.n_threads,
                 errors=options.errors,
                 sample_size=options.sample_size,

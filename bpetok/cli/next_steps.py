@@ -51,7 +51,9 @@ def after_estimating(options: argparse.Namespace) -> list[str]:
         return []
     flags = {"vocab_size": options.vocab_size, "pattern": options.pattern}
     special = [("special_token", token) for token in options.special_tokens]
-    given = [*flags.items(), *special, *_reading(options)]
+    names = ("superwords", *(f"superwords_{name}" for name in ("pattern", "sample", "max_bytes")))
+    superwords = [(name, getattr(options, name)) for name in names]
+    given = [*flags.items(), *special, *superwords, *_reading(options)]
     return [_line("train", *options.files, *_flags(given), "-o", output)]
 
 

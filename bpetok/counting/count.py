@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -296,8 +296,16 @@ def checkpointing(
     return open_checkpoint(folder, run, parts)
 
 
-def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None = None) -> Words:
-    """Count the words of all parts and add them up."""
+def count_job(
+    job: CountJob,
+    report: OnProgress,
+    checkpoint: Checkpoint | None = None,
+    on_part: Callable[[int], object] | None = None,
+) -> Words:
+    """Count the words of all parts and add them up.
+
+    `on_part` is called with the bytes of text of each part, before they are weighted.
+    """
     totals = [corpus.total for corpus, _ in job.parts]
     total = None if None in totals else sum(filter(None, totals))
     done = checkpoint.n_bytes_counted() if checkpoint is not None else 0
@@ -328,6 +336,8 @@ def count_job(job: CountJob, report: OnProgress, checkpoint: Checkpoint | None =
         else:
             words = count(corpus_segments(corpus, context), job.rare, _readers(job))
         counted.append((words, weight))
+        if on_part is not None:
+            on_part(words.n_bytes)
     words = Words.combine(counted) if job.weighted else counted[0][0]
     if not resumed:  # otherwise nobody knows what was found before
         _log_unseen(job.options)

@@ -66,6 +66,9 @@ def learn_merges(
 BYTE_BITS = 8
 MOST_BITS = 10
 """A table of all pairs of ids of so many bits is 25 MB large."""
+LARGE_TABLE = 1 << 20
+"""A table of so many entries is 25 MB large: one that is too small is only doubled from here on.
+Counting again from the beginning costs time, and a table twice as large as needed, memory."""
 
 FACTORS = np.frombuffer(os.urandom(8), np.uint32).astype(np.int64) >> 1 | 1
 """Of the hash of pairs, odd and below 2**31: others in each process. The result is the same."""
@@ -357,7 +360,8 @@ class Learner:
             self._run("index_pairs", self.shards, counts, False, self._symbol_bits())
             if counts.size.max() < capacity // 8 * 5:
                 return counts
-            capacity *= 4
+            del counts, entries  # before there are larger ones
+            capacity *= 4 if capacity < LARGE_TABLE else 2
 
     def _kept_pairs(self, counts: PairCounts) -> tuple[Int64, Int64, Int64, Int64]:
         """Return the pairs that occur least_count times.

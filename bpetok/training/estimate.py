@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil, log2
+from math import log2
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from bpetok.base.checks import Reserved, check_size, check_vocab_size
 from bpetok.base.files import is_url
-from bpetok.base.limits import DEFAULT_PATTERN
+from bpetok.base.limits import DEFAULT_PATTERN, N_BYTES
 from bpetok.base.threads import map_threads
-from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY
+from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.sharing import count_chunk
-from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
+from bpetok.counting.word_table import WordTable
+from bpetok.learning.learner import learn_merges
+from bpetok.learning.rule import DEFAULT_RULE
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.corpus import Files, resolve_corpus
@@ -28,22 +30,23 @@ from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, ReadOptions, check_reading
 from bpetok.sources.sampling import BLOCK_SIZE, FileSample, sample_file
 from bpetok.sources.use import check_repeated, check_use
-from bpetok.training.memory import LEFT_MEMORY, learning_memory
+from bpetok.training.continuing import start_after
+from bpetok.training.memory import INLINE_BYTES, LEFT_MEMORY, counting_memory, learning_memory
+from bpetok.training.superwords import SecondStage, Superwords, check_superwords
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 MOST_FILES = 64
-INLINE_BYTES = 15
-ENTRY_BYTES = 32
-"""What a table has for each word; it keeps the bytes of words longer than INLINE_BYTES apart."""
 LEAST_ERROR = 1.17
 """For each doubling, and for less than one: in trials on English, multilingual text and code it was
 1.00 to 1.16, also where three quarters of the text were looked at."""
 SECONDS_A_SLOT = 1e-7
 SECONDS_A_MERGE = 8e-6
 """Learning, measured on two cores of an Intel Xeon: 3.6 to 16 million bytes and words, 8,000 to
-128,000 merges."""
+128,000 merges, and 6 to 24 million tokens of whole lines with 8,000."""
+TRIED_BYTES = 4_000_000
+"""So many bytes of lines are encoded to see how many tokens they are, and how long it takes."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class Estimate:
     count_seconds, learn_seconds : float
         Counting at the speed of the sample; learning as on the machine where it was measured, so
         that a factor of two is no surprise.
+    lines : Estimate, optional
+        With `superwords`: stage 2, whose words are mostly whole lines, and to which loading them as
+        tokens of stage 1 belongs. The other numbers are then of stage 1; the stages come one after
+        the other.
     """
 
     n_sampled: int
@@ -81,9 +88,12 @@ class Estimate:
     learn_memory: int
     count_seconds: float
     learn_seconds: float
+    lines: Estimate | None = None
 
     def __str__(self) -> str:
-        """Return a table."""
+        """Return a table, or two."""
+        if self.lines is not None:
+            return f"{replace(self, lines=None)}\n\nthen, for superwords:\n{self.lines}"
         return (
             f"text          {self.n_bytes / 1e6:,.1f} MB, {self.n_sampled / 1e6:,.1f} MB of it "
             "looked at\n"
@@ -100,6 +110,7 @@ def estimate(
     vocab_size: int,
     pattern: Pattern = DEFAULT_PATTERN,
     special_tokens: Iterable[str | Reserved] = (),
+    superwords: Superwords | None = None,
     n_threads: int | None = None,
     errors: str = "strict",
     sample_size: int | str = "64MB",
@@ -107,7 +118,7 @@ def estimate(
 ) -> Estimate:
     """Tell from a sample what training on files will take.
 
-    Parameters that are not listed are those of `train`; the pattern must be one that compiles to a
+    Parameters that are not listed are those of `train`; patterns must be such that compile to a
     scanner.
 
     Parameters
@@ -125,12 +136,16 @@ def estimate(
     """
     options = check_count_options(pattern, special_tokens, n_threads, errors)
     n_merges = check_vocab_size(vocab_size, len(options.special_tokens))
+    second = None
+    if superwords is not None:
+        second = check_superwords(superwords, options, DEFAULT_RULE, N_BYTES, 0, n_merges)
     size = check_size("sample_size", sample_size, 1_000_000)
-    if scanner_of(options.pattern) is None:
-        raise ValueError(
-            "estimate needs a pattern that can be compiled to a scanner: see "
-            "bpetok.patterns.explain"
-        )
+    for counting in (options, *(() if second is None else (second.counting,))):
+        if scanner_of(counting.pattern) is None:
+            raise ValueError(
+                "estimate needs a pattern that can be compiled to a scanner: see "
+                "bpetok.patterns.explain"
+            )
     read_options = check_reading(reading)
     for name in ("sample", "max_bytes"):
         if getattr(read_options, name) != getattr(ReadOptions(), name):
@@ -145,7 +160,10 @@ def estimate(
         raise ValueError("an estimate needs files: tables and streams tell no size")
     sample = _sample(paths, context, size)
     growth = _count(sample.chunks, options)
-    return _extrapolated(growth, sample, n_merges, options.n_threads)
+    if second is None:
+        return _extrapolated(growth, sample, n_merges, options.n_threads)
+    found = _extrapolated(growth, sample, second.n_first, options.n_threads)
+    return replace(found, lines=_lines(second, growth, sample, n_merges))
 
 
 class _Sample(NamedTuple):
@@ -219,17 +237,14 @@ class Growth(NamedTuple):
 
     n_bytes, n_unique : int64 arrays, shape (n_chunks + 1,)
         Text counted, and different words in it, after each chunk; at first 0.
-    word_bytes : int
-        Bytes of the different words at the end, one after another.
-    long_bytes : int
-        Bytes of those that tables keep apart, since they are long.
+    words : WordArrays
+        The different words.
     seconds : float
     """
 
     n_bytes: NDArray[np.int64]
     n_unique: NDArray[np.int64]
-    word_bytes: int
-    long_bytes: int
+    words: WordArrays
     seconds: float
 
 
@@ -244,17 +259,41 @@ def _count(chunks: list[Chunk], options: CountOptions) -> Growth:
         count_chunk(table.count, chunk, options)
         n_unique.append(len(table))
     seconds = perf_counter() - begin
-    lengths = [sorted_words(table, p)[1] for p in range(N_PARTITIONS)]
-    return Growth(
-        np.cumsum([0, *(len(chunk.data) for chunk in chunks)]),
-        np.array(n_unique),
-        sum(int(part.sum()) for part in lengths),
-        sum(int(part[part > INLINE_BYTES].sum()) for part in lengths),
-        seconds,
-    )
+    sizes = np.cumsum([0, *(len(chunk.data) for chunk in chunks)])
+    return Growth(sizes, np.array(n_unique), combine_tables([table]), seconds)
 
 
-def _extrapolated(growth: Growth, sample: _Sample, n_merges: int, n_threads: int) -> Estimate:
+def _lines(second: SecondStage, first: Growth, sample: _Sample, n_merges: int) -> Estimate:
+    """Return what stage 2 of a training with superwords will take."""
+    n_threads = second.counting.n_threads
+    n_bytes = sample.n_bytes * second.reading.get("sample", 1.0)
+    n_bytes = min(n_bytes, second.reading.get("max_bytes", n_bytes))
+    ends = np.cumsum([len(chunk.data) for chunk in sample.chunks])
+    chunks = sample.chunks[: np.searchsorted(ends, n_bytes) + 1]
+    share = sum(len(chunk.data) for chunk in chunks) / max(1, ends[-1])
+    sample = _Sample(chunks, n_bytes, sample.seconds * share, sample.cpu_seconds * share)
+    growth = _count(chunks, second.counting)
+    known = learn_merges(first.words, second.n_first, n_threads=n_threads)
+    lengths = growth.words.lengths
+    tried = growth.words.select(np.cumsum(lengths) <= max(TRIED_BYTES, lengths[:1].sum()))
+    begin = perf_counter()
+    begun, _ = start_after(tried, known.pairs)
+    seconds = (perf_counter() - begin) / len(tried.ids) / n_threads
+    tokens_a_byte = len(begun.ids) / len(tried.ids)
+    found = _extrapolated(growth, sample, n_merges, n_threads, tokens_a_byte, seconds)
+    # All merges take memory, but those of stage 1 no time any more.
+    return replace(found, learn_seconds=found.learn_seconds - SECONDS_A_MERGE * second.n_first)
+
+
+def _extrapolated(
+    growth: Growth,
+    sample: _Sample,
+    n_merges: int,
+    n_threads: int,
+    tokens_a_byte: float = 1.0,
+    load_seconds: float = 0.0,
+) -> Estimate:
+    """Return an estimate; `load_seconds` is what making a byte of words tokens takes."""
     n_sampled, seen = int(growth.n_bytes[-1]), int(growth.n_unique[-1])
     if seen == 0:
         raise ValueError("the sample must have at least one word, but there is no text in it")
@@ -265,28 +304,27 @@ def _extrapolated(growth: Growth, sample: _Sample, n_merges: int, n_threads: int
     def unique(size: float) -> float:
         return float(seen * (size / n_sampled) ** exponent)
 
-    n_unique = unique(n_bytes)
+    n_unique, own = unique(n_bytes), unique(n_bytes / n_threads)
     error = max(LEAST_ERROR, wrong) ** max(1, doublings) - 1 if doublings else 0.0
-    word_bytes = growth.word_bytes / seen * n_unique
-    arrays = 4 * word_bytes + 40 * n_unique
-    table = _table_memory(unique(n_bytes / n_threads))
-    long_bytes = growth.long_bytes / seen * unique(n_bytes / n_threads)
-    entries = ENTRY_BYTES * n_unique
-    tables = n_threads * (table + long_bytes)
-    reading = FIXED_MEMORY // 2 + n_threads * THREAD_MEMORY
-    counting = max(tables + n_threads * table / 2, tables + entries, entries + arrays)
+    lengths = growth.words.lengths
+    word_bytes = float(lengths.sum()) / seen * n_unique
+    own_bytes = float(lengths[lengths > INLINE_BYTES].sum()) / seen * own
+    n_slots = tokens_a_byte * word_bytes
     work = sample.cpu_seconds + growth.seconds
-    counted = learning_memory(np.array(n_unique), np.array(word_bytes), n_merges, n_threads)
+    sizes = np.array(n_unique), np.array(word_bytes)
+    learning = learning_memory(*sizes, n_merges, n_threads, tokens_a_byte)
     return Estimate(
         n_sampled=n_sampled,
         n_bytes=round(n_bytes),
         n_unique_words=round(n_unique),
         growth=exponent,
         error=error,
-        count_memory=round(reading + counting),
-        learn_memory=LEFT_MEMORY + int(counted),
+        count_memory=round(counting_memory(n_unique, word_bytes, own, own_bytes, n_threads)),
+        learn_memory=LEFT_MEMORY + int(learning),
         count_seconds=max(sample.seconds, work / n_threads) * n_bytes / n_sampled,
-        learn_seconds=SECONDS_A_SLOT * (word_bytes + n_unique) + SECONDS_A_MERGE * n_merges,
+        learn_seconds=SECONDS_A_SLOT * (n_slots + n_unique)
+        + SECONDS_A_MERGE * n_merges
+        + load_seconds * word_bytes,
     )
 
 
@@ -297,8 +335,3 @@ def _fit(growth: Growth) -> tuple[float, float]:
     )
     before, after = log2(half / quarter), log2(whole / half)
     return after, 2 ** abs(after - before)
-
-
-def _table_memory(n_words: float) -> float:
-    """Return the bytes of a table: a power of two of entries, at most 5/8 of them used."""
-    return float(ENTRY_BYTES << max(0, ceil(log2(n_words / 0.625))))

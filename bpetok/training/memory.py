@@ -1,14 +1,15 @@
-"""What learning takes of `max_memory`, and the rare words that are left out for it."""
+"""What counting and learning take of memory, and the rare words that are left out for it."""
 
 from __future__ import annotations
 
+from math import ceil, log2
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.counting.chunks import without_rare
-from bpetok.counting.memory import RareWords
+from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY, RareWords
 from bpetok.counting.words import Words
 from bpetok.learning.rule import DEFAULT_TUNING
 
@@ -16,22 +17,62 @@ LEFT_MEMORY = 80_000_000
 """Memory that counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
 NUMBA_MEMORY = 180_000_000
 """What Numba takes, which is loaded where several threads learn: 157 and 176 MB were measured."""
+PAIR_BYTES = 16
+"""Of the table of pairs, for each token: 2 to 15 were measured after 8,000 and 24,000 merges."""
 MOST_RARE = 1 << 16
 """Words that occur more often are never left out to save memory."""
 
 
+ENTRY_BYTES = 32
+"""What a table has for each word; it keeps the bytes of words longer than INLINE_BYTES apart."""
+INLINE_BYTES = 15
+
+
+def counting_memory(
+    n_words: float, n_bytes: float, own_words: float, own_bytes: float, n_threads: int
+) -> float:
+    """Return the bytes that counting takes at most, without `max_memory`.
+
+    The table of each thread has `own_words`, the long ones among them with `own_bytes` bytes.
+    """
+    table = _table_memory(own_words)
+    tables = n_threads * (table + own_bytes)
+    entries = ENTRY_BYTES * n_words
+    arrays = 4 * n_bytes + 40 * n_words
+    reading = FIXED_MEMORY // 2 + n_threads * THREAD_MEMORY
+    return reading + max(tables + n_threads * table / 2, tables + entries, entries + arrays)
+
+
+def _table_memory(n_words: float) -> float:
+    """Return the bytes of a table: a power of two of entries, at most 5/8 of them used."""
+    return float(ENTRY_BYTES << max(0, ceil(log2(max(n_words, 1) / 0.625))))
+
+
 def learning_memory(
-    n_words: NDArray[Any], n_bytes: NDArray[Any], n_merges: int, n_threads: int
+    n_words: NDArray[Any],
+    n_bytes: NDArray[Any],
+    n_merges: int,
+    n_threads: int,
+    slots_a_byte: float = 1.0,
 ) -> NDArray[Any]:
-    """Return the bytes that learning takes at most, `Words` and `LEFT_MEMORY` not included.
+    """Return the bytes that learning takes at most, `LEFT_MEMORY` not included.
+
+    `slots_a_byte` is how many tokens the words have at most for each of their bytes.
 
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
     9 to 12 bytes for each byte and each word, 0.3 to 0.6 kB a merge; on 400,000 random words of 14
-    letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much.
+    letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much, `Words` not
+    counted. Where words are tokens already they are in memory in both forms for a while, and a
+    table of pairs has up to 24 bytes for 0.6 of them.
     """
-    loads_numba = (n_threads > 1) & (n_bytes + n_words >= DEFAULT_TUNING.parallel_slots)
+    slots = n_bytes * slots_a_byte
+    loads_numba = (n_threads > 1) & (slots + n_words >= DEFAULT_TUNING.parallel_slots)
     fixed: NDArray[Any] = 600 * n_merges + 12_000_000 + NUMBA_MEMORY * loads_numba
-    needed: NDArray[Any] = 17 * n_bytes + (17 + 8) * n_words + fixed
+    needed: NDArray[Any] = 17 * slots + (17 + 8) * n_words
+    if slots_a_byte < 1:
+        both = 4 * n_bytes + 32 * n_words + 12 * slots
+        needed = np.maximum(needed + PAIR_BYTES * slots, both)
+    needed += fixed
     return needed
 
 
@@ -55,8 +96,7 @@ def fit_learning(
         least = np.minimum(words.counts, MOST_RARE)
         n_words = np.bincount(least, minlength=MOST_RARE + 1)[::-1].cumsum()[::-1]
         n_bytes = np.bincount(least, lengths, MOST_RARE + 1)[::-1].cumsum()[::-1]
-        slots = n_bytes * slots_a_byte
-        needed = LEFT_MEMORY + learning_memory(n_words, slots, n_merges, n_threads)
+        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges, n_threads, slots_a_byte)
         fitting = np.flatnonzero(needed <= limits.max_memory)
         enough = int(fitting[0]) if len(fitting) else MOST_RARE + 1
         if enough > rare.least_count:

@@ -42,8 +42,8 @@ class Run(NamedTuple):
         Those of an earlier stage, which this one begins with, if there was one.
     slots_a_byte : float
         How much of the words' bytes they have in tokens at most, after `first`.
-    sample : float
-        The share of the text that stage 1 reads.
+    most_lines : callable
+        Says how many bytes of text stage 2 reads at most, by how many stage 1 has learned from.
     is_large : bool
         True if the text is so large that its words are almost certainly learned from on several
         threads.
@@ -57,7 +57,7 @@ class Run(NamedTuple):
     is_large: bool = False
     first: Merges | None = None
     slots_a_byte: float = 1.0
-    sample: float = 1.0
+    most_lines: Callable[[int], int] = int
 
 
 class Layout(NamedTuple):
@@ -109,8 +109,10 @@ def run_stages(
     else:
         plan = run.plan._replace(n_merges=run.plan.second.n_first)
         first = learn_words(run._replace(plan=plan), count)
-        run.report("memory", 0, run.plan.second.most_memory(first.facts.n_bytes, run.sample))
-        learned = second(run._replace(first=first.merges, slots_a_byte=_slots_a_byte(first.facts)))
+        n_bytes, slots_a_byte = run.most_lines(first.facts.n_bytes), _slots_a_byte(first.facts)
+        n_merges = run.plan.n_merges
+        run.report("memory", 0, run.plan.second.most_memory(n_bytes, slots_a_byte, n_merges))
+        learned = second(run._replace(first=first.merges, slots_a_byte=slots_a_byte))
         seconds = {f"{name} lines": spent for name, spent in learned.facts.seconds.items()}
         facts = learned.facts._replace(seconds={**first.facts.seconds, **seconds})
         learned = learned._replace(facts=facts)

@@ -236,8 +236,12 @@ def train(
             return learn_lines(run, lines.rare, lines_saved, count_lines)
 
         run = Run(plan, job.rare, job.null_texts, report, saved, is_large)
-        run = run._replace(sample=job.reading.sample)
-        return run_stages(run, lambda: count_job(job, report, saved), second)
+        if plan.second is None:
+            return run_stages(run, partial(count_job, job, report, saved))
+        sizes: list[int] = []
+        most_lines = plan.second.most_text
+        run = run._replace(most_lines=lambda _: most_lines(job, sum(sizes)))
+        return run_stages(run, partial(count_job, job, report, saved, sizes.append), second)
 
 
 def train_from_iterator(

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,9 @@ import pytest
 import bpetok
 from bpetok import Words
 from bpetok.base.demo import demo_files
+from bpetok.patterns.builtin import steps_of_pattern
 from bpetok.training.memory import LEFT_MEMORY
+from bpetok.training.superwords import LINES
 from processes import measures_memory
 
 
@@ -102,6 +105,78 @@ print(memory("VmHWM") - idle)
     )
     said = bpetok.estimate(path, vocab_size=8000, sample_size="1GB").learn_memory - LEFT_MEMORY
     assert said / 8 < int(done.stdout) < said
+
+
+@measures_memory
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize("start", [300, 4000])
+def test_the_memory_of_superwords_is_enough(
+    tmp_path: Path, texts: list[str], environment: dict[str, str], start: int
+) -> None:
+    """What training says before stage 2, and what an estimate does: at most so much is taken."""
+    path = write(tmp_path, "a.txt", texts)
+    code = """
+import bpetok, sys
+def memory(name):
+    return int(dict(line.split(":") for line in open("/proc/self/status"))[name].split()[0]) * 1024
+superwords = bpetok.Superwords(int(sys.argv[2]))
+few = bpetok.Superwords(257)
+bpetok.train_from_iterator(["a b\\nab ab\\n"] * 9, vocab_size=258, superwords=few)
+idle = memory("VmRSS")
+def note(phase, done, total):
+    if phase == "memory":
+        open("/proc/self/clear_refs", "w").write("5")
+        print(total)
+bpetok.train(sys.argv[1], vocab_size=6000, n_threads=2, superwords=superwords, progress=note)
+print(memory("VmHWM") - idle)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(start)],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    said, taken = map(int, done.stdout.split())
+    assert said / 8 < taken < said
+    lines = bpetok.estimate(
+        path, vocab_size=6000, superwords=bpetok.Superwords(start), n_threads=2, sample_size="1GB"
+    ).lines
+    assert lines is not None
+    assert taken < max(lines.count_memory, lines.learn_memory) < 8 * taken
+
+
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled")
+def test_superwords_are_a_second_estimate(tmp_path: Path, texts: list[str]) -> None:
+    """Of the lines that stage 2 reads; the first one is of stage 1 alone."""
+    path = write(tmp_path, "a.jsonl.gz", texts)
+    first = bpetok.estimate(path, vocab_size=4000, sample_size="1GB")
+
+    def found(**options: Any) -> tuple[bpetok.Estimate, bpetok.Estimate]:
+        superwords = bpetok.Superwords(4000, **options)
+        found = bpetok.estimate(path, vocab_size=6000, sample_size="1GB", superwords=superwords)
+        assert found.lines is not None
+        return found, found.lines
+
+    both, lines = found()
+    words = bpetok.count_words_from_iterator(texts, pattern=[LINES, *steps_of_pattern("superbpe")])
+    assert (both.n_bytes, both.learn_memory) == (first.n_bytes, first.learn_memory)
+    assert lines.n_bytes == first.n_bytes
+    # A text that is read in pieces may be cut within a line, where words of stage 1 end.
+    assert lines.n_unique_words == pytest.approx(len(words), rel=1e-3)
+    assert (lines.error, lines.lines, first.lines) == (0, None, None)
+    _, part = found(max_bytes="2MB")
+    assert part.n_bytes <= 2_500_000
+    assert part.n_unique_words < lines.n_unique_words / 2
+    _, share = found(sample=0.25)
+    assert abs(share.n_bytes / lines.n_bytes - 0.25) < 0.1
+    assert part.learn_seconds < lines.learn_seconds
+    table = str(both).splitlines()
+    assert table.index("then, for superwords:") == 5
+    assert "\n".join(table[6:]) == str(lines)
+    with pytest.raises(ValueError, match=r"superwords.start must be in 256..6000, got 7000"):
+        bpetok.estimate(path, vocab_size=6000, superwords=bpetok.Superwords(7000))
+    with pytest.raises(ValueError, match="needs a pattern that can be compiled"):
+        found(pattern=r"(\w)\1|.|\n")
 
 
 @pytest.mark.parametrize("n_different", [1_000_000, 100])

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -209,10 +210,48 @@ def test_what_stage_2_reads(tmp_path: Path) -> None:
     )
     assert not [left for left, right in tok.merges if b"zq zq" in left + right]
     memory = [call for call in told if call[0] == "memory"]
-    assert memory == [("memory", 0, 9 * len(LINES))]
+    assert [done for _, done, _ in memory] == [0]  # once, with a total: see the test of memory
     assert tok.training is not None
     assert tok.training.n_bytes == len(LINES)
     assert {"count", "count lines", "learn lines"} <= set(tok.training.seconds)
+
+
+def test_what_stage_2_reads_is_known_before(tmp_path: Path) -> None:
+    """As much memory is told, at least, as for all of the text that it may read."""
+    path = tmp_path / "a.txt"
+    lines = "".join(f"{i * i} is the square of {i}\n" for i in range(90_000))
+    path.write_text(lines)
+
+    def told(files: Any, *, reading: dict[str, Any] | None = None, **options: Any) -> int:
+        found: list[int] = []
+
+        def note(phase: str, _: int, total: int | None) -> None:
+            if phase == "memory":
+                assert total is not None
+                found.append(total)
+                raise KeyboardInterrupt  # before stage 2 begins
+
+        superwords = Superwords(300, **options)
+        with pytest.raises(KeyboardInterrupt):
+            bpetok.train(
+                files, vocab_size=320, superwords=superwords, progress=note, **(reading or {})
+            )
+        return found[0]
+
+    whole = told(path)
+    assert told([(path, 0.6), (path, 0.6)]) > told([(path, 0.6)]) >= whole
+    assert told([(path, 3)]) >= whole
+    first: dict[str, Any] = {"max_bytes": "1MB"}
+    assert told(path, reading=first) < whole
+    assert told(path, reading=first, max_bytes="2MB") > told(path, reading=first)
+    assert told(path, max_bytes="1MB") < whole
+    assert told([path, path], max_bytes="1MB") == told(path, max_bytes="1MB")
+    assert told([(path, 1), (path, 1)], max_bytes="1MB") > told(path, max_bytes="1MB")
+    records = tmp_path / "a.jsonl"
+    texts = [json.dumps({"text": line}) + "\n" for line in lines.splitlines()]
+    records.write_text("".join(texts))
+    assert told(records, sample=0.1) < told(records)
+    assert told(records, reading={"sample": 0.1}, sample=1) > 0.9 * told(records)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
