@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Iterable
 from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ from reference import Pair, learn_merges
 EXPRESSIONS = [r"\p{L}+|\p{N}+", r"\s+|\S"]
 """Patterns that are not built in."""
 LETTERS = "ab\0cé\x7f中🙂 \n'"
+WITHIN_WORDS = [*zip(b"abaxbxx.. \n\n\xc3.", b"baabbxa.\n \na\xa9x", strict=True)]
+"""Merges before the first one across a space, so that those from there on are made afterwards."""
 NAMES = ["<|end|>", "<|", "<|end|><", "a", "ab", "ba", "\0", "\0\0", "é", "中🙂", " ", "🙂"]
 
 
@@ -54,6 +57,11 @@ class Encoder(Campaign[Case]):
         texts = [_text(random, letters, names) for _ in range(random.randint(1, 5))]
         merges = draw_merges(random, "".join(letters).encode())
         if random.random() < 0.3:
+            letters = [*"aab  .", *letters]
+            texts.append(_text(random, letters, names))
+            first = [*WITHIN_WORDS, (0x20, 0x61), (0x61, 0x20)]
+            merges = draw_merges(random, "".join(letters).encode(), first)
+        elif random.random() < 0.3:
             counts = {text.encode()[:200]: 1 for text in texts if text}
             merges, _ = learn_merges(counts, random.randint(0, 30))
         ids = list(range(256 + len(merges) + len(names) + random.choice((0, 0, 5, 70_000))))
@@ -118,9 +126,9 @@ class Encoder(Campaign[Case]):
             written.summary.unlink()
 
 
-def draw_merges(random: Random, letters: bytes) -> list[Pair]:
-    """Return merges of some bytes, of 0, of 255 and of the last id, in any order."""
-    merges: dict[Pair, None] = {}
+def draw_merges(random: Random, letters: bytes, first: Iterable[Pair] = ()) -> list[Pair]:
+    """Return merges of some bytes, of 0, of 255 and of the last id, in any order after `first`."""
+    merges: dict[Pair, None] = dict.fromkeys(first)
     for _ in range(random.choice((0, 1, 5, 20, 60))):
         n_ids = 256 + len(merges)
         ids = [*letters, *letters, 0, 255, n_ids - 1, *range(256, n_ids)]

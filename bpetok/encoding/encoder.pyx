@@ -2,6 +2,8 @@
 
     text -> special tokens cut out -> words (`scan`) -> a cache of words -> ids (`word`)
 
+Where words are lines, the cache is one of their parts (`late_merges`).
+
 Several hundred words are taken at a time: first all are packed, hashed and their cache lines
 prefetched, then each is looked up. The GIL is released for longer texts.
 """
@@ -30,6 +32,9 @@ from bpetok.encoding.word_cache cimport (
     cache_tidy, copy_cached, find_entry, key_of_long, key_of_short, line_of
 )
 from bpetok.encoding.whole_words cimport WholeWords
+from bpetok.encoding.late_merges cimport (
+    LateMerges, MOST_PARTS, Parts, late_free, late_init, merge_late, parts_begin, parts_next
+)
 from bpetok.encoding.ranks cimport N_BYTES
 from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, vocabulary_init
 
@@ -348,7 +353,9 @@ cdef class Encoder:
         Whether several such bytes in a row become one `unk_id`.
     """
 
-    cdef Vocabulary vocabulary
+    cdef Vocabulary vocabulary  # of all merges, or of the early ones, if others are in `late`
+    cdef LateMerges late
+    cdef bint has_parts      # the cache is one of parts of words, with their early ids
     cdef int32_t* token_ids  # NULL: as they are
     cdef int pattern         # -1: it is compiled, or `split` does it
     cdef CompiledPattern compiled
@@ -391,6 +398,10 @@ cdef class Encoder:
         self.prefix_space = prefix_space
         self.unk_id, self.fuse_unk = unk_id, fuse_unk
         self.local = None if normalizer is None else normalizer.local
+        if late_init(&self.late, data, n_merges, seed) < 0:
+            raise MemoryError
+        if self.late.first:
+            n_merges = self.late.first - N_BYTES
         if vocabulary_init(&self.vocabulary, data, n_merges, seed) < 0:
             raise MemoryError
         if token_ids is not None:
@@ -400,6 +411,7 @@ cdef class Encoder:
             memcpy(self.token_ids, &token_ids[0], token_ids.shape[0] * sizeof(int32_t))
             for i in range(N_BYTES):
                 self.lacks_bytes |= token_ids[i] < 0
+        self.has_parts = self.late.first > 0 and whole_words is None and not self.lacks_bytes
         self.numbers = <PyObject**> calloc(max(n_ids, 1), sizeof(PyObject*))
         if self.numbers == NULL:
             raise MemoryError
@@ -409,11 +421,17 @@ cdef class Encoder:
     def __dealloc__(self):
         cdef Py_ssize_t i
         vocabulary_free(&self.vocabulary)
+        late_free(&self.late)
         free(self.token_ids)
         if self.numbers != NULL:
             for i in range(self.n_numbers):
                 Py_XDECREF(self.numbers[i])
         free(self.numbers)
+
+    @property
+    def first_late(self):
+        """The id of the first merge that is made after others, in `late_merges`; 0 without such."""
+        return self.late.first
 
     # ---- without the GIL ----
 
@@ -444,6 +462,8 @@ cdef class Encoder:
         # As `append_merged`, of bytes that all have an id.
         cdef int32_t* ids = work.ids + work.n_ids
         cdef Py_ssize_t i, n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
+        if n_ids > 0 and self.late.first:
+            n_ids = merge_late(&self.late, work.lists, ids, n_ids)
         if n_ids < 0:
             return NO_MEMORY
         if self.token_ids != NULL:
@@ -487,6 +507,19 @@ cdef class Encoder:
             n_kept += self.token_ids[word[i]] >= 0
         return n_kept
 
+    cdef Py_ssize_t append_uncached(
+        self, Workspace work, const uint8_t* word, Py_ssize_t n
+    ) noexcept nogil:
+        # As `append_merged`, but of a part only its early ids.
+        cdef Py_ssize_t n_ids
+        if not self.has_parts:
+            return self.append_merged(work, word, n)
+        n_ids = encode_word(&self.vocabulary, work.lists, word, n, work.ids + work.n_ids)
+        if n_ids < 0:
+            return NO_MEMORY
+        work.n_ids += n_ids
+        return n_ids
+
     cdef int append_rare(
         self, Workspace work, const uint8_t* word, Py_ssize_t n, const Key* key, CacheLine* line
     ) noexcept nogil:
@@ -496,12 +529,12 @@ cdef class Encoder:
         cdef int32_t* ids = work.ids + work.n_ids
         cdef Py_ssize_t n_ids
         if n > CACHED_WORD:
-            return <int>min(0, self.append_merged(work, word, n))
+            return <int>min(0, self.append_uncached(work, word, n))
         entry = find_entry(&work.cache, line, key, word)
         if entry.n_ids:
             work.n_ids += copy_cached(&work.cache, entry, ids) - ids
             return 0
-        n_ids = self.append_merged(work, word, n)
+        n_ids = self.append_uncached(work, word, n)
         if n_ids <= 0:
             return <int>n_ids  # without ids, an entry would be an empty one
         cache_put(&work.cache, entry, key, word, ids, n_ids)
@@ -552,60 +585,108 @@ cdef class Encoder:
     cdef inline int append_scanned(
         self, Workspace work, Scanner* scanner, const uint8_t* readable
     ) noexcept nogil:
-        # One function, as its loops share their local variables: handed to others by address they
-        # would be in memory.
         cdef const uint8_t* bounds[SCAN_WORDS + 64 + 1]
+        cdef Py_ssize_t k
+        cdef int failure
+        while True:
+            k = scan_next(scanner, bounds)
+            if k == 0:
+                return 0
+            if work.reserve(bounds[k] - bounds[0] + INLINE_IDS) < 0:
+                return NO_MEMORY
+            if self.has_parts:
+                failure = self.append_in_parts(work, bounds, k, readable)
+            else:
+                failure = self.append_batch(work, bounds, k, readable, NULL)
+            if failure < 0:
+                return failure
+            if work.flush() < 0:
+                return NO_MEMORY
+
+    cdef int append_in_parts(
+        self, Workspace work, const uint8_t** bounds, Py_ssize_t k, const uint8_t* readable
+    ) noexcept nogil:
+        # As `append_batch`, by the parts of the words.
+        cdef Parts parts
+        cdef const uint8_t* part_bounds[MOST_PARTS + 1]
+        cdef int32_t[MOST_PARTS + 1] marks
+        cdef Py_ssize_t i, n, n_before = work.n_ids
+        cdef int failure
+        for i in range(k):
+            if bounds[i + 1] - bounds[i] > LONGEST_WORD:
+                return TOO_LONG
+        parts_begin(&parts, bounds, k)
+        while True:
+            n = parts_next(&parts, &self.vocabulary, part_bounds, marks)
+            if n == 0:
+                break
+            failure = self.append_batch(work, part_bounds, n, readable, marks)
+            if failure < 0:
+                return failure
+        n = merge_late(&self.late, work.lists, work.ids + n_before, work.n_ids - n_before)
+        if n < 0:
+            return NO_MEMORY
+        if self.token_ids != NULL:
+            for i in range(n_before, n_before + n):
+                work.ids[i] = self.token_ids[work.ids[i]]
+        work.n_ids = n_before + n
+        return 0
+
+    cdef inline int append_batch(
+        self, Workspace work, const uint8_t** bounds, Py_ssize_t k, const uint8_t* readable,
+        const int32_t* marks
+    ) noexcept nogil:
+        # Append the ids of k words, with room for all and INLINE_IDS more; `marks`, if not NULL, are
+        # added to the first id of each. One function, as its loops share their local variables: handed to others by address they
+        # would be in memory.
         cdef Key keys[SCAN_WORDS]
         cdef CacheLine* lines[SCAN_WORDS]
-        cdef Py_ssize_t i, k, length
+        cdef Py_ssize_t i, length
         cdef int failure
         cdef const CacheEntry* entry
         cdef const Key* key
         cdef uint64_t hashed, differs, differs_too
         cdef Seed seed = work.cache.seed
         cdef int32_t* ids
-        while True:
-            k = scan_next(scanner, bounds)
-            if k == 0:
-                return 0
-            cache_tidy(&work.cache)
-            if work.reserve(bounds[k] - bounds[0] + INLINE_IDS) < 0:
-                return NO_MEMORY
-            # All keys first: by the time that a line is looked at, it is in the processor's cache.
-            for i in range(k):
+        cdef int32_t* first
+        cache_tidy(&work.cache)
+        # All keys first: by the time that a line is looked at, it is in the processor's cache.
+        for i in range(k):
+            length = bounds[i + 1] - bounds[i]
+            if length <= PACKED_WORD:
+                keys[i] = key_of_short(bounds[i], length, readable)
+                hashed = hash_key(keys[i].low, keys[i].high, seed)
+            elif length <= CACHED_WORD:
+                keys[i] = key_of_long(bounds[i], length, seed)
+                hashed = keys[i].low
+            else:
+                keys[i].low, keys[i].high = 0, LONG_WORD
+                hashed = 0
+            lines[i] = line_of(&work.cache, hashed)
+            prefetch(lines[i])
+        ids = work.ids + work.n_ids
+        for i in range(k):
+            # Which of the two entries matches is random, so there must be no branch for each,
+            # as `or` would make of it: the smaller of the two differences needs only one, for
+            # whether any matches.
+            first = ids
+            entry = &lines[i].entries[0]
+            key = &keys[i]
+            differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high
+            differs_too = entry[1].key.low ^ key.low | entry[1].key.high ^ key.high
+            if min(differs, differs_too) != 0:
+                work.n_ids = ids - work.ids
                 length = bounds[i + 1] - bounds[i]
-                if length <= PACKED_WORD:
-                    keys[i] = key_of_short(bounds[i], length, readable)
-                    hashed = hash_key(keys[i].low, keys[i].high, seed)
-                elif length <= CACHED_WORD:
-                    keys[i] = key_of_long(bounds[i], length, seed)
-                    hashed = keys[i].low
-                else:
-                    keys[i].low, keys[i].high = 0, LONG_WORD
-                    hashed = 0
-                lines[i] = line_of(&work.cache, hashed)
-                prefetch(lines[i])
-            ids = work.ids + work.n_ids
-            for i in range(k):
-                # Which of the two entries matches is random, so there must be no branch for each,
-                # as `or` would make of it: the smaller of the two differences needs only one, for
-                # whether any matches.
-                entry = &lines[i].entries[0]
-                key = &keys[i]
-                differs = entry[0].key.low ^ key.low | entry[0].key.high ^ key.high
-                differs_too = entry[1].key.low ^ key.low | entry[1].key.high ^ key.high
-                if min(differs, differs_too) != 0:
-                    work.n_ids = ids - work.ids
-                    length = bounds[i + 1] - bounds[i]
-                    failure = self.append_rare(work, bounds[i], length, key, lines[i])
-                    if failure < 0:
-                        return failure
-                    ids = work.ids + work.n_ids
-                else:
-                    ids = copy_cached(&work.cache, entry + (differs != 0), ids)
-            work.n_ids = ids - work.ids
-            if work.flush() < 0:
-                return NO_MEMORY
+                failure = self.append_rare(work, bounds[i], length, key, lines[i])
+                if failure < 0:
+                    return failure
+                ids = work.ids + work.n_ids
+            else:
+                ids = copy_cached(&work.cache, entry + (differs != 0), ids)
+            if marks != NULL:
+                first[0] |= marks[i]
+        work.n_ids = ids - work.ids
+        return 0
 
     cdef int append_piece(
         self, Workspace work, Specials specials, const uint8_t* text, Py_ssize_t n,
@@ -737,7 +818,7 @@ cdef class Encoder:
         elif self.unused:
             work = self.unused.pop()
         else:
-            work = Workspace(self.vocabulary.ranks.n_ids)
+            work = Workspace(max(self.vocabulary.ranks.n_ids, self.late.ranks.n_ids))
         work.begin(sink)
         return work
 

@@ -15,7 +15,7 @@ cdef struct Vocabulary:
     Trie trie          # of the short tokens that merging makes of their bytes: no others ever occur
     int32_t* lengths   # [id]: in bytes
     int32_t longest    # of `lengths`
-    uint64_t[1024] seams  # bit first << 8 | second: whether a token has these two bytes in a row
+    uint64_t[1024] seams  # bit second << 8 | first: whether a token has these two bytes in a row
     int32_t* shorter   # [id]: the longest other token that it begins with; of a byte, -1
 
 # Fill the vocabulary from left, right of each merge; -1 if there is no memory. Requires: it is
@@ -30,3 +30,9 @@ cdef void vocabulary_free(Vocabulary* vocabulary) noexcept nogil
 cdef Py_ssize_t encode_word(
     const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil
+
+
+cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:
+    # Whether a token may reach from at[-1] to at[0].
+    cdef int32_t seam = at[0] << 8 | at[-1]
+    return vocabulary.seams[seam >> 6] >> (seam & 63) & 1

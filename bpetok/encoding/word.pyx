@@ -91,7 +91,7 @@ cdef inline void add_sides(
     sides[pair.right].before |= <uint64_t>1 << (last & 63)
     sides[new_id].after = sides[pair.right].after
     sides[new_id].before = sides[pair.left].before
-    vocabulary.seams[last << 2 | first >> 6] |= <uint64_t>1 << (first & 63)
+    vocabulary.seams[first << 2 | last >> 6] |= <uint64_t>1 << (last & 63)
 
 
 cdef int add_tokens(
@@ -246,12 +246,6 @@ cdef Py_ssize_t encode_piece(
     return merge_long(&vocabulary.ranks, lists, ids, n)
 
 
-cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:
-    # Whether a token may reach from at[0] to at[1].
-    cdef int32_t seam = at[0] << 8 | at[1]
-    return vocabulary.seams[seam >> 6] >> (seam & 63) & 1
-
-
 cdef Py_ssize_t encode_word(
     const Vocabulary* vocabulary, Lists lists, const uint8_t* word, Py_ssize_t n, int32_t* ids
 ) noexcept nogil:
@@ -259,7 +253,7 @@ cdef Py_ssize_t encode_word(
     if n < PLACES:
         return encode_piece(vocabulary, lists, word, n, ids)
     while begin < n:
-        while end < n and is_seam(vocabulary, word + end - 1):
+        while end < n and is_seam(vocabulary, word + end):
             end += 1
         found = encode_piece(vocabulary, lists, word + begin, end - begin, ids + n_ids)
         if found < 0:
