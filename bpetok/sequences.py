@@ -196,8 +196,7 @@ class SequenceTokenizer:
         longest = int(np.diff(offsets).max(initial=0))
         if longest > MAX_ENCODED:
             raise ValueError(
-                f"a sequence must have at most {MAX_ENCODED} symbols, got one of {longest}: "
-                "cut it"
+                f"a sequence must have at most {MAX_ENCODED} symbols, got one of {longest}: cut it"
             )
         ends = np.arange(SHARE_SYMBOLS, len(symbols), SHARE_SYMBOLS)
         places = np.unique([0, *np.searchsorted(offsets[:-1], ends), n_sequences]).tolist()

@@ -13,7 +13,7 @@ from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
 from bpetok.formats import native
-from bpetok.formats.files import find_file, naming_file
+from bpetok.formats.files import find_file, naming_file, seems_of_hub
 from bpetok.formats.parts import Parts
 
 if TYPE_CHECKING:
@@ -459,6 +459,12 @@ class Tokenizer(Codec):
         from bpetok.formats import huggingface
 
         file = find_file(path, "tokenizer.json")
+        if seems_of_hub(path):
+            raise FileNotFoundError(
+                f"no such file or folder: {path!r}; a tokenizer of the Hugging Face hub is "
+                f"downloaded first: huggingface_hub.snapshot_download({path!r}, "
+                "allow_patterns='*.json') returns its folder"
+            )
         return cls._from_parts(huggingface.read(file), file)
 
     # ---- tiktoken ----

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -100,6 +101,22 @@ def add_command(
 def on_terminal() -> bool:
     """Tell whether there is somebody to see progress."""
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+COLORS = {"error": "31", "warning": "33", "note": "36"}
+"""The codes of a terminal for red, yellow and cyan."""
+
+
+def say(kind: str, message: str) -> None:
+    """Print an error, a warning or a note: a line on standard error, between bars if there are any.
+
+    In a terminal the kind has a color, unless the environment has NO_COLOR or a TERM without any.
+    """
+    plain = not on_terminal() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    shown = f"{kind}:" if plain else f"\x1b[1;{COLORS[kind]}m{kind}:\x1b[0m"
+    tqdm = sys.modules.get("tqdm")
+    with nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(sys.stderr):
+        print(f"bpetok: {shown} {message}", file=sys.stderr)
 
 
 def standard_output() -> TextIO:
@@ -206,12 +223,19 @@ def describe(error: Exception) -> str:
 
 def load_tokenizer(path: str, pattern: str | None = None, name: str = "--tokenizer") -> Tokenizer:
     """Return the tokenizer of a file or folder of any format; `name` is said in the error."""
+    from bpetok.formats.files import seems_of_hub
+
     try:
         return _load_any(path, pattern)
     except (ValueError, OSError) as error:
         message = describe(error)
         if "is not a tokenizer" in message:
             message += f"; give {TOKENIZER}"
+        if isinstance(error, FileNotFoundError) and "?" not in message and seems_of_hub(path):
+            message += (
+                f"; a tokenizer of the Hugging Face hub is downloaded first: hf download {path} "
+                "tokenizer.json --local-dir FOLDER"
+            )
         named = message.startswith(f"{name}: ")
         raise CommandError(message if named else f"{name}: {message}") from None
 

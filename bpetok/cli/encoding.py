@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import bpetok
-from bpetok.base.display import plural
+from bpetok.base.display import plural, show_bytes
 from bpetok.cli.common import (
     FLAGS,
     NAMES,
@@ -48,6 +48,11 @@ def add_parsers(commands: Any) -> None:
         "encode",
         "[FILE...] --tokenizer TOK.json",
         "text to ids: one line of ids for each input, or --output train.bin",
+    )
+    encode.add_argument(
+        "--tokens",
+        action="store_true",
+        help="without --output: write tokens as people read them (a space as ␣) instead of ids",
     )
     encode.add_argument(
         "--special",
@@ -100,6 +105,8 @@ def run_encode(options: argparse.Namespace) -> None:
     """Write the ids of texts, to standard output or to files of ids."""
     tokenizer = load_only_tokenizer(options)
     if options.output is not None:
+        if options.tokens:
+            raise CommandError("--tokens is of no use with --output, which is for ids")
         _encode_to_file(tokenizer, options)
         return
     for name in ("eot", "shard_size", "n_threads", *READING):
@@ -126,7 +133,9 @@ def run_encode(options: argparse.Namespace) -> None:
             raise CommandError(f"{name}: {error}") from None
         for start in range(0, len(ids), IDS_AT_ONCE):
             separator = " " if start else ""
-            output.write(separator + " ".join(map(str, ids[start : start + IDS_AT_ONCE])))
+            some = ids[start : start + IDS_AT_ONCE]
+            shown = map(show_bytes, tokenizer.decode_tokens_bytes(some)) if options.tokens else some
+            output.write(separator + " ".join(map(str, shown)))
         output.write("\n")
 
 

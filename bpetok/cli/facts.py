@@ -33,7 +33,7 @@ class Inputs(NamedTuple):
     @property
     def saved(self) -> str:
         """Where the result was saved, as the summary says it."""
-        return self.output + ", in the place of the file that was there" * self.replaces
+        return self.output + ", in the place of an earlier file" * self.replaces
 
     @property
     def read(self) -> str:
@@ -94,7 +94,8 @@ def training_summary(tokenizer: Tokenizer, inputs: Inputs, seconds: float) -> st
     n_special = len(tokenizer.special_tokens)
     phases = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in facts.seconds.items())
     return (
-        f"Trained in {seconds:.1f} s ({phases}) and saved to {inputs.saved}.\n"
+        f"Trained in {seconds:.1f} s ({phases}).\n"
+        f"  saved to     {inputs.saved}\n"
         f"  read         {inputs.read}\n"
         f"  text         {show_size(facts.n_bytes)}, {plural(facts.n_words, 'word')}, "
         f"{facts.n_unique_words:,} different\n"
@@ -123,8 +124,11 @@ def counting_summary(words: Words, inputs: Inputs, done: str) -> str:
     from bpetok.base.display import show_size
 
     return (
-        f"{done} and saved to {inputs.saved}: {plural(words.total, 'word')}, {len(words):,} "
-        f"different, {show_size(words.n_bytes)} of text in {inputs.read}."
+        f"{done}.\n"
+        f"  saved to     {inputs.saved}\n"
+        f"  read         {inputs.read}\n"
+        f"  text         {show_size(words.n_bytes)}, {plural(words.total, 'word')}, "
+        f"{len(words):,} different"
     )
 
 

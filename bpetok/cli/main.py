@@ -21,7 +21,7 @@ import bpetok
 from bpetok.base.checks import closest, did_you_mean
 from bpetok.base.extras import MissingExtraError
 from bpetok.cli import completion, encoding, estimate, exporting, info, showing, training
-from bpetok.cli.common import CommandError, describe, with_flags
+from bpetok.cli.common import CommandError, describe, say, with_flags
 from bpetok.cli.completion import complete
 
 EPILOG = """examples:
@@ -32,7 +32,7 @@ EPILOG = """examples:
 exit status:
   0    done
   1    the result could not be kept: no space, no memory, standard output closed
-  2    an option or an input is wrong: nothing was written, one line says what to do
+  2    an option or an input is wrong: nothing was written; a line says what to do
   130  Ctrl-C: nothing is half written
   141  what reads the output has ended, such as head
 """
@@ -247,7 +247,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"bpetok: warning: {with_flags(str(message))}", file=sys.stderr)
+    say("warning", with_flags(str(message)))
 
 
 def _drop_output() -> None:
@@ -257,5 +257,5 @@ def _drop_output() -> None:
 
 
 def _fail(message: object, status: int) -> int:
-    print(f"bpetok: error: {' '.join(with_flags(str(message)).split())}", file=sys.stderr)
+    say("error", " ".join(with_flags(str(message)).split()))
     return status

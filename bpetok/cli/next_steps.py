@@ -67,9 +67,11 @@ def after_encoding(options: argparse.Namespace, tokenizer: Tokenizer) -> list[st
 def after_exporting(output: str, to: str, pattern: str) -> list[str]:
     """Return: load it with the library that it is for, if that is here, or else with ours."""
     if to == "huggingface" and find_spec("transformers") is not None:
+        # A shell quotes what is in single quotes by far longer.
+        name = f'"{output}"' if output.isprintable() and not {*output} & {*'"\\'} else repr(output)
         code = (
             "from transformers import AutoTokenizer; "
-            f"print(AutoTokenizer.from_pretrained({output!r})('Hello world'))"
+            f'print(AutoTokenizer.from_pretrained({name})("Hello world"))'
         )
         return [f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"]
     if to == "gguf":  # which llama.cpp reads

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bpetok.cli.common import with_flags
+from bpetok.cli.common import say, with_flags
 
 
 class Notes(logging.Handler):
@@ -36,7 +35,7 @@ class Notes(logging.Handler):
         self.unseen += getattr(record, "unseen", ())
         self.n_repeated += getattr(record, "n_repeated", 0)
         if not self.quiet:
-            print(f"bpetok: note: {with_flags(record.getMessage())}", file=sys.stderr)
+            say("note", with_flags(record.getMessage()))
 
 
 @contextmanager

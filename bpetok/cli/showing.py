@@ -30,6 +30,7 @@ from bpetok.cli.common import (
     program,
     reading_of,
     refuse_ids,
+    say,
     standard_output,
 )
 from bpetok.cli.facts import report_facts, write_json
@@ -131,7 +132,7 @@ def run_explain(options: argparse.Namespace) -> None:
     if text is None:
         text = plain_text(next(open_inputs([]))[1].read(), "standard input")
     elif Path(text).is_file():
-        say_note(f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
+        say("note", f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
     try:
         explanation = tokenizer.explain(
             text, allowed_special="all" if options.special == "ids" else ()
@@ -287,11 +288,6 @@ def _check_html(html: str | None, name: str = "--html") -> None:
         check_writable(html)
     except (ValueError, OSError) as error:
         raise CommandError(f"{name}: {describe(error)}") from None
-
-
-def say_note(message: str) -> None:
-    """Tell what may not have been meant."""
-    print(f"bpetok: note: {message}", file=sys.stderr)
 
 
 def _show(result: Explanation | Lesson | Report, html: str | None) -> None:

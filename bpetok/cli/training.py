@@ -27,6 +27,7 @@ from bpetok.cli.common import (
     load_tokenizer,
     on_terminal,
     reading_of,
+    say,
     say_if_waiting,
     standard_output,
     weight,
@@ -56,8 +57,9 @@ FILES = (
 
 
 EXAMPLES = """examples:
-  bpetok train corpus/*.txt --vocab-size 32k --special-token "<|endoftext|>" -o tok.json
-  bpetok train chats.jsonl.zst --text-column "messages[].content" --max-memory 4G -o tok.json
+  bpetok train corpus/*.txt --vocab-size 32k -o tok.json \\
+      --special-token "<|endoftext|>"
+  bpetok train chats.jsonl.zst --text-column "messages[].content" -o tok.json
 """
 
 
@@ -459,11 +461,8 @@ def _note_commas(options: argparse.Namespace) -> None:
     """Say that a special token with a comma, which may be meant as a list, is one."""
     for token in options.special_tokens or ():
         if "," in token.strip(",") and not options.quiet:
-            print(
-                f"bpetok: note: --special-token {shlex.quote(token)} is one token: give the option "
-                "once for each",
-                file=sys.stderr,
-            )
+            option = f"--special-token {shlex.quote(token)}"
+            say("note", f"{option} is one token: give the option once for each")
 
 
 def _check_output(options: argparse.Namespace, inputs: list[str], form: str | None) -> Inputs:

@@ -791,6 +791,12 @@ class Codec(TextEncoder):
         """
         return self._decoder.decode(ids)
 
+    def decode_tokens_bytes(
+        self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]
+    ) -> list[bytes]:
+        """Return the bytes of each id, as tiktoken does; errors as `decode_bytes`."""
+        return [self._decoder.decode([token_id]) for token_id in ids]
+
     def _spelling(self, token_id: SupportsIndex) -> str:
         # A token as files name it.
         token = self.decode_bytes([token_id])
@@ -886,7 +892,7 @@ class Codec(TextEncoder):
             If the bytes are not UTF-8.
         """
         self._check_plain_text("decode_with_offsets")
-        tokens = [self._decoder.decode([token_id]) for token_id in ids]
+        tokens = self.decode_tokens_bytes(ids)
         starts = []
         n_begun = 0
         for token in tokens:

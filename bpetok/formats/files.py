@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,12 @@ def find_file(path: str | os.PathLike[str], name: str) -> Path:
     """Return the file that is meant: the path itself, or that of this name in the folder."""
     file = check_path(path)
     return file / name if file.is_dir() else file
+
+
+def seems_of_hub(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path that leads nowhere is probably a name of the Hugging Face hub."""
+    is_name = isinstance(path, str) and re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", path) is not None
+    return is_name and Path(path).suffix != ".json" and not Path(path).exists()
 
 
 @contextmanager

@@ -27,6 +27,15 @@ _WAY = re.compile(rf"{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\.\[])")
 MOST_READERS = 1024
 FORMATS = ("text", "jsonl", "parquet", "arrow")
+OTHERS = (
+    *("vocab_size", "pattern", "normalizer", "prefix_space", "special_tokens", "min_frequency"),
+    *("max_token_length", "merge_filter", "n_threads", "errors", "unmatched", "compat", "initial"),
+    *("superwords", "like", "initial_tokens", "special_ids", "balance", "max_memory", "progress"),
+    *("min_word_count", "checkpoint", "sample_size", "eot", "shard_size", "texts", "output"),
+    *("allowed_special", "disallowed_special"),
+)
+"""The other options of the functions that take those of reading: where a name is misspelled, Python
+gives it to these."""
 
 
 class Reading(TypedDict, total=False):
@@ -133,8 +142,11 @@ def check_reading(reading: Reading) -> ReadOptions:
     """Check the options of reading."""
     unknown = sorted(set(reading) - set(ReadOptions._fields))
     if unknown:
+        others = {*OTHERS} - set(unknown)  # one of them may be in the wrong place
+        meant = did_you_mean(unknown[0], [*ReadOptions._fields, *others])
         raise TypeError(
-            f"unexpected option {unknown[0]!r}; those of reading are {list(ReadOptions._fields)}"
+            f"unexpected option {unknown[0]!r}{meant or '; those of reading are '}"
+            f"{'' if meant else list(ReadOptions._fields)}"
         )
     options = ReadOptions(**reading)  # type: ignore[arg-type]  # checked below
     if options.format not in (None, *FORMATS):

@@ -136,15 +136,15 @@ def test_what_may_not_be_meant_is_said(run: Run, tmp_path: Path) -> None:
         b"bpetok: note: --special-token '<|a|>,<|b|>' is one token: give the option once for each"
     )
     assert note in first
-    assert b"saved to t.json.\n" in first
-    assert b"saved to t.json, in the place of the file that was there.\n" in second
+    assert b"  saved to     t.json\n" in first
+    assert b"  saved to     t.json, in the place of an earlier file\n" in second
     assert run(*command, "--quiet").stderr == b""
     counts = "count", "a.txt", "--special-token", ",", "-o", "w.parquet"
     assert run(*counts).stderr.startswith(
         b"bpetok: note: 1 special token never occurs in the text: ,\nCounted in"
     )
     again = run(*counts).stderr
-    assert b"saved to w.parquet, in the place of the file that was there: " in again
+    assert b"  saved to     w.parquet, in the place of an earlier file\n" in again
 
 
 def test_without_a_command_the_help_is_shown(call: Call) -> None:
@@ -227,7 +227,8 @@ def test_counts_travel_between_commands(call: Call, tmp_path: Path) -> None:
     split = ("--pattern", "cl100k", *special)
     done = call("count", "a.txt", "-o", "a.parquet", *split, "--threads", 2)
     assert (done.status, done.out) == (0, "")
-    assert "a.parquet: 221 words, 9 different, 740 bytes of text in 1 file of text" in done.err
+    assert "a.parquet\n  read         1 file of text\n" in done.err
+    assert "740 bytes, 221 words, 9 different\n" in done.err
     assert "train --counts a.parquet -o tok.json" in done.err
     assert call("count", "b.txt", "-o", "b.parquet", *split, "--quiet").err == ""
     assert call("merge-counts", "a.parquet", "b.parquet", "-o", "c.parquet").status == 0
@@ -360,6 +361,8 @@ def test_encode_writes_a_line_of_ids_for_each_input(
     assert run("encode", "--tokenizer", "tok.json", input=b"the cat").stdout.decode().split() == (
         ids.split()
     )
+    tokens = run("encode", "--tokenizer", "tok.json", "--tokens", "a.txt").stdout
+    assert tokens.decode() == "the ␣ c a t\n"
 
 
 def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) -> None:
@@ -597,8 +600,10 @@ def test_progress_is_shown_on_a_terminal_only(
     """A bar for each phase on a terminal, unless it is unwanted; none in a pipe."""
     (tmp_path / "a.txt").write_text(TEXT)
     arguments = ["train", "a.txt", "--output", "new.json", "--vocab-size", "260"]
-    arguments += [option] if option else []
+    arguments += ["--special-token", "<|a|>", *([option] if option else [])]
     assert b"%" not in run(*arguments).stderr
+    environment = {**environment, "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     with subprocess.Popen(
@@ -613,6 +618,9 @@ def test_progress_is_shown_on_a_terminal_only(
     assert process.returncode == 0
     assert (b"count: 100%" in shown and b"learn: 100%" in shown) == (option is None)
     assert (b"Trained in" in shown) == (option != "--quiet")
+    note = b"bpetok: \x1b[1;36mnote:\x1b[0m 1 special token never occurs in the text: <|a|>"
+    lines = re.split(rb"[\r\n]+", shown)  # the note has a line of its own, between the bars
+    assert (note in lines) == (option != "--quiet"), shown
 
 
 @posix

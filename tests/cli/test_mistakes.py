@@ -86,6 +86,11 @@ MISTAKES = [
     ("encode hello --tokenizer tok.json", "a text itself is read from standard input"),
     ("encode a.txt --tokenizer tok.jso", "--tokenizer: tok.jso: .*; did you mean 'tok.json'?"),
     ("encode a.txt --tokenizer a.txt", "is not a tokenizer: .*; give bpetok's file"),
+    ("encode a.txt --tokenizer gpt2", "--tokenizer: gpt2: .* hf download gpt2 tokenizer.json"),
+    (
+        "encode a.txt --tokenizer tok.json --tokens -o new.bin",
+        "--tokens is of no use with",
+    ),
     ("encode a.txt --tokenizer tok.json --eot x", "--eot needs --output"),
     ("encode a.txt --tokenizer tok.json --eot <|ent|> -o new.bin", "did you mean '<|end|>'?"),
     ("encode a.txt --tokenizer tok.json -o new.json", "--output must not end in .json"),

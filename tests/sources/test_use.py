@@ -1,5 +1,6 @@
 """What is given has an effect, or that is said."""
 
+import inspect
 import logging
 import os
 import re
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import bpetok
+from bpetok.sources.reading import OTHERS
 from strategies import TOY
 
 
@@ -133,6 +135,20 @@ def test_a_file_of_ids_is_no_text(folder: Path) -> None:
     (folder / "other.json").write_text('{"format": "bpetok ids", "files": []}')
     (folder / "last.bin").write_text(TOY)
     assert bpetok.count_words(["other.bin", "last.bin"]).n_bytes == 2 * len(TOY)
+
+
+def test_a_misspelled_option_is_told(folder: Path) -> None:
+    """Also that of the function itself, which Python gives to the options of reading."""
+    with pytest.raises(TypeError, match="unexpected option 'special_token'; did you mean 'special"):
+        bpetok.train("a.txt", vocab_size=260, special_token=["<|a|>"])  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected option 'text_colum'; did you mean 'text_colu"):
+        bpetok.count_words("a.txt", text_colum="text")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected option 'vocab_size'; those of reading are "):
+        bpetok.count_words("a.txt", vocab_size=260)  # type: ignore[call-arg]
+    functions = bpetok.train, bpetok.count_words, bpetok.estimate, bpetok.report
+    for function in (*functions, bpetok.Tokenizer.encode_files):
+        names = inspect.signature(function).parameters
+        assert {*names} - {"self", "files", "tokenizers", "reading"} <= {*OTHERS}
 
 
 @pytest.mark.parametrize(
