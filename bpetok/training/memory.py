@@ -17,8 +17,12 @@ LEFT_MEMORY = 80_000_000
 """Memory that counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""
 NUMBA_MEMORY = 180_000_000
 """What Numba takes, which is loaded where several threads learn: 157 and 176 MB were measured."""
-PAIR_BYTES = 16
-"""Of the table of pairs, for each token: 2 to 15 were measured after 8,000 and 24,000 merges."""
+PAIRS_GROWTH = 0.75
+PAIRS_FACTOR = 14
+"""Words of n tokens have less than 14 * n ** 0.75 different pairs: 7 to 13.7 were measured after
+24,000 and 60,000 merges of English, code and several languages, 0.7 to 19 million tokens."""
+PAIR_BYTES = 24 * 2 * 8 // 5
+"""What a table has for a pair: it is a power of two of entries, at most 5/8 of them used."""
 MOST_RARE = 1 << 16
 """Words that occur more often are never left out to save memory."""
 
@@ -62,8 +66,8 @@ def learning_memory(
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
     9 to 12 bytes for each byte and each word, 0.3 to 0.6 kB a merge; on 400,000 random words of 14
     letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much, `Words` not
-    counted. Where words are tokens already they are in memory in both forms for a while, and a
-    table of pairs has up to 24 bytes for 0.6 of them.
+    counted. Where words are tokens already they are in memory in both forms for a while, and the
+    table of pairs, one for each thread, is large.
     """
     slots = n_bytes * slots_a_byte
     loads_numba = (n_threads > 1) & (slots + n_words >= DEFAULT_TUNING.parallel_slots)
@@ -71,7 +75,9 @@ def learning_memory(
     needed: NDArray[Any] = 17 * slots + (17 + 8) * n_words
     if slots_a_byte < 1:
         both = 4 * n_bytes + 32 * n_words + 12 * slots
-        needed = np.maximum(needed + PAIR_BYTES * slots, both)
+        n_tables = np.where(loads_numba, n_threads, 1)
+        pairs = PAIRS_FACTOR * (slots / n_tables) ** PAIRS_GROWTH * n_tables
+        needed = np.maximum(needed + PAIR_BYTES * pairs, both)
     needed += fixed
     return needed
 
