@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_integer, resolve_threads, shorten
+from bpetok.base.checks import check_integer, is_of_arrow, listed, plain, resolve_threads, shorten
 from bpetok.base.files import write_whole
 from bpetok.base.limits import MAX_ENCODED, MAX_INT64, MAX_SYMBOLS
 from bpetok.base.threads import map_threads
@@ -315,12 +316,9 @@ def check_sequences(
     """
     if isinstance(given, tuple):
         return _check_flat(given, n_symbols)
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise TypeError(
-            "sequences must be a list of sequences of integers, or a tuple of their ids and "
-            f"offsets, got {shorten(given)}"
-        )
-    arrays = [_integers(sequence, f"sequences[{i}]") for i, sequence in enumerate(given)]
+    what = "a list of sequences of integers, or a tuple of their ids and offsets"
+    rows = listed("sequences", given, what)
+    arrays = [_integers(sequence, f"sequences[{i}]") for i, sequence in enumerate(rows)]
     offsets = np.concatenate([[0], np.cumsum([*map(len, arrays)], dtype=np.int64)])
     ids = np.concatenate([np.empty(0, np.int64), *arrays], casting="same_kind")
     del arrays
@@ -364,8 +362,9 @@ def check_sequence(given: ArrayLike, n_symbols: int, name: str) -> Int32:
 def _integers(given: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
     if isinstance(given, bytes | bytearray):
         return np.frombuffer(given, np.uint8)
+    checked = None if _has_arrays(given) else plain(name, given)
     try:
-        array: NDArray[Any] = np.asarray(given)
+        array: NDArray[Any] = np.asarray(checked)
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
     if array.ndim == 1 and array.size == 0:
@@ -376,6 +375,15 @@ def _integers(given: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
     if array.dtype == np.uint64:  # those that int64 does not hold are out of range anyway
         array = np.minimum(array, MAX_INT64).astype(np.int64)
     return array
+
+
+def _has_arrays(given: object) -> bool:
+    """Tell whether a list or a table has columns in it, which NumPy would read as they are."""
+    if hasattr(type(given), "columns"):
+        return True
+    if "pyarrow" not in sys.modules or not isinstance(given, list | tuple):
+        return False
+    return any(map(is_of_arrow, {type(element): element for element in given}.values()))
 
 
 def _first_outside(ids: NDArray[np.integer[Any]], n_symbols: int) -> int | None:

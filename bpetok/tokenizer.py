@@ -228,7 +228,8 @@ class Tokenizer(Codec):
         if eot is not None and eot not in self._special_tokens:
             raise ValueError(
                 f"eot must be a special token, one of {shorten(list(self._special_tokens))}, "
-                f"got {eot!r}{did_you_mean(str(eot), self._special_tokens)}"
+                f"got {shorten(eot)}"
+                + did_you_mean(eot if isinstance(eot, str) else "", self._special_tokens)
             )
         if shard_size is not None:
             shard_size = check_integer("shard_size", shard_size, 1, MAX_INT64)

@@ -506,7 +506,11 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         (lambda tok: tok.decode(None), TypeError, "ids must be an iterable of int, got None"),
         (lambda tok: tok.decode({97: 1}), TypeError, "ids must be in order, got a dict"),
         (lambda tok: tok.decode({97}), TypeError, "ids must be in order, got a set"),
-        (lambda tok: tok.decode_batch([{97: 1}]), TypeError, "ids must be in order, got a dict"),
+        (
+            lambda tok: tok.decode_batch([{97: 1}]),
+            TypeError,
+            r"rows\[0\] must be in order, got a dict",
+        ),
         (lambda tok: tok.decode(3), TypeError, "ids must be an iterable of int, got 3"),
         (lambda tok: tok.decode_batch(None), TypeError, "rows must be an iterable"),
         (lambda tok: tok.save(None), TypeError, "a file must be a str or a path, got None"),

@@ -9,14 +9,16 @@ import math
 import operator
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
 
 MAX_NUMBER = 40
 """Characters of a number; Python reads no int of more than 4,300 digits."""
+ARROW_USERS = ("pandas", "datasets")
+"""Libraries whose columns may be arrays of Arrow."""
 CLOSE = 0.75
 """How alike names are of which one was probably meant: "gtp2" and "gpt2"."""
 
@@ -24,13 +26,92 @@ CLOSE = 0.75
 def shorten(value: object) -> str:
     """Return the repr of what was given, cut to what fits in a message.
 
-    A hostile file may hold numbers of thousands of digits, or deep lists.
+    A hostile file may hold numbers of thousands of digits, or deep lists. What holds arrays of
+    Arrow has no repr: that of a damaged one ends the process.
     """
     try:
-        text = repr(value)
+        text = f"a {_type_name(value)} of arrays" if _holds_arrow(value) else repr(value)
     except (ValueError, RecursionError):
         return f"a {type(value).__name__} too large to show"
     return text if len(text) <= 80 else f"{text[:80]}... ({len(text):,} characters in all)"
+
+
+def _type_name(value: object) -> str:
+    library = type(value).__module__.partition(".")[0]
+    name = type(value).__name__
+    return name if library == "builtins" else f"{library} {name}"
+
+
+def type_and_value(value: object) -> str:
+    """Return what was given in the place of a text: "float, nan", for example."""
+    return f"{type(value).__name__}, {shorten(value)}"
+
+
+def is_of_arrow(value: object) -> bool:
+    """Tell whether something may hold arrays of Arrow that nobody has looked at."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    return library == "pyarrow" or (library in ARROW_USERS and hasattr(kind, "__iter__"))
+
+
+def _holds_arrow(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_arrow, chain(value, value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_holds_arrow, value))
+    return is_of_arrow(value)
+
+
+def plain(name: str, given: Any) -> Any:
+    """Return what a caller gave, of which the elements may be taken now.
+
+    Arrays of Arrow are checked first, since pyarrow ends the process where it takes an element of
+    a damaged one; those of pyarrow itself become lists.
+
+    Raises
+    ------
+    ValueError
+        If one is damaged; the message says `name`.
+    """
+    if not is_of_arrow(given):
+        return given
+    from bpetok.base.extras import load_numpy
+
+    load_numpy()
+    from bpetok.base.arrow_checks import checked
+
+    return checked(name, given)
+
+
+def listed(name: str, given: Any, what: str) -> list[Any]:
+    """Return the elements of something that is to be a list, or an iterable in a certain order.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    what : str
+        What it has to be, such as "a list of tokens".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is a text, a mapping or a table, of which only names would be taken, or no iterable
+        at all, or is damaged.
+    """
+    elements = plain(name, given)
+    single = isinstance(elements, str | bytes)
+    if single or isinstance(elements, Mapping) or not isinstance(elements, Iterable):
+        hint = ": wrap it in a list" if single else ""
+        raise TypeError(f"{name} must be {what}, got {shorten(given)}{hint}")
+    if hasattr(type(elements), "columns"):
+        raise TypeError(f"{name} must be {what}, got {shorten(given)}: give one column of it")
+    return list(elements)
+
+
+def is_one_of(value: object, choices: Container[str]) -> bool:
+    """Tell whether an option is one of some names; what is no str may compare as it likes."""
+    return isinstance(value, str) and value in choices
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -102,7 +183,7 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
             f"texts must be an iterable of str or bytes, got a pyarrow {type(texts).__name__}: "
             "give its to_pylist(), or pyarrow.table({'text': column}) where files are read"
         )
-    return texts
+    return cast("Iterable[str | bytes]", plain("texts", texts))
 
 
 def check_index(name: str, value: object) -> int:
@@ -176,7 +257,8 @@ def _named(token: object) -> Iterable[Any]:
         return (token,)
     if not isinstance(token.name, str) or token.name.count("{}") != 1:
         raise ValueError(
-            f"the name of reserved tokens must have one {{}} for the number, got {token.name!r}"
+            "the name of reserved tokens must have one {} for the number, got "
+            f"{shorten(token.name)}"
         )
     n = check_integer("the number of reserved tokens", token.n, 0, MAX_INT32)
     return (token.name.replace("{}", str(i)) for i in range(n))
@@ -184,22 +266,22 @@ def _named(token: object) -> Iterable[Any]:
 
 def check_special_tokens(special_tokens: Iterable[str | Reserved]) -> tuple[str, ...]:
     """Return the special tokens as a tuple of different, non-empty strings; name the `Reserved`."""
-    if isinstance(special_tokens, str | bytes | Reserved):
+    if isinstance(special_tokens, Reserved):
         raise TypeError(
-            f"special_tokens must be a list of str, got {special_tokens!r}: wrap it in a list"
+            f"special_tokens must be a list of str, got {shorten(special_tokens)}: wrap it in a "
+            "list"
         )
     if isinstance(special_tokens, Mapping):
         raise TypeError(
             "special_tokens must be a list of str: their ids follow the merges, so those of a "
             f"mapping can't be kept; got {shorten(special_tokens)}"
         )
-    if not isinstance(special_tokens, Iterable):
-        raise TypeError(f"special_tokens must be a list of str, got {shorten(special_tokens)}")
-    tokens = tuple(chain.from_iterable(map(_named, special_tokens)))
+    given = listed("special_tokens", special_tokens, "a list of str")
+    tokens = tuple(chain.from_iterable(map(_named, given)))
     seen = set()
-    for token in tokens:
+    for i, token in enumerate(tokens):
         if not isinstance(token, str):
-            raise TypeError(f"a special token must be a str, got {token!r}")
+            raise TypeError(f"special_tokens[{i}] must be a str, got {shorten(token)}")
         if not token:
             raise ValueError("an element of special_tokens must not be empty: leave it out")
         if token in seen:
@@ -227,15 +309,15 @@ def check_min_frequency(min_frequency: int) -> int:
 
 def check_errors(errors: str) -> str:
     """Return what to do with bytes that are not UTF-8."""
-    if errors not in ("strict", "replace"):
-        raise ValueError(f"errors must be 'strict' or 'replace', got {errors!r}")
+    if not is_one_of(errors, ("strict", "replace")):
+        raise ValueError(f"errors must be 'strict' or 'replace', got {shorten(errors)}")
     return errors
 
 
 def check_unmatched(unmatched: str) -> str:
     """Return what to do with text that a pattern does not match."""
-    if unmatched not in ("error", "word", "drop"):
-        raise ValueError(f"unmatched must be 'error', 'word' or 'drop', got {unmatched!r}")
+    if not is_one_of(unmatched, ("error", "word", "drop")):
+        raise ValueError(f"unmatched must be 'error', 'word' or 'drop', got {shorten(unmatched)}")
     return unmatched
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bpetok.base.checks import shorten
 from bpetok.base.display import show_size
 from bpetok.base.importing import whole
 
@@ -42,7 +43,7 @@ def reporting(progress: Progress) -> Iterator[OnProgress]:
     elif progress is False:
         yield _ignore
     else:
-        raise TypeError(f"progress must be True, False or a callable, got {progress!r}")
+        raise TypeError(f"progress must be True, False or a callable, got {shorten(progress)}")
 
 
 def _ignore(phase: str, done: int, total: int | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bpetok.base.checks import Reserved
+from bpetok.base.checks import Reserved, plain, shorten
 from bpetok.base.display import show_some
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.base.progress import OnProgress, Progress, reporting
@@ -245,13 +245,15 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
     if isinstance(files, str | os.PathLike) or is_table(files) or is_column(files):
         return [(files, 1)], False
     if not isinstance(files, Iterable):
-        raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
+        raise TypeError(
+            f"files must be a path, a table or an iterable of them, got {shorten(files)}"
+        )
     if isinstance(files, Mapping):
         raise TypeError(
             "files must be a path, a table or an iterable of them, not a mapping: give "
             "its .values(), or its .items() if they are pairs of files and weights"
         )
-    items = list(files)
+    items = list(plain("files", files))
     pairs = [item for item in items if isinstance(item, tuple)]
     if not pairs:
         return [(items, 1)], False

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int64
-from bpetok.base.checks import check_integer, check_size
+from bpetok.base.checks import check_integer, check_size, shorten
 from bpetok.base.limits import MAX_INT64
 from bpetok.patterns.builtin import scanner_of
 
@@ -119,7 +119,9 @@ def check_limits(
     size = None if max_memory is None else check_size("max_memory", max_memory, 1)
     if isinstance(min_word_count, str):
         if str(min_word_count) != "auto":
-            raise ValueError(f"min_word_count must be a number or 'auto', got {min_word_count!r}")
+            raise ValueError(
+                f"min_word_count must be a number or 'auto', got {shorten(min_word_count)}"
+            )
         if size is None:
             raise ValueError("min_word_count='auto' needs max_memory, the bound to keep")
         return CountLimits(size, auto=True)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bpetok.base.arrow_checks import check_array
 from bpetok.base.checks import check_special_tokens
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile
@@ -38,7 +39,6 @@ from bpetok.patterns.changes import check_changes
 from bpetok.patterns.normalizers import Spec
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
-from bpetok.sources.arrow_checks import check_array
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import STANDARD_INPUT, StrPath, find_files, open_source
 from bpetok.sources.streams import whole_reads

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bpetok.base.array_types import Int64
+from bpetok.base.checks import shorten
 from bpetok.base.limits import MAX_INT64
 from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.word_table import WordTable
@@ -23,11 +24,12 @@ Parts: TypeAlias = Sequence[tuple[WordArrays, Fraction]]
 def check_weight(number: int, weight: object) -> Fraction:
     """Return the weight of a part of `Words.combine`, a fraction of 10**12."""
     if isinstance(weight, bool) or not isinstance(weight, Real):
-        raise TypeError(f"the weight of part {number} must be a number, got {weight!r}")
+        raise TypeError(f"the weight of part {number} must be a number, got {shorten(weight)}")
     scaled = round(Fraction(float(weight)) * 10**DECIMALS) if math.isfinite(weight) else 0
     if scaled < 1:
         raise ValueError(
-            f"the weight of part {number} must be finite and at least 1e-{DECIMALS}, got {weight!r}"
+            f"the weight of part {number} must be finite and at least 1e-{DECIMALS}, got "
+            f"{shorten(weight)}"
         )
     return Fraction(scaled, 10**DECIMALS)
 

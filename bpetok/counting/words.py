@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_special_tokens
+from bpetok.base.checks import check_special_tokens, plain, shorten
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
@@ -115,8 +115,11 @@ class Words:
             If a word is not bytes, or a count is not an int or is negative, or the counts times the
             lengths of their words sum to 2**63 or more.
         """
+        counts = plain("words", counts)
         if not isinstance(counts, Iterable):
-            raise TypeError(f"words must be a mapping or pairs of (bytes, count), got {counts!r}")
+            raise TypeError(
+                f"words must be a mapping or pairs of (bytes, count), got {shorten(counts)}"
+            )
         summed: dict[bytes, int] = {}
         total = 0
         items = counts.items() if isinstance(counts, Mapping) else counts
@@ -167,7 +170,9 @@ class Words:
         checked: list[tuple[Words, Fraction]] = []
         for number, part in enumerate(parts):
             if not isinstance(part, tuple) or len(part) != 2 or not isinstance(part[0], Words):
-                raise TypeError(f"part {number} must be a pair (Words, weight), got {part!r}")
+                raise TypeError(
+                    f"part {number} must be a pair (Words, weight), got {shorten(part)}"
+                )
             words, weight = part
             checked.append((words, check_weight(number, weight)))
             check_same_split(checked[0][0], words, number)
@@ -256,7 +261,7 @@ class Words:
 
     def select(self, kept: NDArray[np.bool_]) -> Words:
         """Return some of the words: those for which `kept`, shape (n_words,), is True."""
-        return Words.of_arrays(self.arrays.select(kept), self.split)
+        return Words.of_arrays(self.arrays.select(plain("kept", kept)), self.split)
 
     def __len__(self) -> int:
         """Return the number of unique words."""
@@ -347,12 +352,16 @@ def check_same_split(first: Words, words: Words, number: int) -> None:
 
 def _checked_item(item: object) -> tuple[bytes, int]:
     if not isinstance(item, tuple) or len(item) != 2:
-        raise TypeError(f"words must be a Words, a mapping or pairs (bytes, count), got {item!r}")
+        raise TypeError(
+            f"words must be a Words, a mapping or pairs (bytes, count), got {shorten(item)}"
+        )
     word, count = item
     if not isinstance(word, bytes):
-        raise TypeError(f"a word must be bytes, got {word!r}: encode it with .encode()")
+        raise TypeError(f"a word must be bytes, got {shorten(word)}: encode it with .encode()")
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
-        raise TypeError(f"the count of {word!r} must be an int, got {count!r}")
+        raise TypeError(f"the count of {shorten(word)} must be an int, got {shorten(count)}")
     if not 0 <= count <= MAX_INT64:
-        raise ValueError(f"the count of {word!r} must be in 0..2**63 - 1, got {count}")
+        raise ValueError(
+            f"the count of {shorten(word)} must be in 0..2**63 - 1, got {shorten(count)}"
+        )
     return word, int(count)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from zlib import crc32
 
-from bpetok.base.checks import check_integer
+from bpetok.base.checks import check_integer, shorten
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.base.progress import reporting
@@ -69,7 +69,7 @@ class CountPlan:
     def __post_init__(self) -> None:
         if isinstance(check_reading({"text_column": self.text_column}).text_column, tuple):
             raise ValueError(
-                f"text_column must be one column of the table, got {self.text_column!r}"
+                f"text_column must be one column of the table, got {shorten(self.text_column)}"
             )
         options = self.options()
         check_integer("min_word_count", self.min_word_count, 1, MAX_INT64)

@@ -18,6 +18,8 @@ from bpetok.base.checks import (
     check_special_tokens,
     check_texts,
     encode_utf8,
+    listed,
+    plain,
     resolve_threads,
     shorten,
 )
@@ -31,7 +33,7 @@ from bpetok.encoding.added_tokens import (
     inner_finder_of,
 )
 from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
-from bpetok.encoding.decoder import Decoder
+from bpetok.encoding.decoder import Decoder, list_of_ids
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
 from bpetok.encoding.streams import DecodeStream
 from bpetok.encoding.text_decoders import text_steps
@@ -698,12 +700,14 @@ class Codec(TextEncoder):
         return self._encoder.encode_word(word)
 
     def _specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
-        if disallowed_special == "all" and allowed_special == ():
-            return self._refusing
-        if allowed_special == "all" and disallowed_special in ("all", ()):
-            if self._allowing is None:
-                self._allowing = self._build_specials(allowed_special, ())
-            return self._allowing
+        by_name = (str, tuple)  # by type first: a column compares its elements
+        if isinstance(allowed_special, by_name) and isinstance(disallowed_special, by_name):
+            if disallowed_special == "all" and allowed_special == ():
+                return self._refusing
+            if allowed_special == "all" and disallowed_special in ("all", ()):
+                if self._allowing is None:
+                    self._allowing = self._build_specials(allowed_special, ())
+                return self._allowing
         return self._build_specials(allowed_special, disallowed_special)
 
     def _build_specials(self, allowed_special: Special, disallowed_special: Special) -> Specials:
@@ -795,7 +799,9 @@ class Codec(TextEncoder):
         self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]
     ) -> list[bytes]:
         """Return the bytes of each id, as tiktoken does; errors as `decode_bytes`."""
-        return [self._decoder.decode([token_id]) for token_id in ids]
+        listed_ids = list_of_ids(ids)
+        self._decoder.decode(listed_ids)  # all of them have to be ids
+        return [self._decoder.decode([token_id]) for token_id in listed_ids]
 
     def _spelling(self, token_id: SupportsIndex) -> str:
         # A token as files name it.
@@ -841,13 +847,24 @@ class Codec(TextEncoder):
         UnicodeDecodeError
             With ``errors="strict"``, if the bytes are not UTF-8.
         """
+        return self._decode(ids, errors, skip_special_tokens, "ids")
+
+    def _decode(
+        self,
+        ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]],
+        errors: str,
+        skip_special_tokens: bool,  # private, and its callers have it named
+        name: str,
+    ) -> str:
+        # What `decode` returns; errors say `name`.
         if skip_special_tokens:
-            self.decode_bytes(ids := list(ids))  # all of them have to be ids
+            self._decoder.decode(ids := list_of_ids(ids, name), name)  # all of them have to be ids
             skipped = self._skipped_ids()
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
         if self._spells_tokens:
+            self._decoder.decode(ids := list_of_ids(ids, name), name)
             return " ".join(map(self._spelling, ids))
-        text = self.decode_bytes(ids).decode("utf-8", errors)
+        text = self._decoder.decode(ids, name).decode("utf-8", errors)
         for step in self._text_steps:
             text = step(text)
         return text
@@ -873,9 +890,11 @@ class Codec(TextEncoder):
         skip_special_tokens: bool = False,
     ) -> list[str]:
         """Return the text of each of several rows of ids, as `decode` does."""
-        if not isinstance(rows, Iterable):
-            raise TypeError(f"rows must be an iterable of rows of ids, got {shorten(rows)}")
-        return [self.decode(row, errors, skip_special_tokens=skip_special_tokens) for row in rows]
+        listed_rows = listed("rows", rows, "an iterable of rows of ids")
+        return [
+            self._decode(row, errors, skip_special_tokens, f"rows[{i}]")
+            for i, row in enumerate(listed_rows)
+        ]
 
     def decode_with_offsets(
         self, ids: Iterable[SupportsIndex] | npt.NDArray[np.integer[Any]]
@@ -967,13 +986,14 @@ def _given_names(parameter: str, value: Special) -> list[str] | None:
             f"{parameter} must be 'all' or a set of special tokens, got {value!r}; "
             f"write {{{value!r}}}"
         )
-    if not isinstance(value, Iterable):
+    names = plain(parameter, value)
+    if not isinstance(names, Iterable) or hasattr(type(names), "columns"):
         raise TypeError(f"{parameter} must be 'all' or a set of str, got {shorten(value)}")
-    names = list(dict.fromkeys(value))
+    names = list(names)
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"{parameter} must hold str only, got {shorten(name)}")
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _restore(

@@ -8,6 +8,8 @@ from libc.string cimport memcpy, memset
 
 from operator import index
 
+from bpetok.base.checks import plain, shorten
+
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject** string, Py_ssize_t size) except -1
     void Py_XDECREF(PyObject* value)
@@ -57,6 +59,25 @@ cdef bytes close_output(Output* out):
     return <bytes> out.result
 
 
+def list_of_ids(ids, name="ids"):
+    """Return ids as a list, which the caller can't change; whether they are any is not checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no iterable, or one without an order, or a damaged array; the message says
+        `name`.
+    """
+    given = plain(name, ids)
+    if hasattr(given, "tolist"):
+        given = given.tolist()
+    if isinstance(given, (set, frozenset)) or hasattr(given, "keys"):
+        raise TypeError(f"{name} must be in order, got a {type(ids).__name__}")
+    if isinstance(given, int) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{name} must be an iterable of int, got {shorten(ids)}")
+    return list(given)
+
+
 cdef class Decoder:
     """Ids to bytes. Threads may share it.
 
@@ -90,8 +111,10 @@ cdef class Decoder:
     def __dealloc__(self):
         free(self.table)
 
-    def decode(self, ids):
+    def decode(self, ids, name="ids"):
         """Return the bytes of ids, one after another: an iterable of int, or an array of integers.
+
+        Errors say `name`.
 
         Raises
         ------
@@ -101,28 +124,22 @@ cdef class Decoder:
             If one is not in the vocabulary.
         """
         if type(ids) is list:
-            return self.decode_list(ids)
-        name = getattr(getattr(ids, "dtype", None), "name", "")
+            return self.decode_list(ids, name)
+        dtype = getattr(getattr(ids, "dtype", None), "name", "")
         # A Series of pandas has other flags.
-        is_whole = name and getattr(getattr(ids, "flags", None), "c_contiguous", False)
+        is_whole = dtype and getattr(getattr(ids, "flags", None), "c_contiguous", False)
         if is_whole and ids.ndim == 1 and ids.dtype.isnative:
-            if name == "uint16":
-                return self.decode_array[uint16_t](ids)
-            if name == "uint32":
-                return self.decode_array[uint32_t](ids)
-            if name == "int32":
-                return self.decode_array[int32_t](ids)
-            if name == "int64":
-                return self.decode_array[int64_t](ids)
-        if hasattr(ids, "tolist"):
-            ids = ids.tolist()
-        if isinstance(ids, int) or not hasattr(ids, "__iter__"):
-            raise TypeError(f"ids must be an iterable of int, got {ids!r}")
-        if isinstance(ids, (set, frozenset)) or hasattr(ids, "keys"):
-            raise TypeError(f"ids must be in order, got a {type(ids).__name__}")
-        return self.decode_list(list(ids))
+            if dtype == "uint16":
+                return self.decode_array[uint16_t](ids, name)
+            if dtype == "uint32":
+                return self.decode_array[uint32_t](ids, name)
+            if dtype == "int32":
+                return self.decode_array[int32_t](ids, name)
+            if dtype == "int64":
+                return self.decode_array[int64_t](ids, name)
+        return self.decode_list(list_of_ids(ids, name), name)
 
-    cdef bytes decode_list(self, list numbers):
+    cdef bytes decode_list(self, list numbers, name):
         cdef Py_ssize_t i = 0
         cdef long long token_id
         cdef Output out
@@ -132,29 +149,31 @@ cdef class Decoder:
                 number = numbers[i]
                 token_id = as_long(number)
                 if token_id < 0:
-                    self.refuse_number(number, i)
-                self.append(&out, token_id, i)
+                    self.refuse_number(number, i, name)
+                self.append(&out, token_id, i, name)
                 i += 1
             return close_output(&out)
         finally:
             Py_XDECREF(out.result)
 
-    cdef bytes decode_array(self, const Integer[::1] ids):
+    cdef bytes decode_array(self, const Integer[::1] ids, name):
         cdef Py_ssize_t i
         cdef Output out
         open_output(&out, ids.shape[0])
         try:
             for i in range(ids.shape[0]):
-                self.append(&out, <int64_t> ids[i], i)
+                self.append(&out, <int64_t> ids[i], i, name)
             return close_output(&out)
         finally:
             Py_XDECREF(out.result)
 
-    cdef inline int append(self, Output* out, int64_t token_id, Py_ssize_t i) except -1:
+    cdef inline int append(
+        self, Output* out, int64_t token_id, Py_ssize_t i, object name
+    ) except -1:
         cdef const Token* token
         cdef Py_ssize_t n
         if not 0 <= token_id < self.n_tokens:
-            self.refuse(token_id, i)
+            self.refuse(token_id, i, name)
         token = &self.table[token_id]
         if token.length <= INLINE_BYTES:
             if out.room - out.size < 16:
@@ -163,7 +182,7 @@ cdef class Decoder:
             out.size += token.length
             return 0
         if token.length == NO_TOKEN:
-            self.refuse(token_id, i)
+            self.refuse(token_id, i, name)
         long_token = <bytes> self.tokens[token_id]
         n = len(long_token)
         if out.room - out.size < n:
@@ -172,20 +191,24 @@ cdef class Decoder:
         out.size += n
         return 0
 
-    cdef int refuse_number(self, number, Py_ssize_t i) except -1:
+    cdef int refuse_number(self, number, Py_ssize_t i, name) except -1:
         # What as_long gave no id for; it may have set an error.
         PyErr_Clear()
         try:
-            self.refuse(index(number), i)
+            self.refuse(index(number), i, name)
         except TypeError:
-            raise TypeError(f"ids must be integers, got {number!r} at index {i}") from None
+            raise TypeError(
+                f"{name} must be integers, got {shorten(number)} at index {i}"
+            ) from None
 
-    cdef int refuse(self, token_id, Py_ssize_t i) except -1:
+    cdef int refuse(self, token_id, Py_ssize_t i, name) except -1:
         if 0 <= token_id < self.n_tokens:
             raise ValueError(
-                f"ids must be in the vocabulary, which has no {token_id}, at index {i}"
+                f"{name} must be in the vocabulary, which has no {token_id}, at index {i}"
             )
-        raise ValueError(f"ids must be from 0 to {self.n_tokens - 1}, got {token_id} at index {i}")
+        raise ValueError(
+            f"{name} must be from 0 to {self.n_tokens - 1}, got {shorten(token_id)} at index {i}"
+        )
 
     def offsets(self, list ids not None, const uint8_t[::1] text not None):
         """Return (start, end) in characters of each id in the UTF-8 text that it was encoded from.

@@ -1105,7 +1105,11 @@ cdef class TextEncoder:
                 text, allowed_special=allowed_special, disallowed_special=disallowed_special
             )
             return before + ids + after
-        if allowed_special == () and disallowed_special == "all":
+        # By type first: a column compares its elements.
+        if (
+            type(allowed_special) is tuple and len(<tuple> allowed_special) == 0
+            and type(disallowed_special) is str and disallowed_special == "all"
+        ):
             return self._get_encoder().encode_list(text, self._refusing)
         specials = self._specials(allowed_special, disallowed_special)
         return self._get_encoder().encode_list(text, specials)

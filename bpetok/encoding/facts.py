@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any, NamedTuple
 
-from bpetok.base.checks import check_integer
+from bpetok.base.checks import check_integer, shorten
 from bpetok.base.limits import MAX_INT64
 
 _COUNTS = ("n_bytes", "n_words", "n_unique_words", "n_tokens", "min_frequency")
@@ -82,7 +82,7 @@ class TrainingFacts(NamedTuple):
         if not isinstance(content, dict) or set(content) != {*_COUNTS, "version"}:
             raise ValueError(f"training must have exactly {', '.join(_COUNTS)} and version")
         if not isinstance(content["version"], str):
-            raise TypeError(f"training.version must be a str, got {content['version']!r}")
+            raise TypeError(f"training.version must be a str, got {shorten(content['version'])}")
         for name in _COUNTS:
             check_integer(f"training.{name}", content[name], 1, MAX_INT64)
         return cls(**content, seconds={})

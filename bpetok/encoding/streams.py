@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import operator
 from collections.abc import Callable, Iterable
 from typing import SupportsIndex
+
+from bpetok.base.checks import check_index
+from bpetok.encoding.decoder import list_of_ids
 
 
 class DecodeStream:
@@ -34,8 +36,8 @@ class DecodeStream:
             With ``errors="strict"``, if the bytes are not UTF-8; the stream begins anew.
         """
         if isinstance(ids, Iterable):
-            return self._decode(self._decode_bytes(list(ids)))
-        return self._decode(self._decode_bytes([operator.index(ids)]))
+            return self._decode(self._decode_bytes(list_of_ids(ids)))
+        return self._decode(self._decode_bytes([check_index("ids", ids)]))
 
     def finish(self) -> str:
         """Return what is left, half a character being an error, and begin anew.

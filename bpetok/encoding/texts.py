@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpetok.base.checks import check_errors, check_texts, encode_replacing, encode_utf8
+from bpetok.base.checks import (
+    check_errors,
+    check_texts,
+    encode_replacing,
+    encode_utf8,
+    type_and_value,
+)
 from bpetok.patterns.scan import check_utf8
 
 
@@ -53,7 +59,7 @@ def to_utf8(text: object, name: str = "text") -> bytes:
     if isinstance(text, str):
         return encode_utf8(text, name)
     if not isinstance(text, bytes):
-        raise TypeError(f"{name} must be str or bytes, got {type(text).__name__}")
+        raise TypeError(f"{name} must be str or bytes, got {type_and_value(text)}")
     at = check_utf8(text)
     if at >= 0:
         raise ValueError(

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.checks import check_index, shorten
+from bpetok.base.checks import check_index, plain, shorten
 from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
 from bpetok.encoding.token_bytes import find_bad_merge
 
@@ -102,7 +102,7 @@ def _flat_pairs(merges: Merges, n_symbols: int, unit: str) -> array[int]:
     pairs = array("i")
     for i, pair in enumerate(rows):
         try:
-            left, right = pair
+            left, right = plain(f"merges[{i}]", pair)
         except (TypeError, ValueError):
             raise ValueError(f"merges[{i}] must be a pair of ids, got {shorten(pair)}") from None
         if type(left) is not int or type(right) is not int:
@@ -333,7 +333,9 @@ def check_unknown(unk_id: Any, fuse_unk: Any, token_ids: Sequence[int] | None) -
             raise ValueError("fuse_unk must not be True without unk_id")
         return None
     if token_ids is None or min(token_ids[:N_BYTES]) >= 0:
-        raise ValueError(f"unk_id must not be given where all bytes have an id, got {unk_id!r}")
+        raise ValueError(
+            f"unk_id must not be given where all bytes have an id, got {shorten(unk_id)}"
+        )
     return _check_id(unk_id, "unk_id")
 
 
@@ -347,7 +349,8 @@ def build_vocab(tokens: Iterable[tuple[bytes, int]]) -> dict[bytes, int]:
 
 def _rows(values: Any, name: str) -> Sequence[Any]:
     # An array's tolist() gives Python ints, ten times faster than iterating over it.
-    rows = values.tolist() if hasattr(values, "tolist") else values
+    rows = plain(name, values)
+    rows = rows.tolist() if hasattr(rows, "tolist") else rows
     if isinstance(rows, (str, bytes)) or not isinstance(rows, Sequence):
         raise TypeError(f"{name} must be a sequence or an array, got {shorten(values)}")
     return rows

@@ -288,8 +288,8 @@ def build_config(
         if not isinstance(token, str) or token not in tokenizer.special_tokens:
             raise ValueError(
                 f"{role} must be a special token of the tokenizer, one of "
-                f"{shorten(list(tokenizer.special_tokens))}, got {token!r}: transformers would "
-                "add it to the vocabulary"
+                f"{shorten(list(tokenizer.special_tokens))}, got {shorten(token)}: transformers "
+                "would add it to the vocabulary"
             )
         config[role] = token
     if chat_template is not None:

@@ -42,13 +42,14 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from itertools import count
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.base.checks import check_integer, encode_utf8, listed, shorten
 from bpetok.base.limits import MAX_INT32
 from bpetok.learning.merge_filter import TokenFilter
 
@@ -123,22 +124,16 @@ class MergeFilter(NamedTuple):
             bool(self.utf8),
             bool(self.no_colon_space),
             most,
-            frozenset(map(_as_bytes, _listed(self.final))),
+            frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens"))),
             None if self.forbid is None else _finder(self.forbid),
         )
 
 
-def _listed(final: object) -> Iterable[object]:
-    if isinstance(final, str | bytes) or not isinstance(final, Iterable):
-        raise TypeError(f"final must be a list of tokens, got {shorten(final)}: wrap it in a list")
-    return final
-
-
-def _as_bytes(token: object) -> bytes:
+def _as_bytes(i: int, token: object) -> bytes:
     if isinstance(token, str):
-        return encode_utf8(token, "a final token")
+        return encode_utf8(token, f"final[{i}]")
     if not isinstance(token, bytes):
-        raise TypeError(f"a final token must be bytes or str, got {shorten(token)}")
+        raise TypeError(f"final[{i}] must be bytes or str, got {shorten(token)}")
     return token
 
 

@@ -228,7 +228,7 @@ def _check_chain(pattern: object) -> str:
         if re.fullmatch(r"[\w-]*", step) and step not in (*STEPS, *PATTERNS, BYTE_LEVEL):
             raise ValueError(
                 f"a step of a pattern must be an expression or one of "
-                f"{', '.join(map(repr, (*STEPS, BYTE_LEVEL, *PATTERNS)))}, got {step!r}"
+                f"{', '.join(map(repr, (*STEPS, BYTE_LEVEL, *PATTERNS)))}, got {shorten(step)}"
             )
     if all(step == BYTE_LEVEL for step, _ in steps):
         raise ValueError("pattern must have a step that splits, got only 'byte_level'")

@@ -44,7 +44,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from bpetok.base.checks import encode_utf8
+from bpetok.base.checks import encode_utf8, shorten
 
 Step: TypeAlias = str | tuple[str, str]
 Pattern: TypeAlias = str | Sequence[Step]
@@ -133,13 +133,13 @@ def _check_step(step: object) -> tuple[str, str]:
     ):
         raise TypeError(
             "a step of a pattern must be an expression, a name, or a pair of one and a behaviour, "
-            f"got {step!r}"
+            f"got {shorten(step)}"
         )
     expression, behavior = pair
     if behavior not in BEHAVIORS:
         raise ValueError(
             f"the behaviour of a step must be one of {', '.join(map(repr, BEHAVIORS))}, "
-            f"got {behavior!r}"
+            f"got {shorten(behavior)}"
         )
     if expression == "":
         raise ValueError("a step of a pattern must not be empty")

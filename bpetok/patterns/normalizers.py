@@ -336,7 +336,9 @@ def _read_steps(spec: Any, name: str) -> list[dict[str, Any]]:
             return _read_steps(spec.get("normalizers"), f"{name}.normalizers")
         return [_check_step(dict(spec), name)]
     if not isinstance(spec, Sequence):
-        raise TypeError(f"{name} must be a str, a mapping or a sequence of them, got {spec!r}")
+        raise TypeError(
+            f"{name} must be a str, a mapping or a sequence of them, got {shorten(spec)}"
+        )
     steps = [_read_steps(step, f"{name}[{i}]") for i, step in enumerate(spec)]
     return [step for row in steps for step in row]
 
@@ -383,7 +385,9 @@ def _check_pattern(pattern: Mapping[str, Any], name: str) -> None:
     if len(values) != 1 or values[0][0] not in ("String", "Regex"):
         raise ValueError(f"{name} must have String or Regex, got {shorten(dict(pattern))}")
     if not isinstance(values[0][1], str) or not values[0][1]:
-        raise ValueError(f"{name}.{values[0][0]} must be a str, not empty, got {values[0][1]!r}")
+        raise ValueError(
+            f"{name}.{values[0][0]} must be a str, not empty, got {shorten(values[0][1])}"
+        )
     encode_utf8(values[0][1], name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpetok.base.checks import check_unmatched, encode_utf8
+from bpetok.base.checks import check_unmatched, encode_utf8, shorten
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
@@ -52,7 +52,7 @@ def pretokenize(
     pattern = check_pattern(pattern)
     check_unmatched(unmatched)
     if not isinstance(text, str):
-        raise TypeError(f"text must be a str, got {text!r}")
+        raise TypeError(f"text must be a str, got {shorten(text)}")
     data = encode_utf8(text, "text")
     if normalizer is not None:
         data = Normalizer(normalizer)(data)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bpetok.base.checks import shorten
+from bpetok.base.checks import plain, shorten
 from bpetok.base.display import show_name, show_size
 from bpetok.base.extras import require
 from bpetok.counting.words import Words
@@ -108,7 +108,7 @@ class Report(Page):
             If there is no such measure.
         """
         if y not in MEASURES:
-            raise ValueError(f"y must be one of {', '.join(map(repr, MEASURES))}, got {y!r}")
+            raise ValueError(f"y must be one of {', '.join(map(repr, MEASURES))}, got {shorten(y)}")
         if ax is None:
             ax = require("matplotlib.pyplot", "report").subplots()[1]
         from bpetok.showing.plots import draw_lines
@@ -218,6 +218,7 @@ def _named(tokenizers: Codec | Sequence[Codec] | Mapping[str, Codec]) -> dict[st
     """Return the tokenizers by name: "tokenizer", or "tokenizer 1" and so on, if they have none."""
     if isinstance(tokenizers, Codec):
         return {"tokenizer": tokenizers}
+    given, tokenizers = tokenizers, plain("tokenizers", tokenizers)
     if isinstance(tokenizers, Mapping):
         named = {str(name): one for name, one in tokenizers.items()}
     else:
@@ -226,7 +227,7 @@ def _named(tokenizers: Codec | Sequence[Codec] | Mapping[str, Codec]) -> dict[st
     if not named or not all(isinstance(one, Codec) for one in named.values()):
         raise TypeError(
             "tokenizers must be a Tokenizer, a sequence of them or a mapping of names to them, got "
-            f"{shorten(tokenizers)}"
+            f"{shorten(given)}"
         )
     return named
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from bpetok.base.checks import check_texts
+from bpetok.base.checks import check_texts, shorten, type_and_value
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
@@ -112,11 +112,11 @@ def _listed(texts: Texts) -> list[Text]:
     if isinstance(texts, str | bytes):
         return [texts]
     if not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be str, bytes or an iterable of them, got {texts!r}")
+        raise TypeError(f"texts must be str, bytes or an iterable of them, got {shorten(texts)}")
     rows = list(check_texts(texts))
     for i, text in enumerate(rows):
         if not isinstance(text, str | bytes):
-            raise TypeError(f"texts[{i}] must be str or bytes, got {type(text).__name__}")
+            raise TypeError(f"texts[{i}] must be str or bytes, got {type_and_value(text)}")
     return rows
 
 

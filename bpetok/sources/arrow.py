@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.arrow_checks import check_array, offsets_of
 from bpetok.base.extras import load_pandas, require
 from bpetok.base.threads import Stop, StoppedError
-from bpetok.sources.arrow_checks import check_array, offsets_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
 from bpetok.sources.pieces import Chunk, Piece, at_most_chars

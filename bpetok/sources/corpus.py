@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.base.checks import plain, shorten
 from bpetok.base.extras import require
 from bpetok.base.files import is_url
 from bpetok.base.id_summary import IDS_ENDING, check_no_ids
@@ -101,7 +102,10 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
         files = [files]
     _check_no_arrow_column(files)
     if not isinstance(files, Iterable) or isinstance(files, Mapping):
-        raise TypeError(f"files must be a path, a table or an iterable of them, got {files!r}")
+        raise TypeError(
+            f"files must be a path, a table or an iterable of them, got {shorten(files)}"
+        )
+    files = plain("files", files)
     sources: list[str | Table] = []
     states = [np.empty((0, 3), np.int64)]
     for are_tables, group in groupby(cast("Iterable[Any]", files), is_table):

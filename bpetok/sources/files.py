@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import reprlib
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import closest, shorten
+from bpetok.base.checks import closest, plain, shorten
 from bpetok.base.files import is_url
 from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
@@ -94,10 +93,10 @@ def find_files(files: StrPath | Iterable[StrPath], n_threads: int = 1) -> Found:
         If there is no path at all, or standard input is given twice.
     """
     names: list[str] = []
-    for file in [files] if isinstance(files, str | os.PathLike) else files:
+    for file in [files] if isinstance(files, str | os.PathLike) else plain("files", files):
         if not isinstance(file, str | os.PathLike):
             raise TypeError(
-                f"a file must be a str or a path, got {reprlib.repr(file)} "
+                f"a file must be a str or a path, got {shorten(file)} "
                 "(what has an Arrow stream of records is a table, and may be given, too)"
             )
         names.append(os.fspath(file))

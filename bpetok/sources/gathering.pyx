@@ -81,11 +81,11 @@ cdef class Gathering:
         return self.n > self.most or self.n_texts >= MOST_ENDS
 
     def fill(self, first=None):
-        """Take texts until there are enough, or none is left; None then.
+        """Take texts until there are enough, or none is left; an empty tuple then.
 
-        Otherwise what is no str and no bytes, is longer than a buffer, or has a lone surrogate: it
-        has been taken from the iterator, but is not in the buffer. What the iterator raises is
-        raised; what came before is in the buffer.
+        Otherwise a tuple of what is no str and no bytes, is longer than a buffer, or has a lone
+        surrogate: it has been taken from the iterator, but is not in the buffer. What the iterator
+        raises is raised; what came before is in the buffer.
 
         Parameters
         ----------
@@ -94,17 +94,17 @@ cdef class Gathering:
         """
         cdef object text
         if first is not None and not self.write(first):
-            return first
+            return (first,)
         while not self.is_full():
             try:
                 text = next(self.texts)
             except StopIteration:
                 self.has_ended = True
-                return None
+                return ()
             self.n_taken += 1
             if not self.write(text):
-                return text
-        return None
+                return (text,)
+        return ()
 
     def take(self):
         """Take the texts out of the buffer; return them, and where each ends as the bytes of int64.

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_texts, encode_replacing, encode_utf8
+from bpetok.base.checks import check_texts, encode_replacing, encode_utf8, type_and_value
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.changes import NO_CHANGES, Changes
@@ -136,7 +136,7 @@ def text_pieces(
     while failure is None and not gathering.has_ended:
         try:
             other = gathering.fill(text)
-            text = None if other is None else _encoded(other, gathering.n_taken - 1, errors)
+            text = _encoded(other[0], gathering.n_taken - 1, errors) if other else None
         except Exception as error:
             failure, text = error, None
         if text is not None and len(text) <= cutting.chunk_size:
@@ -183,7 +183,7 @@ def _encoded(text: object, number: int, errors: str) -> bytes:
     if isinstance(text, bytes):
         return text
     if not isinstance(text, str):
-        raise TypeError(f"text {number} must be a str or bytes, got {type(text).__name__}")
+        raise TypeError(f"text {number} must be a str or bytes, got {type_and_value(text)}")
     return encode_replacing(text) if errors == "replace" else encode_utf8(text, f"text {number}")
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import check_integer, check_size, did_you_mean, shorten
+from bpetok.base.checks import check_integer, check_size, did_you_mean, is_one_of, shorten
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.threads import Stop
 from bpetok.sources.pieces import Chunk, Cutting, Piece
@@ -149,11 +149,11 @@ def check_reading(reading: Reading) -> ReadOptions:
             f"{'' if meant else list(ReadOptions._fields)}"
         )
     options = ReadOptions(**reading)  # type: ignore[arg-type]  # checked below
-    if options.format not in (None, *FORMATS):
-        raise ValueError(f"format must be one of {FORMATS}, got {options.format!r}")
+    if options.format is not None and not is_one_of(options.format, FORMATS):
+        raise ValueError(f"format must be one of {FORMATS}, got {shorten(options.format)}")
     options = options._replace(text_column=_checked_columns(reading.get("text_column", TEXT)))
     if isinstance(options.sample, bool) or not isinstance(options.sample, int | float):
-        raise TypeError(f"sample must be a number, got {options.sample!r}")
+        raise TypeError(f"sample must be a number, got {shorten(options.sample)}")
     if not 0 < options.sample <= 1:
         raise ValueError(f"sample must be above 0 and at most 1, got {options.sample}")
     check_integer("seed", options.seed, 0, MAX_INT64)
@@ -172,7 +172,7 @@ def _checked_columns(given: object) -> str | tuple[tuple[str, str], ...]:
         if not isinstance(column, str) or not _WAY.fullmatch(column):
             raise ValueError(
                 "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
-                f"got {column!r}"
+                f"got {shorten(column)}"
             )
     if not isinstance(given, Mapping):
         return str(given)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from bpetok.base.checks import shorten
+from bpetok.base.checks import listed, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.counting.arrays import WordArrays
@@ -67,12 +67,10 @@ def languages_of(given: object, plan: Plan, ready: Callable[[Any], Count], name:
 
 
 def _listed(given: object, name: str) -> list[object]:
-    if isinstance(given, str | bytes | dict | Words) or not isinstance(given, Iterable):
-        raise TypeError(
-            f"{name} must be a list with the texts of each language, with balance, got "
-            f"{shorten(given)}"
-        )
-    if not (languages := list(given)):
+    what = "a list with the texts of each language, with balance"
+    if isinstance(given, Words):
+        raise TypeError(f"{name} must be {what}, got {shorten(given)}")
+    if not (languages := listed(name, given, what)):
         raise ValueError(f"{name} must have at least one language")
     return languages
 

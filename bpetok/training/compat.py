@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.byte_characters import CHARACTERS, to_text
-from bpetok.base.checks import check_integer, check_min_frequency, check_unmatched, did_you_mean
+from bpetok.base.checks import (
+    check_integer,
+    check_min_frequency,
+    check_unmatched,
+    did_you_mean,
+    shorten,
+)
 from bpetok.base.limits import MAX_INT32, N_BYTES
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.rule import Rule, Ties
@@ -112,7 +118,7 @@ def check_compat(compat: str | None) -> Trainer:
         return OURS
     if compat not in TRAINERS:
         raise ValueError(
-            f"compat must be one of {', '.join(map(repr, TRAINERS))}, got {compat!r}"
+            f"compat must be one of {', '.join(map(repr, TRAINERS))}, got {shorten(compat)}"
             f"{did_you_mean(str(compat), filter(None, TRAINERS))}"
         )
     return TRAINERS[compat]
@@ -130,7 +136,7 @@ def check_counting(trainer: Trainer, options: CountOptions, unmatched: str | Non
     if trainer.unmatched not in (None, wanted):
         raise ValueError(
             f"unmatched must be {trainer.unmatched!r}, or not given, with "
-            f"compat={trainer.name!r}, got {unmatched!r}"
+            f"compat={trainer.name!r}, got {shorten(unmatched)}"
         )
     if trainer.takes_groups and options.pattern not in (*PATTERNS, *CHAINS):
         from bpetok.patterns.expressions import compile_expression

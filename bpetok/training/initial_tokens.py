@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import encode_utf8, shorten
+from bpetok.base.checks import encode_utf8, listed, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.counting.arrays import WordArrays
 from bpetok.patterns.pretokenize import pretokenize
@@ -30,16 +30,14 @@ def check_initial_tokens(given: Iterable[str | bytes], pattern: str) -> tuple[by
     UserWarning
         If the pattern splits one, so that no text can give it.
     """
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise TypeError(f"initial_tokens must be a list of tokens, got {shorten(given)}")
     tokens = []
-    for token in given:
+    for i, token in enumerate(listed("initial_tokens", given, "a list of tokens")):
         if not isinstance(token, str | bytes):
-            raise TypeError(f"an initial token must be bytes or str, got {shorten(token)}")
+            raise TypeError(f"initial_tokens[{i}] must be bytes or str, got {shorten(token)}")
         if not token:
             raise ValueError("an element of initial_tokens must not be empty: leave it out")
         if isinstance(token, str):
-            tokens.append(encode_utf8(token, "an initial token"))
+            tokens.append(encode_utf8(token, f"initial_tokens[{i}]"))
             if len(words := list(pretokenize(token, pattern))) > 1:
                 warnings.warn(
                     f"initial_tokens: {token!r} is {len(words)} words with this pattern, so that "

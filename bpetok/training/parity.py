@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from bpetok.base.checks import check_integer, shorten
+from bpetok.base.checks import check_integer, is_one_of, listed, shorten
 from bpetok.base.limits import MAX_INT32
 
 
@@ -53,7 +53,7 @@ def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
     """
     if given is None:
         return None
-    parity = Parity() if given == "parity" else given
+    parity = Parity() if is_one_of(given, ("parity",)) else given
     if not isinstance(parity, Parity):
         raise TypeError(f"balance must be 'parity' or a bpetok.Parity, got {shorten(given)}")
     ratio = parity.ratio
@@ -63,8 +63,7 @@ def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
                 "balance.development and balance.ratio must not be given together, as each says "
                 "whose turn it is"
             )
-        if isinstance(ratio, str | bytes) or not isinstance(ratio, Iterable):
-            raise TypeError(f"balance.ratio must be a list of numbers, got {shorten(ratio)}")
+        ratio = listed("balance.ratio", ratio, "a list of numbers")
         ratio = [_positive(f"balance.ratio[{i}]", number) for i, number in enumerate(ratio)]
     if parity.window_size is not None:
         check_integer("balance.window_size", parity.window_size, 1, MAX_INT32)

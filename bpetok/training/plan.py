@@ -14,6 +14,7 @@ from bpetok.base.checks import (
     check_integer,
     check_special_tokens,
     check_vocab_size,
+    is_one_of,
     shorten,
 )
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
@@ -272,7 +273,7 @@ def _second_stage(
 def _refuse_compat(name: str, compat: str | None, reason: str) -> None:
     """Raise a ValueError if another trainer is followed, which does not know an option."""
     if compat is not None:
-        raise ValueError(f"{name} must not be given with compat={compat!r}, {reason}")
+        raise ValueError(f"{name} must not be given with compat={shorten(compat)}, {reason}")
 
 
 def check_like(given: TrainOptions) -> Tokenizer:
@@ -292,8 +293,8 @@ def check_like(given: TrainOptions) -> Tokenizer:
 
 def _check_special_ids(given: TrainOptions) -> bool:
     """Return whether special tokens have the first ids."""
-    if given.special_ids not in ("first", "last"):
-        raise ValueError(f"special_ids must be 'first' or 'last', got {given.special_ids!r}")
+    if not is_one_of(given.special_ids, ("first", "last")):
+        raise ValueError(f"special_ids must be 'first' or 'last', got {shorten(given.special_ids)}")
     is_first = given.special_ids == "first"
     if is_first and (given.initial is not None or given.like is not None):
         name = "like" if given.initial is None else "initial"
@@ -339,7 +340,7 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
     if options.pattern != initial.pattern:
         raise ValueError(
             f"pattern must be that of initial, {initial.pattern!r}, or not given, "
-            f"got {options.pattern!r}"
+            f"got {shorten(options.pattern)}"
         )
     n_new = len(_new_special_tokens(initial, options.special_tokens))
     least = initial.vocab_size + n_new

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from bpetok.base.byte_characters import CHARACTERS
-from bpetok.base.checks import check_integer, shorten
+from bpetok.base.checks import check_integer, shorten, type_and_value
 from bpetok.base.limits import MAX_INT32
 from bpetok.base.progress import OnProgress, reporting
 from bpetok.counting.count import count_texts
@@ -199,7 +199,7 @@ def _counting_items(
             elif isinstance(item, bytes) or not isinstance(item, Iterable):
                 raise TypeError(
                     f"texts: item {number} must be a str or a list of str, got "
-                    f"{type(item).__name__}"
+                    f"{type_and_value(item)}"
                 )
             else:
                 yield item

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.checks import check_integer, check_min_frequency, resolve_threads, shorten
+from bpetok.base.checks import check_integer, check_min_frequency, listed, resolve_threads
 from bpetok.base.limits import MAX_INT32, MAX_SYMBOLS
 from bpetok.base.progress import Progress, reporting
 from bpetok.counting.arrays import WordArrays
@@ -83,9 +83,8 @@ def train_from_sequences(
         longest = check_integer("max_token_length", max_token_length, 1, MAX_INT32)
     rule = Rule(check_min_frequency(min_frequency), longest)
     n_threads = resolve_threads(n_threads)
-    if isinstance(boundaries, str | bytes) or not isinstance(boundaries, Iterable):
-        raise TypeError(f"boundaries must be a list of symbols, got {shorten(boundaries)}")
-    apart = check_sequence([*boundaries], n_symbols, "boundaries")
+    symbols = listed("boundaries", boundaries, "a list of symbols")
+    apart = check_sequence(symbols, n_symbols, "boundaries")
     with reporting(progress) as report:
         words = _cut(check_sequences(sequences, n_symbols), apart)
         learner = Learner(words, n_merges, rule, n_threads, tokens=n_symbols)

@@ -189,7 +189,7 @@ def check_superwords(
         raise TypeError(f"superwords must be a bpetok.Superwords, got {shorten(given)}")
     start = check_integer("superwords.start", given.start, least + n_initial, least + n_merges)
     if given.unused not in ("keep", "drop"):
-        raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {given.unused!r}")
+        raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {shorten(given.unused)}")
     drops = given.unused == "drop"
     if drops and least != N_BYTES:
         raise ValueError("superwords.unused='drop' would take ids of initial away: leave it out")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok import distributed
-from bpetok.sources.arrow_checks import check_array
+from bpetok.base.arrow_checks import check_array
 from processes import run_python
 
 DATA = b"low lower lowest"

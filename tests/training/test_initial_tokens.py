@@ -135,9 +135,9 @@ def test_special_tokens_in_reserve_come_first_or_last(tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         ({"initial_tokens": "abc"}, TypeError, "initial_tokens must be a list of tokens"),
-        ({"initial_tokens": [1]}, TypeError, "an initial token must be bytes or str, got 1"),
+        ({"initial_tokens": [1]}, TypeError, r"initial_tokens\[0\] must be bytes or str, got 1"),
         ({"initial_tokens": [""]}, ValueError, "must not be empty"),
-        ({"initial_tokens": ["\ud800"]}, ValueError, "an initial token"),
+        ({"initial_tokens": ["\ud800"]}, ValueError, r"initial_tokens\[0\] has a lone surrogate"),
         ({"initial_tokens": ["abcdefghijklmn"]}, ValueError, "room for 4 merges.*needs 13"),
         ({"initial_tokens": ["ab"], "compat": "rustbpe"}, ValueError, "compat='rustbpe'"),
         ({"special_ids": "middle"}, ValueError, "special_ids must be 'first' or 'last'"),

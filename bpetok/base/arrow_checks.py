@@ -17,6 +17,50 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def checked(name: str, given: Any) -> Any:
+    """Return what a caller gave, of pyarrow, pandas or datasets, after a look at its memory.
+
+    Arrays and scalars of pyarrow become lists and numbers, which is what iterating over a damaged
+    one would end the process for.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged; the message says `name`.
+    """
+    import pyarrow as pa
+
+    try:
+        for array in _arrays_of(given):
+            for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
+                check_array(chunk)
+        if isinstance(given, pa.Scalar):
+            given.validate(full=True)
+            return given.as_py()
+        return given.to_pylist() if isinstance(given, pa.Array | pa.ChunkedArray) else given
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: a {type(given).__name__} that is damaged: {error}") from None
+
+
+def _arrays_of(given: Any) -> list[Any]:
+    """Return the arrays of pyarrow that something of pyarrow, pandas or datasets holds."""
+    import pyarrow as pa
+
+    if isinstance(given, pa.Array | pa.ChunkedArray):
+        return [given]
+    if isinstance(given, pa.Table | pa.RecordBatch):
+        return list(given.columns)
+    if isinstance(given, pa.ListScalar | pa.LargeListScalar) and given.is_valid:
+        return [given.values]
+    inner = getattr(given, "array", given)  # of a Series or an Index
+    if hasattr(inner, "__arrow_array__"):
+        return [inner.__arrow_array__()]
+    while type(given).__name__ == "Column":  # of datasets, maybe of a column of a column
+        given = given.source
+    table = getattr(getattr(given, "data", None), "table", None)
+    return list(table.columns) if isinstance(table, pa.Table) else []
+
+
 def check_array(array: pa.Array) -> None:
     """Check that all of an array lies in its buffers.
 
@@ -61,6 +105,10 @@ def _check_inside(array: pa.Array) -> None:
         _check_inside(array.values)
     elif types.is_string_view(kind) or types.is_binary_view(kind):
         array.view(pa.binary_view()).validate(full=True)
+    elif isinstance(array, pa.ExtensionArray):
+        _check_inside(array.storage)
+    else:
+        array.validate(full=True)
 
 
 def _n_bytes(array: pa.Array) -> int:

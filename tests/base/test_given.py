@@ -1,0 +1,198 @@
+"""What callers give as lists: columns of Arrow too, which are looked at before they are read."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bpetok
+from bpetok.base.checks import listed, plain, shorten
+from processes import run_python
+
+ENTRANCES = """
+    lambda x: tok.encode("a", allowed_special=x),
+    lambda x: tok.encode("a", disallowed_special=x),
+    lambda x: tok.encode_with_offsets("a", allowed_special=x),
+    lambda x: tok.encode_batch(x),
+    lambda x: tok.encode_batch([], allowed_special=x),
+    lambda x: list(tok.encode_iterable(x, errors="replace")),
+    lambda x: tok.explain("a", allowed_special=x),
+    lambda x: tok.decode(x),
+    lambda x: tok.decode(x, skip_special_tokens=True),
+    lambda x: tok.decode_batch(x),
+    lambda x: tok.decode_batch([x]),
+    lambda x: tok.decode_with_offsets(x),
+    lambda x: tok.decode_stream().feed(x),
+    lambda x: tok.prune(x, 257),
+    lambda x: tok.truncate(x),
+    lambda x: bpetok.Tokenizer(merges=x),
+    lambda x: bpetok.Tokenizer(merges=[], special_tokens=x),
+    lambda x: bpetok.Tokenizer(merges=[], added_tokens=[x]),
+    lambda x: bpetok.Tokenizer(merges=[], token_ids=x),
+    lambda x: bpetok.Tokenizer(merges=[(97, 98)], merge_counts=x),
+    lambda x: bpetok.pretokenize("a", x),
+    lambda x: bpetok.count_words(x),
+    lambda x: bpetok.count_words([x]),
+    lambda x: bpetok.train_from_iterator(x, vocab_size=300),
+    lambda x: bpetok.train_from_iterator([x], vocab_size=300, balance="parity"),
+    lambda x: bpetok.train_from_iterator([["a"]], vocab_size=300, balance=bpetok.Parity(ratio=x)),
+    lambda x: bpetok.train_from_iterator(["a"], vocab_size=300, initial_tokens=x),
+    lambda x: bpetok.train_from_iterator(["a"], vocab_size=300, special_tokens=[x]),
+    lambda x: bpetok.train_from_iterator(
+        ["a"], vocab_size=300, merge_filter=bpetok.MergeFilter(final=x)
+    ),
+    lambda x: bpetok.train_from_words(x, vocab_size=300),
+    lambda x: bpetok.train_from_words([(b"a", x)], vocab_size=300),
+    lambda x: bpetok.train_from_sequences(x, n_symbols=4, vocab_size=5),
+    lambda x: bpetok.train_from_sequences([x], n_symbols=4, vocab_size=5),
+    lambda x: bpetok.train_from_sequences([[1]], n_symbols=4, vocab_size=5, boundaries=[x]),
+    lambda x: bpetok.report(tok, texts=x),
+    lambda x: bpetok.report(x, texts=["a"]),
+"""
+
+
+PROGRAM = f"""
+import struct, numpy as np, pandas as pd, pyarrow as pa, bpetok
+
+tok = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=["<e>"])
+offsets = pa.py_buffer(np.array([0, 1 << 30, 5], np.int32))
+strings = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"hello")])
+table = pa.table({{"a": pa.array([1] * 777)}})
+sink = pa.BufferOutputStream()
+with pa.ipc.new_stream(sink, table.schema) as writer:
+    writer.write_table(table)
+data = sink.getvalue().to_pybytes().replace(struct.pack("<q", 777), struct.pack("<q", 1 << 30))
+numbers = pa.ipc.open_stream(data).read_all()["a"]
+kind = pa.list_(pa.int64())
+lists = pa.ListArray.from_buffers(kind, 2, [None, offsets], children=[pa.array([1] * 5)])
+series = pd.Series(pd.arrays.ArrowExtensionArray(strings))
+columns = [strings, numbers, numbers.chunk(0), lists, pa.chunked_array([strings]), series]
+columns += [pd.Series(pd.arrays.ArrowExtensionArray(numbers)), pa.table({{"text": strings}})]
+refused = 0
+for column in columns:
+    for call in ({ENTRANCES}):
+        try:
+            call(column)
+            print(column.type)
+        except (TypeError, ValueError):
+            refused += 1
+print(refused)
+"""
+
+
+def test_damaged_columns_are_refused_wherever_they_are_given() -> None:
+    """Of a damaged array pyarrow ends the process when an element is taken or shown."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")
+    printed = run_python(PROGRAM)
+    assert printed == f"{8 * ENTRANCES.count('lambda')}\n"
+
+
+def test_columns_of_arrow_are_lists() -> None:
+    """They were not: each element was an object of pyarrow."""
+    pa = pytest.importorskip("pyarrow")
+    tok = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=pa.array(["<e>", "<f>"]))
+    assert tok.special_tokens == {"<e>": 257, "<f>": 258}
+    chunked = pa.chunked_array([["<e>"], ["<f>"]])
+    assert tok.encode("<f>", allowed_special=chunked) == [258]
+    assert tok.decode(pa.array([97, 256])) == "aab"
+    assert tok.decode_batch(pa.array([[97], [256, 98]])) == ["a", "abb"]
+    assert tok.decode_batch([pa.array([97]), [98]]) == ["a", "b"]
+    assert tok.decode_stream().feed(pa.array([97, 98])) == "ab"
+    sequences = pa.array([[1, 2, 1, 2], [1, 2]])
+    learned = bpetok.train_from_sequences(sequences, n_symbols=4, vocab_size=5)
+    assert learned.merge_pairs.tolist() == [[1, 2]]
+    words = bpetok.train_from_iterator(["ab"], vocab_size=257, initial_tokens=pa.array(["ab"]))
+    assert words.merges == [(b"a", b"b")]
+
+
+def test_a_series_of_special_tokens_is_no_comparison() -> None:
+    """``series == ()`` fails."""
+    pandas = pytest.importorskip("pandas")
+    tok = bpetok.Tokenizer(merges=[], special_tokens=["<e>"])
+    names = pandas.Series(["<e>"])
+    assert tok.encode("<e>", allowed_special=names) == [256]
+    assert tok.encode_batch(["<e>"], allowed_special=names) == [[256]]
+    with pytest.raises(bpetok.SpecialTokenError):
+        tok.encode("<e>", disallowed_special=names)
+
+
+TOK = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=["<e>"])
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 98.0, "b", np.float64(98)])
+@pytest.mark.parametrize(
+    ("decode", "name", "at"),
+    [
+        (TOK.decode, "ids", 1),
+        (TOK.decode_bytes, "ids", 1),
+        (TOK.decode_with_offsets, "ids", 1),
+        (TOK.decode_stream().feed, "ids", 1),
+        (lambda ids: TOK.decode(ids, skip_special_tokens=True), "ids", 1),
+        (lambda ids: TOK.decode_batch([[], ids]), r"rows\[1\]", 1),
+        (lambda ids: TOK.decode_batch([ids], skip_special_tokens=True), r"rows\[0\]", 1),
+    ],
+)
+def test_what_is_no_id_is_named_with_its_place(
+    decode: Callable[[Any], object], name: str, at: int, value: object
+) -> None:
+    """As missing values are, which tables have as nan or None."""
+    shown = re.escape(repr(value))
+    with pytest.raises(TypeError, match=f"^{name} must be integers, got {shown} at index {at}$"):
+        decode([97, value])
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 7])
+def test_what_is_no_text_is_named_with_its_place(value: Any) -> None:
+    """None in an iterable was left out without a word."""
+    shown = f"got {type(value).__name__}, {value}$"
+    for train in (
+        lambda texts: bpetok.train_from_iterator(texts, vocab_size=300),
+        bpetok.count_words_from_iterator,
+    ):
+        with pytest.raises(TypeError, match=f"^text 1 must be a str or bytes, {shown}"):
+            train(["a", value, "b"])
+    with pytest.raises(TypeError, match=rf"^texts\[1\] must be str or bytes, {shown}"):
+        TOK.encode_batch(["a", value])
+    with pytest.raises(TypeError, match=rf"^texts\[1\] must be str or bytes, {shown}"):
+        bpetok.report(TOK, texts=["a", value])
+    with pytest.raises(TypeError, match=r"^special_tokens\[1\] must be a str, got "):
+        bpetok.Tokenizer(merges=[], special_tokens=["a", value])
+    with pytest.raises(TypeError, match=r"^initial_tokens\[1\] must be bytes or str, got "):
+        bpetok.train_from_iterator([], vocab_size=300, initial_tokens=["a", value])
+    with pytest.raises(TypeError, match=r"^final\[1\] must be bytes or str, got "):
+        bpetok.MergeFilter(final=("a", value)).ready()
+
+
+@pytest.mark.parametrize("ids", [{97: 1}, {97}, frozenset([97])])
+def test_ids_without_an_order_are_refused(ids: Any) -> None:
+    """Of a mapping the keys were taken."""
+    for decode in (TOK.decode, TOK.decode_with_offsets, TOK.decode_stream().feed):
+        with pytest.raises(TypeError, match=f"ids must be in order, got a {type(ids).__name__}"):
+            decode(ids)
+
+
+def test_a_mapping_or_a_table_is_no_list() -> None:
+    """Only their keys, or the names of their columns, would be taken."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"<e>": ["x"]})
+    with pytest.raises(TypeError, match="got a pandas DataFrame of arrays: give one column of it"):
+        bpetok.Tokenizer(merges=[], special_tokens=frame)
+    with pytest.raises(TypeError, match="allowed_special must be 'all' or a set of str, got a"):
+        TOK.encode("a", allowed_special=frame)
+    with pytest.raises(TypeError, match=r"initial_tokens must be a list of tokens, got \{'a': 1\}"):
+        bpetok.train_from_iterator([], vocab_size=300, initial_tokens={"a": 1})
+
+
+def test_arrays_are_shown_by_their_kind() -> None:
+    """Wherever they are: their repr may end the process."""
+    pa = pytest.importorskip("pyarrow")
+    array = pa.array(["a"])
+    assert shorten(array) == "a pyarrow StringArray of arrays"
+    assert shorten([1, (array,)]) == "a list of arrays"
+    assert shorten({"a": array}) == "a dict of arrays"
+    assert shorten([1, 2]) == "[1, 2]"
+    assert plain("x", [1]) == [1]
+    assert listed("x", (1, 2), "a list") == [1, 2]
