@@ -11,6 +11,13 @@ def fill_slots(
     weights: NDArray[np.int64],
 ) -> int: ...
 def longest_run(ids: NDArray[np.int32]) -> tuple[int, int]: ...
+def count_runs(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    byte: int,
+    n_pairs: NDArray[np.int64],
+) -> tuple[int, int]: ...
 def double_runs(
     ids: NDArray[np.int32],
     offsets: NDArray[np.int64],

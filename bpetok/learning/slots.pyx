@@ -137,6 +137,65 @@ def longest_run(const int32_t[::1] ids not None):
     return ids[best], length
 
 
+def count_runs(
+    const int32_t[::1] ids not None, const int64_t[::1] offsets not None,
+    const int64_t[::1] counts not None, int byte, int64_t[::1] n_pairs not None,
+):
+    """Count the pairs of tokens that `double_runs` would make, and the other pairs of bytes.
+
+    Parameters
+    ----------
+    ids : int32 array
+        The words' bytes; word i is ids[offsets[i]:offsets[i + 1]].
+    offsets : int64 array, shape (n_words + 1,)
+    counts : int64 array, shape (n_words,)
+        How often each word occurs.
+    byte : int
+        That of the runs.
+    n_pairs : int64 array, at most 31
+        Filled with how often the pair of each merge occurs just before it.
+
+    Returns
+    -------
+    n_others : int
+        How often the most frequent pair of two other bytes, or of this one and another, occurs.
+    n_runs : int
+        How many runs are of more than two bytes, and so may have tokens of two lengths.
+    """
+    cdef Py_ssize_t word, i, end, start, n_words = counts.shape[0]
+    cdef int64_t left, n_others = 0, n_runs = 0
+    cdef int m
+    cdef int64_t* pairs
+    if offsets.shape[0] != n_words + 1 or offsets[n_words] > ids.shape[0]:
+        raise IndexError("the arrays must have a place for each word and each id")
+    pairs = <int64_t*> calloc(65536, sizeof(int64_t))
+    if pairs == NULL:
+        raise MemoryError
+    with nogil:
+        for m in range(n_pairs.shape[0]):
+            n_pairs[m] = 0
+        for word in range(n_words):
+            i, end = offsets[word], offsets[word + 1]
+            while i < end:
+                start = i
+                if ids[i] == byte:
+                    while i + 1 < end and ids[i + 1] == byte:
+                        i += 1
+                    left = i + 1 - start
+                    n_runs += counts[word] if left > 2 else 0
+                    for m in range(n_pairs.shape[0]):
+                        if left >> m < 2:
+                            break
+                        n_pairs[m] += counts[word] * ((left >> m) - 1)
+                if i + 1 < end:
+                    pairs[(ids[i] & 255) << 8 | ids[i + 1] & 255] += counts[word]
+                i += 1
+        for i in range(65536):
+            n_others = max(n_others, pairs[i])
+        free(pairs)
+    return n_others, n_runs
+
+
 def double_runs(
     const int32_t[::1] ids not None, const int64_t[::1] offsets not None,
     const int64_t[::1] counts not None, int32_t one, int32_t first_id,

@@ -145,7 +145,7 @@ def learn_words(run: Run, count: Callable[[], Words]) -> Learned:
     run.null_texts.warn(stacklevel=5)
     words = leave_out_rare(words, run)
     facts = facts_of(words, run.plan)
-    warn_of_long_runs(words, run.plan.rule.max_token_length, stacklevel=5)
+    warn_of_long_runs(words, run.plan.n_merges, run.plan.rule, stacklevel=5)
     layout = lay_out(words, run)
     del words  # which take memory while merges are learned
     layout.learner.load(lambda done, total: run.report("load", done, total))

@@ -14,7 +14,7 @@ from bpetok import MergeFilter, Words
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.learner import Learner
 from bpetok.learning.rule import Rule
-from bpetok.learning.slots import double_runs, longest_run
+from bpetok.learning.slots import count_runs, double_runs, longest_run
 from bpetok.training.lengths import begin_with_run
 
 RULES = st.builds(
@@ -68,10 +68,10 @@ def test_a_run_that_is_most_of_all_words_decides_merges() -> None:
     """Otherwise the test above would show nothing."""
     words = Words.from_counts({b"a" * 1000 + b"b": 2, b"low": 9})
     begun, first = begin_with_run(words.arrays, 40, Rule(), shortest=1)
-    assert first.pairs.tolist() == [[97, 97], *([i, i] for i in range(256, 261))]
-    assert first.counts.tolist() == [2 * 999, 2 * 499, 2 * 249, 2 * 124, 2 * 61, 2 * 30]
-    assert begun.ids.tolist() == [261] * 15 + [260, 258, 98, *b"low"]
-    assert begun.offsets.tolist() == [0, 18, 21]
+    assert first.pairs.tolist() == [[97, 97], *([i, i] for i in range(256, 263))]
+    assert first.counts.tolist() == [2 * 999, 2 * 499, 2 * 249, 2 * 124, 2 * 61, 2 * 30, 28, 12]
+    assert begun.ids.tolist() == [263] * 3 + [262, 261, 260, 258, 98, *b"low"]
+    assert begun.offsets.tolist() == [0, 8, 11]
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,33 @@ def test_kernels_check_what_they_are_given() -> None:
             double_runs(ids, offsets, counts, 0, 256, *wrong, n_pairs)
     with pytest.raises(IndexError, match="a place for each"):
         double_runs(ids[:3], offsets, counts, 0, 256, ids.copy(), offsets.copy(), n_pairs)
+    with pytest.raises(IndexError, match="a place for each"):
+        count_runs(ids[:3], offsets, counts, 0, n_pairs)
+    with pytest.raises(IndexError, match="a place for each"):
+        count_runs(ids, offsets[:1], counts, 0, n_pairs)
+    runs = Words.from_counts({b"aaaaab": 2, b"aa": 3, b"bb": 7, b"caaa": 1}).arrays
+    n_pairs = np.zeros(3, np.int64)
+    assert count_runs(*runs, 97, n_pairs) == (7, 3)
+    assert n_pairs.tolist() == [2 * 4 + 3 + 2, 2, 0]
 
 
-def test_a_file_with_a_hole_takes_little_memory(tmp_path: Path) -> None:
+def test_several_runs_decide_merges_together() -> None:
+    """Each is less than half of the text."""
+    words = Words.from_counts({b"a" * 1000 + b"b": 1, b"a" * 900: 1, b"low": 400, b"er": 500})
+    begun, first = begin_with_run(words.arrays, 40, Rule(), shortest=1)
+    assert first.pairs.tolist() == [[97, 97], [256, 256]]
+    assert first.counts.tolist() == [999 + 899, 499 + 449]
+    assert len(begun.ids) == 250 + 225 + len("blower")
+
+
+@pytest.mark.parametrize("share", [0.999, 0.45, 0.2])
+def test_a_file_with_a_hole_takes_little_memory(tmp_path: Path, share: float) -> None:
     """20 MB of one byte took 380 MB: five arrays of four bytes each."""
     path = tmp_path / "t.txt"
     with path.open("wb") as file:
-        file.write(b"low lower lowest " * 1000)
-        file.truncate(20_000_000)
+        n_texts = int(20_000_000 * (1 - share) / share) // 11
+        file.write(b"".join(b" w%09d" % (i * 7919 % 10**9) for i in range(997)) * (n_texts // 997))
+        file.truncate(file.tell() + 20_000_000)
     code = """
 import bpetok, resource, sys
 bpetok.train_from_iterator(["low " * 9], vocab_size=260)
