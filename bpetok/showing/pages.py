@@ -12,6 +12,8 @@ from bpetok.base.extras import MissingExtraError, require
 from bpetok.base.files import check_writable, write_whole
 
 MAX_SHOWN = 48
+MAX_LINES = 24
+"""Lines of a text in the place of a page."""
 
 
 def check_extra() -> None:
@@ -74,11 +76,18 @@ class Page(ABC):
             page = self.to_html()
         except MissingExtraError:
             return None
+        lines = str(self).split("\n")
+        more = ["..."] if len(lines) > MAX_LINES else []
         return (
+            # What takes frames away, as GitHub does and JupyterLab until a notebook is trusted,
+            # takes styles away, too: then there is the text.
+            "<div><style>.bpetok-text { display: none }</style>"
+            f'<div class="bpetok-text"><pre>{escape(chr(10).join([*lines[:MAX_LINES], *more]))}'
+            "</pre><p>Run the cell, or trust the notebook, to see this as a page.</p></div>"
             f'<iframe title="{escape(self._title)}" srcdoc="{escape(page)}" '
             # The border is within the width: otherwise JupyterLab shows a bar below it.
             'style="display:block;box-sizing:border-box;width:100%;height:40rem;'
-            'border:1px solid #8886;border-radius:6px;resize:vertical"></iframe>'
+            'border:1px solid #8886;border-radius:6px;resize:vertical"></iframe></div>'
         )
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

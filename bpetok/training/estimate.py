@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log2
 from time import perf_counter, thread_time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,10 @@ class Estimate:
     count_seconds: float
     learn_seconds: float
     lines: Estimate | None = None
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # What IPython and notebooks show.
+        printer.text(str(self))
 
     def __str__(self) -> str:
         """Return a table, or two."""

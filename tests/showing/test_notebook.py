@@ -32,6 +32,7 @@ CELLS = [
     "report.plot();",
     "import pandas\npandas.DataFrame(report.to_dicts())",
     "bpetok.watch('low low lower newest', vocab_size=260)",
+    "bpetok.estimate('text.txt', vocab_size=300)",
 ]
 WITHOUT_WIDGETS = "import sys\nsys.modules['ipywidgets'] = None"
 
@@ -75,6 +76,22 @@ def test_all_show_themselves(notebook: Any) -> None:
     assert outputs(notebook, "len(small)")[0].data["text/plain"] == "(300, 270)"
     assert "image/png" in outputs(notebook, "plot();")[0].data
     assert "bytes_per_token" in outputs(notebook, "to_dicts())")[0].data["text/html"]
+
+
+def test_what_takes_frames_away_leaves_the_text(
+    browser: Chrome, notebook: Any, tmp_path: Path
+) -> None:
+    """As JupyterLab does before a notebook is trusted; otherwise the text is not seen."""
+    for sanitize in (False, True):
+        exporter = nbconvert.HTMLExporter(sanitize_html=sanitize)
+        page, _ = exporter.from_notebook_node(notebook)
+        (tmp_path / "notebook.html").write_text(page, "utf-8")
+        browser.get((tmp_path / "notebook.html").as_uri())
+        assert bool(browser.find_elements("css selector", "iframe")) != sanitize
+        body = browser.find_element("css selector", "body").text
+        assert ("␣lowest" in body) == ("trust the notebook" in body) == sanitize
+    estimate = outputs(notebook, "bpetok.estimate('text.txt', vocab_size=300)")[0].data
+    assert estimate["text/plain"].startswith("text          0.0 MB")
 
 
 FRAMES = """
