@@ -37,6 +37,21 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
     return bytes(data.removeprefix(codecs.BOM_UTF8))
 
 
+def check_no_pipe(path: str | os.PathLike[str]) -> None:
+    """Check that a path is that of a file that can be read more than once, if it is there.
+
+    Raises
+    ------
+    ValueError
+        If it is a pipe or a device, such as /dev/stdin.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # of str, too
+        raise ValueError(
+            f"{os.fspath(path)} is a pipe or a device, and would be read more than once: write it "
+            "to a file, and give that"
+        )
+
+
 def is_url(path: str) -> bool:
     """Tell whether a path is one that fsspec opens."""
     protocol, sign, _ = path.partition("://")

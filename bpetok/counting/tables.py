@@ -22,7 +22,7 @@ import numpy as np
 from bpetok.base.arrow_checks import check_array
 from bpetok.base.checks import check_special_tokens
 from bpetok.base.extras import require, require_pyarrow
-from bpetok.base.files import PendingFile
+from bpetok.base.files import PendingFile, check_no_pipe
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.arrays import (
@@ -178,6 +178,7 @@ def _check_is_parquet(path: str) -> None:
     """Tell a file of another kind, such as a text, from one that is damaged."""
     if path == STANDARD_INPUT:
         return  # refused below
+    check_no_pipe(path)
     with open_source(path) as file:
         first = file.read(4)
     if first and not b"PAR1".startswith(first):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from bpetok.base.files import check_path, read_bounded
+from bpetok.base.files import check_no_pipe, check_path, read_bounded
 from bpetok.formats.files import read_json
 from bpetok.formats.native import FORMAT
 from bpetok.formats.tekken import is_tekken
@@ -32,8 +32,8 @@ def detect(path: str | os.PathLike[str]) -> Format:
     OSError
         If it can't be read.
     ValueError
-        If it is a folder without these files, or a file is too long to be read. Any other file is
-        taken for one of `Tokenizer.save`, whose reader says what is wrong with it.
+        If it is a folder without these files, a pipe, or a file too long to be read. Any other file
+        is taken for one of `Tokenizer.save`, whose reader says what is wrong with it.
     """
     file = check_path(path)
     if file.is_dir():
@@ -42,6 +42,7 @@ def detect(path: str | os.PathLike[str]) -> Format:
         return "tiktoken"
     if file.suffix == ".model":
         return "minbpe"
+    check_no_pipe(file)
     data = read_bounded(file)
     if _RANK.match(data):
         return "tiktoken"

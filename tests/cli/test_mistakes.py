@@ -175,6 +175,9 @@ MISTAKES = [
         "export tok.json --to huggingface -o new --chat-template latin.txt",
         "--chat-template: latin.txt is not UTF-8: byte 3 (0xe9); convert it",
     ),
+    ("info /dev/null", "/dev/null is a pipe or a device, .* write it to a file"),
+    ("encode a.txt --tokenizer /dev/null", "/dev/null is a pipe or a device"),
+    ("merge-counts /dev/null -o new.parquet", "/dev/null is a pipe or a device"),
     ("info t.tiktoken", "does not say its pattern, so give one with --pattern"),
     (
         "info tok.json --pattern none",
