@@ -7,16 +7,21 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from bpetok.base.checks import shorten
 from bpetok.base.collector import without_collector
 from bpetok.base.files import check_path
+from bpetok.formats.json_arrays import parts_of_array
 
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
 MAX_COMMAS = 1 << 23
+
+LARGE = 1 << 20
+"""Bytes of a file of which merges are read apart."""
 
 
 def find_file(path: str | os.PathLike[str], name: str) -> Path:
@@ -74,6 +79,69 @@ def read_json(data: bytes) -> Any:
     n_commas = data.count(b",")
     if n_commas > MAX_COMMAS:
         raise ValueError(f"it has {n_commas} commas, more values than {MAX_COMMAS}")
+    return _parse(data)
+
+
+class Rows:
+    """A list in a JSON file, of which only some rows are objects at a time."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.parts())
+
+    def parts(self) -> Iterator[list[Any]]:
+        """Yield the rows, some at a time.
+
+        Raises
+        ------
+        ValueError
+            If they are no JSON.
+        """
+        for part in self._parts:
+            rows: list[Any] = json.loads(f"[{part.decode()}]")
+            if not rows:
+                raise ValueError("two commas, or one at the end")
+            yield rows
+
+    def clear(self) -> None:
+        """Leave no row."""
+        self._parts.clear()
+
+
+def read_without_merges(data: bytes) -> Any:
+    """Return what the JSON file of a tokenizer holds, with `Rows` in the place of the merges.
+
+    A tree of a file takes ten times its bytes, and half of that are the merges. None if the file is
+    small or has no merges; or if it is refused for something, which `read_json` says better.
+    """
+    found = _MERGES.search(data)
+    if len(data) < LARGE or found is None or data.count(b",") > MAX_COMMAS:
+        return None
+    begin = found.end() - 1
+    places = parts_of_array(data, begin, LARGE // 4)
+    if len(places) < 2:
+        return None
+    parts = [data[start : end - 1] for start, end in pairwise(places)]
+    mark = os.urandom(8).hex()
+    rest = [b'%s"%s"%s' % (data[:begin], mark.encode(), data[places[-1] :])]
+    del data
+    try:
+        content = _parse(rest.pop())  # nothing holds the bytes while the tree is built
+    except (ValueError, RecursionError):
+        return None
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict) or model.get("merges") != mark:
+        return None
+    model["merges"] = Rows(parts)
+    return content
+
+
+_MERGES = re.compile(rb'"merges"\s*:\s*\[')
+
+
+def _parse(data: bytes) -> Any:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -21,7 +21,12 @@ from bpetok.formats.checks import (
     ordinary_tokens,
     panics_are_errors,
 )
-from bpetok.formats.files import naming_file, read_json, temporary_files
+from bpetok.formats.files import (
+    naming_file,
+    read_json,
+    read_without_merges,
+    temporary_files,
+)
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write
 from bpetok.formats.tokenizer_json import parse
@@ -336,9 +341,11 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
 
 def read(file: Path) -> Parts:
     """Return the parts of a tokenizer from a tokenizer.json and the files next to it."""
-    data = [read_bounded(file)]
-    with naming_file(file):
-        parts = parse(read_json(data.pop()))  # nothing holds the bytes while the tree is built
+    parts = _parse_rows(file)
+    if parts is None:
+        data = [read_bounded(file)]
+        with naming_file(file):
+            parts = parse(read_json(data.pop()))  # nothing holds the bytes while the tree is built
     if file.name != "tokenizer.json":
         return parts
     config = _read_beside(file.with_name("tokenizer_config.json"))
@@ -349,6 +356,18 @@ def read(file: Path) -> Parts:
             roles["chat_template"] = read_bounded(template).decode()
     config_values = roles | {name: value for name, value in config.items() if value is not None}
     return parts._replace(settings={**(parts.settings or {}), "tokenizer_config": config_values})
+
+
+def _parse_rows(file: Path) -> Parts | None:
+    """Return the parts of a tokenizer in less memory than a tree of the file takes.
+
+    None where that does not do, or something is wrong, which the tree says better.
+    """
+    document = read_without_merges(read_bounded(file))
+    try:
+        return None if document is None else parse(document)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_beside(file: Path) -> dict[str, Any]:

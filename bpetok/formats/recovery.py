@@ -10,6 +10,7 @@ from typing import Any
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS, from_text
 from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
+from bpetok.formats.files import Rows
 from bpetok.formats.parts import Pair, Parts
 from bpetok.formats.token_merges import Names, merges_of_ranks, merges_taken
 from bpetok.patterns.chains import Pattern
@@ -85,7 +86,7 @@ def _renumber(pairs: array[int]) -> array[int]:
 
 def from_merges(
     vocab: Mapping[str, int],
-    merges: list[Any],
+    merges: list[Any] | Rows,
     pattern: Pattern,
     special_tokens: Mapping[str, int],
     *,
@@ -100,7 +101,8 @@ def from_merges(
         text, and neither is a name that is not spelled so.
     merges : list of pairs of str, or of str with a space between the two
         Several may make one token: those that no text ever takes are left out. The list is emptied
-        once it is read, since it takes more memory than all that is made of it.
+        once it is read, since it takes more memory than all that is made of it. Of `Rows` an error
+        has no place in the whole list.
     whole_words_first : bool
         A word that is a token is that token, whatever the merges are ("ignore_merges").
 
@@ -145,8 +147,13 @@ def from_merges(
     )
 
 
-def _number_merges(merges: list[Any], names: Names, vocab: Collection[str]) -> array[int]:
+def _number_merges(merges: list[Any] | Rows, names: Names, vocab: Collection[str]) -> array[int]:
     """Return left, right, and what they make, of each merge, by the places of the names."""
+    if isinstance(merges, Rows):
+        numbers = array("i")
+        for rows in merges.parts():
+            numbers += _number_merges(rows, names, vocab)
+        return numbers
     flat, bad = names.number_merges(merges)
     if bad < 0:
         return flat

@@ -49,7 +49,7 @@ cdef class Places:
     def __cinit__(self, Py_ssize_t n_merges):
         cdef Py_ssize_t n = 64
         self.shift = 64 - 6
-        while n < 2 * n_merges:
+        while 2 * n < 3 * n_merges:
             n *= 2
             self.shift -= 1
         self.mask = n - 1

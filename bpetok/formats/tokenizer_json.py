@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
@@ -11,7 +11,7 @@ from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.encoding.text_decoders import text_steps
 from bpetok.formats import pre_tokenizers
-from bpetok.formats.files import expect
+from bpetok.formats.files import Rows, expect
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
@@ -40,7 +40,9 @@ def parse(document: Any) -> Parts:
     _check_decoder(content.get("decoder"))
     normalizer, spelled = _read_normalizer(content.get("normalizer"))
     splitting = pre_tokenizers.read(content.get("pre_tokenizer"), spelled=spelled)
-    merges = expect(model.get("merges"), list, "model.merges")
+    merges = model.get("merges")
+    if not isinstance(merges, Rows):
+        merges = expect(merges, list, "model.merges")
     names = _check_vocab(model.get("vocab"))
     added = _read_added_tokens(content.get("added_tokens", []), names)
     _check_normalized(added.values(), normalizer)
@@ -139,7 +141,7 @@ def _check_decoder(decoder: Any) -> None:
 
 
 def _read_unknown(
-    model: Mapping[str, Any], vocab: Mapping[str, int], merges: Sequence[Any]
+    model: Mapping[str, Any], vocab: Mapping[str, int], merges: Iterable[Any]
 ) -> tuple[int | None, bool]:
     """Return the id of bytes that have none, and whether several in a row are one.
 
@@ -184,7 +186,7 @@ def _check_vocab(rows: Any) -> dict[str, int]:
     return vocab
 
 
-def _remove_added(vocab: dict[str, int], special: Mapping[str, int], merges: Sequence[Any]) -> None:
+def _remove_added(vocab: dict[str, int], special: Mapping[str, int], merges: Iterable[Any]) -> None:
     """Remove the added tokens from the vocabulary, but for those that merges make, too."""
     both = [name for name in special if name in vocab]
     made = _made_of(both, vocab, merges)
@@ -193,7 +195,7 @@ def _remove_added(vocab: dict[str, int], special: Mapping[str, int], merges: Seq
             del vocab[name]
 
 
-def _made_of(names: Collection[str], vocab: Collection[str], merges: Sequence[Any]) -> set[str]:
+def _made_of(names: Collection[str], vocab: Collection[str], merges: Iterable[Any]) -> set[str]:
     """Return those of some names that are a byte, or that a merge makes."""
     pairs = {
         (name[:i], name[i:])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bpetok.formats.files import Rows, read_without_merges
+from bpetok.formats.json_arrays import parts_of_array
 from bpetok.tokenizer import Tokenizer
-from samples import TOKENIZERS
+from samples import TOKENIZERS, document
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -73,3 +79,102 @@ def test_a_mark_before_utf_8_is_no_part_of_any_file(tmp_path: Path) -> None:
     )
     assert ranks == plain
     assert Tokenizer.from_minbpe(tmp_path / "tok.model").merges == plain.merges
+
+
+VALUES = st.recursive(
+    st.text('a"\\[],{}:\u0120', max_size=5) | st.integers(0, 99) | st.none(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('a"]', max_size=2), inner),
+    max_leaves=12,
+)
+
+
+@given(
+    st.lists(VALUES, min_size=1), st.integers(1, 40), st.booleans(), st.sampled_from(["", ", 1]"])
+)
+def test_an_array_is_cut_between_its_elements(
+    array: list[object], size: int, ascii_only: bool, after: str
+) -> None:
+    """The parts hold all of them, and are of about the size that was asked for."""
+    text = json.dumps(array, ensure_ascii=ascii_only)
+    data = b"  " + text.encode()
+    places = parts_of_array(data + after.encode(), 2, size)
+    assert places[-1] == len(data)
+    parts = [data[a : b - 1] for a, b in pairwise(places)]
+    assert [row for part in parts for row in json.loads(b"[" + part + b"]")] == array
+    for part in parts[:-1]:
+        assert len(part) + 1 >= size
+    for end in range(3, len(data)):
+        assert parts_of_array(data[:end], 2, size) == []
+
+
+def test_the_beginning_of_an_array_is_within_the_data() -> None:
+    """Nothing else is read."""
+    for start in (-1, 2):
+        with pytest.raises(IndexError, match="start must be in data"):
+            parts_of_array(b"[]", start, 1)
+
+
+MERGES = b'"merges": [["a", "b"], "ab a", ["c", "d"]]'
+ALTERED = {
+    "whole": lambda data: data,
+    "cut": lambda data: data[:-40],
+    "cut in merges": lambda data: data[: data.index(b'"ab a"') + 3],
+    "a comma at the end": lambda data: data.replace(b'"d"]]', b'"d"],]'),
+    "two commas": lambda data: data.replace(b', "ab a"', b',, "ab a"'),
+    "no row": lambda data: data.replace(b'"ab a"', b"[]"),
+    "three names": lambda data: data.replace(b'"ab a"', b'["a", "b", "c"]'),
+    "no names": lambda data: data.replace(b'"ab a"', b"[1, 2]"),
+    "an object": lambda data: data.replace(b'"ab a"', b'{"a": 1, "a": 2}'),
+    "an unknown name": lambda data: data.replace(b'"ab a"', b'"ab zz"'),
+    "half a character": lambda data: data.replace(b'"ab a"', b'"ab \xc4"'),
+    "not UTF-8": lambda data: data.replace(b'"ab a"', b'"ab \xed\xa0\x80"'),
+    "merges twice": lambda data: data.replace(MERGES, MERGES + b", " + MERGES),
+    "no merges": lambda data: data.replace(MERGES, b'"merges": []'),
+    "merges that are none": lambda data: data.replace(MERGES, b'"merges": {}'),
+    "others before": lambda data: data.replace(b"{", b'{"x": {"merges": [1, 2]}, ', 1),
+    "others after": lambda data: data[:-1] + b', "merges": [["x", "y"]]}',
+    "spaces": lambda data: data.replace(b'"merges": [', b'"merges"\n :\t['),
+    "escaped": lambda data: data.replace(b'"merges"', b'"m\\u0065rges"'),
+}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_merges_that_are_read_apart_are_read_as_before(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files are not: the result, or what is wrong and where, is the same."""
+    whole = json.loads(document())
+    vocab = whole["model"]["vocab"]
+    for token in ("ab", "aba", "cd"):
+        vocab.setdefault(token, max(vocab.values()) + 1)
+    whole["model"]["merges"] = [["a", "b"], "ab a", ["c", "d"]]
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(ALTERED[name](json.dumps(whole, ensure_ascii=False).encode()))
+
+    def read() -> object:
+        try:
+            return Tokenizer.from_pretrained(path)
+        except ValueError as error:
+            return str(error)
+
+    expected = read()
+    assert isinstance(expected, Tokenizer) == (
+        name in ("whole", "no merges", "others before", "others after", "spaces", "escaped")
+    ), expected
+    for large in (1, 40, 4000):
+        monkeypatch.setattr("bpetok.formats.files.LARGE", large)
+        assert read() == expected
+
+
+def test_merges_are_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the test above would show nothing."""
+    data = document()
+    assert read_without_merges(data) is None
+    monkeypatch.setattr("bpetok.formats.files.LARGE", 8)
+    content = read_without_merges(data)
+    rows = content["model"]["merges"]
+    assert isinstance(rows, Rows)
+    content["model"]["merges"] = list(rows)
+    assert content == json.loads(data)
+    rows.clear()
+    assert not list(rows)
