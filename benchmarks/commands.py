@@ -9,12 +9,25 @@ from io import StringIO
 from pathlib import Path
 
 from benchmarks.corpus import plain_files, prefixes
+from benchmarks.measure import JobError
 from benchmarks.merges import first_difference, read_merges
 from benchmarks.patterns import PATTERNS
 from benchmarks.reasons import CorpusWords, Learned, Words, compare, count_words
 from benchmarks.records import Record, RunFolder, key
 from benchmarks.roster import Ready
-from benchmarks.tasks import Settings, Task, execute, identity, in_turns, states, train_task
+from benchmarks.tasks import (
+    FORMATS,
+    Settings,
+    Task,
+    about,
+    count_task,
+    execute,
+    identity,
+    in_turns,
+    states,
+    train_task,
+    written_formats,
+)
 from benchmarks.worker import read_texts
 
 N_SIZES = 6
@@ -71,6 +84,28 @@ def run_scaling(ready: Sequence[Ready], folder: RunFolder, settings: Settings) -
         for contender in ready
     ]
     execute(in_turns(tasks, settings.repeats), folder, settings, "scaling")
+    _run_formats(ready, folder, settings)
+
+
+def _run_formats(ready: Sequence[Ready], folder: RunFolder, settings: Settings) -> None:
+    """Measure counting of the corpus as files of each format, and as many processes as threads."""
+    tasks = []
+    for contender in ready:
+        if not hasattr(contender.module, "count"):
+            continue
+        try:
+            files = written_formats(contender, settings)
+        except JobError as error:
+            failed = identity("formats", contender, settings, settings.threads[0])
+            folder.add(failed | about(settings.corpus, contender) | {"error": str(error)})
+            continue
+        tasks += [
+            count_task(contender, settings, files[name], name, threads, apart=apart)
+            for name in FORMATS
+            for threads in settings.threads
+            for apart in ([False, True] if threads > 1 else [False])
+        ]
+    execute(in_turns(tasks, settings.repeats), folder, settings, "formats")
 
 
 def check_merges(

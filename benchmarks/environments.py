@@ -94,7 +94,7 @@ def _install_checkout(python: Path) -> None:
             target = Path(folder) / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, target)
-        _pip(python, [folder])  # pip installs a folder again, whatever its version
+        _pip(python, [f"{folder}[arrow]"])  # pip installs a folder again, whatever its version
 
 
 def _pip(python: Path, arguments: Sequence[str]) -> None:

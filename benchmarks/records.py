@@ -28,6 +28,8 @@ KEY_FIELDS = (
     "pattern",
     "special_tokens",
     "output",
+    "format",
+    "apart",
 )
 """What makes two measurements the same one."""
 

@@ -14,6 +14,7 @@ SECTIONS = (
     tables.learned,
     tables.trained,
     tables.grown,
+    tables.formats,
     tables.staged,
     tables.ids,
     tables.encoded,

@@ -18,6 +18,8 @@ GROUP_FIELDS = (
     "vocab_size",
     "pattern",
     "output",
+    "format",
+    "apart",
 )
 
 
@@ -55,6 +57,10 @@ class Group:
     def n_bytes(self) -> int:
         """Size of the corpus."""
         return int(self.records[0]["n_bytes"])
+
+    def field(self, name: str) -> object:
+        """A field that all repeats have in common."""
+        return self.records[0].get(name)
 
     def stage_names(self) -> list[str]:
         """List the stages, in the order in which they were told."""

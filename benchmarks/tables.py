@@ -11,14 +11,22 @@ from benchmarks.worker import HARD_TEXTS
 Row = dict[str, str]
 """Cells by column."""
 
-TEXT_COLUMNS = ("trainer (its input)", "encoder", "version", "merges", "output", "comparison")
+TEXT_COLUMNS = (
+    "trainer (its input)",
+    "files",
+    "encoder",
+    "version",
+    "merges",
+    "output",
+    "comparison",
+)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Lay out a Markdown table; columns of text are aligned left, numbers right."""
-    head = list(rows[0])
+    head = list(dict.fromkeys(column for row in rows for column in row))
     rule = [":--" if column in TEXT_COLUMNS else "--:" for column in head]
-    lines = [head, rule, *([row[column] for column in head] for row in rows)]
+    lines = [head, rule, *([row.get(column, "") for column in head] for row in rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -135,6 +143,41 @@ def grown(records: Sequence[Record]) -> str:
         f"with {most} threads; the speed-up is of the whole corpus."
     )
     return section("Growth", note, rows)
+
+
+def formats(records: Sequence[Record]) -> str:
+    """Lay out counting of files of each format, by threads and by processes."""
+    measured = groups(records, "formats")
+    found = {(row.field("format"), row.threads, row.field("apart")): row for row in measured}
+    rows = []
+    for name in dict.fromkeys(str(row.field("format")) for row in measured):
+        mine = [row for key, row in found.items() if key[0] == name and not key[2]]
+        base = min(mine, key=lambda row: row.threads)
+        shown = {
+            "files": f"8 x .{name}",
+            "whole process, s": f"{base.median('wall_seconds'):.2f}",
+            "MB/s": f"{base.n_bytes / base.median('wall_seconds') / MB:.0f}",
+        }
+        for row in sorted(mine, key=lambda row: row.threads):
+            if row is base:
+                continue
+            shown[f"{row.threads} threads: speed"] = f"{ratio(base, row):.2f}"
+            shown[f"{row.threads}: CPU"] = f"{_cpu(row, base):.2f}"
+            apart = found.get((name, row.threads, True))
+            if apart is not None:
+                shown[f"{row.threads} processes: speed"] = f"{ratio(base, apart):.2f}"
+                shown[f"{row.threads} processes: CPU"] = f"{_cpu(apart, base):.2f}"
+        rows.append(shown)
+    note = (
+        "Counting the corpus, cut into records. Speed and CPU seconds: times those of the fewest "
+        "threads, medians of whole processes. Processes of one thread, each with its part of the "
+        "files, share nothing and add up nothing: what they give is what the machine gives."
+    )
+    return section("Formats", note, rows)
+
+
+def _cpu(row: Group, base: Group) -> float:
+    return row.median("cpu_seconds") / base.median("cpu_seconds")
 
 
 def _cost(row: Group) -> str:

@@ -20,6 +20,10 @@ from benchmarks.patterns import PATTERNS
 from benchmarks.records import Record, RunFolder, key
 from benchmarks.roster import Ready
 
+FORMATS = ("txt", "parquet", "jsonl.zst")
+"""What the names of files end in of which counting is measured."""
+N_FILES = 8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -94,6 +98,52 @@ def train_task(kind: str, contender: Ready, settings: Settings, threads: int, st
         spec,
         identity(kind, contender, settings, threads, state),
         about(corpus, contender),
+    )
+
+
+def written_formats(contender: Ready, settings: Settings) -> dict[str, list[str]]:
+    """Return the corpus as `N_FILES` files of each format, which are written if need be."""
+    corpus = settings.corpus
+    place = settings.cache / "formats" / f"{corpus.digest}-{N_FILES}"
+    if not place.exists():
+        part = place.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        spec = {
+            "action": "write formats",
+            "contender": contender.name,
+            "files": [str(file.resolve()) for file in corpus.files],
+            "special_tokens": list(corpus.special_tokens),
+            "n_files": N_FILES,
+            "folder": str(part),
+        }
+        run_job(contender.python, spec, 1, None, settings.timeout)
+        part.rename(place)
+    return {name: [str(place / f"{i}.{name}") for i in range(N_FILES)] for name in FORMATS}
+
+
+def count_task(
+    contender: Ready,
+    settings: Settings,
+    files: list[str],
+    format_name: str,
+    threads: int,
+    *,
+    apart: bool,
+) -> Task:
+    """Describe one counting: by threads, or by processes of one thread with files of their own."""
+    spec = {
+        "action": "count",
+        "contender": contender.name,
+        "files": files,
+        "n_threads": threads,
+        "apart": apart,
+    }
+    own = {"format": format_name, "apart": apart}
+    return Task(
+        contender,
+        spec,
+        identity("formats", contender, settings, threads) | own,
+        about(settings.corpus, contender),
     )
 
 

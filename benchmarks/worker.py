@@ -11,6 +11,7 @@ import importlib.util
 import json
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ HARD_TEXTS: dict[str, Callable[[], str]] = {
 """Texts in which a splitter, or a merge that is quadratic in a word's length, comes to a halt."""
 SHORT_TEXT_LENGTHS = range(20, 51)
 MAX_SHORT_TEXTS = 20_000
+RECORD_LENGTH = 3000
+"""Characters of a record, at most."""
 
 
 def main(job_file: str, result_file: str) -> None:
@@ -44,6 +47,8 @@ def main(job_file: str, result_file: str) -> None:
         "train": train,
         "again": again,
         "stages": stages,
+        "count": count,
+        "write formats": write_formats,
         "encode": encode,
         "hard": hard,
         "to file": to_file,
@@ -155,6 +160,56 @@ def stages(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     seconds = contender.stages(job)
     return {"call_seconds": time.perf_counter() - started, "stages": seconds}
+
+
+def count(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Count the words of files; where it says so, each thread is a process with its own files."""
+    files, n = spec["files"], spec["n_threads"]
+    if not spec["apart"]:
+        seconds, n_words = timed(lambda: contender.count(files, n))
+        return {"call_seconds": seconds, "n_words": n_words}
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, parts = timed(
+            lambda: _all_of(
+                [spec | {"files": files[i::n], "n_threads": 1, "apart": False} for i in range(n)],
+                Path(folder),
+            )
+        )
+    return {"call_seconds": seconds, "n_words": sum(part["n_words"] for part in parts)}
+
+
+def _all_of(specs: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Do jobs at the same time, each in a process."""
+    running = []
+    for i, spec in enumerate(specs):
+        (folder / f"{i}.json").write_text(json.dumps(spec))
+        command = [sys.executable, "-I", __file__, f"{folder}/{i}.json", f"{folder}/{i}.result"]
+        running.append(subprocess.Popen(command))
+    if sum(process.wait() != 0 for process in running):
+        raise RuntimeError("one of the processes has failed")
+    return [json.loads((folder / f"{i}.result").read_text()) for i in range(len(specs))]
+
+
+def write_formats(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Write the texts of files, in records, as a number of files of each format."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import zstandard
+
+    folder = Path(spec["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = read_texts(spec["files"], spec["special_tokens"])
+    size = RECORD_LENGTH
+    records = [text[at : at + size] for text in texts for at in range(0, len(text), size)]
+    n = spec["n_files"]
+    for i in range(n):
+        part = records[len(records) * i // n : len(records) * (i + 1) // n]
+        (folder / f"{i}.txt").write_text("".join(part), newline="")
+        table = pa.table({"text": pa.array(part, pa.string())})
+        pq.write_table(table, folder / f"{i}.parquet", row_group_size=1000, compression="zstd")
+        lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in part)
+        (folder / f"{i}.jsonl.zst").write_bytes(zstandard.compress(lines.encode()))
+    return {"n_records": len(records)}
 
 
 def encode(contender: Any, spec: dict[str, Any]) -> dict[str, Any]:

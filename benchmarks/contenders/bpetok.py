@@ -49,6 +49,13 @@ def stages(job: TrainJob) -> dict[str, float]:
     return dict(seconds)
 
 
+def count(files: list[str], n_threads: int) -> int:
+    """Count the words of files of any format, and return how many there are."""
+    import bpetok
+
+    return bpetok.count_words(files, n_threads=n_threads).total
+
+
 def load(job: EncodeJob) -> Encoder:
     """Make a tokenizer of the merges."""
     import bpetok

@@ -473,6 +473,49 @@ def test_a_report_holds_one_request(two_tasks: Planned, tmp_path: Path) -> None:
         cli.check_same_request(folder, dataclasses.replace(settings, vocab_size=301))
 
 
+def test_counting_is_measured_of_each_format(
+    two_tasks: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By threads and by processes of one thread; all have the texts of the corpus."""
+    settings, planned = two_tasks
+    ours = dataclasses.replace(planned[0].contender, name="bpetok", python=Path(sys.executable))
+    folder = tmp_path / "formats"
+    spec: dict[str, Any] = {
+        "files": [str(file) for file in settings.corpus.files],
+        "special_tokens": list(settings.corpus.special_tokens),
+        "n_files": 3,
+        "folder": str(folder),
+    }
+    assert worker.write_formats(contender("bpetok"), spec)["n_records"] > 0
+    texts = read_texts(spec["files"], spec["special_tokens"])
+    assert "".join((folder / f"{i}.txt").read_text() for i in range(3)) == "".join(texts)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    n_words = set()
+    rows = []
+    for name in tasks.FORMATS:
+        files = [str(folder / f"{i}.{name}") for i in range(3)]
+        for threads, apart in ((1, False), (2, False), (2, True)):
+            task = tasks.count_task(ours, settings, files, name, threads, apart=apart)
+            if not apart:  # the processes are of an interpreter where bpetok is installed
+                n_words.add((name, worker.count(contender("bpetok"), task.spec)["n_words"]))
+            costs = {"wall_seconds": 3.0 / threads, "cpu_seconds": 3.0 + apart}
+            rows.append(task.identity | task.extra | costs)
+    assert len(n_words) == len(tasks.FORMATS)
+    shown = tables.formats(rows)
+    assert "| 8 x .parquet | 3.00 | 0 | 2.00 | 1.00 | 2.00 | 1.33 |" in shown
+    assert len({records.key(row) for row in rows}) == len(rows)
+
+
+def test_as_many_jobs_as_there_are_run_at_the_same_time(tmp_path: Path) -> None:
+    """Each in a process of its own; one that fails is told."""
+    assert [job["peak_bytes"] > 0 for job in worker._all_of([IDLE] * 3, tmp_path)] == [True] * 3
+    with pytest.raises(RuntimeError, match="one of the processes has failed"):
+        worker._all_of([IDLE, {"action": "none", "contender": "bpetok"}], tmp_path)
+
+
+IDLE = {"action": "idle", "contender": "bpetok"}
+
+
 # ---- encoders' vocabulary ----
 
 
