@@ -636,9 +636,9 @@ cdef class Encoder:
         self, Workspace work, const uint8_t** bounds, Py_ssize_t k, const uint8_t* readable,
         const int32_t* marks
     ) noexcept nogil:
-        # Append the ids of k words, with room for all and INLINE_IDS more; `marks`, if not NULL, are
-        # added to the first id of each. One function, as its loops share their local variables: handed to others by address they
-        # would be in memory.
+        # Append the ids of k words, with room for all and INLINE_IDS more; `marks`, if not NULL,
+        # are added to the first id of each. One function, as its loops share their local variables:
+        # handed to others by address they would be in memory.
         cdef Key keys[SCAN_WORDS]
         cdef CacheLine* lines[SCAN_WORDS]
         cdef Py_ssize_t i, length

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from bpetok.encoding.long_word cimport Lists
 from bpetok.encoding.ranks cimport Ranks
 from bpetok.encoding.word cimport Vocabulary
+from bpetok.patterns.scan cimport SCAN_WORDS
 
 cdef enum:
     BEGINS_WORD = 1 << 30    # added to the first id of each word
@@ -35,7 +36,7 @@ cdef void parts_begin(Parts* parts, const uint8_t** bounds, Py_ssize_t k) noexce
 # bounds[i]:bounds[i + 1], and marks[i] is BEGINS_WORD where it begins a word, otherwise 0. `early`
 # has the early merges.
 cdef enum:
-    MOST_PARTS = 320
+    MOST_PARTS = SCAN_WORDS  # so that what takes words has room for parts
 cdef Py_ssize_t parts_next(
     Parts* parts, const Vocabulary* early, const uint8_t** bounds, int32_t* marks
 ) noexcept nogil

@@ -18,7 +18,7 @@ from libc.string cimport memmove
 from bpetok.base.simd cimport lowest_bit, table_alloc, table_free
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged, ranks_free, ranks_init
-from bpetok.encoding.word cimport Vocabulary
+from bpetok.encoding.word cimport Vocabulary, is_seam
 
 cdef enum:
     SPACE = 0x20
@@ -43,7 +43,9 @@ cdef inline bint is_letter(int32_t byte) noexcept nogil:
     return c"a" <= (byte | 0x20) <= c"z"
 
 
-cdef int32_t first_across(const Ends* ends, const int32_t* pairs, Py_ssize_t n_merges) noexcept nogil:
+cdef int32_t first_across(
+    const Ends* ends, const int32_t* pairs, Py_ssize_t n_merges
+) noexcept nogil:
     # The first token that has an ASCII letter and then a space; or first the space, as where spaces
     # end a word, if that comes later. NONE if one of both never comes.
     cdef int32_t letter_space = NONE, space_letter = NONE
@@ -104,9 +106,9 @@ cdef int late_init(
 
 
 cdef void late_free(LateMerges* late) noexcept nogil:
-    if late.first:
+    if late.joins != NULL:  # otherwise `shift` may not be known yet
         table_free(late.joins, (<size_t>1 << (64 - late.shift)) // 8)
-        ranks_free(&late.ranks)
+    ranks_free(&late.ranks)
 
 
 # ---- words to parts -----------------------------------------------------------------------------
@@ -119,15 +121,14 @@ cdef void parts_begin(Parts* parts, const uint8_t** bounds, Py_ssize_t k) noexce
 
 
 cdef inline uint64_t find_cuts(
-    const uint64_t* seams, const uint8_t* at, Py_ssize_t n
+    const Vocabulary* early, const uint8_t* at, Py_ssize_t n
 ) noexcept nogil:
     # Bit i is set where no early token reaches from at[i - 1] to at[i]. Requires: 0 < n <= BLOCK.
     cdef Py_ssize_t i
-    cdef uint64_t seam, reached = 0
+    cdef uint64_t reached = 0
     for i in range(n):
-        seam = <uint64_t>at[i] << 8 | at[i - 1]
         # Not a sum of bits at their places: a compiler would take that for what vectors do well.
-        reached = reached >> 1 | seams[seam >> 6] >> (seam & 63) << 63
+        reached = reached >> 1 | <uint64_t>is_seam(early, at[i - 1], at[i]) << 63
     return ~reached >> (BLOCK - n)
 
 
@@ -144,7 +145,7 @@ cdef Py_ssize_t parts_next(
         at += 1  # nothing is before the first byte
     while at < parts.end and n < MOST_PARTS - BLOCK:
         size = min(parts.end - at, <Py_ssize_t>BLOCK)
-        cuts, begins = find_cuts(early.seams, at, size), 0
+        cuts, begins = find_cuts(early, at, size), 0
         while parts.word[0] < at + size:
             begins |= <uint64_t>1 << (parts.word[0] - at)
             parts.word += 1

@@ -32,7 +32,9 @@ cdef Py_ssize_t encode_word(
 ) noexcept nogil
 
 
-cdef inline bint is_seam(const Vocabulary* vocabulary, const uint8_t* at) noexcept nogil:
-    # Whether a token may reach from at[-1] to at[0].
-    cdef int32_t seam = at[0] << 8 | at[-1]
+cdef inline bint is_seam(
+    const Vocabulary* vocabulary, uint8_t first, uint8_t second
+) noexcept nogil:
+    # Whether a token has these two bytes in a row.
+    cdef uint64_t seam = <uint64_t>second << 8 | first
     return vocabulary.seams[seam >> 6] >> (seam & 63) & 1

@@ -253,7 +253,7 @@ cdef Py_ssize_t encode_word(
     if n < PLACES:
         return encode_piece(vocabulary, lists, word, n, ids)
     while begin < n:
-        while end < n and is_seam(vocabulary, word + end):
+        while end < n and is_seam(vocabulary, word[end - 1], word[end]):
             end += 1
         found = encode_piece(vocabulary, lists, word + begin, end - begin, ids + n_ids)
         if found < 0:

@@ -12,7 +12,9 @@ import numpy as np
 cdef extern from *:
     """
     #if defined(_WIN32)
-    static void file_state(const char* path, int64_t* state) { state[0] = state[1] = state[2] = -1; }
+    static void file_state(const char* path, int64_t* state) {
+        state[0] = state[1] = state[2] = -1;
+    }
     static int read_file(const char* path, char* into, int64_t size) { return -1; }
     #else
     #include <fcntl.h>
@@ -57,7 +59,7 @@ cdef extern from *:
 
 
 def file_states(bytes names not None, Py_ssize_t n):
-    """Return the sizes of files that may be read, and where they are; -1 for all that can't be told.
+    """Return the sizes of files that may be read, and where they are; -1 where that can't be told.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import reference
 from bpetok import Superwords, Tokenizer, pretokenize, train_from_iterator
 from bpetok.encoding.encoder import Encoder, Specials
+from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.scan import PATTERN_NAMES
 from bpetok.patterns.special import SpecialTokens
 from strategies import TEXT
@@ -26,11 +28,13 @@ texts = st.lists(
 ).map("".join)
 
 
-def encoder(merges: list[reference.Pair], token_ids: list[int] | None = None) -> Encoder:
+def encoder(
+    merges: list[reference.Pair], token_ids: list[int] | None = None, **options: Any
+) -> Encoder:
     """Return an encoder to which a text is one word."""
     pairs = array("i", [number for pair in merges for number in pair])
     ids = None if token_ids is None else array("i", token_ids)
-    return Encoder(pairs, 256 + len(merges), ids, PATTERN_NAMES.index("none"))
+    return Encoder(pairs, 256 + len(merges), ids, PATTERN_NAMES.index("none"), **options)
 
 
 @st.composite
@@ -54,6 +58,32 @@ def test_words_get_the_ids_of_plain_bpe(merges: list[reference.Pair], words: lis
         right = reference.encode_word(word.encode(), merges)
         assert compiled.encode(word, NO_SPECIALS) == right
         assert compiled.encode_word(word.encode()) == right
+
+
+@given(late_merges(), texts)
+def test_bytes_without_an_id_are_left_out_or_unknown(
+    merges: list[reference.Pair], word: str
+) -> None:
+    """Late merges join what is around a byte that is left out, but not around `unk_id`."""
+    ids = [-1 if number == ord("x") else number for number in range(256 + len(merges))]
+    left_out = encoder(merges, ids)
+    unknown = encoder(merges, ids, unk_id=ord("~"))
+    assert left_out.first_late
+    right = reference.encode_word(word.replace("x", "").encode(), merges)
+    assert left_out.encode(word, NO_SPECIALS) == right
+    parts = [reference.encode_word(part.encode(), merges) for part in word.split("x")]
+    right = [number for part in parts for number in (ord("~"), *part)][1:]
+    assert unknown.encode(word, NO_SPECIALS) == right
+
+
+@given(late_merges(), texts)
+def test_whole_words_are_no_part_of_others(merges: list[reference.Pair], word: str) -> None:
+    """A word that has an id of its own gets that only where it is all of a word."""
+    whole = encoder(merges, whole_words=WholeWords({b"ab a": 7}))
+    assert whole.encode("ab a", NO_SPECIALS) == [7]
+    text = f"ab a {word}"
+    right = reference.encode_word(text.encode(), merges)
+    assert whole.encode(text, NO_SPECIALS) == right
 
 
 @pytest.mark.parametrize("n", [61, 62, 63, 64, 65, 200, 320, 321, 5000])
