@@ -24,6 +24,7 @@ def export(folder: Path, names: list[str]) -> None:
     """Write a tokenizer for each pattern, and texts.json: for each, texts with their ids."""
     rows: dict[str, list[tuple[str, list[int]]]] = {}
     texts = awkward_texts(SPECIAL)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         tok = bpetok.train_from_iterator(
             [TEXT, "madeupword0000 " * 4], vocab_size=480, pattern=name, special_tokens=SPECIAL
