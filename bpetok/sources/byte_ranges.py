@@ -26,12 +26,12 @@ def text_ranges(
 ) -> Iterator[tuple[Position, Position]]:
     """Yield where parts of a text file begin and end, from one position to another.
 
-    Each has about `part_size` bytes. It is one part if the text is compressed, sampled, or can't be
-    cut by what is around a place.
+    Each has about `part_size` bytes. It is one part if the text is compressed, not taken as a
+    whole, or can't be cut by what is around a place.
     """
     cutting = context.cutting
     find = local_cut_finder(cutting)
-    if cutting.by_line:
+    if context.options.take_all and cutting.by_line:
         yield from _ranges(path, context, first, stop, part_size, _next_line)
         return
     if find is None or not context.options.take_all:

@@ -116,9 +116,12 @@ class JsonLines:
                 return
         chosen = taken.tolist()
         numbers = list(compress(count(first), chosen))
-        records = self._parse(list(compress(bytes(lines).split(b"\n"), chosen)), numbers)
-        self._check_column(records)
-        yield from self._items(records, numbers)
+        records, failure = self._parse(list(compress(bytes(lines).split(b"\n"), chosen)), numbers)
+        if failure is None:
+            self._check_column(records)
+        yield from self._items(records, numbers[: len(records)])
+        if failure is not None:
+            raise failure
 
     def _long_items(self, parts: Iterable[bytes], number: int) -> Iterator[Piece]:
         name = self._names[number]
@@ -151,11 +154,19 @@ class JsonLines:
                 "says what it is, but so long a line is counted while it is read: leave one out"
             )
 
-    def _parse(self, lines: list[bytes], numbers: list[int]) -> list[Any]:
+    def _parse(self, lines: list[bytes], numbers: list[int]) -> tuple[list[Any], ValueError | None]:
+        """Return the records before the first line that is no JSON, and what is wrong with that."""
         try:
-            return list(map(self._loads, lines))
+            return list(map(self._loads, lines)), None
         except ValueError:
-            return list(map(self._parse_line, lines, numbers))
+            pass
+        records: list[Any] = []
+        try:
+            for line, number in zip(lines, numbers, strict=True):
+                records.append(self._parse_line(line, number))
+        except ValueError as error:
+            return records, error
+        return records, None
 
     def _parse_line(self, line: bytes | bytearray, number: int) -> Any:
         while line.startswith(MARK):
@@ -211,21 +222,27 @@ class JsonLines:
     def _items(self, records: list[Any], numbers: list[int]) -> Iterator[Piece | Chunk]:
         end = self._context.options.max_text_chars
         texts = self._plain_texts(records, end)
+        failure: ValueError | None = None
         if texts is None:
             texts = []
             found = zip(numbers, records, strict=True)
             numbers = []
-            for number, record in found:
-                if record is not BLANK:
-                    new = [self._encode(text[:end]) for text in self._find(record, number)]
-                    texts += new
-                    numbers += [number] * len(new)
+            try:
+                for number, record in found:
+                    if record is not BLANK:
+                        new = [self._encode(text[:end]) for text in self._find(record, number)]
+                        texts += new
+                        numbers += [number] * len(new)
+            except ValueError as error:  # what is wrong in the lines before comes first
+                failure = error
         cutting = self._context.cutting
         if max(map(len, texts), default=0) <= cutting.chunk_size:
             yield join(texts, self._names.origins(numbers))
-            return
-        for number, text in zip(numbers, texts, strict=True):
-            yield from cut_text(self._names[number], text, cutting)
+        else:
+            for number, text in zip(numbers, texts, strict=True):
+                yield from cut_text(self._names[number], text, cutting)
+        if failure is not None:
+            raise failure
 
     def _encode(self, text: str) -> bytes:
         # The counter refuses the bytes of a lone surrogate, and would replace each of them.
@@ -292,7 +309,8 @@ def _line_blocks(file: Stream) -> Iterator[memoryview | LineParts]:
         if n == len(rest):
             break
         begin = len(rest)  # before it no line ends
-        if begin > CHUNK_SIZE:
+        # Whether a line is long depends on nothing before it, and so not on where a part begins.
+        if n > CHUNK_SIZE and not _after_last_line(data[begin : CHUNK_SIZE + 1]):
             parts = LineParts(bytes(data[:n]), file.read)
             yield parts
             data, begin, n = memoryview(parts.after), 0, len(parts.after)

@@ -110,11 +110,17 @@ class SharedReading(Generic[Result]):
         more, other threads read them.
         """
         rest = iter(segments)
-        first = list(islice(rest, 2))
-        if len(first) > 1:
+        first = list(islice(rest, 1))
+        second: list[Segment] | Iterator[Segment]
+        try:
+            second = list(islice(rest, 1))
+        except Exception as error:  # what is wrong in the first one comes before
+            second = map(_raise, [error])
+        if second:
             # A thread that waits for room does nothing else, so there may be more threads.
             with ThreadPool(self._n_threads + max(self._readers)) as pool:
-                yield from self._until_failure(self._all(chain(first, rest), null_texts, pool))
+                parts = chain(first, second, rest)
+                yield from self._until_failure(self._all(parts, null_texts, pool))
         else:
             with ThreadPool(self._n_threads - 1) as pool:
                 for segment in first:
@@ -307,6 +313,10 @@ class SharedReading(Generic[Result]):
         if chunk is not None and task.cancel():
             return self._work_handed(chunk)
         return task.result()
+
+
+def _raise(error: Exception) -> Segment:
+    raise error
 
 
 def _failed(error: Exception) -> Future[Any]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from errno import EBUSY
 from io import BytesIO
+from itertools import permutations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -426,6 +427,20 @@ def test_what_is_wrong_in_a_line_is_said(tmp_path: Path, content: bytes, message
     path = tmp_path / "x.jsonl"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        bpetok.count_words(path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    list(permutations([b"no JSON", b'{"text": 1}', b'{"text": "\\ud800"}', b'{"text": "\xff"}'])),
+)
+def test_the_first_line_with_something_wrong_is_named(
+    tmp_path: Path, lines: tuple[bytes, ...]
+) -> None:
+    """Whatever is wrong: some of it is found when many lines are parsed, some when counted."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"\n".join([b'{"text": "a"}', *lines]))
+    with pytest.raises(ValueError, match=r"x\.jsonl, line 2\b"):
         bpetok.count_words(path)
 
 

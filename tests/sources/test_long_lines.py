@@ -336,6 +336,21 @@ def test_a_name_that_comes_twice_is_refused_in_a_long_line(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("_short")
+def test_whether_a_line_is_long_depends_on_its_length_only(tmp_path: Path) -> None:
+    """Not on where it lies, as in a part of a file: a short one may have a name twice."""
+    path = tmp_path / "a.jsonl"
+    longest = b'{"text": "a", "id": ' + b"1" * 30 + b', "text": "b"}'
+    assert len(longest) == 64
+    for n_before in range(130):
+        before = b" " * n_before + b"\n" if n_before else b""
+        path.write_bytes(before + longest + b"\n")
+        assert list(bpetok.count_words(path)) == [(b"b", 1)]
+        path.write_bytes(before + longest.replace(b"a", b"aa") + b"\n")
+        with pytest.raises(ValueError, match="an object has a name twice"):
+            bpetok.count_words(path)
+
+
+@pytest.mark.usefixtures("_short")
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 def test_a_file_that_ends_in_a_long_line_is_damaged(tmp_path: Path, ending: str) -> None:
     """What came before its end has been counted by then, and is not taken for the whole."""

@@ -242,6 +242,22 @@ def test_ranges_of_a_text_have_its_words(
         assert bpetok.count_words(path, n_threads=2, **options) == expected
 
 
+@pytest.mark.parametrize("options", [{"sample": 0.5}, {"max_text_chars": 50}], ids=str)
+def test_parts_of_a_text_of_lines_have_what_is_taken_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Reading
+) -> None:
+    """The characters of a file are counted from its beginning, not from that of each part."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 100)
+    monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=100))
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"{i}{i} {chr(97 + i % 26)}{i}\n" for i in range(200)))
+    one, several = (
+        bpetok.train(path, vocab_size=262, compat="huggingface", n_threads=n, **options)
+        for n in (1, 3)
+    )
+    assert several.merges == one.merges
+
+
 @given(
     lines=st.lists(st.integers(0, 90), max_size=40),
     size=st.integers(1, 200),

@@ -133,6 +133,21 @@ def test_the_first_of_two_errors_in_a_segment_is_raised() -> None:
             list(reading.results([segment(["a", "b", "c", "d"])], NullTexts()))
 
 
+@pytest.mark.parametrize("n_before", [0, 1, 2, 5])
+def test_a_segment_before_those_that_cannot_be_found_fails_first(n_before: int) -> None:
+    """As one does of a file whose parts are not there to be found."""
+
+    def segments() -> Iterator[Segment]:
+        yield from (segment(["a", "b"]) for _ in range(n_before - 1))
+        if n_before:
+            yield segment(["c"], 0.01, ValueError("first"))
+        raise ValueError("second")
+
+    reading = SharedReading(worked, 2, Readers(2, 8), Stop())
+    with pytest.raises(ValueError, match="first" if n_before else "second"):
+        list(reading.results(segments(), NullTexts()))
+
+
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_who_wants_no_more_waits_for_nothing(
     n_threads: int, monkeypatch: pytest.MonkeyPatch
