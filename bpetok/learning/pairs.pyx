@@ -496,21 +496,31 @@ cdef class Pairs:
     def choose(self, int32_t left, int32_t right):
         """Make a pair the only merge of the batch, wherever it is in the order.
 
-        Requires that all pairs are counted: one that is not there has no place.
+        Requires that all pairs are counted.
+
+        Returns
+        -------
+        bool
+            False if it has no place: then it is known as learned, and there is nothing to apply.
         """
-        cdef uint64_t key = key_of(left, right)
-        cdef int64_t pair = self.find_place(key).pair - 1
-        if pair < 0:
-            pair = self.add_pair(key, 0)
-            if pair < 0:
+        cdef int64_t pair = self.find_place(key_of(left, right)).pair - 1
+        cdef Py_ssize_t i = self.n_learned, token = self.first_id + i
+        if pair < 0 or self.pairs[pair].count == 0:
+            self.left[i], self.right[i], self.counts[i] = left, right, 0
+            self.token_len[token] = self.token_len[left] + self.token_len[right]
+            self.byte_len[token] = self.byte_len[left] + self.byte_len[right]
+            if self.text_start != NULL and self.spell(token, left, right) < 0:
                 raise MemoryError
+            self.n_bytes += self.byte_len[token]
+            self.n_learned += 1
+            return False
         self.n_rounds += 1
         self.n_visits = 0
         self.add_to_batch(0, pair, self.pairs[pair].count)
-        self.yields_to[0] = NEVER  # also if it has no place, and so makes no pair that is rarer
         self.batch_size[0] = 1
         if self.text_start != NULL and self.spell_batch(1) < 0:
             raise MemoryError
+        return True
 
     cdef void take(self, Py_ssize_t m) noexcept nogil:
         # Make the first candidate merge m of the batch.

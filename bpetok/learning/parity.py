@@ -94,12 +94,15 @@ class LanguageLearner(Learner):
         self.is_full = self.pairs.is_full
         return (int(self.batch.left[0]), int(self.batch.right[0])) if n_found else None
 
-    def take(self, left: int, right: int) -> None:
-        """Take a pair for the next merge that another one has found."""
-        self.pairs.choose(left, right)
+    def merge(self, left: int, right: int) -> None:
+        """Make the next merge, which another one has found."""
+        if self.pairs.choose(left, right):
+            self.merge_found()
+        else:
+            self.n_learned = self.pairs.n_learned
 
-    def merge(self) -> None:
-        """Make it."""
+    def merge_found(self) -> None:
+        """Make the merge that was found here."""
         self._apply()
         self._reduce()
 
@@ -184,9 +187,10 @@ class ParityLearner:
                 return False
             self.turns.exhausted.add(turn)
         for learner in learners:
-            if learner is not self.languages[turn]:
-                learner.take(*pair)
-            learner.merge()
+            if learner is self.languages[turn]:
+                learner.merge_found()
+            else:
+                learner.merge(*pair)
         self.n_learned += 1
         return True
 
