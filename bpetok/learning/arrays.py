@@ -88,6 +88,8 @@ class Batch(NamedTuple):
     size: Int64  # [1]: how many there are
     applied: Int64  # by shard: how many of them were applied
     filter: UInt64  # bits by the hash of a pair: where it is 0, the pair is not counted
+    # The same: where it is 0, what takes the pair's place comes after all of the batch.
+    overtaking: UInt64
 
 
 class Rows(NamedTuple):

@@ -174,6 +174,7 @@ class Learner:
             size=np.zeros(1, np.int64),
             applied=np.empty(n, np.int64),
             filter=np.zeros(1 << FILTER_BITS >> 6, np.uint64),
+            overtaking=np.zeros(1 << FILTER_BITS >> 6, np.uint64),
         )
 
     def load(self, progress: Callable[[int, int], object] = lambda *_: None) -> None:

@@ -6,29 +6,6 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 
-cdef inline int character_length(uint8_t byte) noexcept nogil:
-    # The length of the character that begins with a byte; 0 for a byte inside of a character.
-    if byte < 0x80:
-        return 1
-    if byte < 0xC0:
-        return 0
-    if byte < 0xE0:
-        return 2
-    return 3 if byte < 0xF0 else 4
-
-
-cdef inline bint is_partial(const uint8_t* token, Py_ssize_t n) noexcept nogil:
-    # Whether a token is only a part of one character.
-    cdef int length = character_length(token[0])
-    cdef Py_ssize_t i
-    if length == 0:
-        return True
-    for i in range(1, n):
-        if character_length(token[i]) > 0:
-            return False
-    return n != length
-
-
 cdef inline bint has_colon_space(
     const uint8_t* left, Py_ssize_t n_left, const uint8_t* right, Py_ssize_t n_right
 ) noexcept nogil:
@@ -65,19 +42,15 @@ cdef class TokenFilter:
         self.utf8, self.no_colon_space, self.max_words = utf8, no_colon_space, max_words
         self.final, self.search = final, search
         self.calls_python = bool(final) or search is not None
+        self.goes_by_kinds = utf8 and not (no_colon_space or max_words or self.calls_python)
         self.error = None
 
     cdef int allows(
         self, const uint8_t* left, Py_ssize_t n_left, const uint8_t* right, Py_ssize_t n_right
     ) noexcept nogil:
         # Whether two tokens may be merged; -1 if `error` came up.
-        if self.utf8:
-            if is_partial(left, n_left) != is_partial(right, n_right):
-                return False
-            if is_partial(left, n_left) and (
-                character_length(left[0]) == 0 or character_length(right[0]) > 0
-            ):
-                return False
+        if self.utf8 and not may_join(kind_of(left, n_left), kind_of(right, n_right)):
+            return False
         if self.no_colon_space and has_colon_space(left, n_left, right, n_right):
             return False
         if self.max_words and not self.has_few_words(left, n_left, right, n_right):

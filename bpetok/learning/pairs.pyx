@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from bpetok.base.simd cimport prefetch, table_alloc, table_free
-from bpetok.learning.merge_filter cimport TokenFilter
+from bpetok.learning.merge_filter cimport TokenFilter, kind_of, may_join
 
 cdef extern from *:
     enum:
@@ -128,6 +128,7 @@ cdef class Pairs:
     cdef uint8_t* text          # BY_BYTES or filtered: the bytes of all tokens ...
     cdef int64_t* text_start    # ... and where each begins, and the end; otherwise NULL
     cdef int64_t text_room
+    cdef uint8_t* kinds         # where there is text: which `Kind` each token is
     cdef int64_t n_pairs, room, n_heap, n_waiting, level
     cdef int table_bits
     cdef int n_shards
@@ -145,7 +146,7 @@ cdef class Pairs:
     cdef int32_t[::1] symbols, token_len, byte_len, postings
     cdef int64_t[::1] slot_start, posting_start
     cdef int32_t[::1] batch_left, batch_right
-    cdef uint64_t[::1] filter
+    cdef uint64_t[::1] filter, overtaking
     cdef int64_t[::1] batch_start, batch_end, yields_to, batch_size, applied
     cdef int32_t[::1] row_key
     cdef int64_t[::1] row_sums, row_start, merge_rows, n_events
@@ -172,8 +173,10 @@ cdef class Pairs:
         self.batch_left, self.batch_right = batch.left, batch.right
         self.batch_start, self.batch_end = batch.run_start, batch.run_end
         self.yields_to, self.batch_size, self.applied = batch.yields_to, batch.size, batch.applied
-        self.filter = batch.filter
+        self.filter, self.overtaking = batch.filter, batch.overtaking
         self.filter[:] = 0
+        # By bytes any new pair may come before an old one that occurs as often.
+        self.overtaking[:] = ~<uint64_t>0 if ties == BY_BYTES else 0
         self.row_key, self.row_sums, self.row_start = rows.key, rows.sums, rows.row_start
         self.merge_rows, self.n_events = rows.merge_rows, rows.n_events
         self.left, self.right, self.counts = learned
@@ -213,6 +216,7 @@ cdef class Pairs:
         free(self.pair_of)
         free(self.text)
         free(self.text_start)
+        free(self.kinds)
 
     def __len__(self):
         return self.n_pairs
@@ -291,6 +295,12 @@ cdef class Pairs:
         # Let the kernels make rows for what takes the place of a pair.
         cdef uint64_t bit = filter_bit(key)
         self.filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
+
+    cdef inline void let_overtake(self, uint64_t key) noexcept nogil:
+        # The same, for what may come before others of its batch since the pair may not be merged.
+        cdef uint64_t bit = filter_bit(key)
+        self.let_count(key)
+        self.overtaking[bit >> 6] |= <uint64_t>1 << (bit & 63)
 
     # ---- the heap --------------------------------------------------------------------------------
 
@@ -648,7 +658,7 @@ cdef class Pairs:
         if self.is_filtered:
             allowed = self.may_merge(self.new_key(m, key))
             if not allowed and self.ends_early:
-                self.let_count(self.new_key(m, key))
+                self.let_overtake(self.new_key(m, key))
             if allowed <= 0:
                 return NOTHING + allowed
         pair = self.add_pair(self.new_key(m, key), self.total[key])
@@ -657,6 +667,8 @@ cdef class Pairs:
     cdef inline int may_merge(self, uint64_t key) noexcept nogil:
         # What the filter says of a pair; -1 if it failed. Requires: there is a filter.
         cdef int32_t left = left_of(key), right = right_of(key)
+        if self.token_filter.goes_by_kinds:  # for two tokens' bytes memory would be waited for
+            return may_join(self.kinds[left], self.kinds[right])
         cdef int64_t at_left = self.text_start[left], at_right = self.text_start[right]
         return self.token_filter.allows(
             self.text + at_left, self.text_start[left + 1] - at_left,
@@ -716,7 +728,7 @@ cdef class Pairs:
         """
         cdef int64_t i
         for i in range(keys.shape[0]):
-            self.let_count(keys[i])
+            self.let_overtake(keys[i])
 
     def use_postings(self, int32_t[::1] postings not None, int64_t[::1] posting_start not None):
         """Find the postings in other arrays from now on: those of each shard are the same."""
@@ -731,12 +743,14 @@ cdef class Pairs:
         self.text_start = <int64_t*> calloc(self.vocab_size + 1, sizeof(int64_t))
         self.text_room = len(text) + 1
         self.text = <uint8_t*> realloc(NULL, self.text_room)
-        if self.text_start == NULL or self.text == NULL:
+        self.kinds = <uint8_t*> calloc(self.vocab_size, sizeof(uint8_t))
+        if self.text_start == NULL or self.text == NULL or self.kinds == NULL:
             raise MemoryError
         memcpy(self.text, <const uint8_t*> text, len(text))
         for i in range(len(lengths)):
             end += lengths[i]
             self.text_start[i + 1] = end
+            self.kinds[i] = kind_of(self.text + self.text_start[i], end - self.text_start[i])
         for i in range(self.n_learned):
             if self.spell(self.first_id + i, self.left[i], self.right[i]) < 0:
                 raise MemoryError
@@ -765,4 +779,5 @@ cdef class Pairs:
         memcpy(self.text + at, self.text + self.text_start[left], n_left)
         memcpy(self.text + at + n_left, self.text + self.text_start[right], n_right)
         self.text_start[token + 1] = end
+        self.kinds[token] = kind_of(self.text + at, n_left + n_right)
         return 0

@@ -27,8 +27,8 @@ holds: where Q is too long, N, which has all of its bytes and more, is too long 
 **Filters** (`MergeFilter`). A pair that may not be merged is left out. The argument for batches
 holds where N may not be merged either when Q may not, as N has all of Q's bytes: a bound of words,
 ``:`` before a space, tokens that are final. For other filters N may come before the rest of its
-batch, as with *the greatest bytes*, and the remedy is the same. Such pairs Q are still counted, as
-far as N needs it: N occurs no more often than Q did.
+batch where Q may not be merged, as with *the greatest bytes*, and the remedy is the same. Such
+pairs Q are still counted, as far as N needs it: N occurs no more often than Q did.
 
 **Spelling.** No two merges spell the same bytes, whatever the rule. As long as no merge crosses the
 ends of two spans of the same bytes, all that happens inside the one happens inside the other; so

@@ -109,7 +109,7 @@ def test_both_hashes_of_a_pair_are_one(left: int, right: int, other: int) -> Non
     none = np.zeros((1, 1), np.int64)
     pairs.add(np.array([left << 32 | right], np.int64), np.ones(1, np.int64), none, none)
     (bit,) = np.flatnonzero(np.unpackbits(batch.filter.view(np.uint8), bitorder="little"))
-    kernel: Any = kernels.may_be_counted  # what Numba makes of it; here its Python runs
+    kernel: Any = kernels.may_be_in  # what Numba makes of it; here its Python runs
     assert kernel.py_func(batch.filter, np.int64(left), np.int64(right))
     batch.filter[bit >> 6] = 0
     batch.filter[other >> 6] |= np.uint64(1 << (other & 63))
