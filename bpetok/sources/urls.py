@@ -142,13 +142,15 @@ def _is_temporary(error: BaseException | None) -> bool:
 def _remote_error(url: str, error: Exception) -> OSError:
     if _is_temporary(error):  # which fsspec may call a file that is not there
         error = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        return OSError(
-            f"{url} can't be read: {str(error) or type(error).__name__} "
-            f"(tried {len(PAUSES) + 1} times)"
-        )
+        return OSError(f"{url} can't be read: {_said(error)} (tried {len(PAUSES) + 1} times)")
     kinds = (FileNotFoundError, PermissionError, OSError)  # theirs may take other arguments
     kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
-    return kind(f"{url} can't be read: {str(error) or type(error).__name__}")
+    return kind(f"{url} can't be read: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _file_system(url: str) -> tuple[Any, str]:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from itertools import product
 from pathlib import Path
 
 import fsspec
@@ -87,8 +88,10 @@ def test_what_fails_now_and_then_is_tried_again(
         assert count(store) == expected
 
 
-@pytest.mark.parametrize("fault", ["reset", "500"])
-@pytest.mark.parametrize("first", [0, 5, 9])
+@pytest.mark.parametrize(
+    ("fault", "first"),
+    [*product(["reset", "500"], [0, 5, 9]), ("cut", 0)],
+)
 def test_what_goes_on_failing_names_the_url(fault: str, first: int) -> None:
     """From some request on; it is no file that is not there."""
     with serving(objects("txt", 2), fault=lambda number: fault * (number >= first)) as store:
