@@ -5,12 +5,14 @@ becomes a page too, and each link leads to the page of its file. The reference i
 docstrings.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -20,6 +22,16 @@ LINK = re.compile(r"""(\]\(|(?:src|srcset|href)=")(?!https?:|[#)"])([^)#"\s]+)""
 REFERENCE = "reference.md"
 LAST_FOUND = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "campaigns/README.md")
 """What the search shows after what users look for."""
+SEARCHED = {
+    "checkpoint": "scale",
+    "superwords": "api",
+    "分词器": "zh",
+    "合并": "zh/bpe",
+    "预分词": "zh/bpe",
+    "词元": "zh/bpe",
+    "词表": "zh/choosing",
+}
+"""Words that the search must find, and a page on which each is found."""
 LANGUAGES = {".py": "python", ".pyi": "python", ".pyx": "cython", ".html": "html", ".yml": "yaml"}
 
 
@@ -117,3 +129,16 @@ def on_post_page(output: str, *, page: Page, **_: object) -> str:
     if page.file.src_uri.startswith("zh/"):
         return output.replace('<html lang="en"', '<html lang="zh-Hans"', 1)
     return output
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Look words up in the index that the search is made of, as it cuts texts into words."""
+    index = json.loads(Path(config.site_dir, "search/search_index.json").read_text("utf-8"))
+    separator = re.compile(index["config"]["separator"])
+    found: dict[str, set[str]] = {}
+    for entry in index["docs"]:
+        for word in {*separator.split(f"{entry['title']} {entry['text']}".lower())}:
+            found.setdefault(word, set()).add(entry["location"])
+    for word, page in SEARCHED.items():
+        if not any(location.startswith(page) for location in found.get(word, ())):
+            raise PluginError(f"the search does not find {word!r} on {page or 'any page'!r}")
