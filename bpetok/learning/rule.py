@@ -52,10 +52,17 @@ from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, encode_utf8, listed, shorten
 from bpetok.base.limits import MAX_INT32
 from bpetok.learning.merge_filter import TokenFilter
+from bpetok.patterns.bounds import check_size
+from bpetok.patterns.errors import LIMIT
 
 Ties = Literal["ids", "place", "bytes"]
 """What comes first among pairs with equal counts: the smallest ids, the earliest first place in the
 words as they come, or the greatest (bytes of the left token, bytes of the right token)."""
+
+
+UNWATCHED = 8
+"""Characters in which no expression that ends at all backtracks for long. In longer tokens `regex`
+watches the time, which takes six times as long."""
 
 
 class _TieTraits(NamedTuple):
@@ -88,6 +95,7 @@ class MergeFilter(NamedTuple):
         `bpe_merge_allowed` (Land and Arnett 2025).
     forbid : str or None
         A regular expression of the `regex` module: no token in which it finds something is made.
+        It is bounded as patterns are; one that takes seconds for a token is a TimeoutError.
         Bytes that are no whole character are lone surrogates to it, ``\\p{Cs}``.
     final : tuple of bytes or str
         Tokens that are part of no other.
@@ -114,8 +122,8 @@ class MergeFilter(NamedTuple):
         Raises
         ------
         TypeError, ValueError
-            If `forbid` is no expression, `max_words` is less than 1 or `final` has other things
-            than bytes and str.
+            If `forbid` is no expression or too large a one, `max_words` is less than 1 or `final`
+            has other things than bytes and str.
         """
         most = 0
         if self.max_words is not None:
@@ -142,13 +150,39 @@ def _finder(expression: str) -> Callable[[bytes], object]:
 
     if not isinstance(expression, str):
         raise TypeError(f"forbid must be a str, got {shorten(expression)}")
+    check_size(expression, "forbid")
     try:
         search = regex.compile(expression, regex.VERSION1 | regex.DOTALL).search
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
             f"forbid must be a regular expression, got {shorten(expression)}: {error}"
         ) from None
-    return lambda token: search(token.decode("utf-8", "surrogateescape"))
+
+    def find(token: bytes) -> object:
+        text = token.decode("utf-8", "surrogateescape")
+        if len(text) <= UNWATCHED:
+            return search(text)
+        return find_in_time(text)
+
+    def find_in_time(text: str) -> object:
+        try:
+            return search(text, timeout=LIMIT.seconds(text), concurrent=False)
+        except TimeoutError:
+            raise TimeoutError(
+                f"forbid {shorten(expression)} takes more than {LIMIT.seconds(text):.0f} s for a "
+                f"token of {len(text)} characters, {shorten(text)}: make it possessive or atomic "
+                "where it backtracks"
+            ) from None
+
+    for probe in ("", " a", "\n", "é1", "aaaaaaaa"):
+        try:
+            search(probe, timeout=1, concurrent=False)
+        except (TimeoutError, MemoryError):
+            raise ValueError(
+                f"forbid {shorten(expression)} comes to no end in {probe!r}: it calls itself, or "
+                "backtracks without end"
+            ) from None
+    return find
 
 
 class Rule(NamedTuple):

@@ -47,8 +47,8 @@ def count_nodes(expression: str) -> int:
     return sum(groups)
 
 
-def check_size(expression: str) -> None:
-    """Refuse an expression that would take too much memory.
+def check_size(expression: str, name: str = "pattern") -> None:
+    """Refuse an expression, the value of the option `name`, that would take too much memory.
 
     Raises
     ------
@@ -57,6 +57,6 @@ def check_size(expression: str) -> None:
     """
     if len(expression) > MAX_NODES or count_nodes(expression) > MAX_NODES:
         raise ValueError(
-            f"pattern {shorten(expression)} is too large: with its repeats written out it has more "
+            f"{name} {shorten(expression)} is too large: with its repeats written out it has more "
             f"than {MAX_NODES:,} parts"
         )

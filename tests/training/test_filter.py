@@ -6,6 +6,7 @@ import pytest
 
 import bpetok
 from bpetok import MergeFilter
+from bpetok.patterns.errors import Limit
 from strategies import TEXT
 
 UTF8 = MergeFilter(utf8=True)
@@ -67,6 +68,17 @@ def test_readers_of_the_result_need_not_know() -> None:
             "merge_filter must not be given with compat='huggingface'",
         ),
         ({"merge_filter": MergeFilter(max_words=0)}, ValueError, "max_words must be in"),
+        (
+            {"merge_filter": MergeFilter(forbid="(?:a{1000}){1000}")},
+            ValueError,
+            "forbid .* is too large: with its repeats written out",
+        ),
+        (
+            {"merge_filter": MergeFilter(forbid="a" * 200_000)},
+            ValueError,
+            "forbid 'aaaa.{1,300} is too large",
+        ),
+        ({"merge_filter": MergeFilter(forbid="a|(?R)")}, ValueError, "forbid .* no end in"),
     ],
 )
 def test_what_does_not_go_is_refused(
@@ -75,3 +87,15 @@ def test_what_does_not_go_is_refused(
     """Before a text is taken."""
     with pytest.raises(error, match=message):
         bpetok.train_from_iterator(iter(()), vocab_size=300, **options)  # type: ignore[arg-type]  # what is tested
+
+
+def test_an_expression_that_backtracks_without_end_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message says which token; nothing is learned."""
+    monkeypatch.setattr("bpetok.learning.rule.LIMIT", Limit(0.01, 0))
+    rules = MergeFilter(forbid=r"^(?:a|aa)+$(?<=b)")
+    with pytest.raises(
+        TimeoutError, match=r"forbid .* takes more than 0 s for a token of \d+ char"
+    ):
+        bpetok.train_from_words({b"a" * 96: 1}, vocab_size=270, merge_filter=rules)
