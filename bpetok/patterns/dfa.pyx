@@ -435,7 +435,8 @@ cdef Py_ssize_t level_next(
         # A word ends at `found`, where `row` is the state, and another one begins.
         if found < end:
             column = column_at(s, found, &length)
-            following = table[level.again[row // level.width] + column]
+            if action != DROP:  # which says itself what follows; not all rows have `again`
+                following = table[level.again[row // level.width] + column]
         if level.drops[row // level.width]:
             if level.fails:
                 unmatched[0] = bounds[n - 1]

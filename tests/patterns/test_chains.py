@@ -46,6 +46,9 @@ OTHERS: dict[str, list[Step]] = {
     "two that look back": ["gpt2", r"\s+(?!\S)|\p{L}{2}|\s\p{N}"],
     "removed and looked behind": [(r"\s+(?!\S)|x+y", "removed"), r"(?<=[a-s])[a-z]+|\d+"],
     "kept at last": ["digits", (r"[a-z]+!|\s+(?!\S)", "kept")],
+    "kept and looked behind": [(r"(?<=[a-s])[a-z]", "kept")],
+    "kept or looked behind": [(r"(?<=[a-s])[a-z]|(?<!\s)\d", "kept"), "digits"],
+    "removed and looked behind at once": [(r"(?<=[a-s])[a-z]", "removed")],
     "bytes": ["gpt2", "byte_level", "digits", ("punctuation", "contiguous")],
 }
 
@@ -67,7 +70,16 @@ def test_words_equal_those_of_tokenizers(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deepseek", "smollm", "falcon", "thousands", "removed and looked behind"]
+    "name",
+    [
+        "deepseek",
+        "smollm",
+        "falcon",
+        "thousands",
+        "removed and looked behind",
+        "kept and looked behind",
+        "removed and looked behind at once",
+    ],
 )
 @given(st.lists(st.text(CHARACTERS + "<|>", max_size=40), max_size=3), st.sampled_from([1, 7, 30]))
 def test_any_chunking_gives_the_same_counts(name: str, texts: list[str], chunk_size: int) -> None:
