@@ -22,6 +22,8 @@ LINK = re.compile(r"""(\]\(|(?:src|srcset|href)=")(?!https?:|[#)"])([^)#"\s]+)""
 REFERENCE = "reference.md"
 LAST_FOUND = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "campaigns/README.md")
 """What the search shows after what users look for."""
+_HAN = r"[\u3001-\u9fff\uff00-\uffef]"
+CHINESE_LINE_END = re.compile(rf"(?<={_HAN})\n *(?={_HAN})")
 SEARCHED = {
     "checkpoint": "scale",
     "superwords": "api",
@@ -110,12 +112,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def joined_lines(markdown: str) -> str:
+    """Join the lines of Chinese paragraphs: in HTML the end of a line would be a space."""
+    parts = re.split(r"(^```.*?^```$)", markdown, flags=re.DOTALL | re.MULTILINE)  # code: odd ones
+    parts[::2] = [CHINESE_LINE_END.sub("", part) for part in parts[::2]]
+    return "".join(parts)
+
+
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Make each link lead to the page of what it names."""
     here = page.file.src_uri
     if here == REFERENCE or here.startswith("source/"):
         return markdown
     folder = posixpath.dirname(path_of(here))
+    if here.startswith("zh/"):
+        markdown = joined_lines(markdown)
 
     def page_link(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(folder, match[2]))
