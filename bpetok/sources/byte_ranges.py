@@ -16,6 +16,8 @@ LOOKED_AT = 1 << 16
 """Bytes that are looked at for a place to cut at. Where none of so many is one, hardly any is."""
 BLOCK_SIZE = 1 << 20
 """Bytes that are read at a time where only line feeds are looked for."""
+FIRST_SIZE = 1 << 12
+"""The same at the beginning of a file that hardly has to be read."""
 
 NextCut = Callable[[LocalFile, int, int], int]
 """Returns where to cut a file: nearly at the place, but after `begin`; `begin` if nowhere there."""
@@ -121,11 +123,12 @@ def count_lines(path: str, end: int, stop: Stop) -> int:
 
 def is_blank(path: str, end: int, blank: bytes) -> bool:
     """Tell whether a file that is not compressed has only such bytes before a place."""
-    return not any(block.translate(None, blank) for block in _blocks(path, end))
+    return not any(block.translate(None, blank) for block in _blocks(path, end, FIRST_SIZE))
 
 
-def _blocks(path: str, end: int) -> Iterator[bytes]:
+def _blocks(path: str, end: int, size: int = BLOCK_SIZE) -> Iterator[bytes]:
     with LocalFile(path) as file:
-        while end > 0 and (block := file.read(min(end, BLOCK_SIZE))):
+        while end > 0 and (block := file.read(min(end, size))):
             yield block
             end -= len(block)
+            size = BLOCK_SIZE

@@ -258,6 +258,21 @@ def test_parts_of_a_text_of_lines_have_what_is_taken_of_it(
     assert several.merges == one.merges
 
 
+@pytest.mark.parametrize("normalizer", [None, "NFC", [{"type": "Prepend", "prepend": "_"}]])
+def test_lines_that_are_texts_are_whole_in_ranges(
+    normalizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As trainers have them that read files line by line."""
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"some text, and\n {i % 7} e\u0301 more \n\n" for i in range(300)))
+    options: dict[str, Any] = {"vocab_size": 275, "compat": "huggingface", "normalizer": normalizer}
+    expected = bpetok.train(path, n_threads=1, **options).merges
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 50)
+    monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
+    for n_threads in (2, 3):
+        assert bpetok.train(path, n_threads=n_threads, **options).merges == expected
+
+
 @given(
     lines=st.lists(st.integers(0, 90), max_size=40),
     size=st.integers(1, 200),
