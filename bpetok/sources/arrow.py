@@ -44,14 +44,20 @@ def ipc_parts(
     """Yield where parts of an Arrow file begin and end, from one position to another.
 
     Each has as many record batches as take `part_size` bytes, if all take the same; of a stream,
-    whose batches can't be found, and of what is sampled it is one part.
+    whose batches can't be found, and of what is sampled it is one part. So it is of texts in a
+    dictionary, all of which would be read for each part.
     """
+    import pyarrow as pa
+
     begin = first
     if context.options.sample == 1:
         with open_source(path, context.stop) as file, naming(path):
             source = whole_reads(file)
             reader = _open_ipc(source)
+            column = reader.schema.get_field_index(context.options.steps[0])
             n_batches = getattr(reader, "num_record_batches", 0)
+            if column >= 0 and pa.types.is_dictionary(reader.schema.field(column).type):
+                n_batches = 0
             n_here = max(1, part_size * n_batches // max(1, source.seek(0, SEEK_END)))
             end = n_batches if stop.file > first.file else min(stop.at, n_batches)
         for at in range(first.at + n_here, end, n_here):

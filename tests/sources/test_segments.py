@@ -24,6 +24,7 @@ from bpetok.counting import options as counting_options
 from bpetok.encoding import id_files
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources import byte_ranges, jsonl, segments
+from bpetok.sources.arrow import ipc_parts
 from bpetok.sources.corpus import corpus_items, resolve_corpus, source_items
 from bpetok.sources.pieces import Cutting, make_chunk
 from bpetok.sources.reading import (
@@ -40,6 +41,7 @@ from strategies import TEXT
 CHUNK = 2000
 """Bytes; files of fewer are small."""
 LINES = TEXT.splitlines() * 20
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
 def write_all(folder: Path) -> list[Path]:
@@ -271,6 +273,19 @@ def test_lines_that_are_texts_are_whole_in_ranges(
     monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
     for n_threads in (2, 3):
         assert bpetok.train(path, n_threads=n_threads, **options).merges == expected
+
+
+@pytest.mark.parametrize(("kind", "n_parts"), [(pa.string(), 10), (DICTIONARY, 1)], ids=str)
+def test_a_dictionary_of_texts_is_read_once(
+    tmp_path: Path, kind: pa.DataType, n_parts: int
+) -> None:
+    """For each part pyarrow would read all of it."""
+    path = tmp_path / "a.arrow"
+    table = pa.table({"text": pa.array(["a", "b"] * 50).cast(kind)})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=10)
+    context = ReadContext(ReadOptions(), Cutting(SpecialTokens([])), "strict", NullTexts())
+    assert len(list(ipc_parts(str(path), context, Position(), Position(1), 1))) == n_parts
 
 
 @given(
