@@ -236,6 +236,10 @@ def _parsed(text: str, unit: str = "") -> tuple[int, int] | None:
     return divmod(int(digits + decimals) * factor, int(f"1{'0' * len(decimals)}"))
 
 
+MOST_RESERVED = 1 << 20
+"""Of one name: more than a vocabulary needs; names of billions would take all memory."""
+
+
 class Reserved(NamedTuple):
     """Special tokens in reserve: ``Reserved("<|reserved_{}|>", 64)`` in a list of special tokens.
 
@@ -260,7 +264,7 @@ def _named(token: object) -> Iterable[Any]:
             "the name of reserved tokens must have one {} for the number, got "
             f"{shorten(token.name)}"
         )
-    n = check_integer("the number of reserved tokens", token.n, 0, MAX_INT32)
+    n = check_integer("the number of reserved tokens", token.n, 0, MOST_RESERVED)
     return (token.name.replace("{}", str(i)) for i in range(n))
 
 

@@ -122,15 +122,19 @@ class MergeFilter(NamedTuple):
         Raises
         ------
         TypeError, ValueError
-            If `forbid` is no expression or too large a one, `max_words` is less than 1 or `final`
-            has other things than bytes and str.
+            If `forbid` is no expression or too large a one, `max_words` is less than 1, `final` has
+            other things than bytes and str or an empty one, or one of the others is no bool.
         """
+        for name in ("utf8", "no_colon_space"):
+            if not isinstance(getattr(self, name), bool):
+                value = shorten(getattr(self, name))
+                raise TypeError(f"merge_filter.{name} must be True or False, got {value}")
         most = 0
         if self.max_words is not None:
             most = check_integer("max_words", self.max_words, 1, MAX_INT32)
         return TokenFilter(
-            bool(self.utf8),
-            bool(self.no_colon_space),
+            self.utf8,
+            self.no_colon_space,
             most,
             frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens"))),
             None if self.forbid is None else _finder(self.forbid),
@@ -139,9 +143,11 @@ class MergeFilter(NamedTuple):
 
 def _as_bytes(i: int, token: object) -> bytes:
     if isinstance(token, str):
-        return encode_utf8(token, f"final[{i}]")
+        token = encode_utf8(token, f"final[{i}]")
     if not isinstance(token, bytes):
         raise TypeError(f"final[{i}] must be bytes or str, got {shorten(token)}")
+    if not token:
+        raise ValueError(f"final[{i}] must not be empty: leave it out")
     return token
 
 

@@ -190,6 +190,9 @@ def check_superwords(
     start = check_integer("superwords.start", given.start, least + n_initial, least + n_merges)
     if given.unused not in ("keep", "drop"):
         raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {shorten(given.unused)}")
+    colon_space: object = given.colon_space
+    if not isinstance(colon_space, bool):
+        raise TypeError(f"superwords.colon_space must be True or False, got {shorten(colon_space)}")
     drops = given.unused == "drop"
     if drops and least != N_BYTES:
         raise ValueError("superwords.unused='drop' would take ids of initial away: leave it out")

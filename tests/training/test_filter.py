@@ -69,6 +69,16 @@ def test_readers_of_the_result_need_not_know() -> None:
         ),
         ({"merge_filter": MergeFilter(max_words=0)}, ValueError, "max_words must be in"),
         (
+            {"merge_filter": MergeFilter(final=("a", ""))},
+            ValueError,
+            r"final\[1\] must not be empty",
+        ),
+        (
+            {"merge_filter": MergeFilter(utf8="no")},  # type: ignore[arg-type]  # what is tested
+            TypeError,
+            "merge_filter.utf8 must be True or False, got 'no'",
+        ),
+        (
             {"merge_filter": MergeFilter(forbid="(?:a{1000}){1000}")},
             ValueError,
             "forbid .* is too large: with its repeats written out",

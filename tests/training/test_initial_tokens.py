@@ -149,6 +149,11 @@ def test_special_tokens_in_reserve_come_first_or_last(tmp_path: Path) -> None:
         ),
         ({"special_tokens": [Reserved("<r>", 2)]}, ValueError, "must have one {} for the number"),
         ({"special_tokens": [Reserved("<{}>", -1)]}, ValueError, "number of reserved tokens"),
+        (
+            {"special_tokens": [Reserved("<{}>", 10**9)]},
+            ValueError,
+            r"reserved .* in 0..1048576, got",
+        ),
         ({"special_tokens": ["<0>", Reserved("<{}>", 1)]}, ValueError, "'<0>' comes twice"),
         ({"special_tokens": Reserved("<{}>", 1)}, TypeError, "wrap it in a list"),
     ],
