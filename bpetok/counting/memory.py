@@ -74,7 +74,7 @@ class CountLimits(NamedTuple):
             least = _least_memory(n_threads)
             raise ValueError(
                 f"max_memory must be at least {least / 1e6:.0f} MB for {n_threads} threads, got "
-                f"{self.max_memory / 1e6:.0f} MB: give it more, or take fewer threads"
+                f"{self.max_memory / 1e6:g} MB: give it more, or take fewer threads"
             )
         return limit
 

@@ -273,8 +273,8 @@ def build(learned: Learned, plan: Plan) -> Tokenizer:
     if n_learned < plan.n_merges:
         reason = reason_to_end(plan.rule, learned.is_full, "bytes")
         warnings.warn(
-            f"vocab_size is {tokenizer.vocab_size}: after {n_learned} of {plan.n_merges} merges, "
-            f"{reason}",
+            f"vocab_size is {tokenizer.vocab_size:,}: after {n_learned:,} of {plan.n_merges:,} "
+            f"merges, {reason}",
             stacklevel=4,
         )
     return tokenizer
@@ -289,5 +289,8 @@ def reason_to_end(rule: Rule, is_full: bool, unit: str) -> str:
             "give max_token_length, or leave them out"
         )
     longest = rule.max_token_length
-    fits = f" and fits in max_token_length={longest}" if longest < MAX_INT32 else ""
+    bound = f"fits in max_token_length={longest}" if longest < MAX_INT32 else ""
+    fits = bound and f" and {bound}"
+    if rule.min_frequency == 1:  # the text is too small
+        return f"no pair is left that may be merged{fits}"
     return f"no remaining pair occurred min_frequency={rule.min_frequency} times{fits}"

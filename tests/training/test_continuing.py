@@ -195,7 +195,9 @@ def test_files_and_words_go_on_too(tmp_path: Path) -> None:
     assert Tokenizer.load(tmp_path / "tok.json") == bpetok.train(
         path, vocab_size=320, compat="huggingface", max_token_length=9
     )
-    with pytest.warns(UserWarning, match="min_frequency=1 times and fits in max_token_length=3"):
+    with pytest.warns(
+        UserWarning, match="no pair is left that may be merged and fits in max_token_length=3"
+    ):
         bpetok.train(path, vocab_size=3000, max_token_length=3)
     missing = subprocess.run([*command, *output, "--initial", "no.json"], capture_output=True)
     assert missing.returncode == 2

@@ -188,7 +188,7 @@ def test_ids_equal_those_of_unit_bpe() -> None:
 
 def test_fewer_merges_are_warned_of() -> None:
     """The message says how many there are, and why."""
-    with pytest.warns(UserWarning, match="vocab_size is 3: after 1 of 7 merges, no remaining pair"):
+    with pytest.warns(UserWarning, match="vocab_size is 3: after 1 of 7 merges, no pair is left"):
         tokenizer = bpetok.train_from_sequences([[0, 1]], n_symbols=2, vocab_size=9)
     assert tokenizer.merge_pairs.tolist() == [[0, 1]]
 

@@ -81,7 +81,9 @@ def test_min_frequency_stops_before_a_rarer_pair() -> None:
 
 def test_exhausted_text_warns_and_gives_a_smaller_vocabulary() -> None:
     """The warning says the size and points at the caller."""
-    with pytest.warns(UserWarning, match="vocab_size is 259: after 3 of 9744 merges") as caught:
+    with pytest.warns(
+        UserWarning, match="vocab_size is 259: after 3 of 9,744 merges, no pair"
+    ) as caught:
         tok = bpetok.train_from_iterator(["abcd"], vocab_size=10_000)
     assert tok.vocab_size == 259
     assert caught[0].filename == __file__
