@@ -79,10 +79,10 @@ def check_count_options(
         Cutting(
             SpecialTokens([token.encode() for token in tokens]),
             check_pattern(pattern),
-            whole=replacing_makes_tokens(tokens, errors),
+            whole=replacing_makes_tokens(tokens, check_errors(errors)),
             changes=changes,
         ),
         resolve_threads(n_threads),
-        check_errors(errors),
+        errors,
         check_unmatched(unmatched),
     )

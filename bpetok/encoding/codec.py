@@ -1037,7 +1037,7 @@ def _restore(
 
 def _normalizer(spec: Spec | None) -> Normalizer | None:
     # A list without any step is none.
-    if spec is None or spec == []:
+    if spec is None or (isinstance(spec, list) and not spec):
         return None
     from bpetok.patterns.normalizers import Normalizer
 
