@@ -17,7 +17,7 @@ import bpetok
 from bpetok.base.demo import demo_files
 
 VOCAB_SIZE = 1000
-N_KEPT = 700
+N_KEPT = 950
 
 
 def main(files: list[str]) -> None:

@@ -14,7 +14,7 @@ SAID = {
         "happy-llm: 6144 ids, 5 of them special\nthe files of tokenizers are equal",
         "minimind: 6400 ids, 21 of them special\nthe files of tokenizers are equal",
     ],
-    "replace_tokens": ["rows of the model: 700 move"],
+    "replace_tokens": ["with 1000 ids", "rows of the model: 950 move, 50 are new"],
     "sequences": ["instructions a token", "for transformers: tokenizer.json"],
     "existing_tokenizer": ["has the id 0"],
 }
