@@ -33,8 +33,8 @@ cdef void late_free(LateMerges* late) noexcept nogil
 cdef void parts_begin(Parts* parts, const uint8_t** bounds, Py_ssize_t k) noexcept nogil
 
 # Return the number of parts found, at most MOST_PARTS, 0 when there are no more: part i is
-# bounds[i]:bounds[i + 1], and marks[i] is BEGINS_WORD where it begins a word, otherwise 0. Both need
-# room for MOST_PARTS + 1. `early` has the early merges.
+# bounds[i]:bounds[i + 1], and marks[i] is BEGINS_WORD where it begins a word, otherwise 0. `bounds`
+# and `marks` need room for MOST_PARTS + 1. `early` has the early merges.
 cdef enum:
     MOST_PARTS = SCAN_WORDS  # so that what takes words has room for parts
 cdef Py_ssize_t parts_next(
