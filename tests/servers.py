@@ -13,6 +13,13 @@ BLOCK_SIZE = 1 << 16
 
 Fault = Callable[[int], str]
 """What goes wrong with a request, by its number: "", "reset", "cut", "stall", "503" ..."""
+FaultAt = Callable[[str, int, int], str]
+"""The same by the object's name and the range that is asked for, which has bytes."""
+
+
+def no_fault(*_: object) -> str:
+    """Let nothing go wrong."""
+    return ""
 
 
 class Store(ThreadingHTTPServer):
@@ -25,17 +32,23 @@ class Store(ThreadingHTTPServer):
         Seconds before a request is answered.
     rate : float
         Bytes a second of each connection; 0 is as many as can be.
-    fault : callable
+    fault, fault_at : callable
     """
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(
-        self, objects: dict[str, bytes], latency: float, rate: float, fault: Fault
+        self,
+        objects: dict[str, bytes],
+        latency: float,
+        rate: float,
+        fault: Fault,
+        fault_at: FaultAt,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.objects, self.latency, self.rate, self.fault = objects, latency, rate, fault
+        self.objects, self.latency, self.rate = objects, latency, rate
+        self.fault, self.fault_at = fault, fault_at
         self.n_requests = 0
         self.n_open = self.most_open = 0
         self.lock = threading.Lock()
@@ -72,6 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             time.sleep(store.latency)
             fault = store.fault(number)
+            if with_body and not fault and self._name() in store.objects:
+                fault = store.fault_at(self._name(), *self._range())
             if fault == "reset":
                 self.close_connection = True
                 self.connection.close()
@@ -86,18 +101,22 @@ class _Handler(BaseHTTPRequestHandler):
             with store.lock:
                 store.n_open -= 1
 
+    def _name(self) -> str:
+        return self.path.strip("/").partition("?")[0]
+
+    def _range(self) -> tuple[int, int]:
+        """Return from where to where an object is asked for."""
+        size = len(self.server.objects[self._name()])
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return (int(first), min(size, int(last or size) + 1)) if first else (size - int(last), size)
+
     def _send(self, *, with_body: bool, cut: bool) -> None:
-        data = self.server.objects.get(self.path.strip("/").partition("?")[0])
+        data = self.server.objects.get(self._name())
         if data is None:
             self.send_error(404)
             return
-        begin, end = 0, len(data)
-        asked = self.headers.get("Range")
-        if asked:
-            first, _, last = asked.removeprefix("bytes=").partition("-")
-            begin, end = (
-                (int(first), min(end, int(last or end) + 1)) if first else (end - int(last), end)
-            )
+        begin, end = self._range()
+        if self.headers.get("Range"):
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(data)}")
         else:
@@ -125,10 +144,11 @@ def serving(
     objects: dict[str, bytes],
     latency: float = 0,
     rate: float = 0,
-    fault: Fault = lambda _: "",
+    fault: Fault = no_fault,
+    fault_at: FaultAt = no_fault,
 ) -> Iterator[Store]:
     """Serve objects until the block ends."""
-    with Store(objects, latency, rate, fault) as store:
+    with Store(objects, latency, rate, fault, fault_at) as store:
         thread = threading.Thread(target=store.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

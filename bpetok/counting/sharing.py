@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from queue import SimpleQueue
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +16,10 @@ from bpetok.base.threads import Stop
 from bpetok.base.timing import stage
 from bpetok.counting.counters import Counter
 from bpetok.counting.options import CountOptions
+from bpetok.patterns.changes import spans_between
 from bpetok.patterns.errors import SplitError
 from bpetok.patterns.scan import check_utf8
-from bpetok.sources.pieces import Buffer, Chunk, Cutting, Origin, Origins, join, pieces_of
+from bpetok.sources.pieces import Buffer, Chunk, Cutting, Origin, join, pieces_of
 from bpetok.sources.reading import NullTexts
 from bpetok.sources.segments import Segment
 from bpetok.sources.sharing import Readers, SharedReading
@@ -90,6 +93,14 @@ class SharedCounting:
             self._on_count(n_bytes)
 
 
+class _Changed(NamedTuple):
+    """What becomes of the texts of a chunk before they are split, as `Changes.apply` returns it."""
+
+    data: bytes
+    ends: Int64
+    numbers: Sequence[int]
+
+
 def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: CountOptions) -> None:
     """Count the words of a chunk with a counter's `count`.
 
@@ -100,6 +111,7 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
         pattern does not match; the message has the text's name and the offset.
     """
     cutting = options.cutting
+    changed: _Changed | None = None
     try:
         # Texts that are changed are checked before that, others while they are counted.
         is_changed = _is_changed(chunk, cutting)
@@ -114,11 +126,14 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
             chunk = _replace_invalid(chunk)
             is_changed = _is_changed(chunk, cutting)
         if is_changed:
-            chunk = _changed(chunk, cutting)
-        if is_changed or invalid >= 0:
+            changed = _Changed(*cutting.changes.apply(*chunk[:2], cutting.special_tokens))
+            count(changed.data, changed.ends)
+        elif invalid >= 0:
             count(chunk.data, chunk.ends)
     except SplitError as error:
         origin = _place(chunk, error.offset)
+        if changed is not None:
+            origin = _place_changed(chunk, cutting, changed, error.offset)
         raise error.explain(options.pattern, str(origin.name), origin.offset) from None
 
 
@@ -133,16 +148,6 @@ def _is_changed(chunk: Chunk, cutting: Cutting) -> bool:
     )
 
 
-def _changed(chunk: Chunk, cutting: Cutting) -> Chunk:
-    """Return what becomes of texts before they are split; offsets are those of the new ones."""
-    data, ends, numbers = cutting.changes.apply(chunk.data, chunk.ends, cutting.special_tokens)
-    origins = Origins(
-        lambda i: Origin(f"{chunk.origins[numbers[i]].name}, as it is normalized", 0),
-        range(len(ends)),
-    )
-    return Chunk(data, ends, origins)
-
-
 def _replace_invalid(chunk: Chunk) -> Chunk:
     replaced = [piece.decode(errors="replace").encode() for piece in pieces_of(chunk)]
     return join(replaced, chunk.origins)
@@ -154,3 +159,21 @@ def _place(chunk: Chunk, offset: int) -> Origin:
     begin = int(chunk.ends[number - 1]) if number else 0
     origin = chunk.origins[number]
     return Origin(origin.name, origin.offset + offset - begin)
+
+
+def _place_changed(chunk: Chunk, cutting: Cutting, changed: _Changed, offset: int) -> Origin:
+    """Return the same for a byte of what became of a chunk; the name says from where in the text.
+
+    Only what is near the place is normalized for that, not all of the text before.
+    """
+    part = int(np.searchsorted(changed.ends[:-1], offset, side="right"))
+    offset -= int(changed.ends[part - 1]) if part else 0
+    number = changed.numbers[part]
+    begin = int(chunk.ends[number - 1]) if number else 0
+    text = chunk.data[begin : int(chunk.ends[number])]
+    spans = spans_between(text, cutting.special_tokens)
+    first, end = spans[part - bisect_left(changed.numbers, number)]
+    at, offset = cutting.changes.source_of(text[first:end], offset)
+    origin = _place(chunk, begin + first + at)
+    begins = f"from byte {origin.offset} on " if origin.offset else ""
+    return Origin(f"{origin.name}, {begins}as it is normalized", offset)

@@ -79,13 +79,49 @@ class Changes(NamedTuple):
         """
         numbers: Sequence[int] = range(len(ends))
         if special_tokens.spans(data):
-            parts = [_between(text, special_tokens) for text in _texts(data, ends)]
+            parts = [
+                [text[begin:end] for begin, end in spans_between(text, special_tokens)]
+                for text in _texts(data, ends)
+            ]
             numbers = [number for number, between in enumerate(parts) for _ in between]
             data, ends = _joined([text for between in parts for text in between])
         if self.normalizer is not None and self._local is None:
             data, ends = _joined([self.normalizer(text) for text in _texts(data, ends)])
         texts, new_ends = normalize_texts(data, ends, self._local, self.prefix_space)
         return texts, np.frombuffer(new_ends, np.int64), numbers
+
+    def source_of(self, text: Buffer, offset: int) -> tuple[int, int]:
+        """Return where a byte of what becomes of a text is from, for a message.
+
+        Parameters
+        ----------
+        text : buffer of bytes
+            In UTF-8, between special tokens.
+        offset : int
+            In bytes, in what becomes of it.
+
+        Returns
+        -------
+        begin : int
+            A byte of the text, near the place if changes are local, otherwise 0.
+        offset : int
+            The same in what becomes of the text from there on.
+        """
+        begin, end = 0, len(text)
+        while self.are_local:
+            # Halves, so that hardly more than the whole is changed once.
+            ats = range(max(begin + 1, (begin + end) // 2), end)
+            characters = (at for at in ats if text[at] & 0xC0 != 0x80)
+            middle = next((at for at in characters if self.may_cut(text, at)), None)
+            if middle is None:
+                break
+            ends = np.array([middle - begin])
+            n_before = len(normalize_texts(text[begin:middle], ends, self._local, False)[0])
+            if n_before <= offset:
+                begin, offset = middle, offset - n_before
+            else:
+                end = middle
+        return begin, offset
 
 
 NO_CHANGES = Changes()
@@ -111,10 +147,10 @@ def _texts(data: Buffer, ends: Ends) -> list[bytes]:
     return [bytes(data[begin:end]) for begin, end in pairwise([0, *ends.tolist()])]
 
 
-def _between(text: bytes, special_tokens: SpecialTokens) -> list[bytes]:
-    """Return what is between the special tokens of a text."""
+def spans_between(text: Buffer, special_tokens: SpecialTokens) -> list[tuple[int, int]]:
+    """Return where what is between the special tokens of a text begins and ends."""
     bounds = [0, *chain.from_iterable(special_tokens.spans(text)), len(text)]
-    return [text[begin:end] for begin, end in zip(bounds[::2], bounds[1::2], strict=True)]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
 def _joined(texts: list[bytes]) -> tuple[bytes, Ends]:

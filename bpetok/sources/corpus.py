@@ -29,7 +29,7 @@ from bpetok.sources.files import (
     MANY,
     STANDARD_INPUT,
     StrPath,
-    find_files,
+    find_each,
     format_of,
     local_files,
     may_be_lines,
@@ -116,7 +116,7 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
             sources += tables
             states.append(np.full((len(tables), 3), -1))
         else:
-            found = find_files(group, n_threads)
+            found = find_each(group, n_threads)
             found.states[_check_formats(found.paths, options), 0] = -1
             sources += found.paths
             states.append(found.states)

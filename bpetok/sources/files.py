@@ -92,8 +92,15 @@ def find_files(files: StrPath | Iterable[StrPath], n_threads: int = 1) -> Found:
     ValueError
         If there is no path at all, or standard input is given twice.
     """
+    if isinstance(files, str | os.PathLike):
+        return find_each([files], n_threads)
+    return find_each(plain("files", files), n_threads)
+
+
+def find_each(files: Iterable[StrPath], n_threads: int = 1) -> Found:
+    """Find the same where `plain` has been called, or what is given is an iterable of ours."""
     names: list[str] = []
-    for file in [files] if isinstance(files, str | os.PathLike) else plain("files", files):
+    for file in files:
         if not isinstance(file, str | os.PathLike):
             raise TypeError(
                 f"a file must be a str or a path, got {shorten(file)} "

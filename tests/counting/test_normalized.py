@@ -237,6 +237,45 @@ def test_what_is_wrong_is_found_before_anything_is_normalized() -> None:
         bpetok.pretokenize("a", normalizer="[")
 
 
+@given(specs, awkward.filter(bool), st.data())
+def test_what_a_byte_of_a_normalized_text_is_from(
+    spec: Any, text: str, data: st.DataObject
+) -> None:
+    """What becomes of the text from there on has that byte where it is said."""
+    changes = check_changes(spec)
+    normal = theirs(spec, text).encode()
+    offset = data.draw(st.integers(0, len(normal)))
+    begin, after = changes.source_of(text.encode(), offset)
+    rest = theirs(spec, text.encode()[begin:].decode()).encode()
+    assert rest[after:] == normal[offset:]
+    assert begin == 0 or changes.are_local
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_error_in_a_normalized_text_names_the_place_in_the_file(
+    n_threads: int, tmp_path: Path
+) -> None:
+    """However the file is cut, and whatever special tokens come before."""
+    path = tmp_path / "a.txt"
+    text = "caf\u00e9 de <s> " * 300_000 + "x <s>\u00e9 \u00e9 1"
+    path.write_text(text, "utf-8")
+    at = len(text.encode()) - 1
+    with pytest.raises(ValueError, match=rf"from byte {at} on as it is normalized: .* at byte 0;"):
+        bpetok.count_words(
+            path,
+            normalizer="NFD",
+            pattern="[a-z\u0301]+| ",
+            special_tokens=["<s>"],
+            n_threads=n_threads,
+        )
+    with pytest.raises(
+        ValueError, match=r"text 0, from byte 4 on as it is normalized: .* at byte 4;"
+    ):
+        bpetok.count_words_from_iterator(
+            ["a<s>bb 1"], prefix_space=True, pattern="[a-z ]+", special_tokens=["<s>"]
+        )
+
+
 def test_a_tokenizer_with_a_normalizer_is_pruned_and_continued_by_its_words() -> None:
     """Texts are changed there as in encoding."""
     tok = bpetok.train_from_iterator(["ab ab \uff41\uff42"] * 3, vocab_size=258, normalizer="NFKC")

@@ -1,6 +1,7 @@
 """Objects of a server that is slow, and fails at random: read at the same time, and tried again."""
 
 import io
+import json
 import random
 import signal
 import threading
@@ -13,6 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ from servers import Store, serving
 pytest.importorskip("aiohttp")
 
 TEXTS = [f"plum {i % 7} low lower lowest {'x' * (i % 9)}\n" * 40 for i in range(500)]
+KINDS = ["txt", "parquet", "jsonl.zst"]
 
 
 def objects(kind: str, n: int) -> dict[str, bytes]:
@@ -33,6 +36,9 @@ def objects(kind: str, n: int) -> dict[str, bytes]:
         file = io.BytesIO()
         pq.write_table(pa.table({"text": TEXTS}), file, row_group_size=100)
         data = file.getvalue()
+    elif kind == "jsonl.zst":
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS).encode()
+        data = zstandard.ZstdCompressor(level=-5).compress(lines)
     return {f"{i}.{kind}": data for i in range(n)}
 
 
@@ -40,12 +46,22 @@ def count(store: Store, n_threads: int = 2) -> bpetok.Words:
     return bpetok.count_words([store.url(name) for name in store.objects], n_threads=n_threads)
 
 
+def readers_left() -> list[str]:
+    """Return the threads that read, or wait for what they asked for."""
+    return [thread.name for thread in threading.enumerate() if "(_work)" in thread.name]
+
+
+def busy_connections() -> int:
+    """Return how many connections wait for an answer, or for more of one."""
+    return len(fsspec.filesystem("http")._session.connector._acquired)
+
+
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "PAUSES", (0.0, 0.001, 0.01))
 
 
-@pytest.mark.parametrize("kind", ["txt", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_objects_are_read_at_the_same_time(kind: str, n_threads: int) -> None:
     """Some at a time, also by one thread that counts; the words are those of one after another."""
@@ -54,7 +70,7 @@ def test_objects_are_read_at_the_same_time(kind: str, n_threads: int) -> None:
         assert 4 <= store.most_open <= 8 * (1 + urls.N_AHEAD)
     one = bpetok.count_words_from_iterator(["".join(TEXTS)] if kind == "txt" else TEXTS)
     assert words.to_dict() == {word: 8 * n for word, n in one}
-    assert not [thread for thread in threading.enumerate() if "(_work)" in thread.name]
+    assert not readers_left()
 
 
 def test_the_web_is_not_asked_whether_a_file_is_a_folder() -> None:
@@ -66,7 +82,7 @@ def test_the_web_is_not_asked_whether_a_file_is_a_folder() -> None:
             bpetok.count_words(store.url("1.txt"))
 
 
-@pytest.mark.parametrize("kind", ["txt", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", ["reset", "503", "429", "cut", "stall"])
 def test_what_fails_now_and_then_is_tried_again(
     kind: str, fault: str, monkeypatch: pytest.MonkeyPatch
@@ -100,6 +116,31 @@ def test_what_goes_on_failing_names_the_url(fault: str, first: int) -> None:
         ) as error:
             count(store)
         assert not isinstance(error.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", ["reset", "503", "cut", "stall"])
+def test_what_fails_at_the_same_byte_each_time_names_the_url(
+    kind: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somewhere in one of four objects; the others are let go of, and nothing waits any more."""
+    monkeypatch.setattr(urls, "TIMEOUT", 0.5)
+    monkeypatch.setattr(urls, "BLOCK_SIZE", 20_000)
+    monkeypatch.setattr(urls, "FIRST_SIZE", 10_000)
+    named = objects(kind, 4)
+    bad = len(named[f"2.{kind}"]) // 2
+
+    def fault_at(name: str, begin: int, end: int) -> str:
+        return fault * (name[0] == "2" and begin <= bad < end)
+
+    with serving(named, fault_at=fault_at) as store:
+        with pytest.raises(OSError, match=rf"/2\.{kind} can't be read: .*\(tried 4 times\)"):
+            count(store)
+        assert not readers_left()
+        deadline = time.monotonic() + 30  # another thread lets go of connections
+        while busy_connections() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not busy_connections()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +214,7 @@ def test_ctrl_c_does_not_wait_for_servers(kind: str, monkeypatch: pytest.MonkeyP
             has_ended.set()
             thread.join()
             signal.signal(signal.SIGINT, before)
-        assert not [thread for thread in threading.enumerate() if "(_work)" in thread.name]
+        assert not readers_left()
 
 
 @given(st.integers(1, 400), st.lists(st.tuples(st.integers(0, 450), st.integers(0, 70))))
@@ -273,4 +314,4 @@ def test_ctrl_c_ends_encoding_and_leaves_nothing(n_readers: int, tmp_path: Path)
             thread.join()
             signal.signal(signal.SIGINT, before)
     assert list(tmp_path.iterdir()) == []
-    assert not [thread for thread in threading.enumerate() if "(_work)" in thread.name]
+    assert not readers_left()
