@@ -6,7 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bpetok.base.checks import check_errors, check_integer, did_you_mean, resolve_threads, shorten
+from bpetok.base.checks import (
+    check_bool,
+    check_errors,
+    check_integer,
+    did_you_mean,
+    resolve_threads,
+    shorten,
+)
 from bpetok.base.extras import load_numpy
 from bpetok.base.files import write_whole
 from bpetok.base.limits import MAX_INT64, N_BYTES
@@ -377,6 +384,7 @@ class Tokenizer(Codec):
         unk_token: str | None = None,
         chat_template: str | None = None,
         model_max_length: int | None = None,
+        portable: bool = False,
     ) -> None:
         """Write a folder that `transformers.AutoTokenizer.from_pretrained` loads.
 
@@ -395,6 +403,10 @@ class Tokenizer(Codec):
             A Jinja template.
         model_max_length : int, optional
             What transformers warns of when a text has more ids.
+        portable : bool, default False
+            Spell the pattern so that all engines take it alike, JavaScript's, too: for
+            transformers.js 2 and 3, and for files that split by ``ByteLevel`` itself also 4.
+            tokenizers 1.0, which knows the published spellings only, does not read the folder then.
 
         Raises
         ------
@@ -413,7 +425,10 @@ class Tokenizer(Codec):
             "pad_token": pad_token,
             "unk_token": unk_token,
         }
-        huggingface.save_pretrained(self, folder, roles, chat_template, model_max_length)
+        check_bool("portable", portable)
+        huggingface.save_pretrained(
+            self, folder, roles, chat_template, model_max_length, portable=portable
+        )
 
     def to_tokenizers(self) -> tokenizers.Tokenizer:
         """Return a `tokenizers.Tokenizer`; ValueError as in `save_pretrained`."""
@@ -470,17 +485,25 @@ class Tokenizer(Codec):
 
     # ---- tiktoken ----
 
-    def to_tiktoken(self, name: str = "bpetok") -> tiktoken.Encoding:
+    def to_tiktoken(self, name: str = "bpetok", *, portable: bool = False) -> tiktoken.Encoding:
         """Return a `tiktoken.Encoding`.
+
+        Parameters
+        ----------
+        name : str
+        portable : bool, default False
+            Spell the pattern so that JavaScript takes it alike, for js-tiktoken.
 
         Raises
         ------
         ValueError
-            If tiktoken would give other ids: it merges any two tokens that spell a third.
+            If tiktoken would give other ids: it merges any two tokens that spell a third; or, if
+            portable, the pattern can't be spelled so.
         """
         from bpetok.formats import tiktoken
 
-        return tiktoken.to_tiktoken(self, name)
+        check_bool("portable", portable)
+        return tiktoken.to_tiktoken(self, name, portable=portable)
 
     def save_tiktoken(self, path: str | os.PathLike[str]) -> None:
         """Write ordinary tokens and ranks as `tiktoken.load.load_tiktoken_bpe` reads them.

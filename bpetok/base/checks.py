@@ -204,6 +204,13 @@ def check_integer(name: str, value: object, least: int, most: int) -> int:
     return number
 
 
+def check_bool(name: str, value: object) -> bool:
+    """Return a flag; TypeError if it is no bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {shorten(value)}")
+    return value
+
+
 def check_size(name: str, value: object, least: int) -> int:
     """Return a number of bytes: an int, or "4GB", "4G" (4 * 10**9), "4GiB" (4 * 2**30) ..."""
     if isinstance(value, str):

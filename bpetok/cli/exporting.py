@@ -60,16 +60,25 @@ def add_parser(commands: Any) -> None:
         )
     group.add_argument("--chat-template", metavar="FILE.jinja", help="a file with the template")
     group.add_argument("--model-max-length", type=whole, metavar="N", help="the longest input")
+    group.add_argument(
+        "--portable",
+        action="store_true",
+        default=None,
+        help="spell the pattern so that JavaScript takes it alike, too: for transformers.js before "
+        "4; tokenizers 1.0 does not read it (only with --to huggingface)",
+    )
     export.set_defaults(run=run_export)
 
 
 def run_export(options: argparse.Namespace) -> None:
     """Write a tokenizer in another format, after its ids were compared."""
     tokenizer = load_only_tokenizer(options, options.tokenizer)
-    given = {name: getattr(options, name) for name in (*ROLES, "chat_template", "model_max_length")}
+    names = (*ROLES, "chat_template", "model_max_length", "portable")
+    given = {name: getattr(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    if options.to == "gguf" and "model_max_length" in given:
-        raise CommandError("--model-max-length needs --to huggingface")
+    for name in ("model_max_length", "portable"):
+        if options.to == "gguf" and name in given:
+            raise CommandError(f"--{name.replace('_', '-')} needs --to huggingface")
     if given and options.to not in ("huggingface", "gguf"):
         flag = next(iter(given)).replace("_", "-")
         raise CommandError(f"--{flag} needs --to huggingface or --to gguf")

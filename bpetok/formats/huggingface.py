@@ -28,7 +28,7 @@ from bpetok.formats.files import (
     temporary_files,
 )
 from bpetok.formats.parts import Parts
-from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write
+from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write, write_portable
 from bpetok.formats.tokenizer_json import parse
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def save_pretrained(
     roles: Mapping[str, str | None],
     chat_template: str | None,
     model_max_length: int | None,
+    *,
+    portable: bool,
 ) -> None:
     """Write tokenizer.json, tokenizer_config.json and, if there is one, chat_template.jinja."""
     config = build_config(tokenizer, roles, chat_template, model_max_length)
@@ -82,7 +84,7 @@ def save_pretrained(
     has_file = isinstance(template, str)
     target = check_folder(folder)
     check_no_leftovers(target, READ_TOO if has_file else (*READ_TOO, TEMPLATE))
-    document = build_document(tokenizer)
+    document = build_document(tokenizer, portable=portable)
     check(tokenizer, document)
     files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
     if has_file:
@@ -173,11 +175,12 @@ def to_transformers(
     return PreTrainedTokenizerFast(tokenizer_object=to_tokenizers(tokenizer), **config)
 
 
-def build_document(tokenizer: Codec) -> dict[str, Any]:
+def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any]:
     """Return what tokenizer.json holds.
 
     Special tokens are in the vocabulary, too, since some readers count that only. Merges are
-    strings, which all readers take; pairs are for newer ones only.
+    strings, which all readers take; pairs are for newer ones only. If portable, the pre-tokenizer
+    is written anew, also where a file had one.
     """
     # Long: the document as a whole, as its readers see it.
     check_tokens_differ(tokenizer)
@@ -207,8 +210,7 @@ def build_document(tokenizer: Codec) -> dict[str, Any]:
         "padding": settings.get("padding"),
         "added_tokens": added,
         "normalizer": _normalizer(tokenizer),
-        "pre_tokenizer": settings.get("pre_tokenizer")
-        or write(tokenizer.pattern, prefix_space=tokenizer.prefix_space),
+        "pre_tokenizer": _pre_tokenizer(tokenizer, portable=portable),
         "post_processor": settings.get("post_processor"),
         "decoder": settings.get("decoder", BYTE_LEVEL_ALONE),
         "model": {
@@ -233,6 +235,39 @@ def _unknown(tokenizer: Codec) -> dict[str, Any]:
         if token_id == tokenizer.unk_id:
             name = special
     return {"unk_token": name, "fuse_unk": tokenizer.fuse_unk}
+
+
+def _pre_tokenizer(tokenizer: Codec, *, portable: bool) -> dict[str, Any]:
+    if portable:
+        _warn_of_javascript(tokenizer)
+        return write_portable(tokenizer.pattern, prefix_space=tokenizer.prefix_space)
+    given: dict[str, Any] | None = tokenizer.settings.get("pre_tokenizer")
+    return given or write(tokenizer.pattern, prefix_space=tokenizer.prefix_space)
+
+
+def _warn_of_javascript(tokenizer: Codec) -> None:
+    """Warn of what transformers.js takes otherwise, and no file can mend."""
+    flagged = [t.content for t in tokenizer.added_tokens if t.lstrip or t.rstrip]
+    if flagged:
+        warnings.warn(
+            f"portable=True: transformers.js gives other ids where U+0085 or U+FEFF is next to "
+            f"{shorten(flagged)}, which take the white space around them (lstrip, rstrip)",
+            stacklevel=6,
+        )
+    alone = [t.content for t in tokenizer.added_tokens if t.single_word]
+    if alone:
+        warnings.warn(
+            f"portable=True: transformers.js finds {shorten(alone)} inside of words, too: it knows "
+            "no single_word",
+            stacklevel=6,
+        )
+    missing = [byte for byte in range(N_BYTES) if tokenizer.token_ids[byte] < 0]
+    if missing and tokenizer.unk_id is None:
+        warnings.warn(
+            f"portable=True: {len(missing)} bytes, first {missing[0]:#04x}, have no id: "
+            "transformers.js does not leave them out, as tokenizers does",
+            stacklevel=6,
+        )
 
 
 def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:

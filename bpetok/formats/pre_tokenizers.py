@@ -19,6 +19,7 @@ from bpetok.patterns.builtin import (
 from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
 from bpetok.patterns.dialects import from_oniguruma, to_oniguruma
 from bpetok.patterns.expressions import compile_expression
+from bpetok.patterns.portable import portable_steps
 
 BEHAVIORS = {
     "Isolated": "isolated",
@@ -287,6 +288,31 @@ def write(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": rows}
 
 
+def write_portable(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
+    """Return the pre-tokenizer that splits as a pattern does in every engine.
+
+    Raises
+    ------
+    ValueError
+        If no expression does, or a space is to come before each text.
+    """
+    if prefix_space:
+        if pattern != "none":
+            raise ValueError(
+                "portable=True: only the pre-tokenizer that splits as GPT-2 does by itself can put "
+                "a space before each text (prefix_space), and it takes white space otherwise in "
+                "JavaScript"
+            )
+        return write(pattern, prefix_space=True)
+    rows = [
+        BYTE_LEVEL_ALONE if step == BYTE_LEVEL else _split(step, behavior)
+        for step, behavior in portable_steps(pattern)
+    ]
+    if BYTE_LEVEL_ALONE not in rows:
+        rows.append(BYTE_LEVEL_ALONE)
+    return {"type": "Sequence", "pretokenizers": rows}
+
+
 def _row_of(step: str, behavior: str) -> dict[str, Any]:
     if step == BYTE_LEVEL:
         return BYTE_LEVEL_ALONE
@@ -296,9 +322,13 @@ def _row_of(step: str, behavior: str) -> dict[str, Any]:
         return {"type": "UnicodeScripts"}
     if step == "punctuation" and behavior != "kept":
         return {"type": "Punctuation", "behavior": THEIRS[behavior]}
+    return _split(_spell(step), behavior)
+
+
+def _split(expression: str, behavior: str) -> dict[str, Any]:
     return {
         "type": "Split",
-        "pattern": {"Regex": _spell(step)},
+        "pattern": {"Regex": expression},
         "behavior": "Removed" if behavior == "kept" else THEIRS[behavior],
         "invert": behavior == "kept",
     }

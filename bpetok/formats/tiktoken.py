@@ -25,18 +25,19 @@ from bpetok.formats.recovery import from_ranks
 from bpetok.patterns.builtin import expression_of, name_of, names
 from bpetok.patterns.chains import Pattern, is_chain
 from bpetok.patterns.dialects import from_fancy_regex, to_fancy_regex
+from bpetok.patterns.portable import portable_expression
 
 if TYPE_CHECKING:
     import tiktoken
 
 
-def to_tiktoken(tokenizer: Codec, name: str) -> tiktoken.Encoding:
+def to_tiktoken(tokenizer: Codec, name: str, *, portable: bool) -> tiktoken.Encoding:
     """Return the tokenizer as an Encoding, its ids compared."""
     import tiktoken
 
     encoding = tiktoken.Encoding(
         name,
-        pat_str=_expression_there(tokenizer.pattern),
+        pat_str=(portable_expression if portable else _expression_there)(tokenizer.pattern),
         mergeable_ranks=build_ranks(tokenizer),
         special_tokens=tokenizer.special_tokens,
     )

@@ -4,7 +4,8 @@ In: UTF-8 text and a pattern. Out: where its words end. The names below are for 
 patterns, each as its regular expression or its steps. `bpetok.patterns.chains` says what steps are.
 
 What a pattern is: `builtin`, `chains`, `explaining` (what scans it), `pretokenize` (a look at its
-words), `errors`. Scanners of the oldest built-in patterns, written by hand: `scan`, `word_key`.
+words), `errors`; for the engines of others: `dialects`, `portable`. Scanners of the oldest built-in
+patterns, written by hand: `scan`, `word_key`.
 Special tokens in a text: `special`. Before the split: `normalizers`, `normalize`.
 
 Any other pattern is compiled, in this order: `parse` (expression to tree), `classes` (its sets of

@@ -60,7 +60,10 @@ SPELLINGS = {
     # as transformers.js reads contractions: it knows this group only
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s": "cl100k",
-    # as tokenizers 1.0 knows it
+    # as transformers.js 2 reads it; the next one tokenizers 1.0.0rc3 knows, too, but takes it for
+    # numbers of three digits
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}\p{N}?"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "nanochat",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "nanochat",
     # moonshotai/Kimi-K2-Instruct, tokenization_kimi.py

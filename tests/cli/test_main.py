@@ -198,6 +198,18 @@ def test_an_export_for_transformers_has_roles(call: Call, tok: Tokenizer, tmp_pa
     assert "{{ messages }}" in written
 
 
+def test_an_export_for_javascript_is_portable(call: Call, tok: Tokenizer, tmp_path: Path) -> None:
+    """Its expression has nothing that JavaScript lacks; only such folders can be."""
+    done = call("export", "tok.json", "--to", "huggingface", "-o", "hf", "--portable")
+    assert done.status == 0, done.err
+    assert "White_Space" in (tmp_path / "hf" / "tokenizer.json").read_text()
+    assert Tokenizer.from_pretrained(tmp_path / "hf") == tok
+    for to in ("gguf", "tiktoken"):
+        done = call("export", "tok.json", "--to", to, "-o", "new", "--portable")
+        assert done.status == 2
+        assert "--portable needs --to huggingface" in done.err
+
+
 def test_each_option_of_training_has_its_effect(run: Run, tmp_path: Path) -> None:
     """--min-frequency, --threads, --errors, --pattern and --quiet reach the trainer."""
     (tmp_path / "a.txt").write_text(TEXT, "utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -327,3 +327,42 @@ def test_chains_are_written_and_read_back(pattern: Any, tmp_path: Path) -> None:
     tok.save_pretrained(tmp_path)
     again = Tokenizer.from_pretrained(tmp_path)
     check_ids_equal(again, tok.encode_ordinary, "what was written")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "cl100k", "none", "kimi", "deepseek", "smollm", "falcon"])
+def test_a_portable_folder_reads_back_equal(name: str, tmp_path: Path) -> None:
+    """The pre-tokenizer of a file is written anew, too; saved again, it stays as it is."""
+    tok = Tokenizer(merges=MERGES, pattern=name, special_tokens=["<|end|>"])
+    tok.save_pretrained(tmp_path / "published")
+    Tokenizer.from_pretrained(tmp_path / "published").save_pretrained(
+        tmp_path / "portable", portable=True
+    )
+    files = [tmp_path / folder / "tokenizer.json" for folder in ("published", "portable", "again")]
+    splits = json.dumps(json.loads(files[1].read_bytes())["pre_tokenizer"])
+    assert "(?i" not in splits
+    assert r"\\s" not in splits.replace(r"[\\s\\S]", "")
+    back = Tokenizer.from_pretrained(files[1])
+    assert back == tok
+    back.save_pretrained(tmp_path / "again")
+    assert json.loads(files[2].read_bytes()) == json.loads(files[1].read_bytes())
+
+
+def test_what_a_portable_folder_can_not_say_is_told(tmp_path: Path) -> None:
+    """A space before a text is refused; what transformers.js takes otherwise has a warning."""
+    with pytest.raises(ValueError, match=r"portable=True: only .*prefix_space"):
+        Tokenizer(merges=MERGES, prefix_space=True).save_pretrained(tmp_path, portable=True)
+    Tokenizer(merges=MERGES, pattern="none", prefix_space=True).save_pretrained(
+        tmp_path, portable=True
+    )
+    flagged: Any = json.loads(document())
+    flagged["added_tokens"][0] |= {"lstrip": True, "single_word": True}
+    del flagged["model"]["vocab"]["\u0120"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(flagged))
+    with pytest.warns(UserWarning, match="portable=True") as caught:
+        Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path, portable=True)
+    messages = "\n".join(str(warning.message) for warning in caught)
+    for part in ("lstrip, rstrip", "no single_word", "1 bytes, first 0x20, have no id"):
+        assert part in messages
+    assert {warning.filename for warning in caught} == {__file__}
+    with pytest.raises(TypeError, match="portable must be a bool"):
+        Tokenizer(merges=MERGES).save_pretrained(tmp_path, portable=cast("bool", 1))

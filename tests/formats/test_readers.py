@@ -31,4 +31,4 @@ def test_exports_are_compared(tmp_path: Path) -> None:
     (tmp_path / "texts.json").write_text(json.dumps(texts))
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "smollm: 1 of 3000 texts, such as " in result.stdout
+    assert "smollm: 1 of 3006 texts, such as " in result.stdout

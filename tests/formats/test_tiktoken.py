@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bpetok.formats import tiktoken as tiktoken_format
-from bpetok.patterns.builtin import GPT2
+from bpetok.patterns.builtin import GPT2, PATTERNS
 from bpetok.tokenizer import Tokenizer
 from samples import TOKENIZERS
 from strategies import TEXT
@@ -183,3 +183,12 @@ def test_a_file_of_ranks_is_checked_before_it_is_written(
     with pytest.raises(ValueError, match=f"{consumer} gives other ids than this tokenizer for"):
         tok.save_tiktoken(tmp_path / "wrong")
     assert [path.name for path in tmp_path.iterdir()] == ["right"]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_an_encoding_for_javascript_has_a_portable_expression(name: str) -> None:
+    """With the same ids, and read back as the same pattern."""
+    tok = Tokenizer(merges=TOKENIZERS["as trained"].merges, pattern=name)
+    encoding = tok.to_tiktoken(portable=True)
+    assert "(?i" not in encoding._pat_str
+    assert Tokenizer.from_tiktoken(encoding) == tok
