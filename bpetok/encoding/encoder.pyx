@@ -1055,7 +1055,7 @@ cdef class TextEncoder:
             If the str has a lone surrogate or the bytes are not UTF-8, and `errors` is "strict";
             the message says where.
         """
-        if errors != "strict":
+        if type(errors) is not str or errors != "strict":  # a column compares its elements
             text = replaced(text, errors)
         return self._get_encoder().encode_list(text, ORDINARY)
 
@@ -1097,7 +1097,7 @@ cdef class TextEncoder:
             If the text has a lone surrogate or is not UTF-8, and `errors` is "strict"; the message
             says where.
         """
-        if errors != "strict":
+        if type(errors) is not str or errors != "strict":  # a column compares its elements
             text = replaced(text, errors)
         if add_special_tokens:
             before, after = self._ids_around()

@@ -122,6 +122,33 @@ def test_a_series_of_special_tokens_is_no_comparison() -> None:
 TOK = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=["<e>"])
 
 
+class Column:
+    """Compares its elements, as a column of datasets does: pyarrow dies of damaged ones."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("was compared")
+
+    __hash__ = None  # type: ignore[assignment]  # as what has elements that change
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        TOK.encode,
+        TOK.encode_ordinary,
+        TOK.encode_to_numpy,
+        TOK.encode_with_offsets,
+        TOK.encode_batch,
+        TOK.encode_ordinary_batch,
+        TOK.count_tokens,
+    ],
+)
+def test_errors_that_are_no_str_are_not_compared(encode: Callable[..., object]) -> None:
+    """Of a damaged column that ended the process."""
+    with pytest.raises(ValueError, match="errors must be 'strict' or 'replace', got <"):
+        encode("a", errors=Column())
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), 98.0, "b", np.float64(98)])
 @pytest.mark.parametrize(
     ("decode", "name", "at"),
