@@ -5,6 +5,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import regex
+
+from bpetok import MergeFilter
+
 Pair = tuple[int, int]
 
 
@@ -119,3 +123,40 @@ def assigned_in_unicode_16(character: str) -> bool:
         import unicodedata2 as unicodedata
     category: str = unicodedata.category(character)
     return category != "Cn"
+
+
+def _is_partial(token: bytes) -> tuple[int, bool]:
+    """script_bpe, pretokenize/pretokenizer.py: `_is_partial_seq`, with its types of bytes."""
+    kinds = [
+        1 if b < 0x80 else 0 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4 for b in token
+    ]
+    if len(token) > 4:
+        return 1, False
+    if kinds[0] == 0:
+        return 0, True
+    if sum(kind > 0 for kind in kinds) > 1:
+        return kinds[0], False
+    return kinds[0], len(token) != kinds[0]
+
+
+def filter_allows(rules: MergeFilter) -> Callable[[bytes, bytes], bool]:
+    """Return what tells in the plainest way whether two tokens may be joined."""
+    return lambda left, right: _allows(rules, left, right)
+
+
+def _allows(rules: MergeFilter, left: bytes, right: bytes) -> bool:
+    made = left + right
+    if rules.utf8:
+        (kind_l, partial_l), (kind_r, partial_r) = _is_partial(left), _is_partial(right)
+        if partial_l != partial_r or (partial_l and (kind_l == 0 or kind_r != 0)):
+            return False
+    if rules.forbid is not None and regex.search(
+        rules.forbid, made.decode("utf-8", "surrogateescape"), regex.DOTALL | regex.VERSION1
+    ):
+        return False
+    final = {token.encode() if isinstance(token, str) else token for token in rules.final}
+    if left in final or right in final:
+        return False
+    if rules.no_colon_space and b": " in made:
+        return False
+    return rules.max_words is None or len(list(filter(None, made.split(b" ")))) <= rules.max_words

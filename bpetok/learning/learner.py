@@ -303,8 +303,7 @@ class Learner:
             else self._first_least_count(best_count, counts)
         )
         self.least_count = max(least_count, self.rule.min_frequency)
-        found = self._kept_pairs(counts)
-        keys, totals, places, entries, forbidden = self._allowed_pairs(*found)
+        keys, totals, places, entries = self._kept_pairs(counts)
         starts = np.cumsum(places, axis=1) - places
         self._make_postings(places)
         self._make_rows(places)
@@ -322,7 +321,6 @@ class Learner:
             self.token_filter,
         )
         self.pairs.add(keys, totals, starts, places)
-        self.pairs.let_all_count(forbidden)
         counts.entries[2::3] = NOTHING
         present = entries >= 0
         counts.entries[entries[present] + 2] = starts[present]
@@ -387,24 +385,6 @@ class Learner:
         """Return the bytes of the tokens before the first merge, by the ids that learning uses."""
         order = self.rule.byte_order or ()
         return [*(self.tokens[byte] for byte in order), *self.tokens[len(order) :]]
-
-    def _allowed_pairs(
-        self, keys: Int64, totals: Int64, places: Int64, entries: Int64
-    ) -> tuple[Int64, Int64, Int64, Int64, Int64]:
-        """Return those of `_kept_pairs` that the filter lets merge, and the keys of the others.
-
-        None of the others, if what takes their places may not be merged either.
-        """
-        if self.token_filter is None:
-            return keys, totals, places, entries, keys[:0]
-        tokens = self._first_tokens()
-        for left, right in zip(
-            self.left[: self.n_learned].tolist(), self.right[: self.n_learned].tolist(), strict=True
-        ):
-            tokens.append(tokens[left] + tokens[right])
-        kept = self.token_filter.kept(keys, tokens)
-        others = keys[~kept] if self.rule.batches_may_end_early else keys[:0]
-        return keys[kept], totals[kept], places[:, kept], entries[:, kept], others
 
     def _make_rows(self, places: Int64) -> None:
         """Make room for the rows and the events of any round; what is not used takes no memory.

@@ -1,8 +1,7 @@
 from collections.abc import Callable
 from typing import NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
+from bpetok.patterns.search import Search
 
 class TokenFilter:
     def __init__(
@@ -11,7 +10,6 @@ class TokenFilter:
         no_colon_space: bool,
         max_words: int,
         final: frozenset[bytes],
-        search: Callable[[bytes], object] | None,
+        search: Search | Callable[[bytes], object] | None,
     ) -> None: ...
-    def kept(self, keys: NDArray[np.int64], tokens: list[bytes]) -> NDArray[np.bool_]: ...
     def raise_error(self) -> NoReturn: ...

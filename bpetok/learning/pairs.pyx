@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from bpetok.base.simd cimport prefetch, table_alloc, table_free
-from bpetok.learning.merge_filter cimport TokenFilter, kind_of, may_join
+from bpetok.learning.merge_filter cimport TokenFilter
 
 cdef extern from *:
     enum:
@@ -128,7 +128,6 @@ cdef class Pairs:
     cdef uint8_t* text          # BY_BYTES or filtered: the bytes of all tokens ...
     cdef int64_t* text_start    # ... and where each begins, and the end; otherwise NULL
     cdef int64_t text_room
-    cdef uint8_t* kinds         # where there is text: which `Kind` each token is
     cdef int64_t n_pairs, room, n_heap, n_waiting, level
     cdef int table_bits
     cdef int n_shards
@@ -216,7 +215,6 @@ cdef class Pairs:
         free(self.pair_of)
         free(self.text)
         free(self.text_start)
-        free(self.kinds)
 
     def __len__(self):
         return self.n_pairs
@@ -297,9 +295,8 @@ cdef class Pairs:
         self.filter[bit >> 6] |= <uint64_t>1 << (bit & 63)
 
     cdef inline void let_overtake(self, uint64_t key) noexcept nogil:
-        # The same, for what may come before others of its batch since the pair may not be merged.
+        # Let what takes the place of a pair come before others of its batch.
         cdef uint64_t bit = filter_bit(key)
-        self.let_count(key)
         self.overtaking[bit >> 6] |= <uint64_t>1 << (bit & 63)
 
     # ---- the heap --------------------------------------------------------------------------------
@@ -453,17 +450,24 @@ cdef class Pairs:
         Returns
         -------
         int
-            How many merges the batch now has; 0 if no pair occurs least_count times, or if the
-            tokens are full.
+            How many merges the batch now has; 0 if no pair that may be merged occurs least_count
+            times, or if the tokens are full.
         """
         cdef Py_ssize_t n = 0, most = min(self.yields_to.shape[0], n_merges - self.n_learned)
-        cdef int failure = 0
+        cdef int allowed = True
         cdef int64_t n_bytes = self.n_bytes
         with nogil:
             self.n_rounds += 1
             self.n_visits = 0
             while n < most and (self.n_heap > 0 or self.refill(least_count)):
                 if self.is_settled(&self.heap[0]):
+                    if self.text_start != NULL:
+                        allowed = self.spell_and_test(self.first_id + self.n_learned + n)
+                        if allowed < 0:
+                            break
+                        if not allowed:
+                            self.forbid_first()
+                            continue
                     if n and not self.can_join(self.heap[0].pair, most_postings):
                         break
                     n_bytes += self.merged_len(self.heap[0].pair)
@@ -475,11 +479,33 @@ cdef class Pairs:
                     if self.batch_left[n - 1] == self.batch_right[n - 1]:
                         break  # it goes alone
             self.batch_size[0] = n
-            if self.text_start != NULL:
-                failure = self.spell_batch(n)
-        if failure < 0:
+        if allowed < 0:
+            if self.is_filtered:
+                self.token_filter.raise_error()
             raise MemoryError
         return n
+
+    cdef int spell_and_test(self, Py_ssize_t token) noexcept nogil:
+        # Whether the first candidate may be merged, which would make a token; -1 without memory or
+        # if the filter failed. The token's bytes are written: the next one takes their place if it
+        # is not made.
+        cdef int32_t left = left_of(self.heap[0].key), right = right_of(self.heap[0].key)
+        if self.spell(token, left, right) < 0:
+            return -1
+        if not self.is_filtered:
+            return True
+        return self.token_filter.allows(
+            self.text + self.text_start[token],
+            self.text_start[left + 1] - self.text_start[left],
+            self.text_start[token + 1] - self.text_start[token],
+        )
+
+    cdef void forbid_first(self) noexcept nogil:
+        # Take the first candidate off the heap for good. It is still counted, as far as what takes
+        # its place needs that.
+        if self.ends_early:
+            self.let_overtake(self.heap[0].key)
+        self.pop()
 
     cdef int64_t count_postings(self, int64_t pair) noexcept nogil:
         cdef int64_t n = 0
@@ -528,7 +554,7 @@ cdef class Pairs:
         self.n_visits = 0
         self.add_to_batch(0, pair, self.pairs[pair].count)
         self.batch_size[0] = 1
-        if self.text_start != NULL and self.spell_batch(1) < 0:
+        if self.text_start != NULL and self.spell(token, left, right) < 0:
             raise MemoryError
         return True
 
@@ -591,8 +617,6 @@ cdef class Pairs:
                 self.push(pair)
             self.n_learned += n
         if failure < 0:
-            if self.is_filtered:
-                self.token_filter.raise_error()
             raise MemoryError
         return True
 
@@ -644,36 +668,18 @@ cdef class Pairs:
         self, Py_ssize_t m, int64_t key, int64_t least_count, int64_t longest
     ) noexcept nogil:
         # Take from the old pair, and add the new one if it is worth it: return its number, NOTHING
-        # if it is not, less without memory or if the filter failed.
+        # if it is not, less without memory.
         cdef int64_t neighbour = key if key < self.vocab_size else key - self.vocab_size
         cdef int64_t merged = self.first_id + self.n_learned + m
         cdef int64_t pair = self.find_place(self.old_key(m, key)).pair
-        cdef int allowed
         if pair:
             self.pairs[pair - 1].count -= self.total[key]
         if self.total[key] < least_count:
             return NOTHING
         if <int64_t>self.byte_len[neighbour] + self.byte_len[merged] > longest:
             return NOTHING
-        if self.is_filtered:
-            allowed = self.may_merge(self.new_key(m, key))
-            if not allowed and self.ends_early:
-                self.let_overtake(self.new_key(m, key))
-            if allowed <= 0:
-                return NOTHING + allowed
         pair = self.add_pair(self.new_key(m, key), self.total[key])
         return pair if pair >= 0 else NOTHING - 1
-
-    cdef inline int may_merge(self, uint64_t key) noexcept nogil:
-        # What the filter says of a pair; -1 if it failed. Requires: there is a filter.
-        cdef int32_t left = left_of(key), right = right_of(key)
-        if self.token_filter.goes_by_kinds:  # for two tokens' bytes memory would be waited for
-            return may_join(self.kinds[left], self.kinds[right])
-        cdef int64_t at_left = self.text_start[left], at_right = self.text_start[right]
-        return self.token_filter.allows(
-            self.text + at_left, self.text_start[left + 1] - at_left,
-            self.text + at_right, self.text_start[right + 1] - at_right,
-        )
 
     cdef inline void free_run(self, int s, const PostingRun* run) noexcept nogil:
         # Let a merged pair's postings be overwritten, unless there is a larger hole already.
@@ -721,15 +727,6 @@ cdef class Pairs:
                 self.free_postings[s].end += sizes[s, i]
             self.push(pair)
 
-    def let_all_count(self, const int64_t[::1] keys not None):
-        """Count what takes the place of pairs that are not merged themselves.
-
-        What a merge makes at the places of such a pair may be merged although the pair may not.
-        """
-        cdef int64_t i
-        for i in range(keys.shape[0]):
-            self.let_overtake(keys[i])
-
     def use_postings(self, int32_t[::1] postings not None, int64_t[::1] posting_start not None):
         """Find the postings in other arrays from now on: those of each shard are the same."""
         self.postings, self.posting_start = postings, posting_start
@@ -743,26 +740,15 @@ cdef class Pairs:
         self.text_start = <int64_t*> calloc(self.vocab_size + 1, sizeof(int64_t))
         self.text_room = len(text) + 1
         self.text = <uint8_t*> realloc(NULL, self.text_room)
-        self.kinds = <uint8_t*> calloc(self.vocab_size, sizeof(uint8_t))
-        if self.text_start == NULL or self.text == NULL or self.kinds == NULL:
+        if self.text_start == NULL or self.text == NULL:
             raise MemoryError
         memcpy(self.text, <const uint8_t*> text, len(text))
         for i in range(len(lengths)):
             end += lengths[i]
             self.text_start[i + 1] = end
-            self.kinds[i] = kind_of(self.text + self.text_start[i], end - self.text_start[i])
         for i in range(self.n_learned):
             if self.spell(self.first_id + i, self.left[i], self.right[i]) < 0:
                 raise MemoryError
-        return 0
-
-    cdef int spell_batch(self, Py_ssize_t n) noexcept nogil:
-        cdef Py_ssize_t m
-        for m in range(n):
-            if self.spell(
-                self.first_id + self.n_learned + m, self.batch_left[m], self.batch_right[m]
-            ) < 0:
-                return -1
         return 0
 
     cdef int spell(self, Py_ssize_t token, int32_t left, int32_t right) noexcept nogil:
@@ -779,5 +765,4 @@ cdef class Pairs:
         memcpy(self.text + at, self.text + self.text_start[left], n_left)
         memcpy(self.text + at + n_left, self.text + self.text_start[right], n_right)
         self.text_start[token + 1] = end
-        self.kinds[token] = kind_of(self.text + at, n_left + n_right)
         return 0

@@ -27,8 +27,9 @@ holds: where Q is too long, N, which has all of its bytes and more, is too long 
 **Filters** (`MergeFilter`). A pair that may not be merged is left out. The argument for batches
 holds where N may not be merged either when Q may not, as N has all of Q's bytes: a bound of words,
 ``:`` before a space, tokens that are final. For other filters N may come before the rest of its
-batch where Q may not be merged, as with *the greatest bytes*, and the remedy is the same. Such
-pairs Q are still counted, as far as N needs it: N occurs no more often than Q did.
+batch where Q may not be merged, as with *the greatest bytes*, and the remedy is the same. A pair is
+tested when it would be the next one, as most never are. That is early enough: if N comes before a
+merge of its batch, then so did Q, which is known by then.
 
 **Spelling.** No two merges spell the same bytes, whatever the rule. As long as no merge crosses the
 ends of two spans of the same bytes, all that happens inside the one happens inside the other; so
@@ -42,6 +43,7 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import Literal, NamedTuple
@@ -54,6 +56,9 @@ from bpetok.base.limits import MAX_INT32
 from bpetok.learning.merge_filter import TokenFilter
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.errors import LIMIT
+from bpetok.patterns.parse import Unsupported
+from bpetok.patterns.search import Search
+from bpetok.patterns.searching import compile_search
 
 Ties = Literal["ids", "place", "bytes"]
 """What comes first among pairs with equal counts: the smallest ids, the earliest first place in the
@@ -63,6 +68,9 @@ words as they come, or the greatest (bytes of the left token, bytes of the right
 UNWATCHED = 8
 """Characters in which no expression that ends at all backtracks for long. In longer tokens `regex`
 watches the time, which takes six times as long."""
+
+_IGNORING_CASE = re.compile(r"\(\?\w*i")
+"""Characters whose case `regex` folds to several others are left to it."""
 
 
 class _TieTraits(NamedTuple):
@@ -95,7 +103,9 @@ class MergeFilter(NamedTuple):
         `bpe_merge_allowed` (Land and Arnett 2025).
     forbid : str or None
         A regular expression of the `regex` module: no token in which it finds something is made.
-        It is bounded as patterns are; one that takes seconds for a token is a TimeoutError.
+        It is bounded as patterns are. Of most an automaton is made, which takes no time to speak of
+        and knows Unicode 16; for others, such as those with longer look-behind, `regex` is asked,
+        and one that takes seconds for a token is a TimeoutError.
         Bytes that are no whole character are lone surrogates to it, ``\\p{Cs}``.
     final : tuple of bytes or str
         Tokens that are part of no other.
@@ -137,7 +147,7 @@ class MergeFilter(NamedTuple):
             self.no_colon_space,
             most,
             frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens"))),
-            None if self.forbid is None else _finder(self.forbid),
+            None if self.forbid is None else _search_of(self.forbid),
         )
 
 
@@ -151,12 +161,21 @@ def _as_bytes(i: int, token: object) -> bytes:
     return token
 
 
-def _finder(expression: str) -> Callable[[bytes], object]:
-    import regex
-
+def _search_of(expression: str) -> Search | Callable[[bytes], object]:
     if not isinstance(expression, str):
         raise TypeError(f"forbid must be a str, got {shorten(expression)}")
     check_size(expression, "forbid")
+    if not _IGNORING_CASE.search(expression):
+        try:
+            return compile_search(expression)
+        except Unsupported:
+            pass  # `regex` says what is wrong, if anything is
+    return _finder(expression)
+
+
+def _finder(expression: str) -> Callable[[bytes], object]:
+    import regex
+
     try:
         search = regex.compile(expression, regex.VERSION1 | regex.DOTALL).search
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:

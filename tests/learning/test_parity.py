@@ -4,7 +4,6 @@ import json
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -194,7 +193,7 @@ def test_merges_by_our_ties_equal_the_naive_ones(
     """The smallest ids, filters and the longest token, as without turns."""
     languages, development, _ = corpus
     rule = Rule(merge_filter=merge_filter, max_token_length=longest)
-    allows = None if merge_filter is None else merge_filter_allows(merge_filter)
+    allows = None if merge_filter is None else reference.filter_allows(merge_filter)
     words = [[([*word], n) for word, n in counts.items()] for counts in languages]
     measured = [[([*word], n) for word, n in c.items()] for c in development or languages]
     expected: list[Pair] = []
@@ -219,12 +218,6 @@ def test_merges_by_our_ties_equal_the_naive_ones(
             ]
         expected.append(pair)
     assert ours(languages, 20, development, rule)[0] == expected
-
-
-def merge_filter_allows(merge_filter: MergeFilter) -> Any:
-    """Return what says if two tokens may be joined, the filter that is tested elsewhere."""
-    ready = merge_filter.ready()
-    return lambda left, right: bool(ready.kept(np.array([1], np.int64), [left, right])[0])
 
 
 def test_thousands_of_merges_equal_those_of_tokenizers() -> None:
