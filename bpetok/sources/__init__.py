@@ -11,6 +11,7 @@ records      many short texts in one buffer -> chunks
 long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
 arrow        Arrow files, tables, datasets -> chunks
+memory_pool  where pyarrow takes memory from, and when it lets go of it
 parquet      Parquet files -> chunks
 corpus       what a user gives -> all of it
 segments     a corpus in parts, which several threads read

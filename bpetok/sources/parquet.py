@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from bpetok.base.extras import require
-from bpetok.sources.arrow import MOST_ROWS, Records, Releasing, column_of, naming
+from bpetok.sources.arrow import MOST_ROWS, Records, column_of, naming
 from bpetok.sources.files import open_source
+from bpetok.sources.memory_pool import memory_pool, releasing
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
 from bpetok.sources.reading import Position, ReadContext
 from bpetok.sources.streams import Stream, whole_reads
+
+MOST_AT_ONCE = 1 << 21
+"""Compressed bytes of a column in a row group that are read at once."""
+PART_SIZE = 1 << 18
+"""As much of a larger one is read at a time."""
 
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
@@ -55,17 +61,13 @@ def parquet_items(
     with open_source(path, context.stop) as file, naming(path):
         groups = _RowGroups(path, file, context)
         records = Records(path, context, start)
-        releasing = Releasing()
         for number in groups.between(start, stop):
             if number > start.at:
                 yield records.position(number)
             # As many rows as are some megabytes of the column.
             n_rows = groups.n_rows(number) * CHUNK_SIZE // max(1, groups.size(number))
             rows = max(1, min(MOST_ROWS, groups.n_rows(number), n_rows))
-            # On this thread: to hand a column over to another, and wait, took a tenth longer.
-            batches = groups.reader.iter_batches(rows, [number], [groups.column], use_threads=False)
-            yield from records.items(releasing(batches))
-        releasing.now()
+            yield from records.items(releasing(groups.batches(number, rows)))
 
 
 class _RowGroups:
@@ -76,22 +78,39 @@ class _RowGroups:
     """
 
     def __init__(self, path: str, file: Stream, context: ReadContext) -> None:
-        parquet = require("pyarrow.parquet", "arrow")
-        source = whole_reads(file)
-        # Not ahead: a row group would be in memory as a whole.
-        self.reader = parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK_SIZE)
+        self._source = whole_reads(file)
+        # A column at once: where it is small, that is less work than to read it in parts.
+        self.reader = self._open(0, None)
+        self._in_parts = self._open(PART_SIZE, self.reader.metadata)
+        # With a buffer, and not ahead: otherwise it would read the whole column.
+        self._tried = self._open(1, self.reader.metadata)
         self.column = column_of(path, self.reader.schema_arrow, context)
-        paths = map(self.reader.schema.column, range(len(self.reader.schema)))
+        schema = self.reader.metadata.schema
         self._parts = [
             number
-            for number, part in enumerate(paths)
+            for number, part in enumerate(map(schema.column, range(len(schema))))
             if f"{part.path}.".startswith(f"{self.column}.")
         ]
-        # With a buffer, and not ahead: otherwise it would read the whole column.
-        self._tried: Any = parquet.ParquetFile(
-            source, metadata=self.reader.metadata, pre_buffer=False, buffer_size=1
-        ).reader
         self._checked: set[int] = set()
+
+    def _open(self, buffer_size: int, metadata: Any) -> Any:
+        # What ParquetFile, which can't be told a pool, has in it.
+        reader_of = require("pyarrow.parquet", "arrow").core.ParquetReader
+        reader = reader_of(memory_pool=memory_pool())
+        # Not ahead: a row group would be in memory as a whole.
+        reader.open(self._source, metadata=metadata, pre_buffer=False, buffer_size=buffer_size)
+        return reader
+
+    def batches(self, number: int, n_rows: int) -> Iterator[Any]:
+        """Yield the column of a row group, some rows at a time."""
+        group = self._group(number)
+        n_bytes = sum(group.column(part).total_compressed_size for part in self._parts)
+        reader = self.reader if n_bytes <= MOST_AT_ONCE else self._in_parts
+        # On this thread: to hand a column over to another, and wait, took a tenth longer.
+        batches: Iterator[Any] = reader.iter_batches(
+            n_rows, [number], self._parts, use_threads=False
+        )
+        return batches
 
     def between(self, start: Position, stop: Position) -> range:
         """Return the row groups from one position to another, which may be in the next file."""

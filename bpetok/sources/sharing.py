@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from bpetok.base.threads import Stop, StoppedError, ThreadPool
 from bpetok.base.timing import stage
+from bpetok.sources.memory_pool import release_memory
 from bpetok.sources.pieces import CHUNK_SIZE, Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, unmarked
 from bpetok.sources.segments import Segment
@@ -109,6 +110,12 @@ class SharedReading(Generic[Result]):
         reads it. With one thread more than CPUs, these were idle a tenth of the time. If there are
         more, other threads read them.
         """
+        try:
+            yield from self._results(segments, null_texts)
+        finally:
+            release_memory()
+
+    def _results(self, segments: Iterable[Segment], null_texts: NullTexts) -> Iterator[Result]:
         rest = iter(segments)
         first = list(islice(rest, 1))
         second: list[Segment] | Iterator[Segment]

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import bpetok
 from bpetok.patterns.special import SpecialTokens
+from bpetok.sources import parquet
 from bpetok.sources.parquet import parquet_parts, parquet_sizes
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, Position, ReadContext, check_reading
@@ -81,3 +83,16 @@ def test_nothing_but_the_end_is_read_to_look_at_row_groups(
     found = list(call(str(path), context, *all_of_it))
     assert len(found) == 10
     assert 0 < n_read < 100_000 < path.stat().st_size
+
+
+@pytest.mark.parametrize("most", [0, 1 << 30])
+def test_a_column_may_be_read_at_once_or_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The words are the same; in parts if it is large."""
+    path = tmp_path / "t.parquet"
+    texts = [f"{number} plum " * 50 for number in range(2000)]
+    pq.write_table(pa.table({"more": texts, "text": texts}), path, row_group_size=900)
+    monkeypatch.setattr(parquet, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(parquet, "PART_SIZE", 1000)
+    assert bpetok.count_words(path) == bpetok.count_words_from_iterator(texts)
