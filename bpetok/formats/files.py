@@ -89,21 +89,27 @@ class Rows:
         self._parts = parts
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(self.parts())
+        return chain.from_iterable(map(self.rows, self._parts))
 
-    def parts(self) -> Iterator[list[Any]]:
-        """Yield the rows, some at a time.
+    def parts(self) -> Iterator[bytes]:
+        """Yield what `rows` takes; none of it is kept."""
+        self._parts.reverse()
+        while self._parts:
+            yield self._parts.pop()
+
+    @staticmethod
+    def rows(part: bytes) -> list[Any]:
+        """Return some of the rows.
 
         Raises
         ------
         ValueError
             If they are no JSON.
         """
-        for part in self._parts:
-            rows: list[Any] = json.loads(f"[{part.decode()}]")
-            if not rows:
-                raise ValueError("two commas, or one at the end")
-            yield rows
+        rows: list[Any] = json.loads(f"[{part.decode()}]")
+        if not rows:
+            raise ValueError("two commas, or one at the end")
+        return rows
 
     def clear(self) -> None:
         """Leave no row."""

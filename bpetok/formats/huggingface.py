@@ -22,6 +22,7 @@ from bpetok.formats.checks import (
     panics_are_errors,
 )
 from bpetok.formats.files import (
+    LARGE,
     naming_file,
     read_json,
     read_without_merges,
@@ -264,7 +265,7 @@ def _warn_of_javascript(tokenizer: Codec) -> None:
     missing = [byte for byte in range(N_BYTES) if tokenizer.token_ids[byte] < 0]
     if missing and tokenizer.unk_id is None:
         warnings.warn(
-            f"portable=True: {len(missing)} bytes, first {missing[0]:#04x}, have no id: "
+            f"portable=True: of 256 bytes {len(missing)} have no id, first {missing[0]:#04x}: "
             "transformers.js does not leave them out, as tokenizers does",
             stacklevel=6,
         )
@@ -398,6 +399,8 @@ def _parse_rows(file: Path) -> Parts | None:
 
     None where that does not do, or something is wrong, which the tree says better.
     """
+    if file.stat().st_size < LARGE:
+        return None  # before it is read
     document = read_without_merges(read_bounded(file))
     try:
         return None if document is None else parse(document)

@@ -151,8 +151,8 @@ def _number_merges(merges: list[Any] | Rows, names: Names, vocab: Collection[str
     """Return left, right, and what they make, of each merge, by the places of the names."""
     if isinstance(merges, Rows):
         numbers = array("i")
-        for rows in merges.parts():
-            numbers += _number_merges(rows, names, vocab)
+        for part in merges.parts():
+            numbers += names.read_merges(part) or _number_merges(merges.rows(part), names, vocab)
         return numbers
     flat, bad = names.number_merges(merges)
     if bad < 0:

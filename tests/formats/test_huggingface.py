@@ -361,7 +361,7 @@ def test_what_a_portable_folder_can_not_say_is_told(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="portable=True") as caught:
         Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path, portable=True)
     messages = "\n".join(str(warning.message) for warning in caught)
-    for part in ("lstrip, rstrip", "no single_word", "1 bytes, first 0x20, have no id"):
+    for part in ("lstrip, rstrip", "no single_word", "of 256 bytes 1 have no id, first 0x20"):
         assert part in messages
     assert {warning.filename for warning in caught} == {__file__}
     with pytest.raises(TypeError, match="portable must be a bool"):

@@ -50,6 +50,49 @@ def _spelled(name: str) -> bytes | None:
         return None
 
 
+SPELLED = [*CHARACTERS, *(a + b for a in 'ab"\\\u0120\u0143' for b in 'ab"\\\u0120\u0143')]
+TABLE = Names(SPELLED, list(range(len(SPELLED))), CHARACTERS)
+parts = st.sampled_from('ab"\\\u0120\u0143') | st.sampled_from(["", "ab", "\u4e2d", "\n", "c"])
+
+
+@given(
+    merges=st.lists(st.tuples(parts, parts), min_size=1, max_size=5),
+    as_pairs=st.booleans(),
+    indent=st.sampled_from([None, 0, 2]),
+    ascii_only=st.booleans(),
+)
+def test_merges_are_read_from_json_as_from_what_it_holds(
+    merges: list[tuple[str, str]], as_pairs: bool, indent: int | None, ascii_only: bool
+) -> None:
+    """In both forms and however it is spaced; or not, and then JSON is read as all is."""
+    rows = merges if as_pairs else [f"{left} {right}" for left, right in merges]
+    data = json.dumps(rows, indent=indent, ensure_ascii=ascii_only).encode()[1:-1]
+    read = TABLE.read_merges(data)
+    flat, bad = TABLE.number_merges(json.loads(f"[{data.decode()}]"))
+    if bad >= 0:
+        assert read is None
+    elif read is None:
+        assert b"\\u" in data
+    else:
+        assert read == flat
+
+
+@pytest.mark.parametrize("cut", range(1, 29))
+def test_what_is_cut_off_is_not_read(cut: int) -> None:
+    """Nor what is damaged."""
+    for data in (b'["a", "b"], ["\\\\", "\xc4\xa0"] ', b'"a b" , "\\\\ \xc4\xa0", "\\" a"'):
+        assert TABLE.read_merges(data) is not None
+        for damaged in (data[:-cut], data[: cut - 1] + b"\x01" + data[cut:]):
+            try:
+                rows = json.loads(f"[{damaged.decode()}]")
+            except ValueError:
+                assert TABLE.read_merges(damaged) is None
+            else:
+                flat, bad = TABLE.number_merges(rows)
+                read = TABLE.read_merges(damaged)
+                assert read is None if bad >= 0 or not rows else read == flat
+
+
 @pytest.mark.parametrize("row", ["ab", " b", ("a",), ("a", 5), ["a", "b", "c"], 5, None])
 def test_what_is_no_merge_is_told_by_its_place(row: object) -> None:
     """After one that is."""
