@@ -13,6 +13,7 @@ from bpetok import Tokenizer
 from bpetok.base.byte_characters import CHARACTERS
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE
 from bpetok.patterns.builtin import CHAINS, PATTERNS
+from bpetok.patterns.normalizers import Normalizer
 from campaigns.campaign import Campaign, expect
 from campaigns.encoder import draw_merges
 from reference import token_bytes
@@ -98,6 +99,9 @@ class Documents(Campaign[Case]):
                     raise
                 self.counts["refused"] += 1
                 return
+            if _is_drawn(tok):
+                self.counts["drawn there"] += 1
+                return
             _compare(tok, theirs, case.texts)
             try:
                 tok.save_pretrained(self.scratch / "saved")
@@ -108,6 +112,16 @@ class Documents(Campaign[Case]):
         _compare(tok, tokenizers.Tokenizer.from_file(str(saved)), case.texts)
         expect(Tokenizer.from_pretrained(saved), tok, "a tokenizer that was written and read back")
         self.counts["written back"] += 1
+
+
+def _is_drawn(tok: Tokenizer) -> bool:
+    # Of added tokens that are one when they are normalized tokenizers 0.23 finds any one: it draws
+    # which whenever it loads a file. Up to 0.22 it was the first one, special ones before others.
+    if tok.normalizer is None:
+        return False
+    normalize = Normalizer(tok.normalizer)
+    names = [normalize(t.content.encode()) for t in tok.added_tokens if t.normalized]
+    return len({*names}) < len(names)
 
 
 def _compare(tok: Tokenizer, theirs: tokenizers.Tokenizer, texts: list[str]) -> None:

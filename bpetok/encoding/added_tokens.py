@@ -89,13 +89,16 @@ def inner_finder_of(
 ) -> AddedTokenFinder | None:
     """Return what finds tokens in a text that is normalized, as their contents are; None if none.
 
-    A token whose content is nothing when it is normalized is never found.
+    A token whose content is nothing when it is normalized is never found. Of those with one content
+    then, a special one is found, and of several the one with the least id: as in tokenizers up to
+    0.22. Later releases draw one whenever a file is loaded.
     """
-    normal = [
-        token._replace(content=normalize(token.content.encode()).decode()) for token in tokens
-    ]
-    found = [token for token in normal if token.content]
-    return AddedTokenFinder(found) if found else None
+    found: dict[str, AddedToken] = {}
+    for token in sorted(tokens, key=lambda token: (not token.special, token.id)):
+        content = normalize(token.content.encode()).decode()
+        if content:
+            found.setdefault(content, token._replace(content=content))
+    return AddedTokenFinder([*found.values()]) if found else None
 
 
 class AddedTokenFinder:

@@ -354,16 +354,20 @@ class Automaton:
         begun = parts[-1].phase is not Phase.START
         return End.HERE if ended and begun else End.NO, tuple(following)
 
+    def _next_of_last(self, parts: Parts, symbol: int) -> int:
+        """Return what the last step sees next: END where a piece of the steps before ends."""
+        outer = list(zip(self._steps, parts, strict=True))[:-1]
+        ends = any(step.read(part, symbol)[0] is End.HERE for step, part in outer)
+        return self.end if ends else symbol
+
     def _may_end(self, parts: Parts, symbol: int) -> bool:
-        *outer, part = zip(self._steps, parts, strict=True)
-        if any(step.read(part, symbol)[0] is End.HERE for step, part in outer):
-            symbol = self.end
-        step, state = part
-        return step.ends(state, symbol)
+        return self._steps[-1].ends(parts[-1], self._next_of_last(parts, symbol))
 
     def _ends_at_last(self, parts: Parts, symbol: int) -> bool:
         """Tell whether a word may end in front of a symbol, and might end nowhere later."""
-        return self._may_end(parts, symbol) and not self._steps[-1].ends_later(parts[-1], symbol)
+        symbol = self._next_of_last(parts, symbol)
+        last = self._steps[-1]
+        return last.ends(parts[-1], symbol) and not last.ends_later(parts[-1], symbol)
 
     def _after(self, before: Parts, symbol: int, parts: Parts) -> int:
         """Return the number of the state `parts` after a symbol that has ended no word."""

@@ -87,9 +87,9 @@ FINGERPRINTS = {
     "e2f78ec2d68aece055785104a1977aa4": "qwen3.5",
     "26b2f358287a10e30c3591cbb340dcff": "tekken",
     "28f03c0d03360483c572271823eeae9d": "kimi",
-    "cf037815b21c843d15b1cc6ef6902f3d": "deepseek",
-    "4e571b847e0e643451e00756a331d1a8": "smollm",
-    "9d73acb73da23de356ebd7c8f517d5b2": "falcon",
+    "b7364f97cbe76064a332c9496c95e55c": "deepseek",
+    "2a2732c2934a49e0e71003b48a9b6458": "smollm",
+    "d1d6388e38b467487b720ba422317ee5": "falcon",
     "95cfc4dbacaab72e6c7837275ce7ecc9": "superbpe",
 }
 """The built-in patterns by the fingerprints of their automata (`tables.fingerprint`)."""

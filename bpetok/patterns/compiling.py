@@ -9,7 +9,7 @@ from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.matcher import Matcher
 from bpetok.patterns.nfa import Alphabet, Program, Symbol
 from bpetok.patterns.parse import Node, Repeat, Unsupported, parse
-from bpetok.patterns.tables import Tables, build_tables
+from bpetok.patterns.tables import Tables, build_tables, takes_last_line_alike
 
 MOST_LEVELS = 4
 
@@ -81,6 +81,13 @@ def _level(splits: list[SplitStep], trees: list[Node], unmatched: str | None) ->
             lookahead = Lookahead(program.looks, alphabet)
             symbols, followers = lookahead.symbols, lookahead.followers
         step = _step(split, Matcher(program, symbols, followers), unmatched)
+        if (
+            steps
+            and program.tells_last_line()
+            and not splits[0].by_byte
+            and (lookahead is not None or not takes_last_line_alike(Automaton([step]), alphabet))
+        ):
+            break  # whether a line feed is the last one of a piece is known only after it
         steps.append(step)
         if not step.is_immediate():
             break

@@ -402,15 +402,13 @@ cdef Py_ssize_t level_next(
             at += length
             continue
         if action == TRY_BACK:
-            row = level.back[state // level.width]
-            if may_match(s, at, row):
-                bounds[n], marks[n] = character_before(s, at), row
-                n += 1
-                state = row
-            else:
+            following = level.back[state // level.width]
+            if not may_match(s, at, following):
                 state = level.between[state // level.width]
-            continue
-        if action == TRY:
+                continue
+            found = character_before(s, at)
+            row = state
+        elif action == TRY:
             found = at
             row = state
             column = column_at(s, at, &length)
@@ -435,7 +433,8 @@ cdef Py_ssize_t level_next(
         # A word ends at `found`, where `row` is the state, and another one begins.
         if found < end:
             column = column_at(s, found, &length)
-            if action != DROP:  # which says itself what follows; not all rows have `again`
+            # The others say themselves what follows; not all rows have `again`.
+            if action == TRY or action == SEARCH:
                 following = table[level.again[row // level.width] + column]
         if level.drops[row // level.width]:
             if level.fails:

@@ -144,6 +144,11 @@ class Program:
         """Return the sets of symbols that it asks for before a place."""
         return {node.symbols for node in self.nodes if node.kind is Kind.BEHIND}
 
+    def tells_last_line(self) -> bool:
+        """Tell whether it asks if a line feed is the last character of the text."""
+        last, other = self.alphabet.last_line, self.alphabet.line_feed
+        return any((node.symbols >> last ^ node.symbols >> other) & 1 for node in self.nodes)
+
     def _add(self, kind: Kind, symbols: int, *targets: int) -> int:
         if len(self.nodes) >= MOST_NODES:
             raise Unsupported(f"more than {MOST_NODES} states")

@@ -96,8 +96,9 @@ def build_tables(
     """Return the tables of an automaton."""
     states = _merge_states(automaton)
     columns = _merge_columns(automaton, states)
-    if lookahead is None and columns[alphabet.last_line] == columns[alphabet.line_feed]:
-        alphabet.uses_last_line = False  # as in ``\\s++$``, which takes it in any case
+    alike = lookahead is None and columns[alphabet.last_line] == columns[alphabet.line_feed]
+    if alike or by_byte:  # as in ``\\s++$``; GPT-2's character for the byte is no line feed
+        alphabet.uses_last_line = False
     bases = _bases(columns, lookahead) if lookahead is not None else []
     first_code = max(columns) + 1 if bases else 0
     codes = [first_code + base for base in range(len(bases))] if bases else columns
@@ -121,6 +122,12 @@ def build_tables(
         cuts=_cuts(automaton, states, alphabet, lookahead, [c - first_code for c in codes]),
         by_byte=by_byte,
     )
+
+
+def takes_last_line_alike(automaton: Automaton, alphabet: Alphabet) -> bool:
+    """Tell whether a line feed at the end of the text is as any other; without `Lookahead`."""
+    columns = _merge_columns(automaton, _merge_states(automaton))
+    return columns[alphabet.last_line] == columns[alphabet.line_feed]
 
 
 def _bases(columns: list[int], lookahead: Lookahead) -> list[set[int]]:

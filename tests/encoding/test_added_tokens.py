@@ -71,6 +71,30 @@ def test_ids_and_texts_are_those_of_tokenizers(
         assert tok.decode_batch([expected], skip_special_tokens=True) == [tok.decode(left)]
 
 
+@pytest.mark.parametrize(
+    ("special", "right"),
+    [((True,) * 4, 300), ((False,) * 4, 300), ((False, False, True, True), 302)],
+)
+def test_one_of_the_tokens_that_become_equal_is_found(
+    special: tuple[bool, ...], right: int
+) -> None:
+    """A special one before others, then by id (tokenizers 0.22), however they are given."""
+    names = ["XX", "Xx", "xX", "xx"]
+    tokens = [
+        AddedToken(name, 300 + i, special=special[i], normalized=True)
+        for i, name in enumerate(names)
+    ]
+    for order in (tokens, tokens[::-1]):
+        tok = Tokenizer(
+            merges=[],
+            special_tokens={token.content: token.id for token in order},
+            added_tokens=order,
+            normalizer="Lowercase",
+        )
+        assert tok.encode("axx", allowed_special="all") == [97, right]
+        assert tok.encode("axx", allowed_special={"xx", "xX"}) == [97, max(right, 302)]
+
+
 def test_white_space_belongs_to_the_token() -> None:
     """As `<mask>` of RoBERTa has it; where it is not allowed, all is text."""
     tok = tokenizer_of([AddedToken("<m>", 256, lstrip=True), AddedToken("<x>", 257, rstrip=True)])

@@ -70,6 +70,31 @@ def test_words_equal_those_of_tokenizers(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("steps", "text", "right"),
+    [
+        # What a step leaves out, where the next one may begin a match one character back.
+        ([(r"[\s\S]+", "removed"), r"[^\r\n\p{L}\p{N}]?\p{L}+"], "ab\x7f\x7fc", []),
+        ([("digits", "kept"), r"\s?\d\p{N}+"], "a12b\n\n34", ["1", "2", "3", "4"]),
+        # A match that would go on to an end in any case, were it not for the end of its piece.
+        ([("digits", "merged_with_previous"), r"c+?[^a]{2,}"], "acb1b", ["a", "cb1", "b"]),
+        ([(r"a+", "isolated"), (r"!?\p{L}+", "removed")], "!!éa", ["!"]),
+        # The line feed at the end of a piece, and not of the text.
+        ([(r"\d+", "merged_with_next"), (r"$", "isolated")], "2\n2", ["2", "\n", "2"]),
+        ([(r"a+", "removed"), (r"\s+$|\s", "kept")], " \n\na\n", [" \n\n", "\n"]),
+        # After ByteLevel a line feed is a letter, also at the end.
+        (["byte_level", (r"\p{N}\p{Lu}?$|\p{N}\p{Lu}?", "removed")], "1\n", []),
+        (["byte_level", (r"\p{N}$|\p{Lu}", "kept")], "1\n", ["\n"]),
+    ],
+)
+def test_later_steps_see_no_more_than_their_pieces(
+    steps: list[Step], text: str, right: list[str]
+) -> None:
+    """Found by fuzzing: all of these gave other words."""
+    assert [word.decode() for word in words(steps, text)] == right
+    assert [word.decode() for word in tokenizers_words(steps, text)] == right
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "deepseek",
