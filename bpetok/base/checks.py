@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
+from bpetok.base.display import plural
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
 
 MAX_NUMBER = 40
@@ -307,8 +308,8 @@ def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
     least = N_BYTES + n_special_tokens
     if isinstance(vocab_size, int) and vocab_size < least:
         raise ValueError(
-            f"vocab_size must be at least {least:,}, {N_BYTES} bytes and {n_special_tokens:,} "
-            f"special tokens, got {vocab_size}"
+            f"vocab_size must be at least {least:,}, {N_BYTES} bytes and "
+            f"{plural(n_special_tokens, 'special token')}, got {vocab_size}"
         )
     return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 

@@ -77,6 +77,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """
     target = _target(path)
     folder = target.parent
+    if os.fsdecode(path).endswith(os.sep):
+        raise IsADirectoryError(f"{os.fspath(path)}: a folder ends so, give the name of a file")
     if not folder.exists():
         raise FileNotFoundError(
             f"{os.fspath(path)}: the folder {folder} does not exist: make it first (mkdir -p)"

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import bpetok
-from bpetok.cli.common import CommandError, count, weight, whole
-
-PREFIX = "balance_"
+from bpetok.cli.common import CommandError, count, flag_of, options_about, weight
 
 
 def add_balance(command: argparse.ArgumentParser) -> None:
@@ -38,7 +36,7 @@ def add_balance(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--balance-window-size",
-        type=whole,
+        type=count,
         metavar="N",
         help="of so many turns no language has more than its share, times alpha",
     )
@@ -63,26 +61,17 @@ def balance_of(
     CommandError
         If there are options of balance without any, or not just one for each language.
     """
-    given: dict[str, Any] = {
-        name: value
-        for name in bpetok.Parity._fields
-        if (value := getattr(options, PREFIX + name)) is not None
-    }
+    given = options_about(options, "balance", bpetok.Parity._fields, "parity")
     if options.balance is None:
-        if given:
-            raise CommandError(f"{_flag(next(iter(given)))} is of no use without --balance parity")
         return None
     languages = options.counts or options.files
     for name in ("development", "ratio"):
         if name in given and len(given[name]) != len(languages):
+            flag = flag_of(f"balance_{name}")
             raise CommandError(
-                f"give {_flag(name)} for each of the {len(languages)} languages, got "
-                f"{len(given[name])}; each FILE is a language"
+                f"give {flag} for each of the {len(languages)} languages, got {len(given[name])}; "
+                "each FILE is a language"
             )
     if "development" in given:
         given["development"] = [*map(read, given["development"])]
     return bpetok.Parity(**given)
-
-
-def _flag(name: str) -> str:
-    return f"--{PREFIX}{name}".replace("_", "-")

@@ -26,13 +26,25 @@ TOKENIZER = (
     "bpetok's file, tokenizer.json, a folder of it or of GPT-2's, a .tiktoken file, a .model"
 )
 TIKTOKEN_PATTERN = "of a .tiktoken file, which does not say it"
-NAMES = {"text": "text", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
+NAMES = {
+    "text": "text",
+    "jsonl": "JSON lines",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "csv": "a table in text",
+}
 """What people call the formats."""
+STANDARD_INPUT = "standard input"
 READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
 
 
+def flag_of(name: str) -> str:
+    """Return the option of a name as argparse has it."""
+    return f"--{name.replace('_', '-')}"
+
+
 FLAGS = {
-    **{name: f"--{name.replace('_', '-')}" for name in READING},
+    **{name: flag_of(name) for name in READING},
     "n_readers": "--readers",  # not what READING would make of it
     "vocab_size": "--vocab-size",
     "pattern": "--pattern",
@@ -46,12 +58,12 @@ FLAGS = {
     "superwords": "--superwords",
     "superwords.start": "--superwords",
     **{
-        f"superwords.{name}": f"--superwords-{name.replace('_', '-')}"
+        f"superwords.{name}": flag_of(f"superwords_{name}")
         for name in ("pattern", "max_words", "unused", "sample", "max_bytes")
     },
     "balance": "--balance",
     **{
-        f"balance.{name}": f"--balance-{name.replace('_', '-')}"
+        f"balance.{name}": flag_of(f"balance_{name}")
         for name in ("development", "ratio", "window_size", "alpha", "global_merges")
     },
     "like": "--like",
@@ -73,6 +85,19 @@ FLAGS = {
     **{f"{role}_token": f"--{role}-token" for role in ("bos", "eos", "pad", "unk")},
 }
 """The command's names of the library's options."""
+PHRASES = {
+    "or use what takes texts, such as train_from_iterator, or texts= of report": "or pipe it in",
+    "Words.load and --counts of the command read those": "--counts reads those",
+    "encode_files or `bpetok encode`": "`bpetok encode`",
+    " and Words.save write those": " writes those",
+    "Tokenizer.save and save_pretrained keep it": "--to bpetok and --to huggingface keep it",
+    "Tokenizer.save and to_tiktoken keep both": "--to bpetok and --to tiktoken keep both",
+    "Tokenizer.save keeps both": "--to bpetok keeps both",
+    "save_pretrained keeps the pattern": "--to huggingface keeps the pattern",
+    "the name of reserved tokens": "--reserved NAME",
+    "the number of reserved tokens": "--reserved N",
+}
+"""What the library says of its functions, in the words of the command."""
 
 
 class CommandError(Exception):
@@ -81,6 +106,24 @@ class CommandError(Exception):
     def __init__(self, message: object, status: int = 2) -> None:
         super().__init__(str(message))
         self.status = status
+
+
+def options_about(
+    options: argparse.Namespace, name: str, parts: Iterable[str], value: str
+) -> dict[str, Any]:
+    """Return the given ones of the options NAME_PART, by their parts.
+
+    Raises
+    ------
+    CommandError
+        If there are some without the option `name`; `value` is what that could have.
+    """
+    found = {part: getattr(options, f"{name}_{part}", None) for part in parts}
+    given = {part: value for part, value in found.items() if value is not None}
+    if given and getattr(options, name) is None:
+        flag = flag_of(f"{name}_{next(iter(given))}")
+        raise CommandError(f"{flag} is of no use without {flag_of(name)} {value}")
+    return given
 
 
 def add_command(
@@ -110,13 +153,22 @@ COLORS = {"error": "31", "warning": "33", "note": "36"}
 def say(kind: str, message: str) -> None:
     """Print an error, a warning or a note: a line on standard error, between bars if there are any.
 
-    In a terminal the kind has a color, unless the environment has NO_COLOR or a TERM without any.
+    In a terminal the kind has a color, unless the environment has NO_COLOR or a TERM without any;
+    elsewhere it has one with FORCE_COLOR.
     """
-    plain = not on_terminal() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    shown = f"{kind}:" if plain else f"\x1b[1;{COLORS[kind]}m{kind}:\x1b[0m"
+    shown = f"\x1b[1;{COLORS[kind]}m{kind}:\x1b[0m" if _in_colors() else f"{kind}:"
     tqdm = sys.modules.get("tqdm")
     with nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(sys.stderr):
         print(f"bpetok: {shown} {message}", file=sys.stderr)
+
+
+def _in_colors() -> bool:
+    """Tell whether standard error takes colors; rich and Python itself ask the same variables."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return on_terminal() and os.environ.get("TERM") != "dumb"
 
 
 def standard_output() -> TextIO:
@@ -157,12 +209,16 @@ def with_flags(message: str) -> str:
     ``vocab_size must be`` becomes ``--vocab-size must be``, ``errors='replace'`` becomes
     ``--errors replace``.
     """
+    for phrase, of_command in PHRASES.items():
+        message = message.replace(phrase, of_command)
     message = re.sub(r"text\.decode\((\w+='\w+')\)", r"\1", message)
     message = re.sub(r"(?<![\w./'-])([\w.]+)='(\w+)'", _flag_and_value, message)
     message = re.sub(r"(?<![\w./'-])([\w.]+)=", _flag_and_value, message)
     # Nobody writes these but as names of options; "pattern" may be any pattern.
     message = re.sub(r"(?<![\w./'-])(\w+_\w+)(?![\w.'-])", _flag_and_value, message)
-    message = re.sub(r"^(pattern|checkpoint)(?= ')|^(normalizer)(?=: )", _flag_and_value, message)
+    message = re.sub(
+        r"^(pattern|checkpoint|forbid)(?= ')|^(normalizer)(?=: )", _flag_and_value, message
+    )
     message = re.sub(
         r"(?<=with )(like|balance)(?=,)|(?<=of )(initial)(?=[,:]| and)", _flag_and_value, message
     )
@@ -279,19 +335,24 @@ def say_if_waiting() -> None:
         print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
 
 
-def open_inputs(files: list[str], hint: str = "") -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name, open file) for each file; "-", or no file at all, is standard input.
+def expand_inputs(files: list[str], hint: str = "") -> list[str]:
+    """Return the files of paths, patterns and folders; "-", or none at all, is standard input.
 
-    Patterns and folders are expanded; `hint` is said where there is no such file.
+    `hint` is said where there is no such file.
     """
-    for path in chain.from_iterable(_expand(path, hint) for path in files or ["-"]):
+    return [*chain.from_iterable(_expand(path, hint) for path in files or ["-"])]
+
+
+def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield (name, open file) for each file of `expand_inputs`."""
+    for path in files:
         if path == "-":
             if sys.stdin is None:
                 raise CommandError("give FILEs: standard input is closed")
             say_if_waiting()
             from bpetok.sources.streams import StandardInput  # waits, also if it does not block
 
-            yield "standard input", BufferedReader(StandardInput(sys.stdin.buffer))
+            yield STANDARD_INPUT, BufferedReader(StandardInput(sys.stdin.buffer))
             continue
         try:
             with Path(path).open("rb") as file:
@@ -343,8 +404,8 @@ def refuse_ids(path: str) -> None:
         raise CommandError(error) from None
 
 
-def plain_text(data: bytes, name: str) -> str:
-    """Return the text of bytes, which must be text in UTF-8, or say what they are."""
+def check_plain(data: bytes, name: str) -> None:
+    """Refuse bytes that are no plain text, and say what they are."""
     from bpetok.sources.compression import compression_of
     from bpetok.sources.contents import N_FIRST, check_text
     from bpetok.sources.files import format_of
@@ -354,14 +415,20 @@ def plain_text(data: bytes, name: str) -> str:
         raise CommandError(f"{name}: give plain text in UTF-8, this is {NAMES.get(kind, kind)}")
     try:
         check_text(name, data[:N_FIRST])
+    except ValueError as error:
+        raise CommandError(error) from None
+
+
+def plain_text(data: bytes, name: str) -> str:
+    """Return the text of bytes, which must be text in UTF-8, or say what they are."""
+    check_plain(data, name)
+    try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{name} is not UTF-8: byte {error.start} (0x{data[error.start]:02x}); convert it, as "
             "by iconv -f LATIN1 -t UTF-8"
         ) from None
-    except ValueError as error:
-        raise CommandError(error) from None
 
 
 def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
@@ -370,7 +437,7 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     group.add_argument(
         "--format",
         choices=("text", "jsonl", "parquet", "arrow"),
-        help="default: what the names of the files say",
+        help="what the files are (default: what their names say)",
     )
     group.add_argument(
         "--text-column",
@@ -397,25 +464,24 @@ def add_reading(command: argparse.ArgumentParser, condition: str = "") -> None:
     )
 
 
-def add_threads(group: argparse._ActionsContainer, condition: str = "") -> None:
+def add_threads(group: argparse._ActionsContainer) -> None:
     """Add how many threads work."""
     group.add_argument(
         "--threads",
         dest="n_threads",
         type=whole,
         metavar="N",
-        help=f"{condition}default: $BPETOK_NUM_THREADS, otherwise all CPUs",
+        help="threads that work (default: $BPETOK_NUM_THREADS, otherwise all CPUs)",
     )
 
 
-def add_errors(group: argparse._ActionsContainer, condition: str = "") -> None:
+def add_errors(group: argparse._ActionsContainer) -> None:
     """Add what becomes of bytes that are not UTF-8."""
     group.add_argument(
         "--errors",
         choices=("strict", "replace"),
         default="strict",
-        help=f"{condition}text that is not UTF-8: refuse it or replace what is wrong "
-        "(default: %(default)s)",
+        help="text that is not UTF-8: refuse it or replace what is wrong (default: %(default)s)",
     )
 
 
@@ -435,6 +501,8 @@ def _columns(given: list[str] | None) -> str | dict[str, str] | None:
     pairs = [text.rpartition("=") for text in given]
     of_all = [name for _, sign, name in pairs if not sign]
     columns = {file: name for file, sign, name in pairs if sign}
+    if "" in columns:
+        raise CommandError(f"--text-column ={columns['']} has no FILE: leave the = out")
     if len(of_all) > 1 or len(columns) < len(pairs) - len(of_all):
         raise CommandError(
             f"--text-column {of_all[-1] if len(of_all) > 1 else given[-1]} is one too many: give "

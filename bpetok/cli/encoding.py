@@ -22,8 +22,10 @@ from bpetok.cli.common import (
     add_errors,
     add_reading,
     add_threads,
+    check_plain,
     count,
     describe,
+    expand_inputs,
     load_only_tokenizer,
     on_terminal,
     open_inputs,
@@ -32,6 +34,7 @@ from bpetok.cli.common import (
     refuse_ids,
     standard_output,
 )
+from bpetok.cli.facts import saved_as
 from bpetok.cli.next_steps import after_encoding, show_steps
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 IDS_AT_ONCE = 65_536
+N_LOOKED_AT = 512
+"""First bytes of a file that is no text."""
 
 
 def add_parsers(commands: Any) -> None:
@@ -49,6 +54,7 @@ def add_parsers(commands: Any) -> None:
         "[FILE...] --tokenizer TOK.json",
         "text to ids: one line of ids for each input, or --output train.bin",
     )
+    _add_inputs(encode)
     encode.add_argument(
         "--tokens",
         action="store_true",
@@ -70,34 +76,40 @@ def add_parsers(commands: Any) -> None:
         "[FILE...] --tokenizer TOK.json",
         "ids to text: separated by white space, or a TRAIN.bin with its TRAIN.json",
     )
+    _add_inputs(decode)
     decode.set_defaults(run=run_decode)
-    for command in (encode, decode):
-        command.add_argument("files", nargs="*", metavar="FILE", help="default: standard input")
-        command.add_argument("--tokenizer", required=True, metavar="TOK.json", help=TOKENIZER)
-        command.add_argument("--pattern", help=TIKTOKEN_PATTERN)
+
+
+def _add_inputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="*", metavar="FILE", help="paths, globs, folders (default: standard input)"
+    )
+    command.add_argument("--tokenizer", required=True, metavar="TOK.json", help=TOKENIZER)
+    command.add_argument("--pattern", help=TIKTOKEN_PATTERN)
 
 
 def _add_file_options(encode: argparse.ArgumentParser) -> None:
     """Add what says how files of ids are written."""
-    encode.add_argument(
+    group = encode.add_argument_group("files of ids; all but -o need --output")
+    group.add_argument(
         "-o",
         "--output",
         metavar="TRAIN.bin",
         help="write ids as uint16 (uint32 where one is larger) and TRAIN.json about them",
     )
-    encode.add_argument(
+    group.add_argument(
         "--eot",
         metavar="TOKEN",
-        help="with --output: a special token to write after each text, a record or a plain file",
+        help="a special token to write after each text, a record or a plain file",
     )
-    encode.add_argument(
+    group.add_argument(
         "--shard-size",
         type=count,
         metavar="N",
-        help="with --output: at most N ids a file, such as 100M: TRAIN_000000.bin and so on",
+        help="at most N ids a file, such as 100M: TRAIN_000000.bin and so on",
     )
-    add_threads(encode, "with --output; ")
-    encode.add_argument("--quiet", action="store_true", help="with --output: no progress bar")
+    add_threads(group)
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
     add_reading(encode, "with --output: ")
 
 
@@ -118,8 +130,10 @@ def run_encode(options: argparse.Namespace) -> None:
     allowed = "all" if options.special == "ids" else ()
     disallowed = "all" if options.special == "refuse" else ()
     hint = f'; a text itself is read from standard input: echo "..." | {program()} encode ...'
-    for name, file in open_inputs(options.files, hint):
+    files = expand_inputs(options.files, hint)
+    for name in files:
         _check_plain(name)
+    for name, file in open_inputs(files):
         try:
             ids = tokenizer.encode(
                 replaced(file.read(), options.errors),
@@ -130,6 +144,9 @@ def run_encode(options: argparse.Namespace) -> None:
             error.name = name
             raise _special_token(error) from None
         except ValueError as error:
+            if file.seekable():  # what the file is says more
+                file.seek(0)
+                check_plain(file.read(N_LOOKED_AT), name)
             raise CommandError(f"{name}: {error}") from None
         for start in range(0, len(ids), IDS_AT_ONCE):
             separator = " " if start else ""
@@ -143,14 +160,18 @@ def _check_plain(name: str) -> None:
     """Refuse files of records, which would be taken for text as they are."""
     if name.lower().endswith((".txt", ".md")) or "." not in name:
         return  # without NumPy
+    from bpetok.sources.compression import ENDINGS
     from bpetok.sources.files import format_of
+    from bpetok.sources.urls import ending_of
 
     refuse_ids(name)
     form = format_of(name)
-    if form not in ("text", "json"):
+    packed = ENDINGS.get(ending_of(name))
+    if packed is not None or form not in ("text", "json"):
+        what = "compressed" if packed is not None else NAMES[form]
         raise CommandError(
-            f"{name} is {NAMES.get(form, form)}: the texts in it are encoded with --output "
-            f"TRAIN.bin, the file itself as one text by < {shlex.quote(name)}"
+            f"{name} is {what}: the texts in it are encoded with --output TRAIN.bin, the file "
+            f"itself as one text by < {shlex.quote(name)}"
         )
 
 
@@ -167,6 +188,8 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     from bpetok.cli.notes import noting
 
     reading = reading_of(options)
+    output = Path(options.output)
+    replaced = output.exists() or output.with_suffix(".json").exists()
     begin = time.perf_counter()
     try:
         with noting(quiet=options.quiet):
@@ -189,13 +212,13 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     except (OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
     if not options.quiet:
-        print(_summary(written, options.output, time.perf_counter() - begin), file=sys.stderr)
+        print(_summary(written, replaced, time.perf_counter() - begin), file=sys.stderr)
         show_steps(after_encoding(options, tokenizer))
 
 
-def _summary(written: IdFiles, output: str, seconds: float) -> str:
+def _summary(written: IdFiles, replaced: bool, seconds: float) -> str:
     n_files = len(written.files)
-    saved = output if n_files == 1 else f"{written.files[0]}..."
+    saved = saved_as(f"{written.files[0]}{'...' * (n_files > 1)}", n_files * replaced)
     return (
         f"Encoded in {seconds:.1f} s: {plural(written.n_ids, 'id')} of {written.dtype} in "
         f"{plural(n_files, 'file')}.\n"
@@ -207,7 +230,8 @@ def run_decode(options: argparse.Namespace) -> None:
     """Write the text of ids to standard output."""
     output = standard_output().buffer
     tokenizer = load_only_tokenizer(options)
-    for name, file in open_inputs(options.files):
+    hint = f'; ids themselves are read from standard input: echo "1 2" | {program()} decode ...'
+    for name, file in open_inputs(expand_inputs(options.files, hint)):
         if name.endswith(".bin"):
             _decode_file(tokenizer, Path(name), output)
             continue
@@ -238,5 +262,8 @@ def _parse_ids(line: bytes) -> list[int]:
     words = line.split()
     for word in words:
         if not word.isdigit() or len(word) > 10:  # int() takes more, such as 1_000
-            raise ValueError(f"{word[:40].decode(errors='replace')!r} is not an id")
+            raise ValueError(
+                f"{word[:40].decode(errors='replace')!r} is not an id: give whole numbers, "
+                "separated by white space"
+            )
     return list(map(int, words))

@@ -14,11 +14,13 @@ from bpetok.cli.common import (
     CommandError,
     add_command,
     check_no_input,
+    count,
     describe,
+    flag_of,
     load_only_tokenizer,
     plain_text,
-    whole,
 )
+from bpetok.cli.facts import saved_as
 from bpetok.cli.next_steps import after_exporting, show_steps
 
 if TYPE_CHECKING:
@@ -55,11 +57,9 @@ def add_parser(commands: Any) -> None:
     export.add_argument("--pattern", help=TIKTOKEN_PATTERN)
     group = export.add_argument_group("with --to huggingface or gguf")
     for role in ROLES:
-        group.add_argument(
-            f"--{role.replace('_', '-')}", metavar="S", help=f"the special token for {role}"
-        )
+        group.add_argument(flag_of(role), metavar="S", help=f"the special token for {role}")
     group.add_argument("--chat-template", metavar="FILE.jinja", help="a file with the template")
-    group.add_argument("--model-max-length", type=whole, metavar="N", help="the longest input")
+    group.add_argument("--model-max-length", type=count, metavar="N", help="the longest input")
     group.add_argument(
         "--portable",
         action="store_true",
@@ -78,12 +78,13 @@ def run_export(options: argparse.Namespace) -> None:
     given = {name: value for name, value in given.items() if value is not None}
     for name in ("model_max_length", "portable"):
         if options.to == "gguf" and name in given:
-            raise CommandError(f"--{name.replace('_', '-')} needs --to huggingface")
+            raise CommandError(f"{flag_of(name)} needs --to huggingface")
     if given and options.to not in ("huggingface", "gguf"):
-        flag = next(iter(given)).replace("_", "-")
-        raise CommandError(f"--{flag} needs --to huggingface or --to gguf")
+        flag = flag_of(next(iter(given)))
+        raise CommandError(f"{flag} needs --to huggingface or --to gguf")
     output = Path(options.output)
     files = _files(options.to, output)
+    replaced = sum(file.exists() for file in files)
     try:
         if options.to in FOLDERS:
             check_folder(options.output)
@@ -99,7 +100,7 @@ def run_export(options: argparse.Namespace) -> None:
         _write(tokenizer, options.to, output, given)
     except (ValueError, OSError, ImportError) as error:
         raise CommandError(describe(error)) from None
-    sys.stderr.write(f"Saved to {output}.\n")
+    sys.stderr.write(f"Saved to {saved_as(output, replaced)}.\n")
     show_steps(after_exporting(options.output, options.to, tokenizer.pattern))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from bpetok.counting.words import Words
     from bpetok.showing.report import Report
     from bpetok.tokenizer import Tokenizer
+
+
+def saved_as(output: str | os.PathLike[str], n_replaced: int) -> str:
+    """Return where a result was saved, and whether there were files before."""
+    earlier = "an earlier file" if n_replaced == 1 else "earlier files"
+    return os.fsdecode(output) + f", in the place of {earlier}" * bool(n_replaced)
 
 
 class Inputs(NamedTuple):
@@ -33,7 +40,7 @@ class Inputs(NamedTuple):
     @property
     def saved(self) -> str:
         """Where the result was saved, as the summary says it."""
-        return self.output + ", in the place of an earlier file" * self.replaces
+        return saved_as(self.output, self.replaces)
 
     @property
     def read(self) -> str:

@@ -15,10 +15,11 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, TextIO
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import bpetok
-from bpetok.base.checks import closest, did_you_mean
+from bpetok.base.checks import closest
 from bpetok.base.extras import MissingExtraError
 from bpetok.cli import completion, encoding, estimate, exporting, info, showing, training
 from bpetok.cli.common import CommandError, describe, say, with_flags
@@ -36,6 +37,29 @@ exit status:
   130  Ctrl-C: nothing is half written
   141  what reads the output has ended, such as head
 """
+SYNONYMS = {
+    "tokenize": "encode",
+    "detokenize": "decode",
+    "learn": "train",
+    "fit": "train",
+    "convert": "export",
+    "save": "export",
+    "evaluate": "report",
+    "eval": "report",
+    "compare": "report",
+    "inspect": "info",
+    "show": "info",
+    "vocab": "info",
+    "merge": "merge-counts",
+    "hf": "huggingface",
+    "transformers": "huggingface",
+    "tokenizers": "huggingface",
+    "llama.cpp": "gguf",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "feather": "arrow",
+}
+"""What other commands and libraries call the same."""
 
 
 class Ended(KeyboardInterrupt):
@@ -46,14 +70,38 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
+class Once(argparse._StoreAction):
+    """Takes the value of an option, and refuses a second one, which would replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = namespace.__dict__.setdefault("_given", set())
+        if self.option_strings and self.dest in given:
+            parser.error(f"{'/'.join(self.option_strings)} is given twice: leave one out")
+        given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("action", None, Once)
+        self.register("action", "store", Once)
+
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
+        message = re.sub("ignored explicit argument (.*)", r"takes no value, got \1", message)
         wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
         if wrong is not None:
-            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+            meant = _meant(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+            message += "" if meant is None else f"; did you mean {meant!r}?"
         raise CommandError(f"{message} (see {self.prog} --help)")
 
 
@@ -133,18 +181,26 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, or say which command or option was probably meant."""
     parser = build_parser()
     commands = commands_of(parser)
+    if arguments[0] == "help":  # as uv and ruff have it
+        arguments = [*arguments[1:], "--help"]
     name = arguments[0]
     if name in commands:
         _check_options(commands[name], arguments[1:])
     elif name.startswith("-"):
+        if name not in parser._option_string_actions:
+            _check_order(commands, arguments)
         _check_options(parser, arguments[:1])
     else:
         known = (*commands, "--help", "--version")
-        raise CommandError(f"unknown command {name!r}{_meant(name, known)} (see bpetok --help)")
+        hint = _hint(name, known)
+        if not hint and Path(name).exists():
+            hint = ": a command comes before the name of a file"
+        raise CommandError(f"unknown command {name!r}{hint} (see bpetok --help)")
     options, more = parser.parse_known_args(arguments)
     if more:
         hint = ": give a text in quotes" if name in ("explain", "watch") else ""
         commands[name].error(f"unrecognized arguments {shlex.join(more)}{hint}")
+    _check_values(commands[name], options)
     return options
 
 
@@ -153,6 +209,24 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     found: dict[str, argparse.ArgumentParser]
     found = next(a.choices for a in parser._actions if isinstance(a.choices, dict))
     return found
+
+
+def _check_order(commands: dict[str, argparse.ArgumentParser], arguments: Sequence[str]) -> None:
+    """Refuse the options of a command before its name."""
+    option = arguments[0].partition("=")[0]
+    for number, name in enumerate(arguments):
+        if name in commands and option in commands[name]._option_string_actions:
+            after = shlex.join([*arguments[:number], *arguments[number + 1 :]])
+            raise CommandError(f"{option} comes after the command: bpetok {name} {after}")
+
+
+def _check_values(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse empty values, as of variables that are not set; a text to explain may be empty."""
+    for action in command._actions:
+        value = getattr(options, action.dest, None)
+        if action.dest != "text" and (value == "" or (isinstance(value, list) and "" in value)):
+            name = "/".join(action.option_strings) or action.metavar
+            command.error(f"{name} must not be empty")
 
 
 def _check_options(command: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -166,11 +240,20 @@ def _check_options(command: argparse.ArgumentParser, arguments: Sequence[str]) -
             continue
         # The value of a short option may follow at once.
         if name[:2] not in known and not any(option.startswith(name) for option in known):
-            command.error(f"unknown option {name}{_meant(name, known)}")
+            is_file = Path(argument).exists()
+            hint = f"; for the file of that name: ./{argument}" if is_file else _hint(name, known)
+            command.error(f"unknown option {name}{hint}")
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    meant = closest(name, known)
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    """Return which of the known names was probably meant, if any."""
+    known = list(known)
+    meant = closest(name, known) or SYNONYMS.get(name.casefold())
+    return meant if meant in known else None
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    meant = _meant(name, known)
     return "" if meant is None else f", did you mean {meant}?"
 
 
@@ -182,7 +265,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"bpetok {bpetok.__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"bpetok {bpetok.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     training.add_parsers(commands)

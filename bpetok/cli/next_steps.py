@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpetok.cli.common import program
+from bpetok.cli.common import flag_of, program
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -105,8 +105,9 @@ def _export(path: str, tokenizer: Tokenizer) -> str | None:
     """Return what writes a folder for transformers."""
     stem = Path(path).with_suffix("")
     output = _unused(stem, stem.with_name(f"{stem.name}-hf"))
-    if output is None:
-        return None
+    specials = tokenizer.special_tokens.items()
+    if output is None or any(tokenizer.token_id(name) != token_id for name, token_id in specials):
+        return None  # tokenizer.json tells no special token from an ordinary one of its spelling
     flags = _flags([("eos_token", _end_of_text(tokenizer))])
     return _line("export", path, "--to", "huggingface", *flags, "-o", output)
 
@@ -126,12 +127,7 @@ def _reading(options: argparse.Namespace) -> list[tuple[str, object]]:
 
 
 def _flags(given: Iterable[tuple[str, object]]) -> list[object]:
-    return [
-        part
-        for name, value in given
-        if value is not None
-        for part in (f"--{name.replace('_', '-')}", value)
-    ]
+    return [part for name, value in given if value is not None for part in (flag_of(name), value)]
 
 
 def _unused(*names: str | Path, json: bool = False) -> Path | None:

@@ -33,7 +33,7 @@ from bpetok.cli.common import (
     say,
     standard_output,
 )
-from bpetok.cli.facts import report_facts, write_json
+from bpetok.cli.facts import report_facts, saved_as, write_json
 
 if TYPE_CHECKING:
     from bpetok.showing.explanation import Explanation
@@ -81,7 +81,7 @@ def _add_report(commands: Any) -> None:
     )
     report.add_argument(
         "tokenizers",
-        nargs="+",
+        nargs="*",
         metavar="TOK.json",
         help=TOKENIZER,
     )
@@ -130,7 +130,7 @@ def run_explain(options: argparse.Namespace) -> None:
     _check_no_input(options.html, [options.tokenizer])
     text = options.text
     if text is None:
-        text = plain_text(next(open_inputs([]))[1].read(), "standard input")
+        text = plain_text(next(open_inputs(["-"]))[1].read(), "standard input")
     elif Path(text).is_file():
         say("note", f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
     try:
@@ -144,6 +144,8 @@ def run_explain(options: argparse.Namespace) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     """Show how good tokenizers are."""
+    if not options.tokenizers:
+        raise CommandError("give TOK.json, before --text, which takes all names that follow it")
     _check_html(options.html)
     if options.json and options.html is not None:
         raise CommandError("give --json or --html, one of the two")
@@ -171,8 +173,8 @@ def run_watch(options: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise CommandError(error) from None
-    for note in lesson.notes:
-        print(note, file=sys.stderr)
+    for note in lesson.notes if options.html is not None else ():  # the text has them itself
+        say("note", note)
     _show(lesson, options.html)
 
 
@@ -180,7 +182,7 @@ def _text_to_watch(options: argparse.Namespace) -> str:
     """Return the text of a file, of standard input, or what was given as a text."""
     given: str = options.text
     if given == "-":
-        return plain_text(next(open_inputs([]))[1].read(), "standard input")
+        return plain_text(next(open_inputs(["-"]))[1].read(), "standard input")
     as_text = f"; to take the name as a text: echo {shlex.quote(given[:40])} | {program()} watch -"
     try:
         path = Path(given)
@@ -292,11 +294,12 @@ def _check_html(html: str | None, name: str = "--html") -> None:
 
 def _show(result: Explanation | Lesson | Report, html: str | None) -> None:
     if html is not None:
+        replaces = Path(html).exists()
         try:
             result.save(html)
         except OSError as error:
             raise CommandError(describe(error), status=1) from None
-        sys.stderr.write(f"Saved to {html}: open it in a browser.\n")
+        sys.stderr.write(f"Saved to {saved_as(html, replaces)}: open it in a browser.\n")
         return
     output = standard_output()
     if output.isatty():

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import bpetok
-from bpetok.cli.common import CommandError, count, number, whole
+from bpetok.cli.common import count, number, options_about, whole
 from bpetok.cli.completion import complete_with, pattern_names
-
-PREFIX = "superwords_"
 
 
 def add_superwords(command: argparse.ArgumentParser, *, learns: bool = True) -> None:
@@ -71,15 +68,8 @@ def superwords_of(options: argparse.Namespace) -> bpetok.Superwords | None:
     CommandError
         If there are options of superwords without any.
     """
-    given: dict[str, Any] = {
-        name: value
-        for name in bpetok.Superwords._fields
-        if (value := getattr(options, PREFIX + name, None)) is not None
-    }
+    given = options_about(options, "superwords", bpetok.Superwords._fields, "N")
     if options.superwords is None:
-        if given:
-            flag = f"--{PREFIX}{next(iter(given))}".replace("_", "-")
-            raise CommandError(f"{flag} is of no use without --superwords N")
         return None
     if given.get("max_words") == "none":
         given["max_words"] = None

@@ -31,7 +31,6 @@ from bpetok.cli.common import (
     say_if_waiting,
     standard_output,
     weight,
-    whole,
 )
 from bpetok.cli.completion import complete_with, pattern_names, trainer_names
 from bpetok.cli.facts import (
@@ -222,7 +221,7 @@ def _add_merge_counts(commands: Any) -> None:
         help="what to multiply the counts of a file by: once for each file, in their order",
     )
     _add_split_options(merge)
-    merge.add_argument("--quiet", action="store_true", help="no summary")
+    merge.add_argument("-q", "--quiet", action="store_true", help="no summary")
     _add_json(merge)
     merge.set_defaults(run=_merge_counts)
 
@@ -253,7 +252,7 @@ def _add_split_options(command: argparse.ArgumentParser) -> None:
 
 def _add_quiet_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-progress", action="store_true", help="no progress bar")
-    group.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
     _add_json(group)
 
 
@@ -354,7 +353,7 @@ def _check_not_counting(options: argparse.Namespace) -> None:
 def _reserved(options: argparse.Namespace) -> list[bpetok.Reserved]:
     """Return the special tokens for later."""
     try:
-        return [bpetok.Reserved(name, whole(n)) for name, n in options.reserved or ()]
+        return [bpetok.Reserved(name, count(n)) for name, n in options.reserved or ()]
     except argparse.ArgumentTypeError as error:
         raise CommandError(f"--reserved NAME N: N {error}") from None
 
@@ -553,4 +552,4 @@ def _save_words(
     elif not options.quiet:
         done = f"{'Counted' if options.run is _count else 'Added up'} in {seconds:.1f} s"
         print(counting_summary(words, inputs, done), file=sys.stderr)
-        show_steps(after_counting(options))
+        show_steps(after_counting(options) if len(words) else [])

@@ -90,6 +90,11 @@ def encode_files(
     summary = output.with_suffix(".json")
     if summary == output:
         raise ValueError(f"output must not end in .json, where the summary is written: {output}")
+    if output.suffix == ".npy":
+        raise ValueError(
+            f"output must not end in .npy, since ids have no header: {output}; numpy.memmap reads "
+            "them, by what the summary says"
+        )
     for target in (output, summary):
         check_writable(target)
         check_no_input(target, corpus.local_paths)

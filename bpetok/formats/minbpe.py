@@ -17,7 +17,7 @@ from bpetok.base.limits import N_BYTES
 from bpetok.formats.checks import check_ids_equal, check_plain, encoder_of, names_within_names
 from bpetok.formats.files import naming_file
 from bpetok.formats.parts import Pair, Parts
-from bpetok.patterns.builtin import check_expression, expression_of
+from bpetok.patterns.builtin import PATTERNS, check_expression, expression_of, name_of
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -36,7 +36,13 @@ def save_minbpe(tokenizer: Codec, prefix: str | os.PathLike[str]) -> None:
             raise ValueError(
                 f"the special token {name!r} holds white space, at which minbpe would cut it"
             )
-    lines = [HEADER, expression_of(tokenizer.pattern), str(len(tokenizer.special_tokens))]
+    expression = expression_of(tokenizer.pattern)
+    if expression and name_of(expression) is None:
+        raise ValueError(
+            f"a .model is read back with the patterns {', '.join(PATTERNS)} only, but this "
+            f"tokenizer has {shorten(tokenizer.pattern)}; save_pretrained keeps the pattern"
+        )
+    lines = [HEADER, expression, str(len(tokenizer.special_tokens))]
     # minbpe finds the first that fits, so of two that begin alike the longer one has to come first
     longest_first = sorted(tokenizer.special_tokens.items(), key=lambda item: -len(item[0]))
     lines += [f"{name} {token_id}" for name, token_id in longest_first]

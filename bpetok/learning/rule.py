@@ -68,6 +68,8 @@ words as they come, or the greatest (bytes of the left token, bytes of the right
 UNWATCHED = 8
 """Characters in which no expression that ends at all backtracks for long. In longer tokens `regex`
 watches the time, which takes six times as long."""
+OF_ALL_KINDS = ("a", "A", "é", "中", "1", " ", "\n", "\0", ".", "+", "\udcff")
+"""What finds something in all of these, as ``x*`` does, forbids every token."""
 
 _IGNORING_CASE = re.compile(r"\(\?\w*i")
 """Characters whose case `regex` folds to several others are left to it."""
@@ -207,6 +209,10 @@ def _finder(expression: str) -> Callable[[bytes], object]:
                 f"forbid {shorten(expression)} comes to no end in {probe!r}: it calls itself, or "
                 "backtracks without end"
             ) from None
+    if all(map(search, OF_ALL_KINDS)):
+        raise ValueError(
+            f"forbid {shorten(expression)} finds something in every token, so none could be made"
+        )
     return find
 
 

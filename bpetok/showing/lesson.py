@@ -54,13 +54,17 @@ class Lesson(Page):
 
     def __repr__(self) -> str:
         return (
-            f"<Lesson: {len(self.words):,} different words, {len(self.steps)} merges; "
+            f"<Lesson: {plural(len(self.words), 'different word')}, "
+            f"{plural(len(self.steps), 'merge')}; "
             "print it, or save it as a page>"
         )
 
     def __str__(self) -> str:
         names = [show_bytes(token) for token in self.tokens]
-        lines = [*self.notes, f"{self.n_bytes:,} bytes, {len(self.words):,} different words"]
+        lines = [
+            *self.notes,
+            f"{self.n_bytes:,} bytes, {plural(len(self.words), 'different word')}",
+        ]
         for number, step in enumerate(self.steps):
             line = (
                 f"{N_BYTES + number}  {names[step.left]} + {names[step.right]}"

@@ -300,7 +300,7 @@ def _extrapolated(
     """Return an estimate; `load_seconds` is what making a byte of words tokens takes."""
     n_sampled, seen = int(growth.n_bytes[-1]), int(growth.n_unique[-1])
     if seen == 0:
-        raise ValueError("the sample must have at least one word, but there is no text in it")
+        raise ValueError("text must have at least one word, but there is none in the sample")
     n_bytes = max(sample.n_bytes, n_sampled)
     doublings = log2(n_bytes / n_sampled)
     exponent, wrong = _fit(growth)

@@ -17,6 +17,7 @@ from bpetok.base.checks import (
     is_one_of,
     shorten,
 )
+from bpetok.base.display import plural
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
@@ -347,7 +348,7 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
     if isinstance(vocab_size, int) and vocab_size < least:
         raise ValueError(
             f"vocab_size must be at least {least:,}, the {initial.vocab_size:,} ids of initial and "
-            f"{n_new:,} new special tokens, got {vocab_size}"
+            f"{plural(n_new, 'new special token')}, got {vocab_size}"
         )
     return check_integer("vocab_size", vocab_size, least, MAX_INT32) - least
 

@@ -1,6 +1,7 @@
 """The command, in real processes: what it prints where, its exit status, pipes and signals."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -602,6 +603,34 @@ def test_a_command_that_is_asked_to_end_leaves_nothing(
             assert process.wait(60) == -number
             assert process.stderr.read() == b""
         assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "colored"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": ""}, True),  # https://no-color.org: if it is not empty
+        (True, {"TERM": "dumb"}, False),
+        (False, {}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_colors_are_for_terminals_that_have_them(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, variables: dict[str, str], colored: bool
+) -> None:
+    """As the environment says, in the way of uv, ruff and rich."""
+    error = io.StringIO()
+    monkeypatch.setattr(error, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", error)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert main.main(["trian"]) == 2
+    assert ("\x1b[1;31merror:\x1b[0m" in error.getvalue()) == colored
+    assert error.getvalue().startswith("bpetok: ")
 
 
 @posix

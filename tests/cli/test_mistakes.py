@@ -1,6 +1,7 @@
 """Typical mistakes: one line that says what is wrong, where, and what to type; nothing written."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -119,8 +120,8 @@ MISTAKES = [
     ("watch latin.txt", "latin.txt is not UTF-8: byte 3 (0xe9); convert it, as by iconv"),
     ("watch a.txt --vocab-size 10", "--vocab-size must be in 256.."),
     ("watch a.txt --pattern gtp2", "--pattern must be one of .*; did you mean 'gpt2'?"),
-    ("merge-counts a.txt -o new.parquet", "a.txt is damaged .* `bpetok count` and Words.save"),
-    ("merge-counts a.parquet -o new.parquet", "a.parquet: must have .* `bpetok count` and"),
+    ("merge-counts a.txt -o new.parquet", "a.txt is damaged .* `bpetok count` writes those"),
+    ("merge-counts a.parquet -o new.parquet", "a.parquet: must have .* `bpetok count` writes"),
     ("merge-counts c.parquet -o c.parquet", "c.parquet is one of the files to read"),
     ("merge-counts c.parquet --weight x -o new.parquet", "--weight: must be a number such as 0.5"),
     ("merge-counts c.parquet --weight 0 -o new.parquet", "--weight: must be a number of at least"),
@@ -128,7 +129,7 @@ MISTAKES = [
         "merge-counts c.parquet --pattern cl100k -o new.parquet",
         "with --pattern 'gpt2', but --pattern says 'cl100k': .*; leave --pattern out",
     ),
-    (TRAIN.format("--counts a.txt"), "a.txt is damaged .* `bpetok count` and Words.save"),
+    (TRAIN.format("--counts a.txt"), "a.txt is damaged .* `bpetok count` writes those"),
     (TRAIN.format("a.txt --superwords 10"), "--superwords must be in 256..32000, got 10"),
     (TRAIN.format("a.txt --superwords-unused drop"), "--superwords-unused is of no use without"),
     (
@@ -189,7 +190,39 @@ MISTAKES = [
     ("encode s3://a/b --tokenizer tok.json", "s3://a/b is a URL, which is read with --output"),
     ("encode empty --tokenizer tok.json", "no files in the folder 'empty'"),
     ("decode new.bin --tokenizer tok.json", "no such file: 'new.bin'"),
-    ("help", "unknown command 'help', did you mean --help?"),
+    ("tokenize a.txt", "unknown command 'tokenize', did you mean encode?"),
+    ("convert tok.json", "unknown command 'convert', did you mean export?"),
+    ("a.txt", "unknown command 'a.txt': a command comes before the name of a file"),
+    ("-o new.json train a.txt", "-o comes after the command: bpetok train -o new.json a.txt"),
+    ("--tokenizer tok.json encode", "after the command: bpetok encode --tokenizer tok.json"),
+    ("train -dash.txt -o new.json", "-dash.txt; for the file of that name: ./-dash.txt"),
+    (TRAIN.format("a.txt -o new.json"), "-o/--output is given twice: leave one out"),
+    (TRAIN.format("a.txt --sample 0.1 --sample=0.2"), "--sample is given twice"),
+    (TRAIN.format("a.txt --quiet=yes"), "-q/--quiet: takes no value, got 'yes'"),
+    ("train a.txt --output=", "-o/--output must not be empty"),
+    (TRAIN.format("a.txt --checkpoint="), "--checkpoint must not be empty"),
+    (TRAIN.format("a.txt --forbid="), "--forbid must not be empty"),
+    (TRAIN.format("a.txt --final-token="), "--final-token must not be empty"),
+    (TRAIN.format("a.txt --forbid x*"), "--forbid 'x*' finds something in every token"),
+    (TRAIN.format("a.txt --text-column =text"), "--text-column =text has no FILE"),
+    (TRAIN.format("a.txt --reserved x 3"), "--reserved NAME must have one {} for the number"),
+    (TRAIN.format("a.txt --vocab-size 256 --special-token x"), "and 1 special token, got 256"),
+    (TRAIN.format("a.txt --vocab-size 257 --initial tok.json"), "and 0 new special tokens"),
+    ("train a.txt -o new.json/", "--output: new.json/: a folder ends so, give the name of a file"),
+    ("encode *.txt a.parquet --tokenizer tok.json", "a.parquet is Parquet: the texts in it are"),
+    ("encode a.txt a.txt.gz --tokenizer tok.json", "a.txt.gz is compressed: the texts in it"),
+    ("encode a.tsv --tokenizer tok.json", "a.tsv is a table in text: the texts in it"),
+    ("encode a.png --tokenizer tok.json", "a.png: by its first bytes this is a picture"),
+    ("encode utf16.txt --tokenizer tok.json", "utf16.txt: by its .* convert it to UTF-8"),
+    ("encode a.txt --tokenizer tok.json -o new.npy", "--output must not end in .npy"),
+    ("decode 1 2 --tokenizer tok.json", "no such file: '1'; ids themselves are read from stand"),
+    ("export nfkc.json --to gpt2 -o new", "NFKC'}; --to bpetok and --to huggingface keep it"),
+    ("export letters.json --to gpt2 -o new", "; --to huggingface keeps the pattern"),
+    ("export letters.json --to minbpe -o new", "; --to huggingface keeps the pattern"),
+    ("export tok.json --to hf -o new", "did you mean 'huggingface'?"),
+    ("export tok.json --to llama.cpp -o new", "did you mean 'gguf'?"),
+    ("report --text a.txt tok.json", "give TOK.json, before --text, which takes all names"),
+    ("estimate empty.txt", "text must have at least one word, but there is none in the sample"),
     ("version", "unknown command 'version', did you mean --version?"),
 ]
 
@@ -202,6 +235,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tok.save(tmp_path / "tok.json")
     tok.save_pretrained(tmp_path / "hf")
     tok.save_tiktoken(tmp_path / "t.tiktoken")
+    bpetok.Tokenizer(merges=[], pattern="[a-z]+|.").save(tmp_path / "letters.json")
+    bpetok.Tokenizer(merges=[], normalizer="NFKC").save(tmp_path / "nfkc.json")
     bpetok.count_words_from_iterator([text]).save(tmp_path / "c.parquet")
     tok.encode_files([__file__], tmp_path / "many.bin", shard_size=10_000, disallowed_special=())
     tok.encode_files([__file__], tmp_path / "ids.bin", disallowed_special=())
@@ -215,6 +250,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "table.txt": (tmp_path / "a.parquet").read_bytes(),
         "lines.data": b'{"text": "the"}\n' * 9,
         "a.csv": b"id,text\n",
+        "a.tsv": b"id\ttext\n",
+        "a.png": b"\x89PNG\r\n\x1a\n",
+        "a.txt.gz": b"",
+        "-dash.txt": b"the cat",
+        "empty.txt": b"",
         "a.json": b"{}",
         "a.jsonl": json.dumps({"texts": text}).encode(),
         "bad.jsonl": b'{"text": "a"}\n{"text": ',
@@ -241,7 +281,7 @@ def test_a_mistake_gets_one_line(
         found = err.find(part, at)
         assert found >= 0, err
         at = found + len(part)
-    assert "_column" not in err
+    assert not re.search(r"_column|Words\.|train_from|encode_files|\w=['{]|Path\(|: :", err), err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -264,6 +304,23 @@ def test_a_missing_extra_is_named_with_what_installs_it(
         assert (status, out, err.count("\n")) == (2, "", 1), err
         assert f"pip install 'bpetok[{extra}]'" in err
     assert not [*folder.glob("new*")]
+
+
+def test_help_is_a_command_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in git, uv and ruff; alone it is that of all commands."""
+    for help, option in (
+        ("help", "--help"),
+        ("help train", "train --help"),
+        ("--help train", "-h"),
+        ("-V", "--version"),
+    ):
+        said = []
+        for line in (help, option):
+            with pytest.raises(SystemExit) as ended:
+                main.main(line.split())
+            said.append((ended.value.code, capsys.readouterr()))
+        assert said[0] == said[1]
+        assert said[0][0] == 0
 
 
 def test_no_file_is_named_twice(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

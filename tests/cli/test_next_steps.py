@@ -149,6 +149,37 @@ def test_nothing_is_proposed_that_would_replace_a_file(shell: Shell, tmp_path: P
         assert "Next" not in shell(f"{train} {option}").stderr
 
 
+@posix
+def test_nothing_is_proposed_that_would_fail(shell: Shell, tmp_path: Path) -> None:
+    """To train on no words; a tokenizer.json with a special token spelled as an ordinary one."""
+    pytest.importorskip("pyarrow")
+    (tmp_path / "empty.txt").write_text("")
+    done = shell("bpetok count empty.txt -o c.parquet")
+    assert (done.returncode, steps(done)) == (0, [])
+    (tmp_path / "a.txt").write_text(TEXT)
+    done = shell("bpetok train a.txt --vocab-size 260 --special-token t -o tok.json")
+    assert [line.split("bpetok ")[1].split()[0] for line in steps(done)] == ["encode", "explain"]
+    assert shell("bpetok export tok.json --to huggingface -o tok").returncode == 2
+
+
+@posix
+def test_what_replaces_an_earlier_file_says_so(shell: Shell, tmp_path: Path) -> None:
+    """Whatever writes; not the first time."""
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    (tmp_path / "a.txt").write_text(TEXT)
+    for line in (
+        "bpetok train a.txt --vocab-size 260 -o tok.json",
+        "bpetok encode a.txt --tokenizer tok.json -o ids.bin",
+        "bpetok encode a.txt --tokenizer tok.json -o s.bin --shard-size 100",
+        "bpetok export tok.json --to tiktoken -o ranks",
+        "bpetok export tok.json --to gpt2 -o gpt2",
+        "bpetok explain low --tokenizer tok.json --html e.html",
+        "bpetok watch low --html w.html",
+    ):
+        assert [", in the place of" in shell(line).stderr for _ in range(2)] == [False, True], line
+
+
 FACTS = {"version", "output", "replaced", "files", "n_repeated_files", "pattern", "special_tokens"}
 COUNTS = FACTS | {"unseen_special_tokens", "n_bytes", "n_words", "n_unique_words", "seconds"}
 KEYS = {
