@@ -31,6 +31,7 @@ from bpetok.cli.common import (
     say_if_waiting,
     standard_output,
     weight,
+    whole,
 )
 from bpetok.cli.completion import complete_with, pattern_names, trainer_names
 from bpetok.cli.facts import (
@@ -353,7 +354,7 @@ def _check_not_counting(options: argparse.Namespace) -> None:
 def _reserved(options: argparse.Namespace) -> list[bpetok.Reserved]:
     """Return the special tokens for later."""
     try:
-        return [bpetok.Reserved(name, count(n)) for name, n in options.reserved or ()]
+        return [bpetok.Reserved(name, whole(n)) for name, n in options.reserved or ()]
     except argparse.ArgumentTypeError as error:
         raise CommandError(f"--reserved NAME N: N {error}") from None
 

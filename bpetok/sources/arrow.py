@@ -26,6 +26,7 @@ from bpetok.sources.reading import (
     ReadContext,
     Sampler,
     choose_one,
+    meant_way,
 )
 from bpetok.sources.records import RecordNames, packed_texts
 from bpetok.sources.streams import LocalFile, whole_reads
@@ -245,13 +246,31 @@ def column_of(name: str, schema: pa.Schema, context: ReadContext) -> str:
             f"{choose_one(schema.names, column)}"
         )
     kind = schema.field(found[0]).type
-    for step in steps:
-        kind = _inner_type(name, kind, step)
-    _check_texts(name, kind)
+    for n, step in enumerate(steps, 1):
+        kind = _inner_type(name, kind, step, _meant(context.options.steps, n, kind))
+    _check_texts(name, kind, _meant(context.options.steps, len(steps) + 1, kind))
     return column
 
 
-def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
+def _meant(steps: Sequence[str], n: int, kind: pa.DataType) -> str:
+    return meant_way(steps, n, is_list=_is_list(kind), is_text=_is_text(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    tests = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    tests = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def _inner_type(name: str, kind: pa.DataType, step: str, hint: str) -> pa.DataType:
     """Return the type of what a step of `text_column` leads to."""
     import pyarrow as pa
 
@@ -261,11 +280,10 @@ def _inner_type(name: str, kind: pa.DataType, step: str) -> pa.DataType:
     if step != ELEMENTS:
         if types.is_struct(kind) and len(kind.get_all_field_indices(step)) == 1:
             return kind.field(step).type
-        raise ValueError(f"{name}: text_column needs a struct with {step!r}, it is {kind}")
-    tests = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
-    if any(getattr(types, f"is_{test}")(kind) for test in tests):
+        raise ValueError(f"{name}: text_column needs a struct with {step!r}, it is {kind}{hint}")
+    if _is_list(kind):
         return kind.value_type
-    raise ValueError(f"{name}: text_column needs a list, it is {kind}")
+    raise ValueError(f"{name}: text_column needs a list, it is {kind}{hint}")
 
 
 class Records:
@@ -379,14 +397,13 @@ def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
         return pa.array(cut, pa.large_binary())
 
 
-def _check_texts(name: str, kind: pa.DataType) -> None:
+def _check_texts(name: str, kind: pa.DataType, hint: str) -> None:
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    tests = ("null", "string", "large_string", "string_view", "binary", "large_binary")
-    if not any(getattr(pa.types, f"is_{test}")(kind) for test in (*tests, "binary_view")):
-        raise ValueError(f"{name}: text_column must be strings, it is {kind}")
+    if not pa.types.is_null(kind) and not _is_text(kind):
+        raise ValueError(f"{name}: text_column must be strings, it is {kind}{hint}")
 
 
 def as_texts(column: pa.Array) -> pa.Array:

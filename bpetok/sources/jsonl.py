@@ -37,6 +37,7 @@ from bpetok.sources.reading import (
     ReadContext,
     Sampler,
     choose_one,
+    meant_way,
     spelled,
 )
 from bpetok.sources.records import RecordNames, packed_texts
@@ -264,7 +265,7 @@ class JsonLines:
 
     def _find(self, record: object, number: int) -> Iterator[str]:
         values = [record]
-        for step in self._steps:
+        for n, step in enumerate(self._steps):
             found: list[object] = []
             for value in values:
                 if isinstance(value, list) and step == ELEMENTS:
@@ -277,6 +278,7 @@ class JsonLines:
                     what = "a list" if step == ELEMENTS else f"an object with {step!r}"
                     raise ValueError(
                         f"{self._names[number]}: text_column needs {what}, got {shorten(value)}"
+                        f"{self._meant(n, value)}"
                     )
             values = found
         for value in values:
@@ -287,7 +289,12 @@ class JsonLines:
             else:
                 raise ValueError(
                     f"{self._names[number]}: the text must be a string, got {shorten(value)}"
+                    f"{self._meant(len(self._steps), value)}"
                 )
+
+    def _meant(self, n: int, value: object) -> str:
+        is_list, is_text = isinstance(value, list), isinstance(value, str)
+        return meant_way(self._steps, n, is_list=is_list, is_text=is_text)
 
 
 def _n_lines(lines: memoryview) -> int:

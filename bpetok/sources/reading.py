@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Literal, NamedTuple, TypedDict
 
@@ -199,6 +199,15 @@ def spelled(steps: Iterable[str]) -> str:
         "[]" if step == ELEMENTS else re.sub(r"[\\.]|\[(?=\])", r"\\\g<0>", step) for step in steps
     )
     return ".".join(names).replace(".[]", "[]")
+
+
+def meant_way(steps: Sequence[str], n: int, *, is_list: bool, is_text: bool) -> str:
+    """Return the end of a message: which way was probably meant, of which `n` steps could be gone.
+
+    `is_list` and `is_text` tell what they lead to.
+    """
+    way = [*steps[:n], *([ELEMENTS] if is_list else []), *(steps[n:] if is_list else [])]
+    return f"; did you mean {spelled(way)!r}?" if way and (is_list or is_text) else ""
 
 
 def choose_one(names: Iterable[str], wanted: str) -> str:

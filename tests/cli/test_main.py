@@ -498,6 +498,19 @@ def test_a_dash_is_standard_input(run: Run, tok: Tokenizer, tmp_path: Path) -> N
     assert done.stdout == b"the the "
 
 
+STARTED = """
+import sys
+from bpetok.cli import main
+def parsed(*arguments, then=main._parse):
+    options = then(*arguments)
+    print("!", end="", flush=True)
+    return options
+main._parse = parsed
+main.run()
+"""
+"""Says when the options are read."""
+
+
 @posix
 def test_ctrl_c_ends_the_command_without_a_traceback(
     tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
@@ -521,7 +534,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
         ([*ids, "--quiet", *["a.txt"] * 400, "-o", "ids.bin"], 0.5, nothing),
     ):
         with subprocess.Popen(
-            [sys.executable, "-m", "bpetok", *arguments],
+            [sys.executable, "-c", STARTED, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -530,10 +543,11 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
+            assert process.stdout.read(1) == b"!"  # a machine that is busy is slow to start
             time.sleep(wait)
             assert process.poll() is None, process.stderr.read()
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
             assert process.stdout.read() == b""
             said = process.stderr.read()
             assert re.fullmatch(b"bpetok: error: interrupted%b\n" % hint, said), said
@@ -797,8 +811,8 @@ def test_train_reserves_special_tokens(call: Call, tmp_path: Path) -> None:
         assert special["<|t0|>"] == 269
     for wrong, message in (
         (("--reserved", "<|r{}|>", "many"), "--reserved NAME N: N must be a whole number, got"),
-        (("--reserved", "<|r|>", 2), "the name of reserved tokens must have one {} for the"),
-        (("--reserved", "<|r{}|>", -1), "the number of reserved tokens must be in 0.."),
+        (("--reserved", "<|r|>", 2), "--reserved NAME must have one {} for the"),
+        (("--reserved", "<|r{}|>", -1), "--reserved N must be in 0.."),
     ):
         done = call("train", "a.txt", *wrong, "-o", "no.json")
         assert (done.status, done.out) == (2, "")
