@@ -324,6 +324,7 @@ class Tokenizer(Codec):
         from bpetok.counting.words import Words
         from bpetok.encoding.pruning import count_tokens, pruning_order
 
+        check_bool("keep_ids", keep_ids)
         n_merges = len(self._token_bytes) - N_BYTES
         n_tokens = len(self._token_bytes) + len({*self._special_tokens.values()})
         n_gone = n_tokens - check_integer("vocab_size", vocab_size, n_tokens - n_merges, n_tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_special_tokens, plain, shorten
+from bpetok.base.checks import check_bool, check_special_tokens, listed, plain, shorten
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
@@ -259,9 +259,23 @@ class Words:
 
         return cls.of_arrays(*load(files, given_split(pattern, special_tokens, normalizer)))
 
-    def select(self, kept: NDArray[np.bool_]) -> Words:
-        """Return some of the words: those for which `kept`, shape (n_words,), is True."""
-        return Words.of_arrays(self.arrays.select(plain("kept", kept)), self.split)
+    def select(self, kept: NDArray[np.bool_] | Sequence[bool]) -> Words:
+        """Return some of the words: those for which `kept`, shape (n_words,), is True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `kept` is no array or list of bool of that shape.
+        """
+        if not isinstance(kept, np.ndarray):
+            flags = listed("kept", kept, "an array of bool")
+            kept = np.array([check_bool(f"kept[{i}]", flag) for i, flag in enumerate(flags)], bool)
+        if kept.dtype != np.bool_ or kept.shape != (len(self),):
+            raise ValueError(
+                f"kept must be an array of bool of shape ({len(self):,},), "
+                f"got {kept.dtype} of shape {kept.shape}"
+            )
+        return Words.of_arrays(self.arrays.select(kept), self.split)
 
     def __len__(self) -> int:
         """Return the number of unique words."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import (
     Reserved,
+    check_bool,
     check_integer,
     check_special_tokens,
     check_texts,
@@ -143,7 +144,7 @@ class Codec(TextEncoder):
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
-        self._training = training
+        self._training = None if training is None else _check_training(training)
         self._settings = check_settings(settings or {})
         self._text_steps = text_steps((settings or {}).get("decoder"))
         # A file that says it has no decoder.
@@ -155,9 +156,7 @@ class Codec(TextEncoder):
         self._vocab_size = 1 + max(largest, *special_ids, 0)
         self._narrow = self._vocab_size <= 1 << 16
         self._normalizer = _normalizer(normalizer)
-        if not isinstance(prefix_space, bool):
-            raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
-        self._prefix_space = prefix_space
+        self._prefix_space = check_bool("prefix_space", prefix_space)
         self._unk_id = check_unknown(unk_id, fuse_unk, ids)
         self._fuse_unk = fuse_unk
         tokens = self._tokens_by_id()
@@ -857,7 +856,7 @@ class Codec(TextEncoder):
         name: str,
     ) -> str:
         # What `decode` returns; errors say `name`.
-        if skip_special_tokens:
+        if check_bool("skip_special_tokens", skip_special_tokens):
             self._decoder.decode(ids := list_of_ids(ids, name), name)  # all of them have to be ids
             skipped = self._skipped_ids()
             ids = [token_id for token_id in map(index, ids) if token_id not in skipped]
@@ -994,6 +993,14 @@ def _given_names(parameter: str, value: Special) -> list[str] | None:
         if not isinstance(name, str):
             raise TypeError(f"{parameter} must hold str only, got {shorten(name)}")
     return list(dict.fromkeys(names))
+
+
+def _check_training(training: object) -> TrainingFacts:
+    from bpetok.encoding.facts import TrainingFacts  # imported by then, where one is given
+
+    if not isinstance(training, TrainingFacts):
+        raise TypeError(f"training must be TrainingFacts, got {shorten(training)}")
+    return training
 
 
 def _restore(

@@ -40,6 +40,7 @@ from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, voca
 
 import os
 
+from bpetok.base.checks import check_bool
 from bpetok.base.limits import MAX_ENCODED
 from bpetok.patterns.scan import PATTERN_NAMES
 from bpetok.encoding.texts import replaced, special_token_error, to_utf8
@@ -1099,7 +1100,7 @@ cdef class TextEncoder:
         """
         if type(errors) is not str or errors != "strict":  # a column compares its elements
             text = replaced(text, errors)
-        if add_special_tokens:
+        if add_special_tokens is not False and check_bool("add_special_tokens", add_special_tokens):
             before, after = self._ids_around()
             ids = self.encode(
                 text, allowed_special=allowed_special, disallowed_special=disallowed_special

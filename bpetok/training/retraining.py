@@ -10,10 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bpetok.base.byte_characters import CHARACTERS
-from bpetok.base.checks import check_integer, shorten, type_and_value
+from bpetok.base.checks import (
+    check_integer,
+    check_texts,
+    is_of_arrow,
+    listed,
+    plain,
+    shorten,
+    type_and_value,
+)
 from bpetok.base.limits import MAX_INT32
 from bpetok.base.progress import OnProgress, reporting
 from bpetok.counting.count import count_texts
@@ -78,11 +86,16 @@ def train_new_from_iterator(
     backend = _backend_of(tokenizer)
     rule = _check_options(backend.model, kwargs)
     options = _counting(backend)
+    added = renamed = None
+    if new_special_tokens is not None:
+        added = listed("new_special_tokens", new_special_tokens, "a list of tokens")
+    if special_tokens_map is not None:
+        renamed = _check_names(special_tokens_map)
     new: Any = tokenizer.train_new_from_iterator(  # type: ignore[attr-defined]  # it has been asked
         [],
         vocab_size,
-        new_special_tokens=None if new_special_tokens is None else list(new_special_tokens),
-        special_tokens_map=None if special_tokens_map is None else dict(special_tokens_map),
+        new_special_tokens=added,
+        special_tokens_map=renamed,
         **{**kwargs, "show_progress": False},
     )
     begun = json.loads(new.backend_tokenizer.to_str())
@@ -117,6 +130,21 @@ def _backend_of(tokenizer: object) -> Any:
     if kind != "BPE":
         raise ValueError(f"tokenizer must be byte-level BPE, its model is {kind}; {OTHERWISE}")
     return backend
+
+
+def _check_names(special_tokens_map: object) -> dict[str, object]:
+    """Return new names by the old ones; TypeError if it is no mapping of them."""
+    if not isinstance(special_tokens_map, Mapping):
+        raise TypeError(
+            f"special_tokens_map must be a mapping of str to str, got {shorten(special_tokens_map)}"
+        )
+    for old, new in special_tokens_map.items():
+        if not isinstance(old, str) or is_of_arrow(new):
+            raise TypeError(
+                f"special_tokens_map must be a mapping of str to str, got {shorten(new)} "
+                f"for {shorten(old)}"
+            )
+    return dict(special_tokens_map)
 
 
 def _as_json(part: Any) -> Any:
@@ -187,16 +215,21 @@ def _counting_items(
 
     Where the number of items is known the bytes of all are estimated by the items that were taken.
     """
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts must be an iterable of texts, got a single one: wrap it in a list")
+    items = cast("Iterable[object]", check_texts(cast("Iterable[str]", texts)))
     n_taken = 0
 
     def batches() -> Iterator[Iterable[str]]:
         nonlocal n_taken
-        for number, item in enumerate(texts):
+        for number, given in enumerate(items):
+            item = plain(f"texts: item {number}", given)
             if isinstance(item, str):
                 yield (item,)
-            elif isinstance(item, bytes) or not isinstance(item, Iterable):
+            # Of a table there would be the names of its columns.
+            elif (
+                isinstance(item, bytes | Mapping)
+                or not isinstance(item, Iterable)
+                or hasattr(type(item), "columns")
+            ):
                 raise TypeError(
                     f"texts: item {number} must be a str or a list of str, got "
                     f"{type_and_value(item)}"

@@ -30,6 +30,9 @@ ENTRANCES = """
     lambda x: bpetok.Tokenizer(merges=x),
     lambda x: bpetok.Tokenizer(merges=[], special_tokens=x),
     lambda x: bpetok.Tokenizer(merges=[], added_tokens=[x]),
+    lambda x: bpetok.Tokenizer(
+        merges=[], special_tokens=["<e>"], added_tokens=[bpetok.AddedToken("<e>", x)]
+    ),
     lambda x: bpetok.Tokenizer(merges=[], token_ids=x),
     lambda x: bpetok.Tokenizer(merges=[(97, 98)], merge_counts=x),
     lambda x: bpetok.pretokenize("a", x),
@@ -48,6 +51,8 @@ ENTRANCES = """
     lambda x: bpetok.train_from_sequences(x, n_symbols=4, vocab_size=5),
     lambda x: bpetok.train_from_sequences([x], n_symbols=4, vocab_size=5),
     lambda x: bpetok.train_from_sequences([[1]], n_symbols=4, vocab_size=5, boundaries=[x]),
+    lambda x: bpetok.count_words_from_iterator(["a"]).select(x),
+    lambda x: bpetok.count_words_from_iterator(["a"]).select([x]),
     lambda x: bpetok.report(tok, texts=x),
     lambda x: bpetok.report(x, texts=["a"]),
 """
@@ -149,6 +154,32 @@ def test_errors_that_are_no_str_are_not_compared(encode: Callable[..., object]) 
         encode("a", errors=Column())
 
 
+def test_flags_must_be_bool() -> None:
+    """What is no flag was taken for True."""
+    flag: Any = "no"
+    for call, name in (
+        (lambda: TOK.decode([97], skip_special_tokens=flag), "skip_special_tokens"),
+        (lambda: TOK.decode_batch([[97]], skip_special_tokens=flag), "skip_special_tokens"),
+        (lambda: TOK.encode("a", add_special_tokens=flag), "add_special_tokens"),
+        (lambda: TOK.prune(["a"], 257, keep_ids=flag), "keep_ids"),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} must be a bool, got 'no'$"):
+            call()
+    with pytest.raises(TypeError, match=r"^errors must be a str, got \['strict'\]$"):
+        TOK.decode_stream(errors=["strict"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^training must be TrainingFacts, got 'a'$"):
+        bpetok.Tokenizer(merges=[], training="a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kept", [[1], [True, True], np.array([1]), np.array([[True]])])
+def test_words_are_selected_by_a_flag_each(kept: Any) -> None:
+    """Numbers would be taken as places."""
+    words = bpetok.count_words_from_iterator(["a"])
+    with pytest.raises((TypeError, ValueError), match=r"^kept(\[0\])? must be a"):
+        words.select(kept)
+    assert words.select([True]) == words
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), 98.0, "b", np.float64(98)])
 @pytest.mark.parametrize(
     ("decode", "name", "at"),
@@ -199,6 +230,28 @@ def test_ids_without_an_order_are_refused(ids: Any) -> None:
     for decode in (TOK.decode, TOK.decode_with_offsets, TOK.decode_stream().feed):
         with pytest.raises(TypeError, match=f"ids must be in order, got a {type(ids).__name__}"):
             decode(ids)
+
+
+def test_a_column_may_be_a_batch_of_texts() -> None:
+    """Of a table only the names of its columns would be taken."""
+    transformers = pytest.importorskip("transformers")
+    pandas = pytest.importorskip("pandas")
+    pa = pytest.importorskip("pyarrow")
+    tokenizers = pytest.importorskip("tokenizers")
+    begun = tokenizers.ByteLevelBPETokenizer()
+    begun.train_from_iterator([], 256, show_progress=False)
+    source = transformers.PreTrainedTokenizerFast(tokenizer_object=begun._tokenizer)
+
+    def train(texts: Any) -> dict[str, int]:
+        new = bpetok.train_new_from_iterator(source, texts, 258, show_progress=False)
+        return dict(new.get_vocab())
+
+    right = train(["abc", "abc"])
+    assert len(right) == 258
+    for column in (pa.array(["abc", "abc"]), pandas.Series(["abc", "abc"])):
+        assert train([column]) == right
+    with pytest.raises(TypeError, match="texts: item 0 must be a str or a list of str, got DataF"):
+        train([pandas.DataFrame({"abc": ["abc"]})])
 
 
 def test_a_mapping_or_a_table_is_no_list() -> None:

@@ -147,6 +147,10 @@ def test_what_cannot_be_done_is_said_before_any_text_is_taken(transformers: Any)
         (source, {"limit_alphabet": 100}, "limit_alphabet must be in 256.."),
         (source, {"min_frequency": -1}, "min_frequency must be"),
         (source, {"max_token_length": "a"}, "max_token_length must be"),
+        (source, {"new_special_tokens": "<e>"}, "new_special_tokens must be a list of tokens"),
+        (source, {"new_special_tokens": 1}, "new_special_tokens must be a list of tokens"),
+        (source, {"special_tokens_map": ["<e>"]}, "special_tokens_map must be a mapping of str"),
+        (source, {"special_tokens_map": {1: "<e>"}}, "special_tokens_map must be a mapping of str"),
     ):
         more: Any = options
         with pytest.raises((TypeError, ValueError), match=message):
@@ -156,6 +160,8 @@ def test_what_cannot_be_done_is_said_before_any_text_is_taken(transformers: Any)
         ([b"bytes"], "texts: item 0 must be a str or a list of str, got bytes"),
         ([["a", 1]], "text 1 must be a str or bytes, got int"),
         ([1], "texts: item 0 must be"),
+        ({"a": 1}, "texts must be an iterable of texts, not a mapping"),
+        ([{"text": ["a"]}], "texts: item 0 must be a str or a list of str, got dict"),
         (["\ud800"], "text 0 has a lone surrogate"),
     ]
     for texts, message in wrong:
