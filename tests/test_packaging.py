@@ -118,6 +118,17 @@ def test_the_build_requires_what_it_imports(project: Any) -> None:
     assert PACKAGE / "learning" / "kernels.py" in paths
 
 
+def test_all_processors_compile_whatever_setuptools_forgets() -> None:
+    """An editable install initialises the command again, without the options of setup()."""
+    program = (
+        "import os, setup, setuptools\n"
+        "command = setup.BuildWithKernels(setuptools.Distribution())\n"
+        "command.ensure_finalized()\n"
+        "assert command.parallel == os.cpu_count(), command.parallel\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
 def test_all_is_every_extra_that_is_no_cluster(extras: dict[str, set[str]]) -> None:
     others = extras.keys() - CLUSTERS - FOR_DEVELOPERS - {"all"}
     assert extras["all"] == set().union(*(extras[extra] for extra in others))
