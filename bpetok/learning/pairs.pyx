@@ -468,7 +468,9 @@ cdef class Pairs:
                         if not allowed:
                             self.forbid_first()
                             continue
-                    if n and not self.can_join(self.heap[0].pair, most_postings):
+                    if n and not self.can_join(
+                        self.heap[0].key, self.count_postings(self.heap[0].pair), most_postings
+                    ):
                         break
                     n_bytes += self.merged_len(self.heap[0].pair)
                     if n_bytes > most_bytes:
@@ -514,74 +516,97 @@ cdef class Pairs:
             n += self.runs[pair * self.n_shards + s].size
         return n
 
-    cdef bint can_join(self, int64_t pair, int64_t most_postings) noexcept nogil:
+    cdef bint can_join(self, uint64_t key, int64_t n_postings, int64_t most_postings) noexcept nogil:
         # Whether a pair can be merged in one round with those that are chosen.
-        cdef int32_t left = left_of(self.pairs[pair].key)
-        cdef int32_t right = right_of(self.pairs[pair].key)
+        cdef int32_t left = left_of(key), right = right_of(key)
         return (
             self.left_round[right] != self.n_rounds
             and self.right_round[left] != self.n_rounds
             and left != right
-            and self.n_visits + self.count_postings(pair) <= most_postings
+            and self.n_visits + n_postings <= most_postings
         )
 
     cdef int64_t merged_len(self, int64_t pair) noexcept nogil:
         cdef uint64_t key = self.pairs[pair].key
         return <int64_t>self.byte_len[left_of(key)] + self.byte_len[right_of(key)]
 
-    def choose(self, int32_t left, int32_t right):
-        """Make a pair the only merge of the batch, wherever it is in the order.
+    def join(self, int32_t left, int32_t right, int64_t most_postings):
+        """Add a pair to the batch, wherever it is in the order.
 
-        Requires that all pairs are counted.
+        Requires that all pairs are counted, and that all of the batch will be applied. A batch that
+        was applied is empty.
+
+        Parameters
+        ----------
+        left, right : int
+        most_postings : int
+            Of a round of several merges.
 
         Returns
         -------
-        bool
-            False if it has no place: then it is known as learned, and there is nothing to apply.
+        int
+            How often it occurs; -1 if the batch has to be applied before.
         """
-        cdef int64_t pair = self.find_place(key_of(left, right)).pair - 1
-        cdef Py_ssize_t i = self.n_learned, token = self.first_id + i
-        if pair < 0 or self.pairs[pair].count == 0:
-            self.left[i], self.right[i], self.counts[i] = left, right, 0
-            self.token_len[token] = self.token_len[left] + self.token_len[right]
-            self.byte_len[token] = self.byte_len[left] + self.byte_len[right]
-            if self.text_start != NULL and self.spell(token, left, right) < 0:
-                raise MemoryError
-            self.n_bytes += self.byte_len[token]
-            self.n_learned += 1
-            return False
-        self.n_rounds += 1
-        self.n_visits = 0
-        self.add_to_batch(0, pair, self.pairs[pair].count)
-        self.batch_size[0] = 1
-        if self.text_start != NULL and self.spell(token, left, right) < 0:
+        cdef Py_ssize_t m = self.batch_size[0]
+        cdef int64_t pair = NOTHING, count = 0, n_postings = 0
+        cdef uint64_t key = key_of(left, right)
+        if self.has_place(left) and self.has_place(right):
+            if max(left, right) >= self.first_id + self.n_learned:
+                return NOTHING  # its places are known when the batch is applied
+            pair = self.find_place(key).pair - 1
+            if pair != NOTHING:
+                count, n_postings = self.pairs[pair].count, self.count_postings(pair)
+            if count == 0:
+                pair = NOTHING
+        if m == self.yields_to.shape[0] or m and self.batch_left[0] == self.batch_right[0]:
+            return NOTHING
+        if m and pair != NOTHING and not self.can_join(key, n_postings, most_postings):
+            return NOTHING
+        if m == 0:
+            self.n_rounds += 1
+            self.n_visits = 0
+        if self.text_start != NULL and self.spell(
+            self.first_id + self.n_learned + m, left, right
+        ) < 0:
             raise MemoryError
-        return True
+        self.add_to_batch(m, key, pair, count)
+        self.yields_to[m] = NEVER
+        self.batch_size[0] = m + 1
+        return count
+
+    cdef inline bint has_place(self, int32_t token) noexcept nogil:
+        # False if the batch has made a token that occurs nowhere.
+        cdef int64_t m = token - self.first_id - self.n_learned
+        return m < 0 or self.chosen[m] != NOTHING
 
     cdef void take(self, Py_ssize_t m) noexcept nogil:
         # Make the first candidate merge m of the batch.
-        cdef int64_t pair = self.heap[0].pair, count = self.heap[0].count
+        cdef Candidate first = self.heap[0]
         self.pop()
-        self.add_to_batch(m, pair, count)
+        self.add_to_batch(m, first.key, first.pair, first.count)
 
-    cdef void add_to_batch(self, Py_ssize_t m, int64_t pair, int64_t count) noexcept nogil:
-        # Make a pair merge m. If it is on the heap, it is taken off when its turn comes.
-        cdef int32_t left = left_of(self.pairs[pair].key)
-        cdef int32_t right = right_of(self.pairs[pair].key)
+    cdef void add_to_batch(
+        self, Py_ssize_t m, uint64_t key, int64_t pair, int64_t count
+    ) noexcept nogil:
+        # Make a pair merge m, NOTHING if it has no place. If it is on the heap, it is taken off
+        # when its turn comes.
+        cdef int32_t left = left_of(key), right = right_of(key)
         cdef Py_ssize_t i = self.n_learned + m
         cdef int s
-        cdef PostingRun run
-        self.pairs[pair].count = 0
+        cdef PostingRun run = PostingRun(0, 0)
         self.chosen[m] = pair
-        self.left_round[left] = self.right_round[right] = self.n_rounds
-        self.n_visits += self.count_postings(pair)
+        if pair != NOTHING:
+            self.pairs[pair].count = 0
+            self.left_round[left] = self.right_round[right] = self.n_rounds
+            self.n_visits += self.count_postings(pair)
         self.left[i], self.right[i], self.counts[i] = left, right, count
         self.token_len[self.first_id + i] = self.token_len[left] + self.token_len[right]
         self.byte_len[self.first_id + i] = self.byte_len[left] + self.byte_len[right]
         self.batch_left[m], self.batch_right[m] = left, right
         self.yields_to[m] = count if self.ends_early else NEVER
         for s in range(self.n_shards):
-            run = self.runs[pair * self.n_shards + s]
+            if pair != NOTHING:
+                run = self.runs[pair * self.n_shards + s]
             self.batch_start[m * self.n_shards + s] = run.start
             self.batch_end[m * self.n_shards + s] = run.start + run.size
 
@@ -616,6 +641,7 @@ cdef class Pairs:
             for pair in range(first, self.n_pairs):
                 self.push(pair)
             self.n_learned += n
+            self.batch_size[0] = 0
         if failure < 0:
             raise MemoryError
         return True
@@ -642,7 +668,8 @@ cdef class Pairs:
         cdef int64_t r, key, pair
         cdef int s
         for s in range(self.n_shards):
-            self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
+            if self.chosen[m] != NOTHING:
+                self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
             for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
                 self.prefetch_place(self.old_key(m, key))

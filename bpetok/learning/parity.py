@@ -3,7 +3,11 @@
 Parity-aware BPE (Foroutan et al. 2025), as the `ParityBpeTrainer` of Hugging Face's tokenizers
 (parity_trainer.rs) does it. Every merge is made in the words of all languages. A language may
 choose any pair, however rare that is in another one. So all pairs of all languages are counted and
-posted, and there is one merge a round.
+posted.
+
+Merges that other languages have chosen wait until a language's pairs must be right again: when it
+is its own turn, or when a pair comes that chains with one of them. Up to then each takes away as
+many tokens as it occurs, as `rule.py` says of batches; all are applied in one round.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from bpetok.learning.arrays import CountedWords
 from bpetok.learning.learner import BYTES, Learner
 from bpetok.learning.rule import DEFAULT_RULE, DEFAULT_TUNING, Merges, Rule
 
-TUNING = DEFAULT_TUNING._replace(least_count=1, batch_merges=1, parallel_slots=sys.maxsize)
+TUNING = DEFAULT_TUNING._replace(least_count=1, parallel_slots=sys.maxsize)
 PAUSE_MERGES = 100
 """Merges between two reports of progress."""
 
@@ -60,6 +64,8 @@ class Turns:
         if len(self.exhausted) == len(lengths):
             return None
         needs = [float(length) for length in lengths]
+        if self.ratio is None and self.window_size is None and not self.exhausted:
+            return needs.index(max(needs))  # as below, in a third of the time
         if self.ratio is not None:
             # In this order, since what is rounded decides ties.
             now = zip(self.first_lengths, needs, self.ratio, strict=True)
@@ -87,28 +93,39 @@ class LanguageLearner(Learner):
     def begin(self) -> None:
         """Count and post all pairs."""
         self._build_index()
+        self.length = self.count_tokens()  # of tokens, after all merges
 
     def find(self, min_frequency: int) -> tuple[int, int] | None:
-        """Take the best pair for the next merge and return it, if it occurs often enough."""
+        """Begin a round with the best pair and return it, if it occurs often enough."""
+        self.apply()
         n_found = self.pairs.select(min_frequency, self.n_learned + 1, sys.maxsize, self.most_bytes)
         self.is_full = self.pairs.is_full
-        return (int(self.batch.left[0]), int(self.batch.right[0])) if n_found else None
+        if n_found == 0:
+            return None
+        pair = int(self.batch.left[0]), int(self.batch.right[0])
+        self._shorten(*pair, int(self.counts[self.n_learned]))
+        return pair
 
     def merge(self, left: int, right: int) -> None:
-        """Make the next merge, which another one has found."""
-        if self.pairs.choose(left, right):
-            self.merge_found()
+        """Take the next merge, which another one has found."""
+        count = self.pairs.join(left, right, self.tuning.batch_postings)
+        if count < 0:
+            self.apply()
+            count = self.pairs.join(left, right, self.tuning.batch_postings)
+        self._shorten(left, right, count)
+
+    def _shorten(self, left: int, right: int, count: int) -> None:
+        if left == right:
+            self.apply()  # where it overlaps itself it takes less away
         else:
-            self.n_learned = self.pairs.n_learned
+            self.length -= count
 
-    def merge_found(self) -> None:
-        """Make the merge that was found here."""
-        self._apply()
-        self._reduce()
-
-    def length(self) -> int:
-        """Return the number of tokens."""
-        return int(self.shards.n_tokens[0])
+    def apply(self) -> None:
+        """Make the merges that wait."""
+        if self.batch.size[0]:
+            self._apply()
+            self._reduce()
+            self.length = self.count_tokens()
 
 
 class ParityLearner:
@@ -156,7 +173,7 @@ class ParityLearner:
             for given in (languages, measured)
         )
         if first_lengths is None:
-            first_lengths = [learner.length() for learner in self.languages]
+            first_lengths = [learner.count_tokens() for learner in self.languages]
         self.turns = Turns(first_lengths, ratio, window_size, alpha)
         self.is_full = False
 
@@ -175,7 +192,7 @@ class ParityLearner:
     def _learn_one(self, learners: Sequence[LanguageLearner]) -> bool:
         """Learn the next merge; return whether there was one."""
         while True:
-            lengths = [learner.length() for learner in self.measured or self.languages]
+            lengths = [learner.length for learner in self.measured or self.languages]
             turn = self.turns.next(lengths)
             if turn is None:
                 return False
@@ -187,9 +204,7 @@ class ParityLearner:
                 return False
             self.turns.exhausted.add(turn)
         for learner in learners:
-            if learner is self.languages[turn]:
-                learner.merge_found()
-            else:
+            if learner is not self.languages[turn]:
                 learner.merge(*pair)
         self.n_learned += 1
         return True
@@ -199,9 +214,10 @@ class ParityLearner:
         n = self.n_learned
         counts = np.zeros(n, np.int64)
         for learner in self.languages:
+            learner.apply()
             counts += learner.counts[:n]
         return Merges(self.languages[0].merges().pairs, counts)
 
     def count_tokens(self) -> int:
         """Return the number of tokens that all languages have by now, repetitions included."""
-        return sum(learner.length() for learner in self.languages)
+        return sum(learner.length for learner in self.languages)

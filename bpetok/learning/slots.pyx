@@ -137,6 +137,16 @@ def longest_run(const int32_t[::1] ids not None):
     return ids[best], length
 
 
+cdef inline Py_ssize_t run_end(
+    const int32_t[::1] ids, Py_ssize_t i, Py_ssize_t end, int32_t one
+) noexcept nogil:
+    # Where the run of one id ends that begins at i.
+    i += 1
+    while i < end and ids[i] == one:
+        i += 1
+    return i
+
+
 def count_runs(
     const int32_t[::1] ids not None, const int64_t[::1] offsets not None,
     const int64_t[::1] counts not None, int byte, int64_t[::1] n_pairs not None,
@@ -162,7 +172,7 @@ def count_runs(
     n_runs : int
         How many runs are of more than two bytes, and so may have tokens of two lengths.
     """
-    cdef Py_ssize_t word, i, end, start, n_words = counts.shape[0]
+    cdef Py_ssize_t word, i, end, after, n_words = counts.shape[0]
     cdef int64_t left, n_others = 0, n_runs = 0
     cdef int m
     cdef int64_t* pairs
@@ -177,16 +187,15 @@ def count_runs(
         for word in range(n_words):
             i, end = offsets[word], offsets[word + 1]
             while i < end:
-                start = i
                 if ids[i] == byte:
-                    while i + 1 < end and ids[i + 1] == byte:
-                        i += 1
-                    left = i + 1 - start
+                    after = run_end(ids, i, end, byte)
+                    left = after - i
                     n_runs += counts[word] if left > 2 else 0
                     for m in range(n_pairs.shape[0]):
                         if left >> m < 2:
                             break
                         n_pairs[m] += counts[word] * ((left >> m) - 1)
+                    i = after - 1
                 if i + 1 < end:
                     pairs[(ids[i] & 255) << 8 | ids[i + 1] & 255] += counts[word]
                 i += 1
@@ -226,7 +235,7 @@ def double_runs(
     int
         How many ids there are in `out`.
     """
-    cdef Py_ssize_t word, i, end, start, at = 0, n_words = counts.shape[0]
+    cdef Py_ssize_t word, i, end, after, at = 0, n_words = counts.shape[0]
     cdef int64_t left
     cdef int m, n_merges = n_pairs.shape[0]
     if (offsets.shape[0] != n_words + 1 or out_offsets.shape[0] != n_words + 1
@@ -244,10 +253,9 @@ def double_runs(
                     at += 1
                     i += 1
                     continue
-                start = i
-                while i < end and ids[i] == one:
-                    i += 1
-                left = i - start
+                after = run_end(ids, i, end, one)
+                left = after - i
+                i = after
                 for m in range(n_merges):
                     n_pairs[m] += counts[word] * max((left >> m) - 1, 0)
                 for m in range(n_merges, -1, -1):
