@@ -516,7 +516,9 @@ cdef class Pairs:
             n += self.runs[pair * self.n_shards + s].size
         return n
 
-    cdef bint can_join(self, uint64_t key, int64_t n_postings, int64_t most_postings) noexcept nogil:
+    cdef bint can_join(
+        self, uint64_t key, int64_t n_postings, int64_t most_postings
+    ) noexcept nogil:
         # Whether a pair can be merged in one round with those that are chosen.
         cdef int32_t left = left_of(key), right = right_of(key)
         return (
