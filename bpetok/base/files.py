@@ -105,6 +105,8 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
         raise NotADirectoryError(f"{folder} is a file, give the name of a folder")
     if not folder.exists():
         check_writable(folder)
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder}: the folder is not writable")
     return folder
 
 

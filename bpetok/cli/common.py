@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -34,6 +35,7 @@ NAMES = {
     "csv": "a table in text",
 }
 """What people call the formats."""
+NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 STANDARD_INPUT = "standard input"
 READING = ("format", "text_column", "max_text_chars", "max_bytes", "sample", "seed", "n_readers")
 
@@ -275,6 +277,12 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def failed(error: Exception) -> CommandError:
+    """Return what the command says of an exception, with status 1 if there is no space left."""
+    is_full = isinstance(error, OSError) and error.errno in NO_SPACE
+    return CommandError(describe(error), status=1 if is_full else 2)
 
 
 def load_tokenizer(path: str, pattern: str | None = None, name: str = "--tokenizer") -> Tokenizer:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import bpetok
 from bpetok.base.display import plural, show_bytes
+from bpetok.base.files import check_writable
 from bpetok.cli.common import (
     FLAGS,
     NAMES,
@@ -26,6 +27,7 @@ from bpetok.cli.common import (
     count,
     describe,
     expand_inputs,
+    failed,
     load_only_tokenizer,
     on_terminal,
     open_inputs,
@@ -189,6 +191,11 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
 
     reading = reading_of(options)
     output = Path(options.output)
+    try:
+        check_writable(options.output)
+        check_writable(output.with_suffix(".json"))
+    except (ValueError, OSError) as error:
+        raise CommandError(f"--output: {describe(error)}") from None
     replaced = output.exists() or output.with_suffix(".json").exists()
     begin = time.perf_counter()
     try:
@@ -210,7 +217,7 @@ def _encode_to_file(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
     except ValueError as error:
         raise CommandError(str(error)) from None
     except (OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     if not options.quiet:
         print(_summary(written, replaced, time.perf_counter() - begin), file=sys.stderr)
         show_steps(after_encoding(options, tokenizer))

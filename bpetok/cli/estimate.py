@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         help="of the training (default: %(default)s)",
     )
     parser.add_argument(
-        "--pattern", default=DEFAULT_PATTERN, help="a built-in one (default: %(default)s)"
+        "--pattern", default=DEFAULT_PATTERN, help="as for train (default: %(default)s)"
     )
     parser.add_argument(
         "--special-token",

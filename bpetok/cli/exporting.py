@@ -16,6 +16,7 @@ from bpetok.cli.common import (
     check_no_input,
     count,
     describe,
+    failed,
     flag_of,
     load_only_tokenizer,
     plain_text,
@@ -99,7 +100,7 @@ def run_export(options: argparse.Namespace) -> None:
     try:
         _write(tokenizer, options.to, output, given)
     except (ValueError, OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     sys.stderr.write(f"Saved to {saved_as(output, replaced)}.\n")
     show_steps(after_exporting(options.output, options.to, tokenizer.pattern))
 

@@ -58,6 +58,15 @@ SYNONYMS = {
     "ndjson": "jsonl",
     "json": "jsonl",
     "feather": "arrow",
+    "--model-prefix": "--output",
+    "--num-threads": "--threads",
+    "--jobs": "--threads",
+    "--silent": "--quiet",
+    "--user-defined-symbols": "--special-token",
+    "--normalization-rule-name": "--normalizer",
+    "--column": "--text-column",
+    "--field": "--text-column",
+    "--tokens-per-shard": "--shard-size",
 }
 """What other commands and libraries call the same."""
 
@@ -173,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         _drop_output()
-        return _fail(describe(error), 1)
+        return _fail("standard output: " * (error.filename is None) + describe(error), 1)
     return 0
 
 
@@ -248,7 +257,7 @@ def _check_options(command: argparse.ArgumentParser, arguments: Sequence[str]) -
 def _meant(name: str, known: Iterable[str]) -> str | None:
     """Return which of the known names was probably meant, if any."""
     known = list(known)
-    meant = closest(name, known) or SYNONYMS.get(name.casefold())
+    meant = closest(name, known) or SYNONYMS.get(name.casefold().replace("_", "-"))
     return meant if meant in known else None
 
 

@@ -24,6 +24,7 @@ from bpetok.cli.common import (
     add_threads,
     count,
     describe,
+    failed,
     load_tokenizer,
     on_terminal,
     reading_of,
@@ -321,7 +322,7 @@ def _train(options: argparse.Namespace) -> None:
         with noting(quiet=options.quiet) as notes:
             tokenizer = train(options, reserved)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     seconds = time.perf_counter() - begin
     try:
         tokenizer.save(options.output)
@@ -486,7 +487,7 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
         for path in filter(None, [output, getattr(options, "report", None)]):
             check_no_input(path, local_files(read))
     except (ValueError, OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     _note_commas(options)
     if STANDARD_INPUT in paths:
         say_if_waiting()
@@ -510,7 +511,7 @@ def _count(options: argparse.Namespace) -> None:
                 **_count_options(options),
             )
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     _save_words(words, options, inputs, notes, begin)
 
 
@@ -532,7 +533,7 @@ def _merge_counts(options: argparse.Namespace) -> None:
                 sources = [_load_words(file, options) for file in options.files]
                 words = bpetok.Words.combine(zip(sources, weights, strict=True))
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise CommandError(describe(error)) from None
+        raise failed(error) from None
     _save_words(words, options, inputs, notes, begin)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from html import escape
 from typing import Any, ClassVar
@@ -35,7 +36,9 @@ def render(template: str, **values: Any) -> str:
     environment.filters["bytes"] = _show_bounded
     markup = require("markupsafe", "report").Markup
     # A line may end between escapes of bytes, so that it does not end within one.
-    environment.filters["breakable"] = lambda token: markup("<wbr>\\x").join(token.split("\\x"))
+    environment.filters["breakable"] = lambda token: markup("<wbr>").join(
+        re.split(r"(?<!^)(?=\\x)", token)
+    )
     page: str = environment.get_template(template).render(**values)
     return page
 

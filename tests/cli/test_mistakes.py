@@ -192,6 +192,8 @@ MISTAKES = [
     ("decode new.bin --tokenizer tok.json", "no such file: 'new.bin'"),
     ("tokenize a.txt", "unknown command 'tokenize', did you mean encode?"),
     ("convert tok.json", "unknown command 'convert', did you mean export?"),
+    ("train a.txt --model_prefix=new", "--model_prefix, did you mean --output?"),
+    (TRAIN.format("a.txt --column texts"), "--column, did you mean --text-column?"),
     ("a.txt", "unknown command 'a.txt': a command comes before the name of a file"),
     ("-o new.json train a.txt", "-o comes after the command: bpetok train -o new.json a.txt"),
     ("--tokenizer tok.json encode", "after the command: bpetok encode --tokenizer tok.json"),

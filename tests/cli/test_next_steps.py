@@ -180,6 +180,30 @@ def test_what_replaces_an_earlier_file_says_so(shell: Shell, tmp_path: Path) -> 
         assert [", in the place of" in shell(line).stderr for _ in range(2)] == [False, True], line
 
 
+@posix
+def test_a_disk_that_is_full_is_status_1(shell: Shell, tmp_path: Path) -> None:
+    """In one line, whatever writes; nothing is left. Here no file may have more than 1024 bytes."""
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.txt").write_text(f"{TEXT} {' '.join(map(str, range(3000)))}")
+    made = "bpetok train a.txt --vocab-size 400 -q -o tok.json; mkdir hf"
+    assert shell(made).returncode == 0
+    before = sorted(tmp_path.rglob("*"))
+    for line, name in (
+        ("train a.txt --vocab-size 400 -q -o full.json", "full.json"),
+        ("count a.txt -o full.parquet -q", "full.parquet"),
+        ("encode a.txt --tokenizer tok.json -o full.bin", "full.bin"),
+        ("export tok.json --to huggingface -o hf", "tokenizer.json"),
+        ("export tok.json --to tiktoken -o full", "full"),
+        ("encode a.txt --tokenizer tok.json > /dev/full", "standard output"),
+    ):
+        done = shell(f"ulimit -f 1; bpetok {line}")
+        assert (done.returncode, done.stdout) == (1, ""), (line, done.stderr)
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("bpetok: error: "), done.stderr
+        assert f"{name}: " in done.stderr, done.stderr
+        assert sorted(tmp_path.rglob("*")) == before, line
+
+
 FACTS = {"version", "output", "replaced", "files", "n_repeated_files", "pattern", "special_tokens"}
 COUNTS = FACTS | {"unseen_special_tokens", "n_bytes", "n_words", "n_unique_words", "seconds"}
 KEYS = {

@@ -106,6 +106,9 @@ return [...document.querySelectorAll("iframe")].map((frame) => {
     wide: frame.offsetWidth > frame.parentElement.clientWidth,
     scrolls: root.scrollHeight > root.clientHeight + 8,
     marked: page.body.classList.contains("more"),
+    escapes: [...page.querySelectorAll("td code")].filter(
+      (code) => /^\\\\x..$/.test(code.textContent)
+    ).map((code) => code.getClientRects().length),
     pictures: [...page.images].every((image) => image.naturalWidth > 300),
   };
 });
@@ -125,8 +128,7 @@ def test_pages_follow_the_theme_of_the_notebook(
     (tmp_path / "notebook.html").write_text(page, "utf-8")
     emulate(browser, size, "light" if theme == "dark" else "dark")
     browser.get((tmp_path / "notebook.html").as_uri())
-    browser.implicitly_wait(2)
-    frames = browser.execute_script(FRAMES)
+    frames = shown_frames(browser)
     assert len(frames) == 4
     ground = "rgb(255, 255, 255)" if theme == "light" else "rgb(20, 23, 27)"
     for frame in frames:
@@ -135,11 +137,56 @@ def test_pages_follow_the_theme_of_the_notebook(
         assert frame["right"] <= frame["screen"], frame
         assert not frame["cut"], frame
         assert not frame["wide"], frame
+        assert set(frame["escapes"]) <= {1}, frame  # none is cut at the end of a line
         assert frame["pictures"], frame
         assert frame["scrolls"] == frame["marked"], frame
+    assert frames[0]["escapes"]
     heights = [frame["height"] for frame in frames]
     assert max(heights) <= 642
     assert frames[2]["scrolls"]  # the report, in which there is most
+
+
+LOADED = """
+return [...document.querySelectorAll("iframe")].every(
+  (frame) => frame.contentDocument?.readyState === "complete"
+);
+"""
+
+
+def shown_frames(browser: Chrome) -> list[dict[str, Any]]:
+    """Return what is seen of the frames, when all that they hold is loaded."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda shown: shown.execute_script(LOADED))
+    found: list[dict[str, Any]] = browser.execute_script(FRAMES)
+    return found
+
+
+IN_VSCODE = """<!doctype html><html style="--vscode-editor-foreground: {ink}"><head>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; child-src https: data:;
+script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src https: http: data:">
+<style>body {{ background-color: transparent; color: var(--vscode-editor-foreground) }}</style>
+</head><body class="vscode-{theme}"><div id="container">{outputs}</div></body></html>"""
+"""What VS Code shows outputs on, with its own rule of what may be loaded."""
+
+
+@pytest.mark.parametrize(
+    ("theme", "ink", "ground"),
+    [("dark", "#cccccc", "rgb(20, 23, 27)"), ("light", "#3b3b3b", "rgb(255, 255, 255)")],
+)
+def test_pages_follow_a_theme_that_has_no_ground_of_its_own(
+    browser: Chrome, notebook: Any, tmp_path: Path, theme: str, ink: str, ground: str
+) -> None:
+    """As in VS Code, where the ground is outside of the page; its text tells which it is."""
+    shown = [output.data for cell in notebook.cells for output in cell.outputs if "data" in output]
+    outputs = "".join(f"<div>{data.get('text/html', '')}</div>" for data in shown)
+    page = IN_VSCODE.format(theme=theme, ink=ink, outputs=outputs)
+    (tmp_path / "outputs.html").write_text(page, "utf-8")
+    emulate(browser, WIDE, "light" if theme == "dark" else "dark")
+    browser.get((tmp_path / "outputs.html").as_uri())
+    frames = shown_frames(browser)
+    assert [frame["ground"] for frame in frames] == [ground] * 4
+    assert all(frame["pictures"] for frame in frames)
 
 
 def test_a_notebook_that_changes_its_theme_is_followed(
@@ -155,4 +202,4 @@ def test_a_notebook_that_changes_its_theme_is_followed(
             "document.querySelectorAll('main, div').forEach((e) => e.style.background = 'none');"
         )
         browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
-        assert {frame["ground"] for frame in browser.execute_script(FRAMES)} == {ground}
+        assert {frame["ground"] for frame in shown_frames(browser)} == {ground}
