@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok.base.checks import (
@@ -300,7 +301,8 @@ class Tokenizer(Codec):
         texts : Words, or iterable of str or bytes
             The text, or its words as they were counted with the same pattern.
         vocab_size : int
-            How many ids are left: at least the 256 bytes and the special tokens.
+            How many ids are left: at least those of bytes and special tokens, and of tokens that
+            no merges make.
         keep_ids : bool
             Leave all ids as they are, so that those of tokens which have gone are not used; by
             default larger ids move down.
@@ -326,8 +328,9 @@ class Tokenizer(Codec):
 
         check_bool("keep_ids", keep_ids)
         n_merges = len(self._token_bytes) - N_BYTES
-        n_tokens = len(self._token_bytes) + len({*self._special_tokens.values()})
-        n_gone = n_tokens - check_integer("vocab_size", vocab_size, n_tokens - n_merges, n_tokens)
+        others = (self._special_tokens, self._whole_words, self._other_tokens)
+        n_ids = len({*self._ids(), *chain(*(tokens.values() for tokens in others))} - {-1})
+        n_gone = n_ids - check_integer("vocab_size", vocab_size, n_ids - n_merges, n_ids)
         if not isinstance(texts, Words):
             texts = count_words_from_iterator(
                 texts,

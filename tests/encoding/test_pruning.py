@@ -138,7 +138,7 @@ def test_all_that_a_tokenizer_has_but_merges_is_kept() -> None:
         prefix_space=True,
         settings=settings,
     )
-    pruned, new_ids = tok.prune(["cd"], 258)
+    pruned, new_ids = tok.prune(["cd"], 260)
     assert new_ids.tolist() == [*range(256), -1, 256, 257, 258, 259]
     expected = Tokenizer(
         merges=[(99, 100)],
@@ -155,7 +155,9 @@ def test_all_that_a_tokenizer_has_but_merges_is_kept() -> None:
         assert smaller.settings == settings
         assert smaller.added_tokens == expected.added_tokens
     assert tok.truncate(260).whole_words == {b"xyz": 258}
-    kept, same_ids = tok.prune(["cd"], 258, keep_ids=True)
+    with pytest.raises(ValueError, match=r"vocab_size must be in 259\.\.261, got 258"):
+        tok.prune(["cd"], 258)
+    kept, same_ids = tok.prune(["cd"], 260, keep_ids=True)
     assert same_ids.tolist() == [*range(256), -1, 257, 258, 259, 260]
     assert kept.other_tokens == tok.other_tokens
     assert kept.settings == settings
