@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bpetok.base.extras import require
+from bpetok.base.files import is_url
 from bpetok.sources.arrow import MOST_ROWS, Records, column_of, naming
 from bpetok.sources.files import open_source
 from bpetok.sources.memory_pool import memory_pool, releasing
@@ -17,6 +18,10 @@ MOST_AT_ONCE = 1 << 21
 """Compressed bytes of a column in a row group that are read at once."""
 PART_SIZE = 1 << 18
 """As much of a larger one is read at a time."""
+
+REMOTE_SIZE = 1 << 19
+"""Bytes of texts that are decoded at a time of an object: many are read at a time, and each waits
+to be counted."""
 
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
@@ -61,11 +66,12 @@ def parquet_items(
     with open_source(path, context.stop) as file, naming(path):
         groups = _RowGroups(path, file, context)
         records = Records(path, context, start)
+        n_bytes = REMOTE_SIZE if is_url(path) else CHUNK_SIZE
         for number in groups.between(start, stop):
             if number > start.at:
                 yield records.position(number)
-            # As many rows as are some megabytes of the column.
-            n_rows = groups.n_rows(number) * CHUNK_SIZE // max(1, groups.size(number))
+            # As many rows as are so many bytes of the column.
+            n_rows = groups.n_rows(number) * n_bytes // max(1, groups.size(number))
             rows = max(1, min(MOST_ROWS, groups.n_rows(number), n_rows))
             yield from records.items(releasing(groups.batches(number, rows)))
 

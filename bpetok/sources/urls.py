@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from errno import EBUSY
 from functools import partial
 from io import SEEK_SET, RawIOBase
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 from bpetok.base.checks import did_you_mean
@@ -24,9 +25,11 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 BLOCK_SIZE = 1 << 19
 """Bytes that are asked for at a time where a file is read on."""
 FIRST_SIZE = 1 << 17
-"""The same where reading begins somewhere in it: no more of it may be wanted."""
+"""The same where reading begins somewhere in it: no more of it may be wanted. And the least."""
 N_AHEAD = 3
 """Blocks that are asked for before they are read: they hide how long a server takes to answer."""
+MOST_AHEAD = 1 << 23
+"""Bytes that all files that are open may have asked for: with many of them blocks are smaller."""
 TIMEOUT = 60.0
 """Seconds after which an answer that does not come, or not to its end, is asked for again."""
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}
@@ -206,7 +209,8 @@ def open_url(url: str, stop: Stop | None = None) -> Iterator[RemoteFile]:
     if url.startswith(("http://", "https://")) and info.get("partial", True) and info.get("size"):
         options["size"] = info["size"]  # otherwise the web is asked again, and waited for
     opened = _ask(url, lambda: file_system.open(name, "rb", **options), stop=stop)
-    with opened, closing(_reading_ahead(file_system, name, opened, stop)) as blocks:
+    reading_ahead = _reading_ahead(file_system, name, opened, stop)
+    with opened, _OPEN.counted(), closing(reading_ahead) as blocks:
         file = RemoteFile(url, blocks, stop)
         try:
             yield file
@@ -253,6 +257,33 @@ def _reading_ahead(file_system: Any, name: str, file: Any, stop: Stop) -> Any:
 
 def _cat_range(file_system: Any, name: str, begin: int, end: int) -> Any:
     return file_system._cat_file(name, start=begin, end=end)
+
+
+class _OpenFiles:
+    """How many files of other machines are open."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one more, until the block ends."""
+        with self._lock:
+            self._n += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n -= 1
+
+    def block_size(self) -> int:
+        """Return how many bytes to ask for at a time, so that all together are not too many."""
+        share = MOST_AHEAD // (max(1, self._n) * (1 + N_AHEAD))
+        return min(BLOCK_SIZE, max(FIRST_SIZE, share))
+
+
+_OPEN = _OpenFiles()
 
 
 class _BlocksAhead:
@@ -306,7 +337,7 @@ class _BlocksAhead:
         if self._ahead and self._ahead[0][0] != self._at:
             self.close()
         end = self._ahead[-1][1] if self._ahead else self._at
-        size = BLOCK_SIZE if goes_on else FIRST_SIZE
+        size = _OPEN.block_size() if goes_on else FIRST_SIZE
         while len(self._ahead) < (1 + N_AHEAD if goes_on else 1) and end < self._size:
             begin, end = end, min(end + size, self._size)
             self._ahead.append((begin, end, self._fetch(begin, end)))

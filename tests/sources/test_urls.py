@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
@@ -242,6 +243,18 @@ def test_blocks_ahead_are_those_of_the_file(size: int, reads: list[tuple[int, in
             assert bool(part) == (n > 0 and at < size)
             assert file.tell() == at + len(part)
             assert len(file._ahead) <= urls.N_AHEAD
+
+
+def test_blocks_are_smaller_where_many_files_are_open() -> None:
+    """So what is on its way takes no more memory with more readers, but for the least of a block."""
+    sizes = []
+    for n_files in (1, 4, 8, 100):
+        with ExitStack() as files:
+            for _ in range(n_files):
+                files.enter_context(urls._OPEN.counted())
+            sizes.append(urls._OPEN.block_size())
+    assert sizes == [1 << 19, 1 << 19, 1 << 18, 1 << 17]
+    assert urls._OPEN._n == 0
 
 
 def do_all(store: Store, folder: Path, n_readers: int | None = None) -> list[object]:
