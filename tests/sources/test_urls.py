@@ -246,7 +246,7 @@ def test_blocks_ahead_are_those_of_the_file(size: int, reads: list[tuple[int, in
 
 
 def test_blocks_are_smaller_where_many_files_are_open() -> None:
-    """So what is on its way takes no more memory with more readers, but for the least of a block."""
+    """So what is on its way takes no more memory with more readers, until blocks are least."""
     sizes = []
     for n_files in (1, 4, 8, 100):
         with ExitStack() as files:
