@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
+from benchmarks.servers import Store, serving
 from bpetok.base.threads import Stop
-from bpetok.sources import urls
-from servers import Store, serving
+from bpetok.sources import sharing, urls
 
 pytest.importorskip("aiohttp")
 
@@ -185,23 +185,24 @@ def test_an_object_that_changes_while_it_is_tried_again_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["txt", "parquet"])
 def test_ctrl_c_does_not_wait_for_servers(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That do not answer: nothing is left that waits for them."""
+    """That do not answer: whatever waits for them is woken, so none of them has to."""
+    # The caller's thread, which Python interrupts only where it does not wait for a lock.
+    assert sharing.SECONDS <= 0.1
+    monkeypatch.setattr(urls, "TIMEOUT", 3600.0)
+    monkeypatch.setattr(urls, "PAUSES", (3600.0,))
     with serving(objects(kind, 8)) as store:
         monkeypatch.setattr(urls, "BLOCK_SIZE", 50_000)
         monkeypatch.setattr(urls, "FIRST_SIZE", 50_000)
         store.fault = lambda number: "stall" * (number > 20)
-        begin = 0.0
         has_ended = threading.Event()
 
         def interrupt() -> None:
-            nonlocal begin
             # Mostly eight wait for an answer; fewer if some objects were read before the 20th.
             deadline = time.monotonic() + 3
             while not has_ended.is_set() and store.n_open < 8:
                 time.sleep(0.01)
                 if store.n_open and time.monotonic() > deadline:
                     break
-            begin = time.perf_counter()
             signal.raise_signal(signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -210,7 +211,7 @@ def test_ctrl_c_does_not_wait_for_servers(kind: str, monkeypatch: pytest.MonkeyP
         try:
             with pytest.raises(KeyboardInterrupt):
                 count(store)
-            assert time.perf_counter() - begin < urls.TIMEOUT / 4  # 0.01 s on a quiet machine
+            assert store.n_open  # these have had no answer, and get none before the end
         finally:
             has_ended.set()
             thread.join()

@@ -1,12 +1,20 @@
-"""A web server on this machine that is as slow as an object store, and fails if told to."""
+"""A web server on this machine that is as slow as an object store, and fails if told to.
+
+    python -m benchmarks.servers FOLDER [--latency 0.06] [--rate 20e6]
+
+serves the files of a folder, prints where, and ends when its standard input does.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 BLOCK_SIZE = 1 << 16
@@ -157,3 +165,22 @@ def serving(
             store.has_ended.set()
             store.shutdown()
             thread.join()
+
+
+def main() -> None:
+    """Serve the files of a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--latency", type=float, default=0.06, help="seconds (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=20e6, help="bytes a second of a connection (%(default)s)"
+    )
+    options = parser.parse_args()
+    objects = {path.name: path.read_bytes() for path in sorted(options.folder.iterdir())}
+    with serving(objects, options.latency, options.rate) as store:
+        print(store.url(""), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
