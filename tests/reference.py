@@ -4,6 +4,7 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 import regex
 
@@ -123,6 +124,13 @@ def assigned_in_unicode_16(character: str) -> bool:
         import unicodedata2 as unicodedata
     category: str = unicodedata.category(character)
     return category != "Cn"
+
+
+@cache
+def assigned_characters() -> str:
+    """Return all that are assigned in Unicode 16.0, but surrogates."""
+    characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+    return "".join(filter(assigned_in_unicode_16, characters))
 
 
 def _is_partial(token: bytes) -> tuple[int, bool]:

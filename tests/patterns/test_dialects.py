@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from functools import cache
 from typing import Any
 
 import pytest
@@ -76,11 +77,15 @@ def test_what_can_not_be_said_is_refused(expression: str, message: str) -> None:
         from_oniguruma(expression)
 
 
+@cache
+def splitter(expression: str) -> Any:
+    tokenizers: Any = pytest.importorskip("tokenizers")
+    return tokenizers.pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
+
+
 def pieces_of(expression: str, text: str) -> list[str]:
     """Return the pieces into which tokenizers cuts a text at the matches."""
-    tokenizers: Any = pytest.importorskip("tokenizers")
-    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
-    return [piece for piece, _ in split.pre_tokenize_str(text)]
+    return [piece for piece, _ in splitter(expression).pre_tokenize_str(text)]
 
 
 atoms = st.sampled_from(
@@ -157,14 +162,10 @@ def test_names_of_characters_are_what_they_are_there(expression: str) -> None:
     """Every character that Unicode 16 has assigned."""
     tokenizers: Any = pytest.importorskip("tokenizers")
     theirs = tokenizers.pre_tokenizers.Split(tokenizers.Regex(expression), "removed")
-    assigned = [
-        chr(point)
-        for point in range(0x110000)
-        if not 0xD800 <= point < 0xE000 and reference.assigned_in_unicode_16(chr(point))
-    ]
+    assigned = reference.assigned_characters()
     chain = [(from_oniguruma(expression), "removed")]
     for first in range(0, len(assigned), 1000):
-        text = "".join(assigned[first : first + 1000])
+        text = assigned[first : first + 1000]
         kept = "".join(piece for piece, _ in theirs.pre_tokenize_str(text))
         assert "".join(pretokenize(text, chain)) == kept
 
@@ -263,10 +264,18 @@ def test_an_expression_is_written_so_that_it_means_the_same(
     expression: str, there: str, text: str
 ) -> None:
     """And is read back as that."""
-    assert to_oniguruma(expression) == there
+    spelled, here = there_and_back(expression)
+    assert spelled == there
     words = regex_words(expression, text)
     assert pieces_of(there, text) == words
-    assert pretokenize(text, [from_oniguruma(there)]) == words
+    assert pretokenize(text, [here]) == words
+
+
+@cache
+def there_and_back(expression: str) -> tuple[str, str]:
+    """Return it as it is written, and what that is read as: once for all texts."""
+    spelled = to_oniguruma(expression)
+    return spelled, from_oniguruma(spelled)
 
 
 @pytest.mark.parametrize("expression", [r"(?m)a.b|\w|\W", "(?i:ss)|.", r"(.)\1|\w|\W"])
@@ -300,12 +309,18 @@ def test_an_expression_is_told_tiktoken_so_that_it_means_the_same(
     expression: str, there: str | None, text: str
 ) -> None:
     """Its engine takes names of classes for ASCII, and backslash h for a hexadecimal digit."""
+    spelled, theirs, codec = told_tiktoken(expression)
+    assert there is None or spelled == there
+    assert theirs.encode_ordinary(text) == codec.encode_ordinary(text)
+
+
+@cache
+def told_tiktoken(expression: str) -> tuple[str, Any, Tokenizer]:
+    """Return how it is spelled there, and tokenizers there and here: once for all texts."""
     tiktoken: Any = pytest.importorskip("tiktoken")
     spelled = to_fancy_regex(expression)
-    assert there is None or spelled == there
     theirs = tiktoken.Encoding("t", pat_str=spelled, mergeable_ranks=PAIRS, special_tokens={})
-    codec = Tokenizer(**from_ranks(PAIRS, expression, {})._asdict())
-    assert theirs.encode_ordinary(text) == codec.encode_ordinary(text)
+    return spelled, theirs, Tokenizer(**from_ranks(PAIRS, expression, {})._asdict())
 
 
 def test_what_tiktoken_takes_otherwise_is_not_told_it() -> None:
