@@ -80,7 +80,7 @@ def _new_bar(phase: str, total: int | None) -> tqdm[Any]:
         from tqdm.auto import tqdm
 
     if phase == "learn":
-        return tqdm(desc=phase, total=total, unit=" merges")
+        return tqdm(desc=phase, total=total, unit=" merges", unit_scale=True)
     if phase == "load":
         return tqdm(desc="compile", total=total, unit=" kernels")
     return tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1000)

@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -337,12 +338,30 @@ def build_config(
         if not isinstance(chat_template, str):
             raise TypeError(f"chat_template must be a str, got {shorten(chat_template)}")
         encode_utf8(chat_template, "chat_template")
+        _check_template(chat_template)
         config["chat_template"] = chat_template
     if model_max_length is not None:
         config["model_max_length"] = check_integer(
             "model_max_length", model_max_length, 1, MAX_INT64
         )
     return config
+
+
+def _check_template(template: str) -> None:
+    """Refuse a template that Jinja can't read, where Jinja is there.
+
+    Otherwise transformers would load it, and fail at the first chat. Tags that Jinja does not know
+    may be transformers' own, such as ``generation``.
+    """
+    if find_spec("jinja2") is None:
+        return
+    import jinja2
+
+    try:
+        jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
+    except jinja2.TemplateSyntaxError as error:
+        if "unknown tag" not in str(error.message):
+            raise ValueError(f"chat_template, line {error.lineno}: {error.message}") from None
 
 
 def dump(document: object) -> bytes:

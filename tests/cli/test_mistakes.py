@@ -176,6 +176,10 @@ MISTAKES = [
         "export tok.json --to huggingface -o new --chat-template latin.txt",
         "--chat-template: latin.txt is not UTF-8: byte 3 (0xe9); convert it",
     ),
+    (
+        "export tok.json --to huggingface -o new --chat-template a.jinja",
+        "--chat-template, line 2: unexpected 'end of template'",
+    ),
     ("info /dev/null", "/dev/null is a pipe or a device, .* write it to a file"),
     ("encode a.txt --tokenizer /dev/null", "/dev/null is a pipe or a device"),
     ("merge-counts /dev/null -o new.parquet", "/dev/null is a pipe or a device"),
@@ -252,6 +256,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "table.txt": (tmp_path / "a.parquet").read_bytes(),
         "lines.data": b'{"text": "the"}\n' * 9,
         "a.csv": b"id,text\n",
+        "a.jinja": b"{{ messages }}\n{% for",
         "a.tsv": b"id\ttext\n",
         "a.png": b"\x89PNG\r\n\x1a\n",
         "a.txt.gz": b"",

@@ -76,6 +76,10 @@ def test_transformers_loads_the_folder(tmp_path: Path) -> None:
     assert theirs.decode(ids) == text
     assert len(theirs) == tok.vocab_size
     assert (theirs.bos_token_id, theirs.eos_token_id, theirs.pad_token_id) == (407, 406, 406)
+    with_tags = (
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}"
+    )
+    tok.to_transformers(eos_token="<|end|>", chat_template=with_tags)  # tags of transformers
     said = theirs.apply_chat_template([{"role": "user", "content": "the end"}], tokenize=False)
     assert said == "<|im_start|>the end<|end|>"
     direct = tok.to_transformers(eos_token="<|end|>", chat_template="{{ messages[0].content }}")
@@ -143,6 +147,7 @@ def test_a_role_needs_a_special_token(role: str, tmp_path: Path) -> None:
     [
         ({"chat_template": 5}, TypeError, "chat_template must be a str, got 5"),
         ({"chat_template": "\ud800"}, ValueError, "chat_template has a lone surrogate"),
+        ({"chat_template": "\n{% for"}, ValueError, "chat_template, line 2: unexpected 'end of t"),
         ({"model_max_length": 0}, ValueError, r"model_max_length must be in 1\.\."),
         ({"model_max_length": "512"}, TypeError, "model_max_length must be an int, got '512'"),
         ({"eos_token": ["<|end|>"]}, ValueError, "eos_token must be a special token"),
