@@ -4,6 +4,12 @@ cdef enum:
     MOST_LEVELS = 4
     LEVEL_WORDS = 320  # most words that one call finds
 
+# Words of one character each, up to where nothing has matched: see `characters_alone`.
+ctypedef Py_ssize_t (*Alone)(
+    const Level* level, const uint8_t** bounds, uint32_t* marks, Py_ssize_t n, const uint8_t* last,
+    uint32_t* state, int column,
+) noexcept nogil
+
 cdef struct Level:
     # The tables of an automaton: `bpetok.patterns.tables.Tables` says what each is.
     const uint8_t* code
@@ -32,6 +38,7 @@ cdef struct Level:
     int n_single                  # bytes below this are characters of one byte
     uint8_t[256] inert            # bytes: a word of such bytes only is one word
     bint fails                    # what would be left out is an error
+    Alone alone                   # NULL where words may be left out, or go by what follows
 
 cdef struct Failed:
     # A state in which no word that is being read can end any more, and where.

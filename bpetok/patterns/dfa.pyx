@@ -85,6 +85,10 @@ cdef class CompiledPattern:
             look_columns, look_resets = tables.look_columns, tables.look_resets
             level.look_columns, level.look_resets = &look_columns[0], &look_resets[0]
         find_inert(level)
+        if level.look_rows == NULL and level.last_line < 0:
+            level.alone = characters_alone
+        else:
+            level.alone = NULL
         return 0
 
     @property
@@ -294,6 +298,66 @@ cdef const uint8_t* next_failed(const LevelScan* s, const uint8_t* at) noexcept 
     return s.failed[i].at
 
 
+cdef inline bint is_too_late(const Level* level, uint32_t entry) noexcept nogil:
+    # Whether an entry says that the word must have ended before.
+    if entry < level.first_action:
+        return entry >= level.first_back
+    return level.actions[entry - level.first_action] in (BACK_END, SEARCH)
+
+
+cdef Py_ssize_t characters_alone(
+    const Level* level, const uint8_t** bounds, uint32_t* marks, Py_ssize_t n, const uint8_t* last,
+    uint32_t* state, int column,
+) noexcept nogil:
+    # From bounds[n - 1] on the text up to `last`, in front of `column`, has led to `state`, and
+    # the word must have ended before. The same is read in vain from each character that has ended
+    # a word by then, as the letters by `\\w+@|\\w` do. If they lead from `state` to
+    # itself, this finds these words and returns the number of bounds; `state` becomes that of the
+    # last word at `last`. Otherwise n is returned, and the word is read again.
+    # Called by pointer: inlined, it would take registers from the loop of `level_next`.
+    cdef const uint32_t* table = level.table
+    cdef const uint8_t* ends = level.ends
+    cdef const uint8_t* at = bounds[n - 1]
+    cdef uint32_t row = marks[n - 1], vain = state[0], again = 0, again_of = 0xFFFFFFFF, second
+    cdef Py_ssize_t n_before = n
+    cdef int code, code_after, length, length_after
+    if ends[vain + column] or last - at > LEVEL_WORDS - 2 - n:
+        return n_before
+    if row >= level.first_back:
+        row = level.back[row // level.width]
+    code_at(level, at, &length)
+    at += length
+    if at == last:
+        return n_before
+    code = code_at(level, at, &length)
+    while True:
+        if row != again_of:
+            if level.drops[row // level.width]:
+                return n_before
+            again_of, again = row, level.again[row // level.width]
+        second = table[row + code]
+        if second >= level.first_ending or not ends[row + code]:
+            return n_before
+        if at + length == last:
+            break
+        code_after = code_at(level, at + length, &length_after)
+        if ends[second + code_after] or table[second + code_after] != vain:
+            return n_before
+        if ends[vain + code_after] or table[vain + code_after] != vain:
+            return n_before
+        row = table[again + code]
+        bounds[n], marks[n] = at, row
+        n += 1
+        at += length
+        code, length = code_after, length_after
+    if not ends[second + column] and is_too_late(level, table[second + column]):
+        second = table[again + code]
+        bounds[n], marks[n] = at, second
+        n += 1
+    state[0] = second
+    return n
+
+
 cdef Py_ssize_t level_next(
     LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
 ) noexcept nogil:
@@ -418,6 +482,11 @@ cdef Py_ssize_t level_next(
                 at += length
                 continue
         elif action == SEARCH:
+            if level.alone != NULL and not fails:
+                previous = n
+                n = level.alone(level, bounds, marks, n, at, &state, column)
+                if n > previous:
+                    continue
             code_at(level, bounds[n - 1], &length)
             row = marks[n - 1]
             if row >= first_back:

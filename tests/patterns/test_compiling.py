@@ -87,6 +87,10 @@ EXPRESSIONS = [
     r"a+b|a|[^a]",
     r"[0-9]{3}|[a-z]+!",
     r"\w+@\w+|\w|\W",
+    r"\S+\.\S+|\S|\s",
+    r"[a-z]+:|(?<=s)t|[a-z]|é|\n",
+    r" ?\w+(?=,)|\w|\W",
+    r"\w{2,}@|\w{3,}[.]|\w(?!a)|\w{1,2}|\W",
     r"(?:ab)+c|a|[^a]",
     # classes by their POSIX names, white space within lines, ends of lines
     r"[[:alpha:]]+|[^[:alpha:]]",
