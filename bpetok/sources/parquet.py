@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from bpetok.base.extras import require
@@ -87,7 +88,6 @@ class _RowGroups:
         self._source = whole_reads(file)
         # A column at once: where it is small, that is less work than to read it in parts.
         self.reader = self._open(0, None)
-        self._in_parts = self._open(PART_SIZE, self.reader.metadata)
         # With a buffer, and not ahead: otherwise it would read the whole column.
         self._tried = self._open(1, self.reader.metadata)
         self.column = column_of(path, self.reader.schema_arrow, context)
@@ -98,6 +98,10 @@ class _RowGroups:
             if f"{part.path}.".startswith(f"{self.column}.")
         ]
         self._checked: set[int] = set()
+
+    @cached_property
+    def _in_parts(self) -> Any:
+        return self._open(PART_SIZE, self.reader.metadata)
 
     def _open(self, buffer_size: int, metadata: Any) -> Any:
         # What ParquetFile, which can't be told a pool, has in it.
