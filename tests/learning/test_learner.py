@@ -208,8 +208,9 @@ def test_learning_ends_before_all_tokens_are_too_long(ties: Ties, n_threads: int
     sizes = [1] * 256
     for left, other in right.pairs.tolist():
         sizes.append(sizes[left] + sizes[other])
-    for most in range(256, sum(sizes) + 2, 3):
-        n = bisect_right(list(accumulate(sizes)), most) - 256
+    totals = list(accumulate(sizes))
+    for most in sorted({at for total in totals[255:] for at in (total - 1, total) if at >= 256}):
+        n = bisect_right(totals, most) - 256
         learner = Learner(words, 100, rule, n_threads, tuning, most_bytes=most)
         got = learner.learn()
         assert got.pairs.tolist() == right.pairs[:n].tolist()
