@@ -118,12 +118,17 @@ def assigned_in_unicode_16(character: str) -> bool:
 
     Other versions, such as the one of the `regex` module, may class later ones differently.
     """
+    return category_in_unicode_16(character) != "Cn"
+
+
+def category_in_unicode_16(character: str) -> str:
+    """Return the general category, such as "Lu"."""
     if sys.version_info >= (3, 14):
         import unicodedata
     else:
         import unicodedata2 as unicodedata
     category: str = unicodedata.category(character)
-    return category != "Cn"
+    return category
 
 
 @cache

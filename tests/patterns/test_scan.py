@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 
 import pytest
 import regex
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import bpetok
 from bpetok.patterns import scan
 from bpetok.patterns.builtin import PATTERNS, SPELLINGS
-from reference import assigned_in_unicode_16
+from reference import assigned_characters, assigned_in_unicode_16, category_in_unicode_16
 
 COMPILED = {name: regex.compile(PATTERNS[name]) for name in scan.PATTERN_NAMES}
 
@@ -148,17 +149,32 @@ def test_random_unicode_equals_regex(text: str) -> None:
         assert words(text, pattern) == compiled.findall(text)
 
 
+CONTEXTS = (
+    "a{0}b1{0}2!{0}- ",
+    "{0} {0}\nA{0}B{0}a\n",
+    "{0}\n{0}/ !{0}a '{0}e",
+    "{0}l'l{0} a'{0}A中{0}A\u0301{0}A!!{0}a",
+)
+"""On both sides of each class."""
+LONG_RUN = 1000
+"""So many characters of one category, such as ideographs, take turns with the contexts."""
+
+
 @cache
 def every_code_point() -> str:
-    """Each character assigned in Unicode 16.0 on both sides of each class."""
-    characters = [
-        chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and is_same_in_regex(chr(c))
-    ]
-    return "".join(
-        f"a{c}b1{c}2!{c}- {c} {c}\nA{c}B{c}a\n{c}\n{c}/ "
-        f"!{c}a '{c}e{c}l'l{c} a'{c}A中{c}A\u0301{c}A!!{c}a"
-        for c in characters
-    )
+    """Each character assigned in Unicode 16.0 in all contexts, or in one where it is one of many.
+
+    The first and the last of many come in all, too.
+    """
+    parts = []
+    characters = filter(is_same_in_regex, assigned_characters())
+    for _, group in groupby(characters, category_in_unicode_16):
+        run = list(group)
+        for i, c in enumerate(run):
+            is_inside = len(run) >= LONG_RUN and 0 < i < len(run) - 1
+            contexts = CONTEXTS[i % 4 :][:1] if is_inside else CONTEXTS
+            parts += [context.format(c) for context in contexts]
+    return "".join(parts)
 
 
 @cache
