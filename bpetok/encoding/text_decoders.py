@@ -12,6 +12,13 @@ from bpetok.base.checks import shorten
 TextStep = Callable[[str], str]
 
 
+READ_ELSEWHERE = (
+    "tokenizers.Tokenizer.from_file reads it, and bpetok.train makes a byte-level tokenizer of the "
+    "texts that it was made of"
+)
+"""What to do about a tokenizer that is no byte-level BPE."""
+
+
 def text_steps(decoder: Any) -> list[TextStep]:
     """Return what happens to a text after the step ByteLevel; nothing if there is no decoder.
 
@@ -26,7 +33,7 @@ def text_steps(decoder: Any) -> list[TextStep]:
     if not rows or rows[0][0]["type"] != "ByteLevel":
         raise ValueError(
             f"decoder: {shorten(decoder)} can't be represented: only one that begins with "
-            "ByteLevel is byte-level"
+            f"ByteLevel is byte-level; {READ_ELSEWHERE}"
         )
     return [_step(row, name) for row, name in rows[1:]]
 

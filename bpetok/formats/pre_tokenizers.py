@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from bpetok.base.checks import shorten
+from bpetok.encoding.text_decoders import READ_ELSEWHERE
 from bpetok.patterns.builtin import (
     CHAINS,
     DEEPSEEK,
@@ -116,7 +117,7 @@ def read(pre_tokenizer: Any, *, spelled: bool = False) -> Splitting:
             "pre_tokenizer",
             pre_tokenizer,
             "must have one ByteLevel, and no more than that: otherwise the characters of the text "
-            "are not those that spell bytes, so it is no byte-level BPE",
+            "are not those that spell bytes, so it is no byte-level BPE; " + READ_ELSEWHERE,
         )
     at = kinds.index("ByteLevel") if not spelled else -1
     prefix_space = at >= 0 and bool(rows[at][0].get("add_prefix_space", True))

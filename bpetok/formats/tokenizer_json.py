@@ -9,7 +9,7 @@ from typing import Any
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
 from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
-from bpetok.encoding.text_decoders import text_steps
+from bpetok.encoding.text_decoders import READ_ELSEWHERE, text_steps
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.files import Rows, expect
 from bpetok.formats.parts import Parts
@@ -119,11 +119,11 @@ def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict
 
 def _check_model(model: dict[str, Any]) -> None:
     if model.get("type", "BPE") != "BPE":
-        refuse("model.type", model["type"], "only BPE can be read")
+        refuse("model.type", model["type"], f"only BPE can be read; {READ_ELSEWHERE}")
     for name, why in (
-        ("dropout", "ids are not drawn at random here"),
-        ("continuing_subword_prefix", "a token is its bytes here"),
-        ("end_of_word_suffix", "a token is its bytes here"),
+        ("dropout", "ids are not drawn at random here; set it to null for those without dropout"),
+        ("continuing_subword_prefix", f"a token is its bytes here; {READ_ELSEWHERE}"),
+        ("end_of_word_suffix", f"a token is its bytes here; {READ_ELSEWHERE}"),
     ):
         if model.get(name):
             refuse(f"model.{name}", model[name], why)

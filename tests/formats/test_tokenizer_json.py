@@ -615,3 +615,21 @@ def test_a_file_without_a_decoder_is_warned_of(tmp_path: Path) -> None:
             assert again.decode_bytes(ids).decode() == text
     with pytest.raises(ValueError, match="or there is none"):
         tok.decode_stream()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model__type": "WordLevel"},
+        {"model__type": "Unigram"},
+        {"model__end_of_word_suffix": "</w>"},
+        {"model__continuing_subword_prefix": "##"},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"decoder": {"type": "Metaspace", "replacement": "\u2581"}},
+    ],
+    ids=str,
+)
+def test_what_is_not_byte_level_says_what_reads_it(changes: dict[str, Any]) -> None:
+    """And how to get a byte-level one in its place."""
+    with pytest.raises(ValueError, match=r"Tokenizer\.from_file reads it, and bpetok\.train makes"):
+        parse(json.loads(document(**changes)))
