@@ -131,8 +131,19 @@ def learn_lines(
     second = run.plan.second
     assert second is not None
     plan = run.plan._replace(counting=second.counting, rule=second.rule)
+
+    def count_some() -> Words:
+        words = count()
+        if len(words) == 0 and second.reading:
+            given = ", ".join(
+                f"superwords.{name}={value}" for name, value in second.reading.items()
+            )
+            raise ValueError(f"{given} leaves no text for stage 2 of superwords: let it read more")
+        return words
+
     return learn_words(
-        run._replace(plan=plan, rare=rare, null_texts=NullTexts(), checkpoint=checkpoint), count
+        run._replace(plan=plan, rare=rare, null_texts=NullTexts(), checkpoint=checkpoint),
+        count_some,
     )
 
 

@@ -361,3 +361,12 @@ def test_both_stages_change_texts_alike() -> None:
     )
     assert tok.merges == train([LINES], 74, 44).merges
     assert tok.normalizer == {"type": "Lowercase"}
+
+
+def test_a_sample_without_text_is_said(tmp_path: Path) -> None:
+    """By the name of the option that has taken all away."""
+    path = tmp_path / "a.txt"
+    path.write_text("a few words and a few more\n" * 9, encoding="utf-8")
+    superwords = bpetok.Superwords(260, sample=1e-9)
+    with pytest.raises(ValueError, match=r"superwords.sample=1e-09 leaves no text for stage 2"):
+        bpetok.train(path, vocab_size=270, superwords=superwords)
