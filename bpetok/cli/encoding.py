@@ -23,20 +23,17 @@ from bpetok.cli.common import (
     add_errors,
     add_reading,
     add_threads,
-    check_plain,
     count,
     describe,
-    expand_inputs,
     failed,
     load_only_tokenizer,
     on_terminal,
-    open_inputs,
     program,
     reading_of,
-    refuse_ids,
     standard_output,
 )
 from bpetok.cli.facts import saved_as
+from bpetok.cli.inputs import check_plain, expand_inputs, open_inputs, refuse_ids
 from bpetok.cli.next_steps import after_encoding, show_steps
 
 if TYPE_CHECKING:
@@ -44,8 +41,6 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
 IDS_AT_ONCE = 65_536
-N_LOOKED_AT = 512
-"""First bytes of a file that is no text."""
 
 
 def add_parsers(commands: Any) -> None:
@@ -148,7 +143,7 @@ def run_encode(options: argparse.Namespace) -> None:
         except ValueError as error:
             if file.seekable():  # what the file is says more
                 file.seek(0)
-                check_plain(file.read(N_LOOKED_AT), name)
+                check_plain(file.read(IDS_AT_ONCE), name)
             raise CommandError(f"{name}: {error}") from None
         for start in range(0, len(ids), IDS_AT_ONCE):
             separator = " " if start else ""

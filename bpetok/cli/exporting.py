@@ -13,15 +13,14 @@ from bpetok.cli.common import (
     TOKENIZER,
     CommandError,
     add_command,
-    check_no_input,
     count,
     describe,
     failed,
     flag_of,
     load_only_tokenizer,
-    plain_text,
 )
 from bpetok.cli.facts import saved_as
+from bpetok.cli.inputs import check_no_input, plain_text
 from bpetok.cli.next_steps import after_exporting, show_steps
 
 if TYPE_CHECKING:

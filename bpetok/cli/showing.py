@@ -20,20 +20,17 @@ from bpetok.cli.common import (
     add_errors,
     add_reading,
     add_threads,
-    check_no_input,
     count,
     describe,
     load_only_tokenizer,
     load_tokenizer,
-    open_inputs,
-    plain_text,
     program,
     reading_of,
-    refuse_ids,
     say,
     standard_output,
 )
 from bpetok.cli.facts import report_facts, saved_as, write_json
+from bpetok.cli.inputs import check_no_input, open_inputs, plain_text, refuse_ids
 
 if TYPE_CHECKING:
     from bpetok.showing.explanation import Explanation

@@ -29,7 +29,6 @@ from bpetok.cli.common import (
     on_terminal,
     reading_of,
     say,
-    say_if_waiting,
     standard_output,
     weight,
     whole,
@@ -43,6 +42,7 @@ from bpetok.cli.facts import (
     training_summary,
     write_json,
 )
+from bpetok.cli.inputs import say_if_waiting
 from bpetok.cli.next_steps import after_counting, after_training, show_steps
 from bpetok.cli.showing import check_training_report, save_training_report
 from bpetok.cli.superwords import add_superwords, superwords_of
