@@ -66,18 +66,26 @@ _CATEGORIES = {
 }
 
 
-# Properties, and first and last characters of ranges.
-_POSIX: dict[str, tuple[list[str], list[str]]] = {
-    "alnum": (["Alphabetic"], ["09"]),
-    "alpha": (["Alphabetic"], []),
-    "blank": (["Zs"], ["\t\t"]),
-    "cntrl": (["Cc"], []),
-    "digit": ([], ["09"]),
-    "lower": (["Lowercase"], []),
-    "space": (["White_Space"], []),
-    "upper": (["Uppercase"], []),
-    "xdigit": ([], ["09", "AF", "af"]),
+WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
+r"""What ``\w`` matches, as items of a class."""
+BLANK = r"\p{Zs}\t"
+HEX = "0-9a-fA-F"
+POSIX = {
+    "alnum": r"\p{Alphabetic}0-9",
+    "alpha": r"\p{Alphabetic}",
+    "blank": BLANK,
+    "cntrl": r"\p{Cc}",
+    "digit": "0-9",
+    "graph": r"[^\s\p{Cc}\p{Cs}\p{Cn}]",
+    "lower": r"\p{Lowercase}",
+    "print": r"[^\s\p{Cc}\p{Cs}\p{Cn}]\p{Zs}",
+    "punct": r"\p{P}[\p{S}&&[^\p{Alphabetic}]]",
+    "space": r"\s",
+    "upper": r"\p{Uppercase}",
+    "word": WORD,
+    "xdigit": HEX,
 }
+"""What ``[:name:]`` matches in a class, as items of one, as `regex` has it."""
 
 
 def union(sets: Iterable[CodeSet]) -> CodeSet:
@@ -129,28 +137,6 @@ def word_characters() -> CodeSet:
     r"""Return what ``\w`` matches."""
     named = [named_set(name) or EMPTY for name in ("Alphabetic", "M", "Nd", "Pc")]
     return union([*named, code_range(0x200C, 0x200D)])
-
-
-def posix_set(name: str) -> CodeSet | None:
-    """Return what ``[:name:]`` matches in a class, as `regex` has it; None if it is not known."""
-    if name == "word":
-        return word_characters()
-    if name == "punct":
-        symbols = intersection(_named("S"), complement(_named("Alphabetic")))
-        return union([_named("P"), symbols])
-    if name in ("graph", "print"):
-        unseen = union([WHITE_SPACE, _named("Cc"), _named("Cs"), _named("Cn")])
-        return union([complement(unseen), _named("Zs") if name == "print" else EMPTY])
-    if name not in _POSIX:
-        return None
-    properties, ranges = _POSIX[name]
-    return union([*map(_named, properties), *(code_range(*map(ord, ends)) for ends in ranges)])
-
-
-def _named(name: str) -> CodeSet:
-    code_set = named_set(name)
-    assert code_set is not None, name
-    return code_set
 
 
 def named_set(name: str) -> CodeSet | None:

@@ -14,6 +14,8 @@ from functools import cache
 from typing import NamedTuple, NoReturn
 
 from bpetok.base.checks import shorten
+from bpetok.patterns import classes
+from bpetok.patterns.classes import BLANK, HEX, POSIX
 from bpetok.patterns.compiling import compile_expression
 from bpetok.patterns.parse import Unsupported, parse
 from bpetok.patterns.tables import fingerprint
@@ -27,10 +29,8 @@ r"""What \w is in a class. `regex` has other circled letters, and U+200D."""
 WORD = r"\xb2\xb3\xb9\xbc-\xbe" + _IN_CLASS_WORD
 r"""What \w is outside of classes, as items of one: Latin-1's superscripts and fractions, too."""
 
-_HEX = "0-9a-fA-F"
 _END = r"(?![\s\S])"
 _LINE_END = r"(?>\r\n|[\n-\r\x85\u2028\u2029])"
-_BLANK = r"\p{Zs}\t"
 
 
 class _Dialect(NamedTuple):
@@ -71,8 +71,8 @@ def _word_escapes(word: str) -> dict[str, str]:
 _ONIGURUMA = _Dialect(
     escapes={
         **_word_escapes(WORD),
-        "h": f"[{_HEX}]",
-        "H": f"[^{_HEX}]",
+        "h": f"[{HEX}]",
+        "H": f"[^{HEX}]",
         "R": _LINE_END,
         "N": r"[^\n]",
         "O": r"[\s\S]",
@@ -84,8 +84,8 @@ _ONIGURUMA = _Dialect(
     in_class={
         "w": _IN_CLASS_WORD,
         "W": f"[^{_IN_CLASS_WORD}]",
-        "h": _HEX,
-        "H": f"[^{_HEX}]",
+        "h": HEX,
+        "H": f"[^{HEX}]",
         "e": r"\x1b",
         **{letter: letter for letter in "gijklmoqyzABEFGIJKLNOQRTUVXYZ"},
     },
@@ -94,7 +94,7 @@ _ONIGURUMA = _Dialect(
     posix={
         "alnum": r"\p{Alphabetic}\p{Nd}",
         "alpha": r"\p{Alphabetic}",
-        "blank": _BLANK,
+        "blank": BLANK,
         "cntrl": r"\p{Cc}",
         "digit": r"\p{Nd}",
         "lower": r"\p{Lowercase}",
@@ -102,7 +102,7 @@ _ONIGURUMA = _Dialect(
         "space": r"\s",
         "upper": r"\p{Uppercase}",
         "word": _IN_CLASS_WORD,
-        "xdigit": _HEX,
+        "xdigit": HEX,
     },
     refused={
         "X": r"a grapheme of an older Unicode, which nothing finds here; take (?>\P{M}\p{M}*)",
@@ -115,8 +115,8 @@ _ONIGURUMA = _Dialect(
 )
 
 _FANCY_REGEX = _Dialect(
-    escapes={"h": f"[{_HEX}]", "H": f"[^{_HEX}]", "z": _END},
-    in_class={"h": _HEX, "H": f"[^{_HEX}]"},
+    escapes={"h": f"[{HEX}]", "H": f"[^{HEX}]", "z": _END},
+    in_class={"h": HEX, "H": f"[^{HEX}]"},
     signs={"$": _END},
     posix={
         "alnum": "0-9A-Za-z",
@@ -129,7 +129,7 @@ _FANCY_REGEX = _Dialect(
         "space": r"\t-\r ",
         "upper": "A-Z",
         "word": "0-9A-Za-z_",
-        "xdigit": _HEX,
+        "xdigit": HEX,
     },
     refused={"X": "a grapheme", "K": "a match that begins later", "G": "the last match"}
     | dict.fromkeys("kgZRNO", "something else"),
@@ -137,44 +137,26 @@ _FANCY_REGEX = _Dialect(
     repeats_intervals=False,
 )
 
-_WORD_HERE = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"
-
-_POSIX_HERE = {
-    "alnum": r"\p{Alphabetic}0-9",
-    "alpha": r"\p{Alphabetic}",
-    "blank": _BLANK,
-    "cntrl": r"\p{Cc}",
-    "digit": "0-9",
-    "graph": r"[^\s\p{Cc}\p{Cs}\p{Cn}]",
-    "lower": r"\p{Lowercase}",
-    "print": r"[^\s\p{Cc}\p{Cs}\p{Cn}]\p{Zs}",
-    "punct": r"\p{P}[\p{S}&&[^\p{Alphabetic}]]",
-    "space": r"\s",
-    "upper": r"\p{Uppercase}",
-    "word": _WORD_HERE,
-    "xdigit": _HEX,
-}
-
 # Of `regex` and of the compiler here, as the other two are told.
 _TO_ONIGURUMA = _Dialect(
     escapes={
-        **_word_escapes(_WORD_HERE),
+        **_word_escapes(classes.WORD),
         "Z": r"\z",
-        "h": f"[{_BLANK}]",
+        "h": f"[{BLANK}]",
     },
-    in_class={"w": _WORD_HERE, "W": f"[^{_WORD_HERE}]", "h": _BLANK},
+    in_class={"w": classes.WORD, "W": f"[^{classes.WORD}]", "h": BLANK},
     signs={"^": r"\A", "$": r"\Z"},
-    posix=_POSIX_HERE,
+    posix=POSIX,
     refused={},
     flags={"s": "m"},
     repeats_intervals=False,
 )
 
 _TO_FANCY_REGEX = _Dialect(
-    escapes={"Z": r"\z", "h": f"[{_BLANK}]", "R": _LINE_END},
-    in_class={"h": _BLANK},
+    escapes={"Z": r"\z", "h": f"[{BLANK}]", "R": _LINE_END},
+    in_class={"h": BLANK},
     signs={},
-    posix=_POSIX_HERE,
+    posix=POSIX,
     refused={},
     flags={},
     repeats_intervals=False,

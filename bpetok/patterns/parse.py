@@ -9,11 +9,13 @@ All else raises `Unsupported`, which names what can't be compiled.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from bpetok.patterns.classes import (
     ALL,
     N_CODE_POINTS,
+    POSIX,
     WHITE_SPACE,
     CodeSet,
     code_range,
@@ -21,7 +23,6 @@ from bpetok.patterns.classes import (
     fold_case,
     intersection,
     named_set,
-    posix_set,
     union,
     word_characters,
 )
@@ -333,7 +334,7 @@ class _Parser:
             return None
         self.take()
         if letter == "h":
-            return posix_set("blank")
+            return _posix_set("blank")
         code_set = simple.get(letter.lower()) or word_characters()
         return code_set if letter.islower() else complement(code_set)
 
@@ -434,9 +435,9 @@ class _Parser:
         return self.char_class(flags)
 
     def posix_class(self, named: re.Match[str], flags: _Flags) -> CodeSet:
-        code_set = posix_set(named[2])
-        if code_set is None:
+        if named[2] not in POSIX:
             raise Unsupported(quote(named[0], "a class by its POSIX name"))
+        code_set = _posix_set(named[2])
         if flags.ignore_case and fold_case(code_set) != code_set:
             raise Unsupported(quote(named[0], "with case ignored"))
         return complement(code_set) if named[1] else code_set
@@ -449,6 +450,11 @@ class _Parser:
             return 8
         code_set = self.escaped_set(flags)
         return self.escaped_code() if code_set is None else code_set
+
+
+@cache
+def _posix_set(name: str) -> CodeSet:
+    return _Parser(POSIX[name] + "]").char_class(_Flags())
 
 
 def _literal(code: int, flags: _Flags) -> CodeSet:
