@@ -67,6 +67,9 @@ BPE = {
 }
 """A model in a tokenizer.json, but for its vocabulary and merges."""
 
+PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+"""Classes of transformers that are what the files say."""
+
 NOT_OF_AN_OBJECT = ("tokenizer_class", "added_tokens_decoder", "auto_map")
 """Entries of a tokenizer_config.json that say how to make a tokenizer of the files."""
 
@@ -93,6 +96,8 @@ def save_pretrained(
         files[TEMPLATE] = encode_utf8(str(template), "chat_template")
     if (target / "config.json").exists():
         _check_beside(target / "config.json", tokenizer, files)
+    elif config["tokenizer_class"] not in PLAIN_CLASSES:
+        _warn_of_class(config["tokenizer_class"], tokenizer, files)
     target.mkdir(exist_ok=True)
     write_together({target / name: data for name, data in files.items()})
     if read_json(read_bounded(target / "tokenizer.json")) != document:
@@ -121,6 +126,35 @@ def _warn_of_model(config: Path, tokenizer: Codec) -> None:
             f"(pattern {shorten(tokenizer.pattern)}); PreTrainedTokenizerFast.from_pretrained "
             "does not",
             stacklevel=5,
+        )
+
+
+def _warn_of_class(name: object, tokenizer: Codec, files: Mapping[str, bytes]) -> None:
+    """Warn if AutoTokenizer makes an object of a class that splits otherwise, whatever is written.
+
+    The class is that of the folder that the tokenizer was read from, where transformers did so too.
+    """
+    try:
+        from transformers import AutoTokenizer, __version__
+    except ImportError:
+        return
+    with temporary_files(files) as folder:
+        try:
+            theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except (ValueError, ImportError):
+            return  # a class that it does not have: it says so
+    try:
+        check_ids_equal(
+            tokenizer,
+            lambda text: theirs.encode(text, add_special_tokens=False),
+            f"AutoTokenizer of transformers {__version__}",
+        )
+    except ValueError as error:
+        reason = str(error).removesuffix("; nothing was written")
+        warnings.warn(
+            f"tokenizer_class is {name!r}, and {reason}: that class splits in its own way; "
+            "PreTrainedTokenizerFast.from_pretrained reads the files as they are",
+            stacklevel=4,
         )
 
 

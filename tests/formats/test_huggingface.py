@@ -371,3 +371,18 @@ def test_what_a_portable_folder_can_not_say_is_told(tmp_path: Path) -> None:
     assert {warning.filename for warning in caught} == {__file__}
     with pytest.raises(TypeError, match="portable must be a bool"):
         Tokenizer(merges=MERGES).save_pretrained(tmp_path, portable=cast("bool", 1))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_class_that_splits_in_its_own_way_is_told(tmp_path: Path) -> None:
+    """As transformers 5 reads SmolLM's folder: by GPT-2's class, without single digits."""
+    transformers = pytest.importorskip("transformers", minversion="5")
+    tok = Tokenizer(merges=[*MERGES, (ord("1"), ord("2"))], pattern="smollm")
+    tok.save_pretrained(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    content = json.loads(config.read_bytes()) | {"tokenizer_class": "GPT2Tokenizer"}
+    config.write_text(json.dumps(content))
+    read = Tokenizer.from_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match="'GPT2Tokenizer', and AutoTokenizer of .* other ids"):
+        read.save_pretrained(tmp_path)
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path).encode("12") != read.encode("12")
