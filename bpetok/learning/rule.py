@@ -167,12 +167,22 @@ def _search_of(expression: str) -> Search | Callable[[bytes], object]:
     if not isinstance(expression, str):
         raise TypeError(f"forbid must be a str, got {shorten(expression)}")
     check_size(expression, "forbid")
-    if not _IGNORING_CASE.search(expression):
-        try:
-            return compile_search(expression)
-        except Unsupported:
-            pass  # `regex` says what is wrong, if anything is
-    return _finder(expression)
+    search = _compiled(expression) or _finder(expression)
+    find = search.finds_in if isinstance(search, Search) else search
+    if all(find(text.encode("utf-8", "surrogateescape")) for text in OF_ALL_KINDS):
+        raise ValueError(
+            f"forbid {shorten(expression)} finds something in every token, so none could be made"
+        )
+    return search
+
+
+def _compiled(expression: str) -> Search | None:
+    if _IGNORING_CASE.search(expression):
+        return None
+    try:
+        return compile_search(expression)
+    except Unsupported:
+        return None  # `regex` says what is wrong, if anything is
 
 
 def _finder(expression: str) -> Callable[[bytes], object]:
@@ -209,10 +219,6 @@ def _finder(expression: str) -> Callable[[bytes], object]:
                 f"forbid {shorten(expression)} comes to no end in {probe!r}: it calls itself, or "
                 "backtracks without end"
             ) from None
-    if all(map(search, OF_ALL_KINDS)):
-        raise ValueError(
-            f"forbid {shorten(expression)} finds something in every token, so none could be made"
-        )
     return find
 
 

@@ -212,7 +212,7 @@ def test_files_and_words_go_on_too(tmp_path: Path) -> None:
         (
             {"vocab_size": 300, "special_tokens": ["<n>"]},
             ValueError,
-            "at least 301, the 300 ids of initial and 1 new special tokens, got 300",
+            "at least 301, the 300 ids of initial and 1 new special token, got 300",
         ),
         ({"initial": "tok.json"}, TypeError, "initial must be a Tokenizer, got str"),
     ],
