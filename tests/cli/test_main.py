@@ -694,7 +694,7 @@ def test_output_that_can_not_be_written_is_an_error(
             env=environment,
         )
     assert done.returncode == 1
-    assert done.stderr == b"bpetok: error: No space left on device\n"
+    assert done.stderr == b"bpetok: error: standard output: No space left on device\n"
 
 
 def test_a_corpus_is_never_replaced_by_its_tokenizer(run: Run, tmp_path: Path) -> None:
