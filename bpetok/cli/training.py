@@ -471,7 +471,7 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
 
     `form` is what the inputs are, None if their names say it.
     """
-    from bpetok.base.files import check_no_input, check_writable
+    from bpetok.base.files import check_folder, check_no_input, check_writable
     from bpetok.sources.files import STANDARD_INPUT, format_of, local_files, resolve_files
 
     if options.json:
@@ -481,6 +481,12 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
         check_writable(output)
     except (ValueError, OSError) as error:
         raise CommandError(f"--output: {describe(error)}") from None
+    checkpoint = getattr(options, "checkpoint", None)
+    if checkpoint is not None and not Path(checkpoint).is_file():  # which has an error of its own
+        try:
+            check_folder(checkpoint)
+        except (ValueError, OSError) as error:
+            raise CommandError(f"--checkpoint: {describe(error)}") from None
     try:
         paths = resolve_files(inputs)
         read = resolve_files([*inputs, *(getattr(options, "balance_development", None) or ())])
