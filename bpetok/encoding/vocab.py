@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.checks import check_index, plain, shorten
+from bpetok.base.checks import check_bool, check_index, plain, shorten
 from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
 from bpetok.encoding.token_bytes import find_bad_merge
 
@@ -326,8 +326,7 @@ def check_unknown(unk_id: Any, fuse_unk: Any, token_ids: Sequence[int] | None) -
     TypeError, ValueError
         If it is no integer, all bytes have an id, or `fuse_unk` is no bool or given without it.
     """
-    if not isinstance(fuse_unk, bool):
-        raise TypeError(f"fuse_unk must be a bool, got {shorten(fuse_unk)}")
+    check_bool("fuse_unk", fuse_unk)
     if unk_id is None:
         if fuse_unk:
             raise ValueError("fuse_unk must not be True without unk_id")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.base.checks import shorten
+from bpetok.base.checks import check_bool
 from bpetok.patterns.normalize import LocalNormalizer, normalize_texts
 from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.special import SpecialTokens
@@ -135,8 +135,7 @@ def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Change
     TypeError, ValueError
         If there is no such normalizer, or `prefix_space` is no bool.
     """
-    if not isinstance(prefix_space, bool):
-        raise TypeError(f"prefix_space must be a bool, got {shorten(prefix_space)}")
+    check_bool("prefix_space", prefix_space)
     if normalizer is None:
         return Changes(None, prefix_space)
     checked = Normalizer(normalizer)
