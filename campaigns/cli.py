@@ -11,6 +11,7 @@ from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
 
+from bpetok.patterns.scan import instruction_sets
 from campaigns import runner, sanitize
 from campaigns.findings import command, load
 from campaigns.registry import CAMPAIGNS, open_campaign
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     if "sanitize" in options.name:
         folder = options.output.absolute()
-        return sanitize.run(_seconds(options, 1), seed, folder, options.tests)
+        return sanitize.run(_seconds(options, 1), seed, folder, options.tests, options.sets)
     names = list(CAMPAIGNS) if options.name == ["all"] else options.name
     seconds = _seconds(options, len(names))
     wanted = runner.Options(seconds, options.inputs, seed, options.first, options.output.absolute())
@@ -64,13 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where inputs that fail are saved (default findings)")  # fmt: skip
     add("--tests", nargs="*", default=sanitize.ALL, metavar="PATH",
         help="for sanitize: tests to run, none if there is no path (default tests)")  # fmt: skip
+    add("--sets", nargs="+", default=(), choices=instruction_sets(), metavar="NAME",
+        help="for sanitize: instruction sets, in order (default all, best first)")  # fmt: skip
     add("--repeat", type=Path, metavar="FILE", help="check the input of such a file again")
     return parser
 
 
 def _print_versions(seed: int) -> None:
     import bpetok
-    from bpetok.patterns.scan import instruction_sets
 
     sets = ", ".join(instruction_sets())
     folder = Path(bpetok.__file__).parent

@@ -2,10 +2,13 @@
 
 The extensions are built with the address and the undefined behaviour sanitizer of gcc in a copy of
 the checkout, and run with each instruction set of this processor. Numba's kernels are as always.
+What the address sanitizer says is in a file for each process, also of one that a test starts; the
+other one of gcc 12 writes to standard error whatever it is told, which pytest lets through here.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -29,7 +32,9 @@ FLAGS = (
 NOT_COPIED = ("*.so", "build", "dist", "findings", ".*", "*.egg-info", "__pycache__")
 
 
-def run(seconds: float, seed: int, folder: Path, tests: Sequence[str]) -> int:
+def run(
+    seconds: float, seed: int, folder: Path, tests: Sequence[str], sets: Sequence[str] = ()
+) -> int:
     """Build, and run tests, then each campaign for some seconds; returns 1 if something failed.
 
     Parameters
@@ -38,30 +43,46 @@ def run(seconds: float, seed: int, folder: Path, tests: Sequence[str]) -> int:
         For each campaign with each instruction set.
     seed : int
     folder : Path
-        For findings.
+        For findings, and for what the sanitizers say: ``sanitizer.PID``.
     tests : sequence of str
         Paths of tests, as for pytest; none if empty. Of ALL only the best instruction set runs all
         of them, the others those that depend on it.
+    sets : sequence of str
+        Instruction sets of `bpetok.patterns.scan.instruction_sets`; all of them if empty.
     """
-    status = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {*folder.glob("sanitizer.*")}
+    best = instruction_sets()[-1]
+    failed = []
     with tempfile.TemporaryDirectory(prefix="campaign-") as scratch:
         tree = build(Path(scratch))
-        for name in instruction_sets():
-            where = {**environment(tree), VARIABLE: name}
+        for name in sets or reversed(instruction_sets()):  # the best one first: it runs most
+            where = {**environment(tree, folder / "sanitizer"), VARIABLE: name}
             commands = [
                 [campaign, "--seconds", str(seconds), "--seed", str(seed), "--output", str(folder)]
                 for campaign in CAMPAIGNS
             ]
             modules = [["campaigns", *command] for command in commands]
-            chosen = SOME if [*tests] == ALL and name != instruction_sets()[-1] else tests
+            chosen = SOME if [*tests] == ALL and name != best else tests
             if chosen:
-                options = ["-q", "-p", "campaigns.instruction_set", "-p", "no:cacheprovider"]
-                modules.insert(0, ["pytest", *options, *chosen])
+                modules.insert(0, ["pytest", *_pytest_options(), *chosen])
             for module in modules:
-                print(f"sanitize: {name}: {' '.join(module)}", flush=True)
+                what = f"{name}: {' '.join(module)}"
+                print(f"sanitize: {what}", flush=True)
                 done = subprocess.run([sys.executable, "-m", *module], cwd=tree, env=where)
-                status |= done.returncode != 0
-    return status
+                if done.returncode:
+                    failed.append(what)
+    reports = sorted({*folder.glob("sanitizer.*")} - before)
+    for line in (*(f"failed: {what}" for what in failed), *(f"report: {path}" for path in reports)):
+        print(f"sanitize: {line}", flush=True)
+    if not failed and not reports:
+        print("sanitize: nothing is wrong", flush=True)
+    return 1 if failed or reports else 0
+
+
+def _pytest_options() -> list[str]:
+    options = ["-q", "--capture=sys", "-p", "campaigns.instruction_set", "-p", "no:cacheprovider"]
+    return [*options, "-n", "auto"] if importlib.util.find_spec("xdist") else options
 
 
 def build(scratch: Path) -> Path:
@@ -88,8 +109,16 @@ def write_compiler(folder: Path) -> Path:
     return path
 
 
-def environment(tree: Path) -> dict[str, str]:
-    """Return the environment of a Python that may load what was built."""
+def environment(tree: Path, reports: Path) -> dict[str, str]:
+    """Return the environment of a Python that may load what was built.
+
+    Parameters
+    ----------
+    tree : Path
+        What `build` returned.
+    reports : Path
+        Where sanitizers write, less the number of the process at the end.
+    """
     libraries = [_library("libasan.so"), _library("libstdc++.so")]
     return {
         **os.environ,
@@ -97,8 +126,12 @@ def environment(tree: Path) -> dict[str, str]:
         "PYTHONMALLOC": "malloc",  # objects by themselves, not in Python's own pools
         "PYTHONPATH": str(tree),
         # Python does not free all it has at the end.
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "ASAN_OPTIONS": (
+            f"detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:log_path={reports}"
+        ),
+        "UBSAN_OPTIONS": (
+            f"print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path={reports}"
+        ),
     }
 
 

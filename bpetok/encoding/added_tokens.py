@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bpetok.base.checks import check_index, shorten
+from bpetok.base.checks import check_bool, check_index, shorten
 from bpetok.patterns.special import SpecialTokens
 
 FLAGS = ("special", "lstrip", "rstrip", "single_word", "normalized")
@@ -59,9 +59,7 @@ def check_added_tokens(
         if not isinstance(token, AddedToken):
             raise TypeError(f"added_tokens[{i}] must be an AddedToken, got {shorten(token)}")
         for flag in FLAGS:
-            if not isinstance(getattr(token, flag), bool):
-                value = shorten(getattr(token, flag))
-                raise TypeError(f"added_tokens[{i}].{flag} must be True or False, got {value}")
+            check_bool(f"added_tokens[{i}].{flag}", getattr(token, flag))
         if not isinstance(token.content, str):
             raise TypeError(f"added_tokens[{i}].content must be a str, got {shorten(token)}")
         check_index(f"added_tokens[{i}].id", token.id)

@@ -51,7 +51,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_integer, encode_utf8, listed, shorten
+from bpetok.base.checks import check_bool, check_integer, encode_utf8, listed, shorten
 from bpetok.base.limits import MAX_INT32
 from bpetok.learning.merge_filter import TokenFilter
 from bpetok.patterns.bounds import check_size
@@ -138,9 +138,7 @@ class MergeFilter(NamedTuple):
             other things than bytes and str or an empty one, or one of the others is no bool.
         """
         for name in ("utf8", "no_colon_space"):
-            if not isinstance(getattr(self, name), bool):
-                value = shorten(getattr(self, name))
-                raise TypeError(f"merge_filter.{name} must be True or False, got {value}")
+            check_bool(f"merge_filter.{name}", getattr(self, name))
         most = 0
         if self.max_words is not None:
             most = check_integer("max_words", self.max_words, 1, MAX_INT32)

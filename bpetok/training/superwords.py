@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.checks import check_integer, shorten
+from bpetok.base.checks import check_bool, check_integer, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.counting.count import CountJob
 from bpetok.counting.memory import RareWords
@@ -190,9 +190,7 @@ def check_superwords(
     start = check_integer("superwords.start", given.start, least + n_initial, least + n_merges)
     if given.unused not in ("keep", "drop"):
         raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {shorten(given.unused)}")
-    colon_space: object = given.colon_space
-    if not isinstance(colon_space, bool):
-        raise TypeError(f"superwords.colon_space must be True or False, got {shorten(colon_space)}")
+    check_bool("superwords.colon_space", given.colon_space)
     drops = given.unused == "drop"
     if drops and least != N_BYTES:
         raise ValueError("superwords.unused='drop' would take ids of initial away: leave it out")

@@ -44,9 +44,10 @@ def test_a_planted_fault_is_found(
     for value in (right, wrong):
         done = subprocess.run(
             [sys.executable, "-c", CALL, tmp_path / "a.so", function, str(value)],
-            env=sanitize.environment(tmp_path),
+            env=sanitize.environment(tmp_path, tmp_path / "report"),
             capture_output=True,
             text=True,
         )
         assert (done.returncode == 0) == (value == right), done.stderr
-        assert (message in done.stderr) == (value == wrong)
+        told = [done.stderr, *(path.read_text() for path in tmp_path.glob("report.*"))]
+        assert (message in "".join(told)) == (value == wrong)

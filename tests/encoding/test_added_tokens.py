@@ -151,7 +151,7 @@ def test_flags_are_kept(tmp_path: Path) -> None:
         ([AddedToken("<a>", 257)], "added_tokens[0] must be among special_tokens with its id 257"),
         ([AddedToken("<a>", 256)] * 2, "added_tokens[1] is '<a>', given already"),
         ([("<a>", 256)], "added_tokens[0] must be an AddedToken, got ('<a>', 256)"),
-        ([AddedToken("<a>", 256, lstrip=1)], "added_tokens[0].lstrip must be True or False, got 1"),  # type: ignore[arg-type]  # refused
+        ([AddedToken("<a>", 256, lstrip=1)], "added_tokens[0].lstrip must be a bool, got 1"),  # type: ignore[arg-type]  # refused
     ],
 )
 def test_flags_of_nothing_are_refused(added: list[Any], message: str) -> None:

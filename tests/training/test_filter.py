@@ -76,7 +76,7 @@ def test_readers_of_the_result_need_not_know() -> None:
         (
             {"merge_filter": MergeFilter(utf8="no")},  # type: ignore[arg-type]  # what is tested
             TypeError,
-            "merge_filter.utf8 must be True or False, got 'no'",
+            "merge_filter.utf8 must be a bool, got 'no'",
         ),
         (
             {"merge_filter": MergeFilter(forbid="(?:a{1000}){1000}")},

@@ -319,7 +319,7 @@ def test_texts_must_be_readable_twice(tmp_path: Path, monkeypatch: pytest.Monkey
         (Superwords(300, sample=2.0), {}, ValueError, "sample must be"),
         (Superwords(300, max_bytes=0), {}, ValueError, "max_bytes must be"),
         (Superwords(300, unused="no"), {}, ValueError, "unused must be 'keep' or 'drop'"),  # type: ignore[arg-type]  # wrong on purpose
-        (Superwords(300, colon_space="no"), {}, TypeError, "colon_space must be True or False"),  # type: ignore[arg-type]  # as above
+        (Superwords(300, colon_space="no"), {}, TypeError, "colon_space must be a bool"),  # type: ignore[arg-type]  # as above
         (Superwords(300), {"compat": "huggingface"}, ValueError, "compat='huggingface'"),
         (Superwords(300, max_bytes=9), {"checkpoint": "run"}, ValueError, "exclude each other"),
     ],
