@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, TypeVar, cast
 
 from bpetok.base.byte_characters import CHARACTERS
@@ -70,7 +69,8 @@ def train_new_from_iterator(
         New names of special tokens, by the old ones.
     **kwargs
         What tokenizers' ``BpeTrainer`` takes: `min_frequency`, `max_token_length`, `show_progress`
-        (True by default) and more.
+        (True by default) and more; `limit_alphabet` from 256 on, since below tokenizers chooses
+        bytes at random.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def train_new_from_iterator(
     _check_bytes(vocab, backend)
     with reporting(kwargs.get("show_progress", True)) as report:
         told, on_count = _counting_items(texts, length, report)
-        words = count_texts(chain.from_iterable(told), options, RareWords(NO_LIMITS), on_count)
+        words = count_texts(told, options, RareWords(NO_LIMITS), on_count)
         n_merges = max(0, vocab_size - len(vocab))
         learned = learn_named(words, vocab, n_merges, rule, options.n_threads, report)
     complete = json.dumps(_with_merges(begun, learned))
@@ -170,8 +170,12 @@ def _check_options(model: Any, kwargs: Mapping[str, Any]) -> Rule:
                 f"{name} must be empty, since a token is its bytes here, got {affix!r}; {OTHERWISE}"
             )
     limit = kwargs.get("limit_alphabet")
-    if limit is not None:
-        check_integer("limit_alphabet", limit, len(CHARACTERS), MAX_INT32)
+    if limit is not None and check_integer("limit_alphabet", limit, 0, MAX_INT32) < len(CHARACTERS):
+        raise ValueError(
+            f"limit_alphabet must be at least {len(CHARACTERS)}, got {limit}: with fewer, "
+            "tokenizers leaves out bytes that it chooses at random, others each time, so there is "
+            "no result to be equal to; leave it out"
+        )
     least = kwargs.get("min_frequency", 0)
     if type(least) is int and least == 0:  # which means 1
         least = 1
@@ -210,20 +214,21 @@ def _check_bytes(vocab: Mapping[str, int], backend: Any) -> None:
 
 def _counting_items(
     texts: Iterable[object], length: int | None, report: OnProgress
-) -> tuple[Iterator[Iterable[str]], OnProgress]:
-    """Return batches of texts, and what tells of the bytes that were counted.
+) -> tuple[Iterator[str], OnProgress]:
+    """Return the texts of all items, and what tells of the bytes that were counted.
 
     Where the number of items is known the bytes of all are estimated by the items that were taken.
     """
     items = cast("Iterable[object]", check_texts(cast("Iterable[str]", texts)))
     n_taken = 0
 
-    def batches() -> Iterator[Iterable[str]]:
+    def flat() -> Iterator[str]:
         nonlocal n_taken
         for number, given in enumerate(items):
-            item = plain(f"texts: item {number}", given)
+            # What most items are comes first, since there may be millions.
+            item = given if type(given) is str else plain(f"texts: item {number}", given)
             if isinstance(item, str):
-                yield (item,)
+                yield item
             # Of a table there would be the names of its columns.
             elif (
                 isinstance(item, bytes | Mapping)
@@ -235,15 +240,15 @@ def _counting_items(
                     f"{type_and_value(item)}"
                 )
             else:
-                yield item
-            n_taken += 1
+                yield from item
+            n_taken = number + 1
 
     def on_count(phase: str, done: int, total: int | None) -> None:
         if length and n_taken:
             total = max(done, done * length // n_taken)
         report(phase, done, total)
 
-    return batches(), on_count
+    return flat(), on_count
 
 
 def _with_merges(document: dict[str, Any], learned: NamedMerges) -> dict[str, Any]:

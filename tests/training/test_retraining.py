@@ -144,7 +144,7 @@ def test_what_cannot_be_done_is_said_before_any_text_is_taken(transformers: Any)
         (words, {}, "its model is WordLevel; use tokenizer.train_new_from_iterator"),
         (bare, {}, "must have one ByteLevel, .*; use tokenizer.train_new_from_iterator"),
         (source, {"end_of_word_suffix": "</w>"}, "end_of_word_suffix must be empty"),
-        (source, {"limit_alphabet": 100}, "limit_alphabet must be in 256.."),
+        (source, {"limit_alphabet": 100}, "limit_alphabet must be at least 256, got 100"),
         (source, {"min_frequency": -1}, "min_frequency must be"),
         (source, {"max_token_length": "a"}, "max_token_length must be"),
         (source, {"new_special_tokens": "<e>"}, "new_special_tokens must be a list of tokens"),
