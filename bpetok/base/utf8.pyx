@@ -2,6 +2,10 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from bpetok.base.built_from cimport check_sources
+
+check_sources(__name__)
+
 ctypedef fused code_point:
     uint8_t
     uint16_t

@@ -19,6 +19,7 @@ import os
 
 import numpy as np
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport prefetch, table_alloc, table_free
 from bpetok.patterns.word_key cimport (
     Key, LONG_WORD, PACKED_WORD, Seed, hash_bytes, hash_key, known_seed, pack_word
@@ -31,6 +32,8 @@ from bpetok.patterns.special cimport SpecialTokens
 
 from bpetok.patterns.errors import SplitError
 from bpetok.patterns.scan import PATTERN_NAMES
+
+check_sources(__name__)
 
 cdef enum:
     PARTITION_BITS = 6

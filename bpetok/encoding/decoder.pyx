@@ -6,9 +6,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
+
 from operator import index
 
 from bpetok.base.checks import plain, shorten
+
+check_sources(__name__)
 
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject** string, Py_ssize_t size) except -1

@@ -16,6 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.patterns.word_key cimport Key, LONG_WORD, PACKED_WORD, Seed, hash_key
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init
 from bpetok.patterns.dfa cimport CompiledPattern
@@ -44,6 +45,8 @@ from bpetok.base.checks import check_bool
 from bpetok.base.limits import MAX_ENCODED
 from bpetok.patterns.scan import PATTERN_NAMES
 from bpetok.encoding.texts import replaced, special_token_error, to_utf8
+
+check_sources(__name__)
 
 cdef extern from *:
     """

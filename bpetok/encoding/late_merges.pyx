@@ -15,10 +15,13 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memmove
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport lowest_bit, table_alloc, table_free
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged, ranks_free, ranks_init
 from bpetok.encoding.word cimport Vocabulary, is_seam
+
+check_sources(__name__)
 
 cdef enum:
     SPACE = 0x20

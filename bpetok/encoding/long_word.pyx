@@ -10,8 +10,11 @@ from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport lowest_bit, prefetch, table_alloc, table_free
 from bpetok.encoding.ranks cimport NONE, Ranks, merged
+
+check_sources(__name__)
 
 
 cdef int lists_init(Lists* lists, Py_ssize_t n_ids) noexcept nogil:

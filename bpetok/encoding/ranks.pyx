@@ -3,7 +3,10 @@
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport table_alloc, table_free
+
+check_sources(__name__)
 
 
 cdef void add_large(Ranks* ranks, int32_t left, int32_t right, int32_t new_id) noexcept nogil:

@@ -10,7 +10,10 @@ once.
 
 from libc.stdint cimport int32_t, uint8_t
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport NONE, Pair, Ranks, merged
+
+check_sources(__name__)
 
 cdef enum:
     FEW_RUNS = 16            # of bytes, at first

@@ -4,10 +4,13 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.long_word cimport Lists, lists_free, lists_init, merge_long
 from bpetok.encoding.ranks cimport Ranks, ranks_free, ranks_init
 
 import os
+
+check_sources(__name__)
 
 
 @cython.final

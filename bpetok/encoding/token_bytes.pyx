@@ -5,7 +5,10 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport N_BYTES
+
+check_sources(__name__)
 
 
 def find_bad_merge(

@@ -6,8 +6,11 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport table_alloc, table_free
 from bpetok.encoding.ranks cimport N_BYTES
+
+check_sources(__name__)
 
 cdef enum:
     # Slots 0 to 255 are for the root's children. Nodes without children have the base NO_CHILDREN,

@@ -5,7 +5,11 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
+from bpetok.base.built_from cimport check_sources
+
 import os
+
+check_sources(__name__)
 
 
 @cython.final

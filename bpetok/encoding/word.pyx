@@ -14,12 +14,15 @@ across such a place.
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
 from bpetok.encoding.run_word cimport merge_runs
 from bpetok.encoding.trie cimport (
     Draft, draft_child, draft_free, draft_init, longest_match, trie_free, trie_init
 )
+
+check_sources(__name__)
 
 cdef enum:
     PLACES = 256             # no token of more bytes is searched for

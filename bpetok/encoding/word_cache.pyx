@@ -4,9 +4,12 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport table_alloc, table_free
 
 import os
+
+check_sources(__name__)
 
 cdef enum:
     NO_MEMORY = -1

@@ -2,6 +2,10 @@
 
 from libc.stdint cimport uint8_t
 
+from bpetok.base.built_from cimport check_sources
+
+check_sources(__name__)
+
 
 def parts_of_array(const uint8_t[::1] data not None, Py_ssize_t start, Py_ssize_t size):
     """Return where the parts of an array begin, and the place after it: none if it does not end.

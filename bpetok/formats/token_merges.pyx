@@ -17,7 +17,10 @@ from libc.string cimport memcmp
 import os
 from array import array
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport N_BYTES
+
+check_sources(__name__)
 
 cdef extern from "simd.h":
     uint64_t load64(const uint8_t* bytes) noexcept nogil

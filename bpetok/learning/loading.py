@@ -16,7 +16,6 @@ from typing import NamedTuple
 from bpetok.base.collector import without_collector
 from bpetok.base.importing import whole
 from bpetok.base.timing import stage
-from bpetok.learning.kernel_sources import check_built_from
 
 _parallel_lock = threading.Lock()
 """Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""
@@ -52,7 +51,6 @@ def _load_kernels() -> Kernels:
         return Kernels(kernels.index_pairs_shard, kernels.apply_shard)
     from bpetok.learning import machine_code
 
-    check_built_from(machine_code.SOURCES_DIGEST)
     return Kernels(machine_code.index_pairs_shard, machine_code.apply_shard)
 
 

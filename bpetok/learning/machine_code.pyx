@@ -8,7 +8,11 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uintptr_t
 
+from bpetok.base.built_from cimport check_sources
+
 from numpy import ndarray
+
+check_sources(__name__)
 
 cdef extern from *:
     """
@@ -17,13 +21,9 @@ cdef extern from *:
     """
     void bpetok_index_pairs_shard(int64_t*) noexcept nogil
     void bpetok_apply_shard(int64_t*) noexcept nogil
-    unsigned int BPETOK_KERNEL_SOURCES
 
 cdef enum:
     MOST_NUMBERS = 128
-
-SOURCES_DIGEST = BPETOK_KERNEL_SOURCES
-"""What `sources.digest` gave for the sources that were compiled."""
 
 
 cdef class Kernel:

@@ -5,7 +5,10 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.patterns.search cimport Search
+
+check_sources(__name__)
 
 cdef enum Kind:
     WHOLE  # whole characters, or what is no part of one

@@ -11,8 +11,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport prefetch, table_alloc, table_free
 from bpetok.learning.merge_filter cimport TokenFilter
+
+check_sources(__name__)
 
 cdef extern from *:
     enum:

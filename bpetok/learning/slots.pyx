@@ -4,7 +4,10 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport prefetch
+
+check_sources(__name__)
 
 cdef extern from *:
     enum:

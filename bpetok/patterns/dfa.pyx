@@ -12,6 +12,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from bpetok.base.built_from cimport check_sources
+
+check_sources(__name__)
+
 cdef enum:
     TRAIL = 16
     LONG_SEARCH = 256  # bytes from which on it is worth to keep what was read in vain

@@ -15,9 +15,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.patterns.scan cimport instruction_set
 
 from array import array
+
+check_sources(__name__)
 
 cdef extern from "Python.h":
     # As they are, since the one reference to an object must not be counted twice.

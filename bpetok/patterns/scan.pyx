@@ -14,12 +14,15 @@ patterns are compiled, and `dfa.pyx` scans them; `scan_next` serves both.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport load64, lowest_bit
 from bpetok.patterns.dfa cimport (
     CompiledPattern, chain_begin, chain_end, chain_next, code_at
 )
 
 from bpetok.patterns.errors import SplitError
+
+check_sources(__name__)
 
 cdef extern from "simd.h":
     ClassifyFunction classify_function(int instruction_set, int level) noexcept nogil

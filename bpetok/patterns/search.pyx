@@ -7,6 +7,10 @@ expression, as Python's `surrogateescape` has it.
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from bpetok.base.built_from cimport check_sources
+
+check_sources(__name__)
+
 
 cdef inline uint32_t character_at(
     const uint8_t* text, Py_ssize_t n, Py_ssize_t* length

@@ -12,7 +12,11 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr
 
+from bpetok.base.built_from cimport check_sources
+
 import os
+
+check_sources(__name__)
 
 # Random, so that no file of tokens can make long chains in the table of edges.
 cdef uint64_t MULTIPLIER = int.from_bytes(os.urandom(8), "little") | 1

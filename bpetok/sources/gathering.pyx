@@ -5,7 +5,10 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.utf8 cimport CHECKED, NO_TEXT, Text, UNCHECKED, see_text, utf8_room, write_utf8
+
+check_sources(__name__)
 
 cdef enum:
     MOST_ENDS = 1 << 16  # texts a buffer, which may all be empty

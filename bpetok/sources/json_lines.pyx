@@ -10,9 +10,12 @@ from libc.string cimport memchr, memcmp, memcpy
 
 import numpy as np
 
+from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport lowest_bit
 from bpetok.patterns.scan cimport find_invalid_utf8
 from bpetok.base.utf8 cimport write_point
+
+check_sources(__name__)
 
 cdef extern from "simd.h":
     uint64_t not_plain(const uint8_t* bytes) noexcept nogil

@@ -3,6 +3,10 @@
 from libc.stdint cimport uint8_t
 from libc.string cimport memchr
 
+from bpetok.base.built_from cimport check_sources
+
+check_sources(__name__)
+
 
 cdef Py_ssize_t end_of_string(const uint8_t* text, Py_ssize_t begin, Py_ssize_t n) noexcept nogil:
     # Return the place of the quote that ends a string, n if it does not end.

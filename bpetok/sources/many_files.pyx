@@ -7,7 +7,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
+from bpetok.base.built_from cimport check_sources
+
 import numpy as np
+
+check_sources(__name__)
 
 cdef extern from *:
     """

@@ -1,11 +1,8 @@
 """The kernels are compiled with the package: learning on one thread needs nothing of Numba."""
 
 import ctypes
-import importlib.util
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bpetok
 from bpetok import Words
-from bpetok.learning import kernel_sources, kernels
+from bpetok.learning import kernels
 from bpetok.learning.learner import Learner
 from bpetok.learning.loading import KERNELS, Kernels
-from bpetok.learning.machine_code import SOURCES_DIGEST, Kernel
+from bpetok.learning.machine_code import Kernel
 from bpetok.learning.pairs import Pairs
 
-ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 import bpetok
@@ -44,45 +39,10 @@ def test_training_needs_neither_numba_nor_a_folder(environment: dict[str, str]) 
     assert done.stdout == f"{MERGES}\n[]\n", done.stderr
 
 
-def test_the_kernels_are_those_of_the_sources() -> None:
-    """Each has the name that it has there."""
-    assert kernel_sources.digest() == SOURCES_DIGEST
+def test_the_kernels_are_compiled_ones() -> None:
+    """Each has the name that it has in the sources."""
     assert all(isinstance(kernel, Kernel) for kernel in KERNELS)
     assert Kernels._fields == ("index_pairs_shard", "apply_shard")
-
-
-def test_a_build_that_is_older_than_its_sources_is_refused(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """Its merges would be those of the old ones. Without sources there is nothing to compare."""
-    package = tmp_path / "bpetok"
-    shutil.copytree(Path(bpetok.__file__).parent, package)
-    environment["PYTHONPATH"] = str(tmp_path)
-    source = package / "learning" / "kernels.py"
-    source.write_text(source.read_text() + "\n")
-    done = run(environment)
-    assert done.returncode == 1
-    assert "ImportError: the compiled kernels of bpetok are older or newer" in done.stderr
-    assert f"{package / 'learning'} (kernels.py, arrays.py, signatures.py)" in done.stderr
-    assert "python setup.py build_ext --inplace --force" in done.stderr
-    source.unlink()
-    assert run(environment).stdout.startswith(MERGES)
-
-
-@pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="needs the sources")
-def test_what_builds_the_kernels_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any change of theirs, as a change of a .pyx builds its module."""
-    pytest.importorskip("Cython")
-    monkeypatch.chdir(ROOT)
-    monkeypatch.syspath_prepend(str(ROOT))
-    spec = importlib.util.spec_from_file_location("setup_of_bpetok", ROOT / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build)
-    for name in ("machine_code", "pairs", "slots"):
-        depends = build.extension(Path(f"bpetok/learning/{name}.pyx")).depends
-        assert {f"bpetok/learning/{path.name}" for path in kernel_sources.SOURCES} <= set(depends)
 
 
 IDS = st.one_of(st.integers(0, (1 << 31) - 1), st.integers(0, 300), st.just((1 << 31) - 1))
