@@ -12,6 +12,7 @@ CAMPAIGNS = {
     "scanner": "campaigns.scanner:Scanner",
     "learner": "campaigns.learner:Learner",
     "encoder": "campaigns.encoder:Encoder",
+    "chains": "campaigns.chains:Chains",
     "documents": "campaigns.documents:Documents",
     "json": "campaigns.json_lines:JsonLines",
     "files": "campaigns.files:Files",

@@ -21,7 +21,7 @@ from bpetok.patterns.scan import instruction_sets
 from campaigns import ROOT
 from campaigns.instruction_set import VARIABLE
 
-CAMPAIGNS = ("scanner", "learner", "encoder", "documents", "json", "files")
+CAMPAIGNS = ("scanner", "learner", "encoder", "documents", "chains", "json", "files")
 """Those that call the extensions in their own process."""
 ALL = ["tests"]
 SOME = ["tests/patterns/test_scan.py", "tests/encoding", "tests/counting", "tests/sources"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
@@ -136,12 +137,12 @@ def _compile_steps(pattern: str) -> tuple[_Step, ...]:
 
 
 def _compile_step(split: SplitStep) -> _Step:
-    try:
-        scanner = compile_chain([split])
-    except Unsupported:
-        compiled = compile_expression(split.expression, may_be_empty=True)
-        return partial(_split_piece, compiled, split)
-    return lambda piece, _seconds: word_spans(piece, scanner)
+    if not split.by_byte:  # whose pieces may end inside of a character, which no scanner takes
+        with suppress(Unsupported):
+            scanner = compile_chain([split])
+            return lambda piece, _seconds: word_spans(piece, scanner)
+    compiled = compile_expression(split.expression, may_be_empty=True)
+    return partial(split_piece, compiled, split)
 
 
 def _split_by_chain(
@@ -162,9 +163,8 @@ def _spans_of_chain(steps: Sequence[_Step], data: bytes, seconds: float | None) 
     return pieces
 
 
-def _split_piece(
-    compiled: Any, split: SplitStep, piece: bytes, seconds: float | None
-) -> list[Span]:
+def split_piece(compiled: Any, split: SplitStep, piece: bytes, seconds: float | None) -> list[Span]:
+    """Return the pieces that a step of a chain makes of one, by `regex`."""
     text = to_text(piece) if split.by_byte else piece.decode()
     places = [0]
     is_match = []

@@ -57,6 +57,13 @@ PLANTED = {
         ("bpetok.tokenizer.Tokenizer.decode", lambda text: text + "a"),
         ("bpetok.tokenizer.Tokenizer.from_pretrained", lambda tok: tok.truncate(256)),
     ],
+    "chains": [
+        ("campaigns.chains.split_words", lambda words: [b"".join(words)]),
+        ("campaigns.chains.compile_splitter", lambda _: lambda text, *_: [text.encode()]),
+        ("bpetok.pretokenize", lambda words: words[1:]),
+        ("bpetok.counting.words.Words.to_dict", lambda counts: {**counts, b"more": 1}),
+        ("bpetok.tokenizer.Tokenizer.encode", lambda ids: ids[1:]),
+    ],
     "json": [
         ("campaigns.json_lines.right_texts", lambda texts: texts[:-1]),
         ("campaigns.json_lines.ends_of", lambda ends: ends[1:]),
@@ -96,7 +103,7 @@ def test_each_campaign_has_planted_faults() -> None:
     assert set(PLANTED) == set(CAMPAIGNS)
 
 
-@pytest.mark.parametrize("name", ["scanner", "learner", "encoder", "documents", "json"])
+@pytest.mark.parametrize("name", ["scanner", "learner", "encoder", "documents", "chains", "json"])
 def test_nothing_is_found_where_nothing_is_planted(name: str, tmp_path: Path) -> None:
     """In the inputs in which a planted fault is found."""
     assert first_failure(name, tmp_path, 20) is None

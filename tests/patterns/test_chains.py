@@ -94,6 +94,16 @@ def test_later_steps_see_no_more_than_their_pieces(
     assert [word.decode() for word in tokenizers_words(steps, text)] == right
 
 
+@pytest.mark.filterwarnings("ignore:.*can't be compiled to a scanner")
+def test_a_step_after_bytes_that_are_cut_apart() -> None:
+    """Where the chain is not compiled, a later step that could be is given half characters."""
+    steps: list[Step] = ["byte_level", "(?:b|bc)?+", (r"\d+|x+y", "removed")]
+    right = [b"\xc3", b"\xa9", b"b", b"\xc3", b"\xa9"]
+    assert tokenizers_words(steps, "1é2bé") == right
+    assert bpetok.Tokenizer(merges=[], pattern=steps).encode("1é2bé") == [*b"".join(right)]
+    assert bpetok.count_words_from_iterator(["1é2bé"], pattern=steps).to_dict() == Counter(right)
+
+
 @pytest.mark.parametrize(
     "name",
     [
