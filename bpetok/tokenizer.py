@@ -466,7 +466,8 @@ class Tokenizer(Codec):
 
         All tokens that are matched in the text before it is split ("added_tokens") become special
         tokens. What the file says of templates, truncation and padding is kept for
-        `save_pretrained`; `encode` applies the template with ``add_special_tokens=True``.
+        `save_pretrained`; `encode` applies the template with ``add_special_tokens=True``. Ids are
+        those without dropout, which a file with it is warned of.
 
         Raises
         ------

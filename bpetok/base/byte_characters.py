@@ -6,6 +6,8 @@ others for the characters from U+0100 on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 BYTES_BY_CHARACTER = {chr(byte): byte for byte in _PRINTABLE} | {
@@ -14,6 +16,8 @@ BYTES_BY_CHARACTER = {chr(byte): byte for byte in _PRINTABLE} | {
 CHARACTERS = "".join(sorted(BYTES_BY_CHARACTER, key=BYTES_BY_CHARACTER.__getitem__))
 """The character of each byte, in the order of the bytes."""
 _TO_TEXT = dict(enumerate(CHARACTERS))
+NEVER_IN_UTF8 = frozenset((0xC0, 0xC1, *range(0xF5, 0x100)))
+"""Bytes that no text has."""
 
 
 def to_text(token: bytes) -> str:
@@ -27,3 +31,12 @@ def from_text(text: str) -> bytes:
         return bytes(map(BYTES_BY_CHARACTER.__getitem__, text))
     except KeyError as error:
         raise ValueError(f"the character {error.args[0]!r} stands for no byte") from None
+
+
+def spelled_as_bytes(names: Iterable[str]) -> list[str]:
+    """Return those names that are other bytes than their own UTF-8 when they are read as tokens.
+
+    "\u00fc" spells the byte 0xfc, "<s>" its own three bytes, and "\u20ac" none.
+    """
+    known = BYTES_BY_CHARACTER.keys()
+    return [name for name in names if not name.isascii() and known >= set(name)]

@@ -11,7 +11,7 @@ from operator import index, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
-from bpetok.base.byte_characters import to_text
+from bpetok.base.byte_characters import from_text, spelled_as_bytes, to_text
 from bpetok.base.checks import (
     Reserved,
     check_bool,
@@ -95,6 +95,7 @@ class Codec(TextEncoder):
         "_skipped",
         "_special_tokens",
         "_spells_tokens",
+        "_text_decoder",
         "_text_steps",
         "_token_bytes",
         "_token_ids",
@@ -163,6 +164,8 @@ class Codec(TextEncoder):
         if self._unk_id is not None and tokens[self._unk_id : self._unk_id + 1] in ([], [None]):
             raise ValueError(f"unk_id must be the id of a token, got {unk_id}")
         self._decoder = Decoder(tokens)
+        has_decoder = (settings or {}).get("decoder") is not None
+        self._text_decoder = self._decoder_of_text(tokens, has_decoder=has_decoder)
         self._refusing = self._build_specials((), "all")
         self._id_of: dict[bytes, int] | None = None  # of tokens, made when it is first needed
         self._allowing: Specials | None = None  # of all, made when it is first needed
@@ -198,6 +201,19 @@ class Codec(TextEncoder):
             if self._normalizer is not None and self._added_tokens[name].normalized:
                 tokens[token_id] = self._normalizer(name.encode())  # as it is found
         return tokens
+
+    def _decoder_of_text(self, tokens: list[bytes | None], *, has_decoder: bool) -> Decoder:
+        # The decoder of a file takes special tokens whose characters all spell bytes for those.
+        if not has_decoder:
+            return self._decoder
+        spelled = {
+            self._special_tokens[name]: from_text(name)
+            for name in spelled_as_bytes(self._special_tokens)
+            if tokens[self._special_tokens[name]] == name.encode()
+        }
+        if not spelled:
+            return self._decoder
+        return Decoder([spelled.get(number, token) for number, token in enumerate(tokens)])
 
     def _ids(self) -> Sequence[int]:
         # The id of each byte and each merge.
@@ -863,7 +879,7 @@ class Codec(TextEncoder):
         if self._spells_tokens:
             self._decoder.decode(ids := list_of_ids(ids, name), name)
             return " ".join(map(self._spelling, ids))
-        text = self._decoder.decode(ids, name).decode("utf-8", errors)
+        text = self._text_decoder.decode(ids, name).decode("utf-8", errors)
         for step in self._text_steps:
             text = step(text)
         return text
@@ -925,7 +941,7 @@ class Codec(TextEncoder):
         whole characters only; its ``finish()`` returns what is left.
         """
         self._check_plain_text("decode_stream")
-        return DecodeStream(self.decode_bytes, errors)
+        return DecodeStream(self._text_decoder.decode, errors)
 
     # ---- as an object ----
 

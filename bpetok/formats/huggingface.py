@@ -11,7 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.byte_characters import from_text, to_text
+from bpetok.base.byte_characters import (
+    BYTES_BY_CHARACTER,
+    NEVER_IN_UTF8,
+    from_text,
+    spelled_as_bytes,
+    to_text,
+)
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
@@ -94,10 +100,13 @@ def save_pretrained(
     files = {"tokenizer.json": dump(document), "tokenizer_config.json": dump(config)}
     if has_file:
         files[TEMPLATE] = encode_utf8(str(template), "chat_template")
+    checked = files
+    if document["model"]["dropout"]:
+        checked = files | {"tokenizer.json": dump(_without_dropout(document))}
     if (target / "config.json").exists():
-        _check_beside(target / "config.json", tokenizer, files)
+        _check_beside(target / "config.json", tokenizer, checked)
     elif config["tokenizer_class"] not in PLAIN_CLASSES:
-        _warn_of_class(config["tokenizer_class"], tokenizer, files)
+        _warn_of_class(config["tokenizer_class"], tokenizer, checked)
     target.mkdir(exist_ok=True)
     write_together({target / name: data for name, data in files.items()})
     if read_json(read_bounded(target / "tokenizer.json")) != document:
@@ -238,6 +247,12 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
                 f"the special token {name!r} is spelled as the ordinary token of id {vocab[name]} "
                 "is in tokenizer.json, which gives both one id"
             )
+        byte = BYTES_BY_CHARACTER.get(name)
+        if name not in vocab and byte is not None and byte not in NEVER_IN_UTF8:
+            raise ValueError(
+                f"the special token {name!r} spells the byte {byte:#04x} in tokenizer.json, which "
+                "has no id here and would have one there"
+            )
         vocab[name] = token_id
         added.append(token._asdict())
     return {
@@ -313,17 +328,16 @@ def _normalizer(tokenizer: Codec) -> dict[str, Any] | None:
 
 def _warn_of_decoding(tokenizer: Codec) -> None:
     """Warn of special tokens that tokenizers takes for bytes that are spelled when it decodes."""
-    for name in tokenizer.special_tokens:
-        try:
-            decoded = from_text(name).decode(errors="replace")
-        except ValueError:
-            continue
-        if decoded != name:
-            warnings.warn(
-                f"tokenizers will decode the special token {name!r} as {decoded!r}, since all of "
-                "its characters spell bytes there: its ids are right, its text is not",
-                stacklevel=4,
-            )
+    if tokenizer.settings.get("decoder") is not None:
+        return  # it does so here, too, and was warned of when it was read
+    names = spelled_as_bytes(tokenizer.special_tokens)
+    if names:
+        decoded = from_text(names[0]).decode(errors="replace")
+        warnings.warn(
+            f"all characters of the special tokens {shorten(names)} spell bytes, so tokenizers "
+            f"will decode {names[0]!r} as {decoded!r}: their ids are right, their text is not",
+            stacklevel=4,
+        )
 
 
 def _check_whole_words(tokenizer: Codec) -> None:
@@ -403,10 +417,15 @@ def dump(document: object) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
+def _without_dropout(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document that gives the same ids at all times."""
+    return document | {"model": document["model"] | {"dropout": None}}
+
+
 def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     """Compare ids with those of the tokenizers library, or of the reader here without it."""
     # What is done with a text besides: it is cut off, filled up, and put into a template.
-    plain = document | dict.fromkeys(("truncation", "padding", "post_processor"))
+    plain = _without_dropout(document) | dict.fromkeys(("truncation", "padding", "post_processor"))
     try:
         import tokenizers
     except ImportError:

@@ -6,7 +6,13 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS
+from bpetok.base.byte_characters import (
+    BYTES_BY_CHARACTER,
+    CHARACTERS,
+    NEVER_IN_UTF8,
+    from_text,
+    spelled_as_bytes,
+)
 from bpetok.base.checks import shorten
 from bpetok.encoding.added_tokens import FLAGS, AddedToken
 from bpetok.encoding.text_decoders import READ_ELSEWHERE, text_steps
@@ -18,7 +24,7 @@ from bpetok.formats.recovery import from_merges
 from bpetok.patterns.normalizers import Normalizer
 
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
-CARRIED_OF_MODEL = ("unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
+CARRIED_OF_MODEL = ("dropout", "unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
 """Parts of a tokenizer.json that are written back as they were."""
 
 
@@ -46,6 +52,7 @@ def parse(document: Any) -> Parts:
     names = _check_vocab(model.get("vocab"))
     added = _read_added_tokens(content.get("added_tokens", []), names)
     _check_normalized(added.values(), normalizer)
+    _warn_of_spelled(added, content.get("decoder"))
     if splitting.normalizer or spelled:
         _check_as_they_are(added.values(), spelled=spelled)
         normalizer = {
@@ -121,12 +128,21 @@ def _check_model(model: dict[str, Any]) -> None:
     if model.get("type", "BPE") != "BPE":
         refuse("model.type", model["type"], f"only BPE can be read; {READ_ELSEWHERE}")
     for name, why in (
-        ("dropout", "ids are not drawn at random here; set it to null for those without dropout"),
         ("continuing_subword_prefix", f"a token is its bytes here; {READ_ELSEWHERE}"),
         ("end_of_word_suffix", f"a token is its bytes here; {READ_ELSEWHERE}"),
     ):
         if model.get(name):
             refuse(f"model.{name}", model[name], why)
+    dropout = model.get("dropout")
+    if dropout:
+        if type(dropout) not in (int, float) or not 0 < dropout <= 1:
+            refuse("model.dropout", dropout, "it is a number from 0 to 1, or null")
+        warnings.warn(
+            f"model.dropout is {dropout}: tokenizers leaves merges out at random, so its ids are "
+            "others each time; the ids here are those without dropout. It is written back: set it "
+            "to null in the file for the same ids everywhere",
+            stacklevel=5,  # the caller of from_pretrained
+        )
 
 
 def _check_decoder(decoder: Any) -> None:
@@ -203,7 +219,8 @@ def _made_of(names: Collection[str], vocab: Collection[str], merges: Iterable[An
         for i in range(1, len(name))
         if name[:i] in vocab and name[i:] in vocab
     }
-    made = {name for name in names if name in BYTES_BY_CHARACTER}
+    # A byte that no text has needs no id.
+    made = {name for name in names if BYTES_BY_CHARACTER.get(name, 0xFF) not in NEVER_IN_UTF8}
     if pairs:
         for row in merges:
             pair = tuple(row.split(" ") if isinstance(row, str) else row)
@@ -246,6 +263,18 @@ def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedTo
         largest = max(largest, token_id)
         added[name] = AddedToken(name, token_id, **flags)
     return added
+
+
+def _warn_of_spelled(added: Iterable[str], decoder: Any) -> None:
+    """Warn of tokens that the decoder takes for the bytes that their characters spell."""
+    names = spelled_as_bytes(added) if decoder is not None else []
+    if names:
+        decoded = from_text(names[0]).decode(errors="replace")
+        warnings.warn(
+            f"added_tokens: all characters of {shorten(names)} spell bytes, so tokenizers decodes "
+            f"{names[0]!r} as {decoded!r}, and so does decode; decode_bytes gives the text",
+            stacklevel=5,  # the caller of from_pretrained
+        )
 
 
 def _check_normalized(added: Iterable[AddedToken], normalizer: Any) -> None:

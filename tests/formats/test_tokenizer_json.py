@@ -58,7 +58,7 @@ DAMAGED_JSON = {
     "no model": (b"{}", "model must be an object, got None"),
     "twice": (b'{"model": 1, "model": 2}', "a name occurs twice"),
     "other model": (document(model__type="Unigram"), "model.type: 'Unigram' can't be"),
-    "dropout": (document(model__dropout=0.1), "model.dropout: 0.1 can't be represented"),
+    "dropout": (document(model__dropout=1.1), "model.dropout: 1.1 can't be represented"),
     "prefix": (document(model__continuing_subword_prefix="##"), "continuing_subword_prefix"),
     "suffix": (document(model__end_of_word_suffix="</w>"), "end_of_word_suffix: '</w>'"),
     "decoder": (document(decoder={"type": "Metaspace"}), "decoder: .*Metaspace"),
@@ -615,6 +615,62 @@ def test_a_file_without_a_decoder_is_warned_of(tmp_path: Path) -> None:
             assert again.decode_bytes(ids).decode() == text
     with pytest.raises(ValueError, match="or there is none"):
         tok.decode_stream()
+
+
+def test_ids_are_those_without_dropout(tmp_path: Path) -> None:
+    """With a warning, since those of tokenizers are others each time; it is written back."""
+    tokenizers = pytest.importorskip("tokenizers")
+    (tmp_path / "tokenizer.json").write_bytes(document(model__dropout=0.5))
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    theirs.model.dropout = None
+    with pytest.warns(UserWarning, match=r"model\.dropout is 0\.5: .* set it to null"):
+        tok = Tokenizer.from_pretrained(tmp_path)
+    check_ids_equal(tok, lambda text: theirs.encode(text).ids, "tokenizers")
+    folder = tmp_path / "saved"
+    tok.save_pretrained(folder)
+    assert json.loads((folder / "tokenizer.json").read_bytes())["model"]["dropout"] == 0.5
+
+
+@pytest.mark.parametrize("in_vocab", [False, True], ids=["", "in the vocabulary"])
+def test_added_tokens_that_spell_bytes_are_decoded_as_there(in_vocab: bool, tmp_path: Path) -> None:
+    """DeepSeek-Coder's: characters of bytes that no text has. The text is in decode_bytes."""
+    tokenizers = pytest.importorskip("tokenizers")
+    kept = vocab_without("\u00f5", "\u00f7", "<s>")
+    vocab = {name: i for i, name in enumerate(kept)}
+    names = ["\u00f5", "\u00f7", "<s>", "\u20ac", "\u0120\u00ff"]
+    ids = {name: len(vocab) + i for i, name in enumerate(names)}
+    rows = [AddedToken(name, token_id)._asdict() for name, token_id in ids.items()]
+    data = document(added_tokens=rows, model__vocab={**vocab, **ids} if in_vocab else vocab)
+    (tmp_path / "tokenizer.json").write_bytes(data)
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    with pytest.warns(UserWarning, match=r"added_tokens: all characters of .* decode_bytes gives"):
+        tok = Tokenizer.from_pretrained(tmp_path)
+    tok.save(tmp_path / "tok.json")
+    tok.save_pretrained(tmp_path / "saved")
+    saved = tokenizers.Tokenizer.from_file(str(tmp_path / "saved" / "tokenizer.json"))
+    with pytest.warns(UserWarning, match="decode_bytes gives"):
+        read_again = Tokenizer.from_pretrained(tmp_path / "saved")
+    assert read_again == tok
+    text = "a\u00f5 \u00f7\u00f5<s>\u20acb\u0120\u00ff \u0120"
+    for again in (tok, Tokenizer.load(tmp_path / "tok.json"), read_again):
+        encoded = again.encode(text, allowed_special="all")
+        assert encoded == theirs.encode(text).ids == saved.encode(text).ids
+        expected = theirs.decode(encoded, skip_special_tokens=False)
+        assert again.decode(encoded) == expected
+        stream = again.decode_stream()
+        assert "".join(map(stream.feed, encoded)) + stream.finish() == expected
+        assert again.decode_bytes(encoded).decode() == text
+
+
+def test_a_special_token_that_would_give_a_byte_an_id_is_not_written() -> None:
+    """In tokenizer.json both are spelled alike."""
+    ids = [-1 if byte == 0xE9 else byte for byte in range(256)]
+    tok = Tokenizer(merges=[], token_ids=ids, special_tokens={"\u00e9": 256})
+    with (
+        pytest.warns(UserWarning, match="spell bytes"),
+        pytest.raises(ValueError, match=r"'\u00e9' spells the byte 0xe9 .* would have one there"),
+    ):
+        tok.to_tokenizers()
 
 
 @pytest.mark.parametrize(
