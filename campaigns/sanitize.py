@@ -92,7 +92,7 @@ def build(scratch: Path) -> Path:
     compiler = write_compiler(scratch)
     print(f"sanitize: building in {tree}", flush=True)
     subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+        [sys.executable, "setup.py", "-q", "egg_info", "build_ext", "--inplace"],
         cwd=tree,
         env={**os.environ, "CC": str(compiler), "LDSHARED": f"{compiler} -shared"},
         stdout=subprocess.DEVNULL,

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -371,10 +370,8 @@ def test_a_process_that_takes_too_long_is_ended(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The time limit is for one process."""
-    started = time.monotonic()
     with pytest.raises(measure.JobError, match=r"not done after 0\.5 s"):
-        run_script(monkeypatch, tmp_path, "import time; time.sleep(60)", 0.5)
-    assert time.monotonic() - started < 20
+        run_script(monkeypatch, tmp_path, "import time; time.sleep(1e6)", 0.5)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +135,12 @@ DAMAGED_JSON = {
 
 @pytest.mark.parametrize("name", DAMAGED_JSON)
 def test_a_damaged_tokenizer_json_is_refused_by_name_and_place(name: str, tmp_path: Path) -> None:
-    """Or what can't be represented; in bounded time."""
+    """Or what can't be represented."""
     data, message = DAMAGED_JSON[name]
     path = tmp_path / "tokenizer.json"
     path.write_bytes(data)
-    started = time.perf_counter()
     with pytest.raises(ValueError, match=f"tokenizer.json: .*{message}"):
         Tokenizer.from_pretrained(tmp_path)
-    assert time.perf_counter() - started < 5
 
 
 def test_words_are_what_they_are_in_oniguruma() -> None:
