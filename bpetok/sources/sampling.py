@@ -37,6 +37,12 @@ class FileSample(NamedTuple):
         return sum(len(item.data) for block in self.blocks for item in block)
 
 
+def sampled_format(path: str, context: ReadContext) -> str | None:
+    """Return the format of a file, None if `sample_file` knows no parts of it."""
+    name = context.of(path).options.format or format_of(path)
+    return name if name in ("text", "jsonl", "parquet") else None
+
+
 def sample_file(
     path: str, size: int, context: ReadContext, random: np.random.Generator
 ) -> FileSample:
@@ -50,11 +56,12 @@ def sample_file(
         If it is neither text nor JSON lines nor Parquet.
     """
     context = context.of(path)
-    name = context.options.format or format_of(path)
+    name = sampled_format(path, context)
     if name == "parquet":
         return _sample_parquet(path, size, context, random)
-    if name not in ("text", "jsonl"):
-        raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {name}")
+    if name is None:
+        found = context.options.format or format_of(path)
+        raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {found}")
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
     by_name = name == "text" and context.options.format is None and may_be_lines(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, log2
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bpetok.counting.chunks import without_rare
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY, RareWords
 from bpetok.counting.words import Words
+from bpetok.learning.learner import LARGE_TABLE
 from bpetok.learning.rule import DEFAULT_TUNING
 
 LEFT_MEMORY = 80_000_000
@@ -18,11 +19,14 @@ LEFT_MEMORY = 80_000_000
 NUMBA_MEMORY = 180_000_000
 """What Numba takes, which is loaded where several threads learn: 157 and 176 MB were measured."""
 PAIRS_GROWTH = 0.75
-PAIRS_FACTOR = 14
-"""Words of n tokens have less than 14 * n ** 0.75 different pairs: 7 to 13.7 were measured after
-24,000 and 60,000 merges of English, code and several languages, 0.7 to 19 million tokens."""
-PAIR_BYTES = 24 * 2 * 8 // 5
-"""What a table has for a pair: it is a power of two of entries, at most 5/8 of them used."""
+PAIRS_FACTOR = 17.0
+"""Words of n tokens have less than 17 * n ** 0.75 different pairs: 6 to 16.9 were measured after
+24,000 and 60,000 merges of English, code and several languages, 0.06 to 20 million tokens; fewer
+after fewer merges."""
+PAIR_BYTES = 24
+"""What a table of pairs has for each of its entries: see `Learner._count_pairs`."""
+ARROW_MEMORY = 45_000_000
+"""What pyarrow takes where Parquet is read."""
 MOST_RARE = 1 << 16
 """Words that occur more often are never left out to save memory."""
 
@@ -30,6 +34,20 @@ MOST_RARE = 1 << 16
 ENTRY_BYTES = 32
 """What a table has for each word; it keeps the bytes of words longer than INLINE_BYTES apart."""
 INLINE_BYTES = 15
+
+
+class Begun(NamedTuple):
+    """How words begin that are tokens of known merges already.
+
+    slots_a_byte : float
+        How many tokens they have at most for each of their bytes.
+    pairs_factor, pairs_growth : float
+        Words of n tokens have at most pairs_factor * n ** pairs_growth different pairs.
+    """
+
+    slots_a_byte: float
+    pairs_factor: float = PAIRS_FACTOR
+    pairs_growth: float = PAIRS_GROWTH
 
 
 def counting_memory(
@@ -57,37 +75,43 @@ def learning_memory(
     n_bytes: NDArray[Any],
     n_merges: int,
     n_threads: int,
-    slots_a_byte: float = 1.0,
+    begun: Begun | None = None,
 ) -> NDArray[Any]:
     """Return the bytes that learning takes at most, `LEFT_MEMORY` not included.
-
-    `slots_a_byte` is how many tokens the words have at most for each of their bytes.
 
     Measured on English, multilingual text and code of 10 to 180 MB with 8,000 to 128,000 merges:
     9 to 12 bytes for each byte and each word, 0.3 to 0.6 kB a merge; on 400,000 random words of 14
     letters, 16 bytes. The result of this function was 1.05 to 2.1 times as much, `Words` not
-    counted. Where words are tokens already they are in memory in both forms for a while, and the
-    table of pairs, one for each thread, is large.
+    counted. Words that have `begun` are in memory both as bytes and as tokens for a while. Then
+    the slots take four bytes, their postings four, and each thread has a table of pairs.
     """
-    slots = n_bytes * slots_a_byte
+    slots = n_bytes * (1.0 if begun is None else begun.slots_a_byte)
     loads_numba = (n_threads > 1) & (slots + n_words >= DEFAULT_TUNING.parallel_slots)
     fixed: NDArray[Any] = 600 * n_merges + 12_000_000 + NUMBA_MEMORY * loads_numba
-    needed: NDArray[Any] = 17 * slots + (17 + 8) * n_words
-    if slots_a_byte < 1:
-        both = 4 * n_bytes + 32 * n_words + 12 * slots
-        n_tables = np.where(loads_numba, n_threads, 1)
-        pairs = PAIRS_FACTOR * (slots / n_tables) ** PAIRS_GROWTH * n_tables
-        needed = np.maximum(needed + PAIR_BYTES * pairs, both)
-    needed += fixed
-    return needed
+    if begun is None:
+        needed: NDArray[Any] = fixed + 17 * slots + (17 + 8) * n_words
+        return needed
+    both = 4 * n_bytes + 32 * n_words + 12 * slots
+    n_tables = np.where(loads_numba, n_threads, 1)
+    share = (slots + n_words) / n_tables
+    tables = n_tables * PAIR_BYTES * _pair_entries(share, begun)
+    learning: NDArray[Any] = np.maximum(both, 9 * (slots + n_words) + tables + fixed)
+    return learning
+
+
+def _pair_entries(slots: NDArray[Any], begun: Begun) -> NDArray[Any]:
+    """Return the entries of the table of pairs of so many slots, as the learner makes it."""
+    least = begun.pairs_factor * slots**begun.pairs_growth * 8 / 5
+    entries: NDArray[Any] = 2 ** np.ceil(np.log2(np.maximum(slots / 16, 2)))
+    while (small := entries < least).any():
+        entries = np.where(small, entries * np.where(entries < LARGE_TABLE, 4, 2), entries)
+    return entries
 
 
 def fit_learning(
-    words: Words, n_merges: int, n_threads: int, rare: RareWords, slots_a_byte: float = 1.0
+    words: Words, n_merges: int, n_threads: int, rare: RareWords, begun: Begun | None = None
 ) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out.
-
-    `slots_a_byte` is how many tokens the words have at most for each of their bytes.
 
     Raises
     ------
@@ -102,7 +126,7 @@ def fit_learning(
         least = np.minimum(words.counts, MOST_RARE)
         n_words = np.bincount(least, minlength=MOST_RARE + 1)[::-1].cumsum()[::-1]
         n_bytes = np.bincount(least, lengths, MOST_RARE + 1)[::-1].cumsum()[::-1]
-        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges, n_threads, slots_a_byte)
+        needed = LEFT_MEMORY + learning_memory(n_words, n_bytes, n_merges, n_threads, begun)
         fitting = np.flatnonzero(needed <= limits.max_memory)
         enough = int(fitting[0]) if len(fitting) else MOST_RARE + 1
         if enough > rare.least_count:

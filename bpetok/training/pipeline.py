@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bpetok.base.array_types import Int32
 from bpetok.base.importing import whole
 from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
@@ -27,7 +28,8 @@ from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
 from bpetok.training.initial_tokens import count_merges
 from bpetok.training.lengths import begin_with_run, warn_of_long_runs
-from bpetok.training.memory import fit_learning
+from bpetok.training.lines import Lines, all_different
+from bpetok.training.memory import Begun, fit_learning
 from bpetok.training.plan import Plan
 from bpetok.training.superwords import without_unused
 
@@ -40,10 +42,10 @@ class Run(NamedTuple):
 
     first : Merges
         Those of an earlier stage, which this one begins with, if there was one.
-    slots_a_byte : float
-        How much of the words' bytes they have in tokens at most, after `first`.
-    most_lines : callable
-        Says how many bytes of text stage 2 reads at most, by how many stage 1 has learned from.
+    begun : Begun, optional
+        How words begin after `first`.
+    lines : callable
+        Says which lines stage 2 will have, by all merges before it and the facts of stage 1.
     is_large : bool
         True if the text is so large that its words are almost certainly learned from on several
         threads.
@@ -56,8 +58,8 @@ class Run(NamedTuple):
     checkpoint: Checkpoint | None = None
     is_large: bool = False
     first: Merges | None = None
-    slots_a_byte: float = 1.0
-    most_lines: Callable[[int], int] = int
+    begun: Begun | None = None
+    lines: Callable[[Int32, TrainingFacts], Lines] | None = None
 
 
 class Layout(NamedTuple):
@@ -109,19 +111,28 @@ def run_stages(
     else:
         plan = run.plan._replace(n_merges=run.plan.second.n_first)
         first = learn_words(run._replace(plan=plan), count)
-        n_bytes, slots_a_byte = run.most_lines(first.facts.n_bytes), _slots_a_byte(first.facts)
-        n_merges = run.plan.n_merges
-        run.report("memory", 0, run.plan.second.most_memory(n_bytes, slots_a_byte, n_merges))
-        learned = second(run._replace(first=first.merges, slots_a_byte=slots_a_byte))
+        lines = lines_of(run, first)
+        n_merges, n_threads = run.plan.n_merges - plan.n_merges, plan.counting.n_threads
+        run.report("memory", 0, lines.most_memory(n_merges, n_threads, run.plan.limits))
+        learned = second(run._replace(first=first.merges, begun=lines.begun))
         seconds = {f"{name} lines": spent for name, spent in learned.facts.seconds.items()}
         facts = learned.facts._replace(seconds={**first.facts.seconds, **seconds})
         learned = learned._replace(facts=facts)
     return build(learned, run.plan)
 
 
-def _slots_a_byte(facts: TrainingFacts) -> float:
-    """Return how much of their bytes words have in tokens, with a margin: rare ones have more."""
-    return min(1.3 * facts.n_tokens / facts.n_bytes, 1.0)
+def lines_of(run: Run, first: Learned) -> Lines:
+    """Return about which lines stage 2 will have."""
+    if run.lines is None:
+        return all_different(first.facts.n_bytes, first.facts, run.plan.counting.n_threads)
+    return run.lines(all_pairs(first.merges, run.plan), first.facts)
+
+
+def all_pairs(merges: Merges, plan: Plan) -> Int32:
+    """Return the pairs of merges, after those of an initial tokenizer."""
+    if plan.initial is None:
+        return merges.pairs
+    return np.concatenate([plan.initial.merge_pairs, merges.pairs])
 
 
 def learn_lines(
@@ -205,7 +216,8 @@ def loading_kernels() -> Iterator[None]:
 def leave_out_rare(words: Words, run: Run) -> Words:
     """Leave out the rare words that may, or for `max_memory` must, be left out."""
     plan = run.plan
-    words = fit_learning(words, plan.n_merges, plan.counting.n_threads, run.rare, run.slots_a_byte)
+    n_merges = plan.n_merges - (0 if run.first is None else len(run.first.counts))
+    words = fit_learning(words, n_merges, plan.counting.n_threads, run.rare, run.begun)
     run.rare.warn(words.total, words.n_bytes, stacklevel=6)
     return words
 
@@ -236,9 +248,7 @@ def lay_out(words: Words, run: Run) -> Layout:
     elif plan.second is not None and plan.second.drops_unused:
         begun, _ = start_after(words.arrays, first.pairs, n_threads)
         first = without_unused(first, len(plan.first_pairs), begun.ids)
-    known = first.pairs
-    if plan.initial is not None:
-        known = np.concatenate([plan.initial.merge_pairs, first.pairs])
+    known = all_pairs(first, plan)
     n_merges, n_known = plan.n_merges - len(first.counts), len(known)
     if run.checkpoint is not None:
         tokens = build_token_bytes(np.ascontiguousarray(known).reshape(-1).data)

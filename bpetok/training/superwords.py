@@ -25,13 +25,9 @@ from bpetok.patterns.builtin import check_pattern, steps_of_pattern
 from bpetok.patterns.chains import Pattern
 from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.reading import NullTexts, Reading, check_reading
-from bpetok.training.memory import LEFT_MEMORY, counting_memory, learning_memory
 
 LINES = (r"\n", "merged_with_previous")
 """The step of a pattern that ends a word after each line."""
-LINE_BYTES = 24
-"""Bytes of a different word of stage 2, at least: 61 in English, 72 in several languages and 28 in
-code were measured."""
 
 
 class Superwords(NamedTuple):
@@ -132,17 +128,6 @@ class SecondStage(NamedTuple):
             return n_all
         allowed: int = self.reading["max_bytes"] * len(job.parts)
         return min(n_all, allowed) if most is None else allowed
-
-    def most_memory(self, n_bytes: int, slots_a_byte: float, n_merges: int) -> int:
-        """Return the bytes of memory that stage 2 takes at most for so many bytes of text."""
-        n_threads = self.counting.n_threads
-        n_words = n_bytes / LINE_BYTES
-        counting = counting_memory(
-            n_words, n_bytes, n_words / n_threads, n_bytes / n_threads, n_threads
-        )
-        sizes = np.array(n_words), np.array(n_bytes)
-        learning = learning_memory(*sizes, n_merges, n_threads, slots_a_byte)
-        return round(max(counting, LEFT_MEMORY + float(learning)))
 
     def check_texts(self, texts: object) -> None:
         """Raise a ValueError if texts can't be iterated over twice, or are to be read in part."""

@@ -29,6 +29,7 @@ from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.balance import languages_of, train_balanced
+from bpetok.training.lines import look_at_lines, look_at_texts
 from bpetok.training.parity import Parity
 from bpetok.training.pipeline import Learned, Run, learn_lines, run_stages
 from bpetok.training.plan import Plan, Training, TrainOptions, WordTraining, make_plan
@@ -157,8 +158,8 @@ def train(
         True shows a bar for each phase; a callable is called as ``progress(phase, done, total)``
         with the phases "count" (in bytes), "load" (in kernels; only with very many different words,
         for whose threads Numba is loaded, or the first time compiles) and "learn" (in merges). With
-        `superwords` then "memory", once, whose total is the bytes that stage 2 takes at most, and
-        the three phases again.
+        `superwords` then "memory", once, whose total is about the bytes that stage 2 takes at most,
+        from a sample of the text, and the three phases again.
     checkpoint : path, optional
         A folder, new or of an earlier run, where the words of what has been read and the merges
         learned are saved every minute. A run that was interrupted, in whatever way, goes on from
@@ -239,8 +240,12 @@ def train(
         if plan.second is None:
             return run_stages(run, partial(count_job, job, report, saved))
         sizes: list[int] = []
-        most_lines = plan.second.most_text
-        run = run._replace(most_lines=lambda _: most_lines(job, sum(sizes)))
+        most_text = plan.second.most_text
+        run = run._replace(
+            lines=lambda pairs, facts: look_at_lines(
+                cast("CountJob", lines), most_text(job, sum(sizes)), pairs, facts
+            )
+        )
         return run_stages(run, partial(count_job, job, report, saved, sizes.append), second)
 
 
@@ -283,6 +288,8 @@ def train_from_iterator(
             return learn_lines(run, rare, None, partial(count, plan.second.counting, rare))
 
         run = Run(plan, RareWords(plan.limits), NullTexts(), report)
+        if plan.second is not None and isinstance(texts, list | tuple):
+            run = run._replace(lines=partial(look_at_texts, texts, plan.second.counting))
         return run_stages(run, partial(count, plan.counting, run.rare), second)
 
 

@@ -137,7 +137,7 @@ print(memory("VmHWM") - idle)
         check=True,
     )
     said, taken = map(int, done.stdout.split())
-    assert said / 8 < taken < said
+    assert said / 2 < taken < said
     lines = bpetok.estimate(
         path, vocab_size=6000, superwords=bpetok.Superwords(start), n_threads=2, sample_size="1GB"
     ).lines

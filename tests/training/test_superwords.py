@@ -219,7 +219,9 @@ def test_what_stage_2_reads(tmp_path: Path) -> None:
 def test_what_stage_2_reads_is_known_before(tmp_path: Path) -> None:
     """As much memory is told, at least, as for all of the text that it may read."""
     path = tmp_path / "a.txt"
-    lines = "".join(f"{i * i} is the square of {i}\n" for i in range(90_000))
+    # Of letters, since numbers are split off: no two lines are equal.
+    letters = str.maketrans("0123456789", "abcdefghij")
+    lines = "".join(f"{i * i} is the square of {i}\n".translate(letters) for i in range(90_000))
     path.write_text(lines)
 
     def told(files: Any, *, reading: dict[str, Any] | None = None, **options: Any) -> int:
@@ -245,7 +247,8 @@ def test_what_stage_2_reads_is_known_before(tmp_path: Path) -> None:
     assert told(path, reading=first) < whole
     assert told(path, reading=first, max_bytes="2MB") > told(path, reading=first)
     assert told(path, max_bytes="1MB") < whole
-    assert told([path, path], max_bytes="1MB") == told(path, max_bytes="1MB")
+    twice = told([path, path], max_bytes="1MB")
+    assert twice == pytest.approx(told(path, max_bytes="1MB"), rel=0.05)
     assert told([(path, 1), (path, 1)], max_bytes="1MB") > told(path, max_bytes="1MB")
     records = tmp_path / "a.jsonl"
     texts = [json.dumps({"text": line}) + "\n" for line in lines.splitlines()]
