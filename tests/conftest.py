@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import bpetok
 
@@ -27,9 +27,12 @@ def _import_beside(name: str) -> None:
 for _name in ("benchmarks", "campaigns"):
     _import_beside(_name)
 
-# A shared machine can be slow for a moment; what takes long is seen in pytest --durations. The same
-# inputs in each run: the campaigns draw others.
-settings.register_profile("bpetok", deadline=None, derandomize=True)
+# A shared machine can be slow for a moment, also while inputs are drawn, which Hypothesis would call
+# a failure; what takes long is seen in pytest --durations. The same inputs in each run: the campaigns
+# draw others.
+settings.register_profile(
+    "bpetok", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("bpetok")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bpetok.base.checks import encode_replacing, shorten
 from bpetok.base.extras import require
+from bpetok.base.files import is_url
 from bpetok.base.threads import exhaust
 from bpetok.sources.byte_ranges import count_lines, is_blank
 from bpetok.sources.files import opened_bytes
@@ -22,6 +23,7 @@ from bpetok.sources.json_lines import texts_of_lines
 from bpetok.sources.long_lines import LineParts, LongLine
 from bpetok.sources.pieces import (
     CHUNK_SIZE,
+    REMOTE_SIZE,
     Chunk,
     Piece,
     at_most_chars,
@@ -85,7 +87,8 @@ class JsonLines:
         self._checked = self._checked or start.record > 0
         at, n_before = start.at, max(0, start.record)
         first = n_before
-        for lines in _line_blocks(file):
+        size = REMOTE_SIZE if is_url(self._path) else CHUNK_SIZE
+        for lines in _line_blocks(file, size):
             if n_before > first and self._checked:
                 yield start.after(at, n_before - first)
             if isinstance(lines, memoryview):
@@ -302,15 +305,17 @@ def _n_lines(lines: memoryview) -> int:
     return int(np.count_nonzero(np.frombuffer(lines, np.uint8) == ord("\n"))) + 1
 
 
-def _line_blocks(file: Stream) -> Iterator[memoryview | LineParts]:
+def _line_blocks(file: Stream, size: int) -> Iterator[memoryview | LineParts]:
     """Yield lines without the last line feed, and the parts of a long one, which must be read.
+
+    About `size` bytes are read at a time. A line of more than `CHUNK_SIZE` is a long one.
 
     Lines have a buffer of their own, which is read into: to join blocks and what was left of those
     before took a fifth of the time of counting, in which no other thread could do anything.
     """
     rest = b""
     while True:
-        data = np.empty(len(rest) + CHUNK_SIZE, np.uint8).data
+        data = np.empty(len(rest) + size, np.uint8).data
         data[: len(rest)] = rest
         n = len(rest) + file.readinto(data[len(rest) :])
         if n == len(rest):

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from bpetok.base.extras import require
-from bpetok.base.files import is_url
 from bpetok.sources.arrow import MOST_ROWS, Records, column_of, naming
 from bpetok.sources.files import open_source
 from bpetok.sources.memory_pool import memory_pool, releasing
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, Piece
+from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import Position, ReadContext
 from bpetok.sources.streams import Stream, whole_reads
 
@@ -19,10 +18,6 @@ MOST_AT_ONCE = 1 << 21
 """Compressed bytes of a column in a row group that are read at once."""
 PART_SIZE = 1 << 18
 """As much of a larger one is read at a time."""
-
-REMOTE_SIZE = 1 << 19
-"""Bytes of texts that are decoded at a time of an object: many are read at a time, and each waits
-to be counted."""
 
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
@@ -67,12 +62,12 @@ def parquet_items(
     with open_source(path, context.stop) as file, naming(path):
         groups = _RowGroups(path, file, context)
         records = Records(path, context, start)
-        n_bytes = REMOTE_SIZE if is_url(path) else CHUNK_SIZE
+        chunk_size = context.cutting.chunk_size
         for number in groups.between(start, stop):
             if number > start.at:
                 yield records.position(number)
-            # As many rows as are so many bytes of the column.
-            n_rows = groups.n_rows(number) * n_bytes // max(1, groups.size(number))
+            # As many rows as are a chunk of the column.
+            n_rows = groups.n_rows(number) * chunk_size // max(1, groups.size(number))
             rows = max(1, min(MOST_ROWS, groups.n_rows(number), n_rows))
             yield from records.items(releasing(groups.batches(number, rows)))
 

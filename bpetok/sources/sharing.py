@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from bpetok.base.threads import Stop, StoppedError, ThreadPool
 from bpetok.base.timing import stage
 from bpetok.sources.memory_pool import release_memory
-from bpetok.sources.pieces import CHUNK_SIZE, Chunk, chunks_of
+from bpetok.sources.pieces import CHUNK_SIZE, REMOTE_SIZE, Chunk, chunks_of
 from bpetok.sources.reading import NullTexts, unmarked
 from bpetok.sources.segments import Segment
 
@@ -266,7 +266,8 @@ class SharedReading(Generic[Result]):
         """
         with stage("read"):
             items = unmarked(segment.items(null_texts))
-            chunks = chunks_of(items, self._chunk_size)
+            size = min(self._chunk_size, REMOTE_SIZE) if segment.is_remote else self._chunk_size
+            chunks = chunks_of(items, size)
         while True:
             with stage("read"):
                 try:

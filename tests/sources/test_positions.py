@@ -26,7 +26,7 @@ from bpetok.counting import checkpoint, tables
 from bpetok.counting import options as counting_options
 from bpetok.counting.checkpoint import Checkpoint
 from bpetok.patterns.special import SpecialTokens
-from bpetok.sources import files, jsonl, parquet, segments
+from bpetok.sources import files, jsonl, segments
 from bpetok.sources.corpus import marked_items, resolve_corpus
 from bpetok.sources.files import opened_bytes
 from bpetok.sources.pieces import Chunk, Cutting, cut
@@ -42,7 +42,6 @@ NAMES = ["a.txt", "a.txt.gz", "a.jsonl", "a.jsonl.zst", "a.parquet", "a.feather"
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "CHUNK_SIZE", CHUNK)
-    monkeypatch.setattr(parquet, "CHUNK_SIZE", CHUNK)
     monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -283,6 +284,26 @@ def test_n_readers_says_how_many_objects_are_read_at_a_time(kind: str, tmp_path:
         with serving(objects(kind, 6), latency=0.005) as store:
             found.append(do_all(store, tmp_path, n_readers))
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("reading", [{}, {"sample": 0.5}, {"max_bytes": 3_000_000}], ids=str)
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "jsonl.zst", "parquet"])
+def test_an_object_is_read_in_smaller_parts_with_the_same_result(
+    kind: str, reading: dict[str, Any], tmp_path: Path
+) -> None:
+    """As a file on this machine: lines of JSON longer than a part, and the pieces of a sample."""
+    sizes = (600_000, 10, 1_900_000, 2_090_000, 2_110_000, 500, 5)
+    texts = [f"{number} word " * (size // 8) for number, size in enumerate(sizes)]
+    if kind == "parquet":
+        pq.write_table(pa.table({"text": texts}), tmp_path / "0.parquet")
+    else:
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+        data = "".join(texts).encode() if kind == "txt" else lines
+        packed = zstandard.compress(data) if kind.endswith("zst") else data
+        (tmp_path / f"0.{kind}").write_bytes(packed)
+    local = bpetok.count_words(tmp_path / f"0.{kind}", **reading)
+    with serving({f"0.{kind}": (tmp_path / f"0.{kind}").read_bytes()}) as store:
+        assert bpetok.count_words(store.url(f"0.{kind}"), **reading) == local
 
 
 @pytest.mark.parametrize("value", [0, True, 10_000])
