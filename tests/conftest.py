@@ -27,9 +27,9 @@ def _import_beside(name: str) -> None:
 for _name in ("benchmarks", "campaigns"):
     _import_beside(_name)
 
-# A shared machine can be slow for a moment, also while inputs are drawn, which Hypothesis would call
-# a failure; what takes long is seen in pytest --durations. The same inputs in each run: the campaigns
-# draw others.
+# A shared machine can be slow for a moment, also while Hypothesis draws inputs, which it would
+# call a failure; what takes long is seen in pytest --durations. The same inputs in each run: the
+# campaigns draw others.
 settings.register_profile(
     "bpetok", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
