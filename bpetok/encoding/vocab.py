@@ -221,8 +221,10 @@ def check_ids(
     if token_ids is None and not any(given.values()):
         return None, []
     n_tokens = N_BYTES + n_merges
-    ids = None if token_ids is None else _check_token_ids(token_ids, n_tokens)
-    taken: Collection[int] = range(n_tokens) if ids is None else set(ids)
+    ids = None
+    taken: Collection[int] = range(n_tokens)
+    if token_ids is not None:
+        ids, taken = _check_token_ids(token_ids, n_tokens)
     new_ids: set[int] = set()
     special_ids: list[int] = []
     for name, tokens in given.items():
@@ -249,27 +251,33 @@ def check_ids(
     return ids, special_ids
 
 
-def _check_token_ids(token_ids: Counts, n_tokens: int) -> array[int] | None:
-    """Return the ids, which all differ, of bytes and merges; None if they are 0, 1, 2..."""
-    rows = _rows(token_ids, "token_ids")
+def _check_token_ids(token_ids: Counts, n_tokens: int) -> tuple[array[int] | None, Collection[int]]:
+    """Return the ids, which all differ, of bytes and merges, and those that are in use.
+
+    The ids are None if they are 0, 1, 2...
+    """
+    is_array = isinstance(token_ids, array) and token_ids.typecode == "i"  # as of a file
+    rows = token_ids if is_array else _rows(token_ids, "token_ids")
     if len(rows) != n_tokens:
         raise ValueError(
             f"token_ids must hold an id for each of {N_BYTES} bytes and {n_tokens - N_BYTES} "
             f"merges, got {len(rows)}"
         )
-    if set(map(type, rows)) == {int} and min(rows) >= 0 and max(rows) < 1 << 31:
-        ids = array("i", rows)  # as files give them
+    all_int = is_array or set(map(type, rows)) == {int}
+    if all_int and min(rows) >= 0 and max(rows) < 1 << 31:
+        ids = array("i", rows)
     else:
         ids = array("i", (_check_id_or_none(row, i) for i, row in enumerate(rows)))
-    in_use = [token_id for token_id in ids if token_id >= 0]
-    if len(set(in_use)) < len(in_use):
+    in_use = set(ids)
+    in_use.discard(-1)
+    if len(in_use) < len(ids) - ids[:N_BYTES].count(-1):
         seen = set()
         for number, token_id in enumerate(ids):
             if token_id in seen:
                 raise ValueError(f"token_ids[{number}] is {token_id}, the id of an earlier token")
             seen.add(token_id)
             seen.discard(-1)
-    return None if ids == array("i", range(n_tokens)) else ids
+    return (None if ids == array("i", range(n_tokens)) else ids), in_use
 
 
 def _check_id_or_none(value: Any, number: int) -> int:

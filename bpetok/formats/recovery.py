@@ -135,7 +135,7 @@ def from_merges(
     other: dict[bytes, int] = {_decoded(name): vocab[name] for name in rest}
     if len(other) < len(rest):
         raise ValueError(f"two of the tokens {shorten(rest)} are decoded to the same bytes")
-    in_order = map(ids.__getitem__, chain(range(N_BYTES), made))
+    in_order = chain(ids[:N_BYTES], map(ids.__getitem__, made))
     token_ids = [-1 if token_id is None else token_id for token_id in in_order]
     return Parts(
         _as_rows(pairs),

@@ -40,6 +40,7 @@ cdef class Places:
     """At which place in a list of merges a pair of tokens occurs: a table with open addressing."""
 
     cdef Slot* slots
+    cdef int32_t* of_bytes     # the same of pairs of bytes, which are looked for most often
     cdef uint64_t mask
     cdef uint64_t multiplier  # random, so that no file can make long chains
     cdef int shift
@@ -58,11 +59,13 @@ cdef class Places:
         self.mask = n - 1
         self.multiplier = <uint64_t> int.from_bytes(os.urandom(8), "little") | 1
         self.slots = <Slot*> calloc(n, sizeof(Slot))
-        if self.slots == NULL:
+        self.of_bytes = <int32_t*> calloc(N_BYTES * N_BYTES, sizeof(int32_t))
+        if self.slots == NULL or self.of_bytes == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.slots)
+        free(self.of_bytes)
         free(self.tokens)
         free(self.places)
 
@@ -78,9 +81,14 @@ cdef class Places:
         cdef int32_t place = self.slot_of(left, right).place
         return place - 1 if place else <int32_t> NONE
 
-    cdef void put(self, int32_t left, int32_t right, int32_t place) noexcept nogil:
-        # A pair that is there already gets the new place.
-        self.slot_of(left, right).place = place + 1
+    cdef bint put(self, int32_t left, int32_t right, int32_t place) noexcept nogil:
+        # A pair that is there already gets the new place. Tell whether it was not there.
+        cdef Slot* slot = self.slot_of(left, right)
+        cdef bint is_new = slot.place == 0
+        slot.place = place + 1
+        if left < N_BYTES and right < N_BYTES:
+            self.of_bytes[N_BYTES * left + right] = place + 1
+        return is_new
 
     cdef int reserve(self, Py_ssize_t n) except -1:
         # Make room for a word of n bytes.
@@ -107,12 +115,13 @@ cdef class Places:
         cdef int32_t* tokens = self.tokens
         cdef int32_t* places = self.places
         cdef Py_ssize_t i, at
-        cdef int32_t best
+        cdef int32_t best, place
         last[0] = NONE
         for i in range(n):
             tokens[i] = word[i]
         for i in range(n - 1):
-            places[i] = self.find(tokens[i], tokens[i + 1])
+            place = self.of_bytes[N_BYTES * word[i] + word[i + 1]]
+            places[i] = place - 1 if place else <int32_t> NONE
         while n > 1:
             best, at = NONE, 0
             for i in range(n - 1):
@@ -204,9 +213,8 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
     for i in range(n_rows):
         left, right, token = rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]
         made[i] = token
-        n_ways[token] += table.find(left, right) == NONE
+        n_ways[token] += table.put(left, right, <int32_t> i)
         way[token] = <int32_t> i
-        table.put(left, right, <int32_t> i)
     for i in range(N_BYTES, n_tokens):
         if every or n_ways[i] > 1:
             way[i] = way_of_word(table, words[i], <int32_t> i, made)
@@ -217,7 +225,7 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
             order.make(i)
         elif way_of_word(table, words[made[i]], made[i], made) == i:
             order.wait(i)
-    return order.pairs, order.made
+    return order.pairs[:2 * order.n], order.made[:order.n]
 
 
 cdef class Order:
@@ -231,17 +239,21 @@ cdef class Order:
 
     cdef const int32_t[::1] rows
     cdef int32_t[::1] number  # of each token; -1 if it is not made yet
-    cdef object pairs
+    cdef Py_ssize_t n         # how many are made
+    cdef object pairs         # arrays with room for all rows
     cdef object made
+    cdef int32_t[::1] pairs_view
+    cdef int32_t[::1] made_view
     cdef dict waiting         # rows that wait for a token, by that token
 
     def __cinit__(self, const int32_t[::1] rows, Py_ssize_t n_tokens):
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, n_rows = rows.shape[0] // 3
         self.rows = rows
         self.number = array("i", [-1]) * n_tokens
         for i in range(N_BYTES):
             self.number[i] = <int32_t> i
-        self.pairs, self.made, self.waiting = array("i"), array("i"), {}
+        self.pairs, self.made = array("i", bytes(8 * n_rows + 4)), array("i", bytes(4 * n_rows + 4))
+        self.pairs_view, self.made_view, self.waiting = self.pairs, self.made, {}
 
     cdef bint can_be_made(self, Py_ssize_t i):
         return self.number[self.rows[3 * i]] >= 0 and self.number[self.rows[3 * i + 1]] >= 0
@@ -251,18 +263,19 @@ cdef class Order:
         self.waiting.setdefault(right if self.number[left] >= 0 else left, []).append(i)
         return 0
 
-    cdef int add(self, Py_ssize_t i) except -1:
+    cdef void add(self, Py_ssize_t i) noexcept:
+        # Requires: no row is added twice.
         cdef int32_t token = self.rows[3 * i + 2]
-        self.pairs.append(self.number[self.rows[3 * i]])
-        self.pairs.append(self.number[self.rows[3 * i + 1]])
-        self.made.append(token)
-        self.number[token] = <int32_t> (N_BYTES + len(self.made) - 1)
-        return 0
+        self.pairs_view[2 * self.n] = self.number[self.rows[3 * i]]
+        self.pairs_view[2 * self.n + 1] = self.number[self.rows[3 * i + 1]]
+        self.made_view[self.n] = token
+        self.number[token] = <int32_t> (N_BYTES + self.n)
+        self.n += 1
 
     cdef int make(self, Py_ssize_t i) except -1:
         cdef int32_t token = self.rows[3 * i + 2]
         self.add(i)
-        if token not in self.waiting:
+        if not self.waiting or token not in self.waiting:
             return 0
         followers = []
         self.make_waiting(token, followers)
