@@ -5,6 +5,7 @@ Each returns what the pipeline needs.
 
 from __future__ import annotations
 
+import codecs
 import math
 import operator
 import os
@@ -317,6 +318,20 @@ def check_vocab_size(vocab_size: int, n_special_tokens: int) -> int:
 def check_min_frequency(min_frequency: int) -> int:
     """Return the least count of a pair that is merged."""
     return check_integer("min_frequency", min_frequency, 1, MAX_INT64)
+
+
+def check_handler(errors: object) -> str:
+    """Return the name of an error handler of `bytes.decode`, which looks it up only at an error."""
+    if not isinstance(errors, str):
+        raise TypeError(f"errors must be a str, got {shorten(errors)}")
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, ValueError):
+        raise ValueError(
+            "errors must be 'replace', 'strict', 'ignore' or another error handler of "
+            f"bytes.decode, got {shorten(errors)}"
+        ) from None
+    return errors
 
 
 def check_errors(errors: str) -> str:

@@ -15,6 +15,7 @@ from bpetok.base.byte_characters import from_text, spelled_as_bytes, to_text
 from bpetok.base.checks import (
     Reserved,
     check_bool,
+    check_handler,
     check_integer,
     check_special_tokens,
     check_texts,
@@ -858,10 +859,12 @@ class Codec(TextEncoder):
         Raises
         ------
         TypeError, ValueError
-            If one is not an integer, or not in the vocabulary.
+            If one is not an integer, or not in the vocabulary; if there is no such error handler.
         UnicodeDecodeError
             With ``errors="strict"``, if the bytes are not UTF-8.
         """
+        if type(errors) is not str or errors != "replace":  # looked up only where it is another one
+            check_handler(errors)
         return self._decode(ids, errors, skip_special_tokens, "ids")
 
     def _decode(
@@ -905,6 +908,7 @@ class Codec(TextEncoder):
         skip_special_tokens: bool = False,
     ) -> list[str]:
         """Return the text of each of several rows of ids, as `decode` does."""
+        check_handler(errors)
         listed_rows = listed("rows", rows, "an iterable of rows of ids")
         return [
             self._decode(row, errors, skip_special_tokens, f"rows[{i}]")

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable
 from typing import SupportsIndex
 
-from bpetok.base.checks import check_index, shorten
+from bpetok.base.checks import check_handler, check_index
 from bpetok.encoding.decoder import list_of_ids
 
 
@@ -22,10 +22,8 @@ class DecodeStream:
     """
 
     def __init__(self, decode_bytes: Callable[[list[SupportsIndex]], bytes], errors: str) -> None:
-        if not isinstance(errors, str):
-            raise TypeError(f"errors must be a str, got {shorten(errors)}")
         self._decode_bytes = decode_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(check_handler(errors))
 
     def feed(self, ids: SupportsIndex | Iterable[SupportsIndex]) -> str:
         """Take an id, or several, and return the text that is complete now; often none is.

@@ -167,6 +167,16 @@ def test_flags_must_be_bool() -> None:
             call()
     with pytest.raises(TypeError, match=r"^errors must be a str, got \['strict'\]$"):
         TOK.decode_stream(errors=["strict"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^errors must be a str, got None$"):
+        TOK.decode([97], None)  # type: ignore[arg-type]
+    for name in ("no such handler", "\ud800", "a\0"):
+        for decode in (
+            lambda errors: TOK.decode([97], errors),
+            lambda errors: TOK.decode_batch([], errors),
+            lambda errors: TOK.decode_stream(errors=errors),
+        ):
+            with pytest.raises(ValueError, match=r"^errors must be 'replace', .* got"):
+                decode(name)
     with pytest.raises(TypeError, match=r"^training must be TrainingFacts, got 'a'$"):
         bpetok.Tokenizer(merges=[], training="a")  # type: ignore[arg-type]
 

@@ -192,8 +192,6 @@ def test_a_stream_that_ends_inside_a_character() -> None:
     assert strict.feed([np.uint16(97)]) == "a"
     with pytest.raises(ValueError, match="ids must be from 0 to 255"):
         strict.feed(256)
-    with pytest.raises(LookupError):
-        tok.decode_stream(errors="no such handler").feed(0xFF)
 
 
 def test_ids_that_are_not_used_are_refused() -> None:
