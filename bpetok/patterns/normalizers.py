@@ -260,7 +260,10 @@ class Normalizer:
     """
 
     def __init__(self, spec: Spec) -> None:
-        steps = _read_steps(spec, "normalizer")
+        try:
+            steps = _read_steps(spec, "normalizer")
+        except RecursionError:  # or it holds itself
+            raise ValueError("normalizer has steps nested too deeply") from None
         self.spec: Any = steps[0] if isinstance(spec, str | Mapping) and len(steps) == 1 else steps
         self._steps: list[_Step] = []
         for local, group in groupby(steps, lambda step: step["type"] in _LOCAL):

@@ -173,6 +173,15 @@ def test_what_is_no_normalizer_is_refused(spec: Any, error: type[Exception], mes
         Normalizer(spec)
 
 
+def test_steps_that_hold_themselves() -> None:
+    """Or are nested too deeply, in Python, which no file is."""
+    steps: list[Any] = []
+    steps.append(steps)
+    for spec in (steps, {"type": "Sequence", "normalizers": steps}):
+        with pytest.raises(ValueError, match=r"^normalizer has steps nested too deeply$"):
+            Normalizer(spec)
+
+
 @cache
 def pairs_of_16() -> list[str]:
     """Return what characters of Unicode 16 are made of, where that is two characters."""
