@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bpetok.base.checks import plain, shorten
+from bpetok.base.checks import is_one_of, plain, shorten
 from bpetok.base.display import show_name, show_size
 from bpetok.base.extras import require
 from bpetok.counting.words import Words
@@ -107,7 +107,7 @@ class Report(Page):
         ValueError
             If there is no such measure.
         """
-        if y not in MEASURES:
+        if not is_one_of(y, MEASURES):
             raise ValueError(f"y must be one of {', '.join(map(repr, MEASURES))}, got {shorten(y)}")
         if ax is None:
             ax = require("matplotlib.pyplot", "report").subplots()[1]

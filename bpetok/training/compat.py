@@ -116,7 +116,7 @@ def check_compat(compat: str | None) -> Trainer:
     """
     if compat is None:
         return OURS
-    if compat not in TRAINERS:
+    if not isinstance(compat, str) or compat not in TRAINERS:
         raise ValueError(
             f"compat must be one of {', '.join(map(repr, TRAINERS))}, got {shorten(compat)}"
             f"{did_you_mean(str(compat), filter(None, TRAINERS))}"

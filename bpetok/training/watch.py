@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.base.checks import check_integer, encode_utf8, is_one_of, shorten
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.counting.words import Words
 from bpetok.learning.learner import Learner
@@ -57,7 +57,7 @@ def watch(
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}: read the file first")
-    if lang not in TEXTS:
+    if not is_one_of(lang, TEXTS):
         raise ValueError(f"lang must be one of {', '.join(map(repr, TEXTS))}, got {shorten(lang)}")
     size = N_BYTES + 100 if vocab_size is None else vocab_size
     n_merges = check_integer("vocab_size", size, N_BYTES, MAX_INT32) - N_BYTES

@@ -112,6 +112,8 @@ def test_wrong_options_are_refused() -> None:
         bpetok.watch(Path("notes.txt"))  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="lang must be one of 'en', 'zh', got 'de'"):
         bpetok.watch("a", lang="de")
+    with pytest.raises(ValueError, match=r"lang must be one of 'en', 'zh', got \['en'\]"):
+        bpetok.watch("a", lang=["en"])  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="vocab_size must be in 256"):
         bpetok.watch("a", vocab_size=255)
     with pytest.raises(ValueError, match="text must have at least one word"):

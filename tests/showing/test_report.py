@@ -338,3 +338,5 @@ def test_numbers_and_a_plot_are_there_to_take() -> None:
     plt.close("all")
     with pytest.raises(ValueError, match="y must be one of 'bytes per token', 'tokens per word'"):
         report.plot("tokens")
+    with pytest.raises(ValueError, match=r"y must be one of .*, got {}"):
+        report.plot({})  # type: ignore[arg-type]  # refused

@@ -249,6 +249,7 @@ def test_special_tokens_are_text_but_for_cs336() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"compat": ["rustbpe"]}, r"compat must be one of 'huggingface', .*, got \['rustbpe'\]"),
         ({"compat": "bpe"}, "compat must be one of 'huggingface', 'rustbpe', .*, got 'bpe'"),
         ({"compat": "rustbpe", "min_frequency": 2}, "min_frequency must be 1 with compat='rustbpe"),
         ({"compat": "minbpe", "max_token_length": 9}, "max_token_length must not be given with"),
