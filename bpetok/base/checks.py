@@ -193,7 +193,8 @@ def check_index(name: str, value: object) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an int, got {value}")
     try:
-        return operator.index(value)  # type: ignore[arg-type]  # raises for what is no integer
+        # A subclass of int, such as an IntEnum, is no int yet: its own methods would be called.
+        return int(operator.index(value))  # type: ignore[arg-type]  # raises for what is no integer
     except TypeError:
         raise TypeError(f"{name} must be an int, got {shorten(value)}") from None
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bpetok
-from bpetok.base.checks import listed, plain, shorten
+from bpetok.base.checks import check_index, listed, plain, shorten
 from processes import run_python
 
 ENTRANCES = """
@@ -286,3 +286,20 @@ def test_arrays_are_shown_by_their_kind() -> None:
     assert shorten([1, 2]) == "[1, 2]"
     assert plain("x", [1]) == [1]
     assert listed("x", (1, 2), "a list") == [1, 2]
+
+
+class Odd(int):
+    """An integer whose comparisons are not true."""
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    __gt__ = __le__ = __lt__
+
+
+def test_integers_are_taken_as_they_are() -> None:
+    """A subclass of int may do anything: with this one training never ended."""
+    assert type(check_index("n", Odd(5))) is int
+    words = bpetok.count_words_from_iterator(["low low lower"])
+    right = bpetok.train_from_words(words, vocab_size=258, min_frequency=2)
+    assert bpetok.train_from_words(words, vocab_size=Odd(258), min_frequency=Odd(2)) == right
