@@ -43,7 +43,6 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import count
 from typing import Literal, NamedTuple
@@ -70,9 +69,6 @@ UNWATCHED = 8
 watches the time, which takes six times as long."""
 OF_ALL_KINDS = ("a", "A", "é", "中", "1", " ", "\n", "\0", ".", "+", "\udcff")
 """What finds something in all of these, as ``x*`` does, forbids every token."""
-
-_IGNORING_CASE = re.compile(r"\(\?\w*i")
-"""Characters whose case `regex` folds to several others are left to it."""
 
 
 class _TieTraits(NamedTuple):
@@ -106,8 +102,8 @@ class MergeFilter(NamedTuple):
     forbid : str or None
         A regular expression of the `regex` module: no token in which it finds something is made.
         It is bounded as patterns are. Of most an automaton is made, which takes no time to speak of
-        and knows Unicode 16; for others, such as those with longer look-behind, `regex` is asked,
-        and one that takes seconds for a token is a TimeoutError.
+        and knows Unicode 16; for others, such as those that look behind at several characters
+        after others, `regex` is asked, and one that takes seconds for a token is a TimeoutError.
         Bytes that are no whole character are lone surrogates to it, ``\\p{Cs}``.
     final : tuple of bytes or str
         Tokens that are part of no other.
@@ -175,8 +171,6 @@ def _search_of(expression: str) -> Search | Callable[[bytes], object]:
 
 
 def _compiled(expression: str) -> Search | None:
-    if _IGNORING_CASE.search(expression):
-        return None
     try:
         return compile_search(expression)
     except Unsupported:

@@ -13,6 +13,7 @@ ATOMS = st.sampled_from(
     [
         *["a", "b", " ", r"\n", ".", "(?-s:.)", "[^a]", r"\s", "\u4e2d", "\udc80"],
         *[r"\p{L}", r"\p{N}", r"\P{L}", r"\p{Cs}", "(?>a+)", "a++", "b{2,3}"],
+        *["(?<=ab)", "(?=ba)", "(?<=a+b|b)a", "(?>a(?=bb))", "(?<=a++b)a"],
         *[r"\b", "^", "$", r"\A", r"\z", r"(?=a)", "(?!b)", "(?<=a)", r"(?<!\n)", "(?m:^a$)"],
     ]
 )
@@ -62,6 +63,9 @@ def test_what_is_found_is_what_regex_finds(expression: str, texts: list[bytes]) 
         r"^ ?\p{Lu}+ ",
         r"(?:\p{Han}|\d)\p{Latin}",
         "(?x) a b",
+        r"(?<=\p{L}{2})\p{N}",
+        r"(?<=[a-z]\d)\p{L}(?=1)|\p{N}(?=\p{Han}\n)",
+        r"(?i)https?|(?i:www\.)",
     ],
 )
 def test_usual_expressions_are_compiled(expression: str) -> None:
@@ -75,7 +79,67 @@ def test_usual_expressions_are_compiled(expression: str) -> None:
             assert search.finds_in(text.encode()) == bool(expected.search(text)), hex(code)
 
 
-@pytest.mark.parametrize("expression", [r"(a)\1", "(?<=ab)c", "(?R)?a", "a.{20}b", "(?=ab)a", "("])
+LETTERS = st.sampled_from(
+    [
+        *[
+            "a",
+            "K",
+            "s",
+            "I",
+            "http",
+            "ing",
+            "k+",
+            "[a-k]",
+            "[^s]",
+            "[A-Z0-9]",
+            r"[\w.]",
+            "x*",
+            "f",
+            "l",
+        ],
+        *[
+            r"\d",
+            r"\s",
+            r"\w",
+            ".",
+            "t?",
+            r"\b",
+            "$",
+            "(?=k)",
+            "(?<=s)",
+            "(?!i)",
+            "(?:k|s)",
+            "(?-i:k)",
+        ],
+    ]
+)
+CASES = st.text(
+    "aKk\u212asS\u017fiI\u0130\u0131\u00df\u1e9e\ufb01\ufb00\ufb02\ufb06tTfFlL 1\u0307", max_size=5
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(LETTERS, min_size=1, max_size=4), st.lists(CASES, min_size=10, max_size=20))
+@example(["s", "s"], ["\u00df"])
+@example(["f", "I"], ["\ufb01"])
+@example([r"[\u00df]"], ["ss"])
+@example(["K"], ["\u212a"])
+@example(["\u00e9"], ["\u00c9"])
+def test_case_is_ignored_as_regex_does(parts: list[str], texts: list[str]) -> None:
+    """Also where one character is several others: what may have such ones is left to `regex`."""
+    expression = f"(?i){''.join(parts)}"
+    try:
+        search = compile_search(expression)
+    except Unsupported:
+        return
+    expected = regex.compile(expression, regex.VERSION1 | regex.DOTALL)
+    for text in texts:
+        assert search.finds_in(text.encode()) == (expected.search(text) is not None), text
+
+
+@pytest.mark.parametrize(
+    "expression", [r"(a)\1", "b(?<=ab)c", "(?<!ab)c", "(?R)?a", "a.{20}b", "(?=ab)a", "(", "(?i)ss"]
+)
 def test_what_can_not_be_compiled_is_said(expression: str) -> None:
     """Also what would have too many states."""
     with pytest.raises(Unsupported):
