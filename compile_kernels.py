@@ -27,7 +27,7 @@ from numba.np.arrayobj import populate_array  # noqa: E402
 from bpetok.learning import kernels  # noqa: E402
 from bpetok.learning.signatures import argument_types  # noqa: E402
 
-KERNELS = ("index_pairs_shard", "apply_shard")
+KERNELS = ("index_pairs_shard", "apply_shard", "apply_languages_shard")
 NUMBERS = numba.types.CPointer(numba.int64)
 
 

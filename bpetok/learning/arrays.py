@@ -64,13 +64,21 @@ class Shards(NamedTuple):
     A token that covers slots p..q has its id in slot p and in slot q, so that from the start p the
     right neighbour starts at p + token_len[id] and the left neighbour's id is in slot p - 1.
     A posting is the slot where a pair begins, counted from the shard's first.
+
+    The words of each language are together in a shard, those of the first language first; without
+    balance there is one language. Pairs are counted by language.
     """
 
     symbols: Int32
     slot_start: Int64  # multiples of a block
+    # By [shard * (n_languages + 1) + language]: where in the shard the language begins, and the end
+    # of the last one.
+    language_start: Int64
     weights: Int64  # by block of 2**BLOCK_BITS slots: the count of each word in it
     token_len: Int32  # in slots
-    n_tokens: Int64  # by shard; the sum of all is that of the tokens, repetitions included
+    # By [shard * n_languages + language]; the sum over the shards is the number of tokens,
+    # repetitions included.
+    n_tokens: Int64
     postings: Int32
     posting_start: Int64
 
@@ -99,9 +107,9 @@ class Rows(NamedTuple):
     """
 
     key: Int32  # the id of a left neighbour, or vocab_size + the id of a right neighbour
-    # At [2 * row] the kernel writes the sum of the weights of the row's places, at [2 * row + 1]
-    # their number. `Pairs.reduce` replaces the latter by where in the postings the first of them
-    # goes, or NOTHING if the pair is not kept.
+    # Of each row n_languages + 1 numbers: the kernel writes the sum of the weights of its places in
+    # each language, and the number of all its places. `Pairs.reduce` replaces the latter by where
+    # in the postings the first of them goes, or NOTHING if the pair is not kept.
     sums: Int64
     # By shard: its first row in `key` and `sums`. `merge_rows`, `row_of` and `event_row` have the
     # numbers of rows in their shard, of which the first is 0.
@@ -115,7 +123,7 @@ class Rows(NamedTuple):
 
 
 class PairCounts(NamedTuple):
-    """All adjacent pairs of each shard, in hash tables of entries of three numbers.
+    """All adjacent pairs of each shard and language, in hash tables of entries of three numbers.
 
     They are the pair as left << 32 | right, or NOTHING; its weight, the sum of the counts of the
     words where it occurs; and its number of places. While postings are written the last is where
@@ -123,6 +131,6 @@ class PairCounts(NamedTuple):
     """
 
     entries: Int64
-    table_start: Int64  # in entries
-    size: Int64  # entries in use, by shard
+    table_start: Int64  # in `entries`, by [shard * n_languages + language]
+    size: Int64  # entries in use, by table
     factors: Int64  # [2]: of the hash; secret, so that no text can make long chains

@@ -27,7 +27,7 @@ from bpetok.learning.loading import (
     numba_threads,
     run_parallel,
 )
-from bpetok.learning.packing import pack
+from bpetok.learning.packing import Packed, join_languages, pack
 from bpetok.learning.pairs import Pairs
 from bpetok.learning.rule import (
     DEFAULT_RULE,
@@ -66,6 +66,8 @@ def learn_merges(
 BYTE_BITS = 8
 MOST_BITS = 10
 """A table of all pairs of ids of so many bits is 25 MB large."""
+SMALL_TABLE = 1 << 13
+"""A table for so many pairs is 0.4 MB large."""
 LARGE_TABLE = 1 << 20
 """A table of so many entries is 25 MB large: one that is too small is only doubled from here on.
 Counting again from the beginning costs time, and a table twice as large as needed, memory."""
@@ -90,6 +92,8 @@ class Learner:
         the bytes of tokens can't have.
     most_bytes : int
         Of all tokens together, each once; or so many symbols.
+    more : sequence of CountedWords
+        The words of other languages, in which the same merges are made: see `ParityLearner`.
 
     Attributes
     ----------
@@ -107,12 +111,17 @@ class Learner:
         tuning: Tuning | None = None,
         tokens: Sequence[bytes] | int = BYTES,
         most_bytes: int = MAX_TOTAL_BYTES,
+        more: Sequence[CountedWords] = (),
     ) -> None:
         self.tuning = tuning or DEFAULT_TUNING
         self.rule = rule
         self.first_id = tokens if isinstance(tokens, int) else len(tokens)
         self.tokens = () if isinstance(tokens, int) else tokens
-        self.n_merges = self._most_merges(words, n_merges)
+        languages = [words, *more]
+        # Each takes at least one token away, and each word keeps one: a larger number asks for
+        # memory and gives nothing.
+        most = sum(len(words.ids) - len(words.counts) for words in languages)
+        self.n_merges = min(n_merges, most)
         self.n_learned = 0
         self.most_bytes = most_bytes
         self.is_full = False
@@ -120,38 +129,25 @@ class Learner:
         self.left = np.empty(self.n_merges, np.int32)
         self.right = np.empty(self.n_merges, np.int32)
         self.counts = np.empty(self.n_merges, np.int64)
-        self.word_count = _nth_count(words.counts, self.n_merges)
+        self.word_counts = [_nth_count(words.counts, self.n_merges) for words in languages]
         with stage("pack"):
-            self._pack(words, n_threads)
+            self._pack(languages, n_threads)
         self._make_batch()
         self.token_filter = rule.merge_filter.ready() if rule.merge_filter is not None else None
-        self.least_count = 0  # nothing is counted yet
+        self.least_counts: list[int] = []  # of each language that chooses; nothing is counted yet
 
-    def _most_merges(self, words: CountedWords, n_merges: int) -> int:
-        """Return how many merges there may be.
-
-        Each takes at least one token away, and each word keeps one: a larger number asks for memory
-        and gives nothing.
-        """
-        return min(n_merges, len(words.ids) - len(words.counts))
-
-    def _pack(self, words: CountedWords, n_threads: int) -> None:
+    def _pack(self, languages: Sequence[CountedWords], n_threads: int) -> None:
         """Lay the words out in slots, in shards if there are many."""
-        ids = words.ids
-        if self.rule.byte_order is not None:
-            renumbered = np.arange(self.first_id, dtype=np.int32)
-            renumbered[np.array(self.rule.byte_order)] = np.arange(N_BYTES)
-            ids = renumbered[ids]
-        n_slots = len(ids) + len(words.counts)
-        shared = n_slots >= self.tuning.parallel_slots and not self.rule.batches_may_end_early
-        packed = pack(words, ids, n_threads if shared else 1, self.rule.keeps_word_order)
+        packed = join_languages([self._pack_language(words, n_threads) for words in languages])
+        self.n_languages = len(languages)
         self.n_shards = len(packed.slot_start) - 1
         self.n_threads = min(n_threads, self.n_shards)
         token_len = np.ones(self.vocab_size, np.int32)
         self.byte_len = token_len.copy()
         self.byte_len[: len(self.tokens)] = list(map(len, self.tokens))
-        n_tokens = np.zeros(self.n_shards, np.int64)
-        n_tokens[0] = (words.counts * np.diff(words.offsets)).sum()
+        n_tokens = np.zeros(self.n_shards * self.n_languages, np.int64)
+        for language, words in enumerate(languages):
+            n_tokens[language] = (words.counts * np.diff(words.offsets)).sum()
         self.shards = Shards(
             *packed,
             token_len=token_len,
@@ -159,6 +155,16 @@ class Learner:
             postings=np.empty(0, np.int32),
             posting_start=np.zeros(self.n_shards + 1, np.int64),
         )
+
+    def _pack_language(self, words: CountedWords, n_threads: int) -> Packed:
+        ids = words.ids
+        if self.rule.byte_order is not None:
+            renumbered = np.arange(self.first_id, dtype=np.int32)
+            renumbered[np.array(self.rule.byte_order)] = np.arange(N_BYTES)
+            ids = renumbered[ids]
+        n_slots = len(ids) + len(words.counts)
+        shared = n_slots >= self.tuning.parallel_slots and not self.rule.batches_may_end_early
+        return pack(words, ids, n_threads if shared else 1, self.rule.keeps_word_order)
 
     def _make_batch(self) -> None:
         n = self.n_shards
@@ -217,37 +223,40 @@ class Learner:
         """Learn the merges of a round; return whether there were any."""
         if self.n_learned == self.n_merges:
             return False
-        with stage("select"):
-            found = self.least_count and self._select()
+        found = self._select() if self.least_counts else 0
         while not found:
-            if self.is_full or self.least_count == self.rule.min_frequency:
+            if self.is_full or self.least_counts == [self.rule.min_frequency]:
                 return False
             with stage("index"):
                 self._build_index()
             found = self._select()
-        with stage("apply"):
-            self._apply()
-        with stage("reduce"):
-            self._reduce()
+        self._make_merges()
         return True
 
     def _select(self) -> int:
         """Choose the merges of the next round; return their number."""
-        found = self.pairs.select(
-            self.least_count, self.n_merges, self.tuning.batch_postings, self.most_bytes
-        )
+        with stage("select"):
+            found = self.pairs.select(self.n_merges, self.tuning.batch_postings, self.most_bytes)
         self.is_full = self.pairs.is_full
         return found
+
+    def _make_merges(self) -> None:
+        """Make the merges of a round, and know them as learned."""
+        with stage("apply"):
+            self._apply()
+        with stage("reduce"):
+            self._reduce()
 
     def _apply(self) -> None:
         """Apply them, on several threads if that is worth it."""
         first_id = self.first_id + self.n_learned
         pays = self.pairs.n_visits >= self.tuning.parallel_postings
-        self._run("apply", self.shards, self.batch, self.rows, first_id, in_parallel=pays)
+        name = "apply" if self.n_languages == 1 else "apply_languages"
+        self._run(name, self.shards, self.batch, self.rows, first_id, in_parallel=pays)
 
     def _reduce(self) -> None:
         """Sum what has changed, and know the merges as learned."""
-        while not self.pairs.reduce(self.least_count, self.rule.max_token_length):
+        while not self.pairs.reduce(self.rule.max_token_length):
             self._reserve_postings()
         if self.rule.reads_postings:  # otherwise the next round posts the new pairs
             nothing = self.batch._replace(size=np.zeros(1, np.int64))
@@ -263,7 +272,7 @@ class Learner:
         else:
             run_parallel(name, *args)
 
-    def _first_least_count(self, best_count: int, counts: PairCounts) -> int:
+    def _first_least_count(self, language: int, counts: PairCounts) -> int:
         """Return a threshold that most likely serves to the last merge.
 
         The n-th most frequent word occurs less often than the n-th merge did: by a factor of 2 to
@@ -274,39 +283,56 @@ class Learner:
         """
         if self.tuning.least_count is not None:
             return self.tuning.least_count
+        tables = range(language, len(counts.size), self.n_languages)
+        weights = np.concatenate([table_of(counts, table)[1::3] for table in tables])
         if self.first_id > N_BYTES:
-            return max(_nth_count(counts.entries[1::3], self.n_merges) * self.n_shards // 4, 1)
-        if self.word_count == 0:
-            return best_count // 500
-        return min(self.word_count * 3 // 2, best_count, MAX_INT64)
+            return max(_nth_count(weights, self.n_merges) * self.n_shards // 4, 1)
+        best_count = int(weights.max()) * self.n_shards
+        if self.word_counts[language]:
+            return min(self.word_counts[language] * 3 // 2, best_count, MAX_INT64)
+        # Each language would come to its end at another merge, and all would be counted again.
+        return best_count // 500 if self.n_languages == 1 else 1
 
-    def _next_least_count(self) -> int:
+    def _next_least_count(self, language: int, chosen: Int64) -> int:
         """Return a lower threshold: the last merge's count, extrapolated, with a margin.
 
         The counts of the merges so far are a line on log-log paper that steepens slowly.
+
+        Parameters
+        ----------
+        language : int
+        chosen : int64 array
+            How often each pair that it has chosen occurred in it.
         """
-        n = self.n_learned
+        n = len(chosen)
         if n < 30:
-            return self.least_count // 8
-        slope = math.log(self.counts[n // 3] / self.counts[n - 1]) / math.log(3)
-        ahead = min(self.n_merges / n, 32)
+            return self.least_counts[language] // 8
+        slope = math.log(chosen[n // 3] / chosen[n - 1]) / math.log(3)
+        ahead = min(self.n_merges / self.n_learned, 32)
         # At least half, for counts that drop steeply: each pass costs as much as many merges.
-        return min(int(self.counts[n - 1] * ahead ** -(slope + 0.3)), self.least_count // 2)
+        lower = int(chosen[n - 1] * ahead ** -(slope + 0.3))
+        return min(lower, self.least_counts[language] // 2)
+
+    def _new_least_counts(self, counts: PairCounts) -> list[int]:
+        """Return the thresholds for what has been counted."""
+        if self.least_counts:
+            return [self._next_least_count(0, self.counts[: self.n_learned])]
+        return [self._first_least_count(0, counts)]
 
     def _build_index(self) -> None:
-        """Count all adjacent pairs; number, post and heap those that occur least_count times."""
+        """Count all adjacent pairs; number, post and queue those that occur least_count times."""
         counts = self._count_pairs()
-        best_count = int(counts.entries[1::3].max()) * self.n_shards
-        least_count = (
-            self._next_least_count()
-            if self.least_count
-            else self._first_least_count(best_count, counts)
-        )
-        self.least_count = max(least_count, self.rule.min_frequency)
+        self.least_counts = [
+            max(count, self.rule.min_frequency) for count in self._new_least_counts(counts)
+        ]
         keys, totals, places, entries = self._kept_pairs(counts)
-        starts = np.cumsum(places, axis=1) - places
-        self._make_postings(places)
-        self._make_rows(places)
+        # Of each pair the places in one language come after those in the language before it.
+        n = self.n_shards, self.n_languages, len(keys)
+        sizes = places.reshape(n).sum(axis=1)
+        starts = np.cumsum(sizes, axis=1) - sizes
+        ends = starts[:, None] + np.cumsum(places.reshape(n), axis=1)
+        self._make_postings(sizes)
+        self._make_rows(sizes)
         self.pairs = Pairs(
             self.shards,
             self.batch,
@@ -316,14 +342,15 @@ class Learner:
             self.first_id,
             self._first_tokens(),
             self.byte_len,
+            self.least_counts,
             self.rule.tie_number,
             self.rule.batches_may_end_early,
             self.token_filter,
         )
-        self.pairs.add(keys, totals, starts, places)
+        self.pairs.add(keys, totals, starts, sizes)
         counts.entries[2::3] = NOTHING
         present = entries >= 0
-        counts.entries[entries[present] + 2] = starts[present]
+        counts.entries[entries[present] + 2] = (ends.reshape(places.shape) - places)[present]
         self._run("index_pairs", self.shards, counts, True, self._symbol_bits())
 
     def _symbol_bits(self) -> int:
@@ -341,45 +368,52 @@ class Learner:
         return bits
 
     def _count_pairs(self) -> PairCounts:
-        """Count all adjacent pairs, in a hash table for each shard."""
-        n = self.n_shards
-        n_slots = len(self.shards.symbols) // n
-        # Later there is about one distinct pair for 30 slots.
-        bits = 2 * self._symbol_bits() or (n_slots // 16).bit_length()
-        capacity = 1 << bits
+        """Count all adjacent pairs, in a hash table for each shard and language."""
+        n = self.n_shards, self.n_languages
+        n_slots = np.diff(self.shards.language_start.reshape(n[0], -1), axis=1).reshape(-1)
+        # Later there is about one distinct pair for 30 slots; more where these are few.
+        likely = np.maximum(n_slots // 16, np.minimum(2 * n_slots, SMALL_TABLE))
+        bits = [2 * self._symbol_bits() or int(size).bit_length() for size in likely]
+        capacity = 1 << np.array(bits, np.int64)
         while True:
-            entries = np.zeros(n * capacity * 3, np.int64)
+            start = np.insert(np.cumsum(capacity * 3), 0, 0)
+            entries = np.zeros(start[-1], np.int64)
             entries[::3] = NOTHING
-            counts = PairCounts(
-                entries=entries,
-                table_start=np.arange(n + 1, dtype=np.int64) * (capacity * 3),
-                size=np.zeros(n, np.int64),
-                factors=FACTORS,
-            )
+            counts = PairCounts(entries, start, np.zeros(len(capacity), np.int64), FACTORS)
             self._run("index_pairs", self.shards, counts, False, self._symbol_bits())
-            if counts.size.max() < capacity // 8 * 5:
+            full = counts.size >= capacity // 8 * 5
+            if not full.any():
                 return counts
             del counts, entries  # before there are larger ones
-            capacity *= 4 if capacity < LARGE_TABLE else 2
+            capacity[full] *= np.where(capacity < LARGE_TABLE, 4, 2)[full]
 
     def _kept_pairs(self, counts: PairCounts) -> tuple[Int64, Int64, Int64, Int64]:
-        """Return the pairs that occur least_count times.
+        """Return the pairs that occur least_count times in a language.
 
-        They are the keys, the counts, and by [shard, pair] the places and the entries, or NOTHING.
+        They are the keys, the counts by [pair, language], and by [table, pair] the places and the
+        entries, or NOTHING.
         """
         n = self.n_shards
-        # A pair that occurs least_count times in all shards does so least_count / n times in one.
-        keys = counts.entries[::3][counts.entries[1::3] >= max(1, -(-self.least_count // n))]
+        found = []
+        for table in range(len(counts.size)):
+            language = table % self.n_languages
+            if language < len(self.least_counts):
+                # What occurs least_count times in all shards does so least_count / n times in one.
+                least = max(1, -(-self.least_counts[language] // n))
+                entries = table_of(counts, table)
+                found.append(entries[::3][entries[1::3] >= least])
+        keys = np.concatenate(found)
         keys.sort()
         keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique imports numpy.ma, for 20 ms
         lengths = self.byte_len[keys >> 32] + self.byte_len[keys & 0xFFFFFFFF]
         keys = keys[lengths <= self.rule.max_token_length]
         entries = _find_entries(counts, keys)
         weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
-        totals = weight.sum(axis=0)
-        kept = totals >= self.least_count
+        totals = weight.reshape(n, self.n_languages, -1).sum(axis=0).T
+        kept = (totals[:, : len(self.least_counts)] >= self.least_counts).any(axis=1)
         places = np.where(entries >= 0, counts.entries[entries + 2], 0)
-        return keys[kept], totals[kept], places[:, kept], entries[:, kept]
+        totals = np.ascontiguousarray(totals[kept])
+        return keys[kept], totals, places[:, kept], entries[:, kept]
 
     def _first_tokens(self) -> list[bytes]:
         """Return the bytes of the tokens before the first merge, by the ids that learning uses."""
@@ -398,7 +432,7 @@ class Learner:
         start = np.arange(n + 1, dtype=np.int64) * 2 * most
         self.rows = Rows(
             key=np.empty(start[-1], np.int32),
-            sums=np.empty(2 * start[-1], np.int64),
+            sums=np.empty((self.n_languages + 1) * start[-1], np.int64),
             row_start=start,
             merge_rows=np.empty(n * (len(self.batch.left) + 1), np.int64),
             row_of=np.full(n * 2 * self.vocab_size, NOTHING, np.int32),
@@ -436,16 +470,21 @@ def _nth_count(counts: Int64, n: int) -> int:
     return int(np.partition(counts, rank)[rank])
 
 
+def table_of(counts: PairCounts, table: int) -> Int64:
+    """Return the entries of a table, of three numbers each."""
+    return counts.entries[counts.table_start[table] : counts.table_start[table + 1]]
+
+
 def _find_entries(counts: PairCounts, keys: Int64) -> Int64:
-    """Return by [shard, key] where each shard's table has the ascending keys, or NOTHING."""
+    """Return by [table, key] where each table has the ascending keys, or NOTHING."""
     found = np.full((len(counts.size), len(keys)), NOTHING, np.int64)
-    for s, start in enumerate(counts.table_start[:-1].tolist()):
-        table = counts.entries[start : counts.table_start[s + 1] : 3]
+    for number, start in enumerate(counts.table_start[:-1].tolist()):
+        table = table_of(counts, number)[::3]
         used = np.flatnonzero(table != NOTHING)
         used = used[np.argsort(table[used])]
         present = table[used]
         # Ascending keys in ascending keys: each search begins where the one before ended.
         places = np.minimum(np.searchsorted(present, keys), max(len(present) - 1, 0))
         equal = np.flatnonzero(present[places] == keys) if len(present) else places[:0]
-        found[s, equal] = start + 3 * used[places[equal]]
+        found[number, equal] = start + 3 * used[places[equal]]
     return found

@@ -42,16 +42,17 @@ class Kernels(NamedTuple):
 
     index_pairs_shard: Callable[..., object]
     apply_shard: Callable[..., object]
+    apply_languages_shard: Callable[..., object]
 
 
 def _load_kernels() -> Kernels:
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         from bpetok.learning import kernels
 
-        return Kernels(kernels.index_pairs_shard, kernels.apply_shard)
+        return Kernels(*(getattr(kernels, name) for name in Kernels._fields))
     from bpetok.learning import machine_code
 
-    return Kernels(machine_code.index_pairs_shard, machine_code.apply_shard)
+    return Kernels(*(getattr(machine_code, name) for name in Kernels._fields))
 
 
 KERNELS = _load_kernels()

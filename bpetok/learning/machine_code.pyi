@@ -4,3 +4,4 @@ class Kernel:
 
 index_pairs_shard: Kernel
 apply_shard: Kernel
+apply_languages_shard: Kernel

@@ -18,9 +18,11 @@ cdef extern from *:
     """
     void bpetok_index_pairs_shard(int64_t *numbers);
     void bpetok_apply_shard(int64_t *numbers);
+    void bpetok_apply_languages_shard(int64_t *numbers);
     """
     void bpetok_index_pairs_shard(int64_t*) noexcept nogil
     void bpetok_apply_shard(int64_t*) noexcept nogil
+    void bpetok_apply_languages_shard(int64_t*) noexcept nogil
 
 cdef enum:
     MOST_NUMBERS = 128
@@ -68,3 +70,4 @@ cdef class Kernel:
 
 index_pairs_shard = Kernel(<uintptr_t>&bpetok_index_pairs_shard)
 apply_shard = Kernel(<uintptr_t>&bpetok_apply_shard)
+apply_languages_shard = Kernel(<uintptr_t>&bpetok_apply_languages_shard)

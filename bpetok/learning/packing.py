@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
@@ -22,6 +23,7 @@ class Packed(NamedTuple):
 
     symbols: Int32
     slot_start: Int64
+    language_start: Int64
     weights: Int64
 
 
@@ -74,7 +76,28 @@ def pack(words: CountedWords, ids: Int32, n_shards: int, in_order: bool) -> Pack
         fill_slots(ids, words.offsets, words.counts, orders[shard], symbols[first:last], blocks)
 
     exhaust(map_threads(fill, range(n_shards), n_shards))
-    return Packed(symbols, slot_start, weights)
+    language_start = np.zeros((n_shards, 2), np.int64)
+    language_start[:, 1] = np.diff(slot_start)
+    return Packed(symbols, slot_start, language_start.reshape(-1), weights)
+
+
+def join_languages(languages: Sequence[Packed]) -> Packed:
+    """Return the words of several languages, one after another, in as few shards as possible."""
+    if len(languages) == 1:
+        return languages[0]
+    sizes: list[Int64] = []  # by shard, of each language
+    for language, packed in enumerate(languages):
+        for size in np.diff(packed.slot_start):
+            if not sizes or sizes[-1].sum() + size > MAX_SHARD_SLOTS:
+                sizes.append(np.zeros(len(languages), np.int64))
+            sizes[-1][language] += size
+    starts = np.cumsum([np.insert(of_shard, 0, 0) for of_shard in sizes], axis=1)
+    return Packed(
+        np.concatenate([packed.symbols for packed in languages]),
+        np.insert(np.cumsum(starts[:, -1]), 0, 0),
+        starts.reshape(-1),
+        np.concatenate([packed.weights for packed in languages]),
+    )
 
 
 def by_count(counts: Int64) -> Int64:

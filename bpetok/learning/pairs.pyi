@@ -10,6 +10,7 @@ class Pairs:
     n_learned: int
     n_visits: int
     is_full: bool
+    is_closed: bool
     def __init__(
         self,
         shards: Shards,
@@ -20,6 +21,7 @@ class Pairs:
         first_id: int,
         tokens: Sequence[bytes],
         byte_len: NDArray[np.int32],
+        least_counts: Sequence[int],
         ties: int,
         ends_early: bool = False,
         token_filter: TokenFilter | None = None,
@@ -32,11 +34,11 @@ class Pairs:
         starts: NDArray[np.int64],
         sizes: NDArray[np.int64],
     ) -> None: ...
-    def select(
-        self, least_count: int, n_merges: int, most_postings: int, most_bytes: int
+    def select(self, n_merges: int, most_postings: int, most_bytes: int) -> int: ...
+    def select_for(
+        self, language: int, lengths: NDArray[np.int64], most_postings: int, most_bytes: int
     ) -> int: ...
-    def join(self, left: int, right: int, most_postings: int) -> int: ...
-    def reduce(self, least_count: int, longest: int) -> bool: ...
+    def reduce(self, longest: int) -> bool: ...
     def use_postings(
         self, postings: NDArray[np.int32], posting_start: NDArray[np.int64]
     ) -> None: ...

@@ -23,6 +23,7 @@ cdef extern from *:
 
 cdef enum:
     NOTHING = -1
+    UNKNOWN = -3  # in `pair_of`: not yet looked for
     FIRST_TABLE_BITS = 10
 
 cdef enum Ties:
@@ -36,10 +37,6 @@ cdef enum Ties:
 cdef uint64_t MULTIPLIER = int.from_bytes(os.urandom(8), "little") | 1
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
-cdef struct Pair:
-    uint64_t key    # left << 32 | right
-    int64_t count
-
 cdef struct PostingRun:
     # The postings of a pair in a shard.
     int64_t start
@@ -51,11 +48,22 @@ cdef struct Place:
     int64_t pair    # its number + 1, 0 if the place is empty
 
 cdef struct Candidate:
-    # Of the heap, which has the pairs that occur at least `level` times. A pair's count may have
-    # fallen since it was put there, but never risen.
+    # Of a heap. The count may have fallen since it was put there, but never risen.
     int64_t count
-    uint64_t key
+    uint64_t key    # left << 32 | right
     int64_t pair
+
+cdef struct Queue:
+    # The pairs that a language can choose from, the next one first.
+    int language
+    Candidate* heap         # those that occur at least `level` times
+    int64_t n_heap
+    int64_t* waiting        # those that occur less often
+    int64_t n_waiting
+    int64_t level
+    int64_t least_count     # of what can be chosen
+    int64_t n_entered       # how many pairs there are or were ...
+    int64_t room            # ... and may be
 
 cdef struct Free:
     # Where a shard's postings have room for new runs: in a hole that a merged pair has left, and
@@ -92,7 +100,7 @@ cdef inline uint64_t filter_bit(uint64_t key) noexcept nogil:
 
 @cython.final
 cdef class Pairs:
-    """The pairs that are counted, in a hash table and a heap, and where their postings are.
+    """The pairs that are counted, in a hash table and heaps, and where their postings are.
 
     Parameters
     ----------
@@ -108,32 +116,35 @@ cdef class Pairs:
         Those, if ties or the filter ask for their bytes.
     byte_len : int32 array, shape (vocab_size,)
         How many bytes each token has; `select` adds what is learned.
+    least_counts : sequence of int
+        For each language that chooses merges, which are the first ones, how often a pair occurs in
+        it at least to be counted. A pair is counted in all languages or in none.
     ties : int
-        `Rule.tie_number`.
+        `Rule.tie_number`; by place only if there is one language.
     ends_early : bool
         `Rule.batches_may_end_early`.
     token_filter : TokenFilter, optional
         Which pairs may be merged; by default all.
     """
 
-    cdef Pair* pairs
+    cdef uint64_t* keys         # by pair: left << 32 | right
+    cdef int64_t* pair_counts   # by [pair * n_languages + language]
     cdef PostingRun* runs              # by [pair * n_shards + shard]
     cdef Place* table
-    cdef Candidate* heap
-    cdef int64_t* waiting       # pairs that occur less than `level` times
+    cdef Queue* queues          # of each language that chooses
     cdef int64_t* first_place   # BY_PLACE, by pair: its first place, or an earlier one
     cdef Free* free_postings    # by shard
     cdef int32_t* left_round    # by id: the last round with a merge that has it on its left ...
     cdef int32_t* right_round   # ... on its right
-    cdef int64_t* total         # by key of a row; 0 between two calls
+    cdef int64_t* total         # by [key of a row * n_languages + language]; 0 between two calls
     cdef int64_t* pair_of       # by key of a row
     cdef int64_t* chosen        # the pairs of the batch
     cdef uint8_t* text          # BY_BYTES or filtered: the bytes of all tokens ...
     cdef int64_t* text_start    # ... and where each begins, and the end; otherwise NULL
     cdef int64_t text_room
-    cdef int64_t n_pairs, room, n_heap, n_waiting, level
+    cdef int64_t n_pairs, room
     cdef int table_bits
-    cdef int n_shards
+    cdef int n_shards, n_languages, n_queues
     cdef int ties
     cdef bint ends_early, is_filtered
     cdef TokenFilter token_filter
@@ -141,8 +152,8 @@ cdef class Pairs:
     cdef Py_ssize_t vocab_size
     cdef readonly Py_ssize_t n_learned
     cdef readonly int64_t n_visits
-    cdef readonly bint is_full
-    cdef int64_t n_bytes
+    cdef readonly bint is_full, is_closed
+    cdef int64_t n_bytes        # of all tokens, those of the batch included
     cdef int32_t first_id
     # Shared with the kernels.
     cdef int32_t[::1] symbols, token_len, byte_len, postings
@@ -157,12 +168,15 @@ cdef class Pairs:
 
     def __cinit__(
         self, shards, batch, rows, learned, Py_ssize_t n_learned, int32_t first_id, tokens,
-        int32_t[::1] byte_len not None, int ties,
+        int32_t[::1] byte_len not None, least_counts, int ties,
         bint ends_early=False, TokenFilter token_filter=None,
     ):
         # Long: each array gets its view.
         cdef Py_ssize_t i
         self.n_shards = len(shards.slot_start) - 1
+        self.n_languages = len(shards.n_tokens) // self.n_shards
+        if not 0 < len(least_counts) <= self.n_languages:
+            raise IndexError("least_counts must be of one language or more of those that there are")
         self.vocab_size = len(shards.token_len)
         self.first_id, self.n_learned, self.ties = first_id, n_learned, ties
         self.symbols, self.token_len, self.byte_len = shards.symbols, shards.token_len, byte_len
@@ -188,7 +202,7 @@ cdef class Pairs:
         self.free_postings = <Free*> calloc(self.n_shards, sizeof(Free))
         self.left_round = <int32_t*> calloc(self.vocab_size, sizeof(int32_t))
         self.right_round = <int32_t*> calloc(self.vocab_size, sizeof(int32_t))
-        self.total = <int64_t*> calloc(2 * self.vocab_size, sizeof(int64_t))
+        self.total = <int64_t*> calloc(2 * self.vocab_size * self.n_languages, sizeof(int64_t))
         self.pair_of = <int64_t*> calloc(2 * self.vocab_size, sizeof(int64_t))
         if (
             self.table == NULL or self.chosen == NULL or self.free_postings == NULL
@@ -196,6 +210,13 @@ cdef class Pairs:
             or self.pair_of == NULL or self.grow(1 << FIRST_TABLE_BITS) < 0
         ):
             raise MemoryError
+        self.queues = <Queue*> calloc(len(least_counts), sizeof(Queue))
+        if self.queues == NULL:
+            raise MemoryError
+        self.n_queues = len(least_counts)
+        for i in range(self.n_queues):
+            self.queues[i].language, self.queues[i].least_count = i, least_counts[i]
+            self.queues[i].level = NEVER
         self.ends_early = ends_early
         self.is_filtered, self.token_filter = token_filter is not None, token_filter
         if ties == BY_BYTES or self.is_filtered:
@@ -204,10 +225,14 @@ cdef class Pairs:
             self.spell_all(b"".join(tokens), [len(token) for token in tokens])
 
     def __dealloc__(self):
-        free(self.pairs)
+        cdef int i
+        for i in range(self.n_queues):
+            free(self.queues[i].heap)
+            free(self.queues[i].waiting)
+        free(self.queues)
+        free(self.keys)
+        free(self.pair_counts)
         free(self.runs)
-        free(self.heap)
-        free(self.waiting)
         free(self.first_place)
         table_free(self.table, sizeof(Place) << self.table_bits)
         free(self.chosen)
@@ -237,22 +262,18 @@ cdef class Pairs:
 
     cdef int grow(self, int64_t room) noexcept nogil:
         # Make room for so many pairs. Returns -1 without memory.
-        cdef void* grown = realloc(self.pairs, room * sizeof(Pair))
+        cdef void* grown = realloc(self.keys, room * sizeof(uint64_t))
         if grown == NULL:
             return -1
-        self.pairs = <Pair*> grown
+        self.keys = <uint64_t*> grown
+        grown = realloc(self.pair_counts, room * self.n_languages * sizeof(int64_t))
+        if grown == NULL:
+            return -1
+        self.pair_counts = <int64_t*> grown
         grown = realloc(self.runs, room * self.n_shards * sizeof(PostingRun))
         if grown == NULL:
             return -1
         self.runs = <PostingRun*> grown
-        grown = realloc(self.heap, room * sizeof(Candidate))
-        if grown == NULL:
-            return -1
-        self.heap = <Candidate*> grown
-        grown = realloc(self.waiting, room * sizeof(int64_t))
-        if grown == NULL:
-            return -1
-        self.waiting = <int64_t*> grown
         if self.ties == BY_PLACE:
             grown = realloc(self.first_place, room * sizeof(int64_t))
             if grown == NULL:
@@ -275,17 +296,23 @@ cdef class Pairs:
         return 0
 
     cdef inline void enter(self, int64_t pair) noexcept nogil:
-        cdef Place* place = self.find_place(self.pairs[pair].key)
-        place.key, place.pair = self.pairs[pair].key, pair + 1
+        cdef Place* place = self.find_place(self.keys[pair])
+        place.key, place.pair = self.keys[pair], pair + 1
 
-    cdef int64_t add_pair(self, uint64_t key, int64_t count) noexcept nogil:
+    cdef int64_t add_pair(self, uint64_t key, const int64_t* counts) noexcept nogil:
         # Add a pair that is not there yet, without postings; return its number, -1 without memory.
         cdef int64_t pair = self.n_pairs
+        cdef int i
         if pair == self.room and self.grow(2 * pair) < 0:
             return -1
         if pair >> (self.table_bits - 1) and self.grow_table() < 0:
             return -1
-        self.pairs[pair].key, self.pairs[pair].count = key, count
+        for i in range(self.n_queues):
+            if counts[i] >= self.queues[i].least_count and self.make_room(&self.queues[i]) < 0:
+                return -1
+        self.keys[pair] = key
+        for i in range(self.n_languages):
+            self.pair_counts[pair * self.n_languages + i] = counts[i]
         memset(&self.runs[pair * self.n_shards], 0, self.n_shards * sizeof(PostingRun))
         self.n_pairs += 1
         self.enter(pair)
@@ -302,7 +329,27 @@ cdef class Pairs:
         cdef uint64_t bit = filter_bit(key)
         self.overtaking[bit >> 6] |= <uint64_t>1 << (bit & 63)
 
-    # ---- the heap --------------------------------------------------------------------------------
+    # ---- the queues ------------------------------------------------------------------------------
+
+    cdef inline int64_t count_in(self, const Queue* queue, int64_t pair) noexcept nogil:
+        return self.pair_counts[pair * self.n_languages + queue.language]
+
+    cdef int make_room(self, Queue* queue) noexcept nogil:
+        # For one pair more, whenever it is put there. Returns -1 without memory.
+        cdef int64_t room = max(2 * queue.room, 1 << FIRST_TABLE_BITS)
+        cdef void* grown
+        if queue.n_entered == queue.room:
+            grown = realloc(queue.heap, room * sizeof(Candidate))
+            if grown == NULL:
+                return -1
+            queue.heap = <Candidate*> grown
+            grown = realloc(queue.waiting, room * sizeof(int64_t))
+            if grown == NULL:
+                return -1
+            queue.waiting = <int64_t*> grown
+            queue.room = room
+        queue.n_entered += 1
+        return 0
 
     cdef int compare_tokens(self, int64_t a, int64_t b) noexcept nogil:
         # Less than, equal to or greater than 0, as the bytes of a are to those of b.
@@ -331,70 +378,77 @@ cdef class Pairs:
             return a.key < b.key
         return self.breaks_tie(a, b)
 
-    cdef inline void push(self, int64_t pair) noexcept nogil:
-        # Put a pair where it is found when its turn comes.
-        if self.pairs[pair].count < self.level:
-            self.waiting[self.n_waiting] = pair
-            self.n_waiting += 1
-        else:
-            self.rise(pair)
+    cdef inline void enqueue(self, int64_t pair) noexcept nogil:
+        # Put a pair in the queues of the languages that can choose it.
+        cdef int i
+        for i in range(self.n_queues):
+            if self.count_in(&self.queues[i], pair) >= self.queues[i].least_count:
+                self.push(&self.queues[i], pair)
 
-    cdef bint refill(self, int64_t least_count) noexcept nogil:
+    cdef inline void push(self, Queue* queue, int64_t pair) noexcept nogil:
+        # Put a pair where it is found when its turn comes. Requires: there is room.
+        if self.count_in(queue, pair) < queue.level:
+            queue.waiting[queue.n_waiting] = pair
+            queue.n_waiting += 1
+        else:
+            self.rise(queue, pair)
+
+    cdef bint refill(self, Queue* queue) noexcept nogil:
         # Put the pairs on the empty heap that occur at least 3/4 as often as the most frequent one.
         # The heap remains so small that it fits the processor's cache: select took twice as long
         # with all pairs on it. False if no pair occurs least_count times.
-        cdef int64_t i, pair, n = self.n_waiting, most = 0
+        cdef int64_t i, pair, n = queue.n_waiting, most = 0
         for i in range(n):
-            most = max(most, self.pairs[self.waiting[i]].count)
-        self.level = max(least_count, most - most // 4)
-        self.n_waiting = 0
+            most = max(most, self.count_in(queue, queue.waiting[i]))
+        queue.level = max(queue.least_count, most - most // 4)
+        queue.n_waiting = 0
         for i in range(n):
-            pair = self.waiting[i]
-            if self.pairs[pair].count >= least_count:
-                self.push(pair)
-        return self.n_heap > 0
+            pair = queue.waiting[i]
+            if self.count_in(queue, pair) >= queue.least_count:
+                self.push(queue, pair)
+        return queue.n_heap > 0
 
-    cdef void rise(self, int64_t pair) noexcept nogil:
+    cdef void rise(self, Queue* queue, int64_t pair) noexcept nogil:
         # Put a pair on the heap with its present count.
-        cdef int64_t parent, at = self.n_heap
+        cdef int64_t parent, at = queue.n_heap
         cdef Candidate new
-        new.count, new.key, new.pair = self.pairs[pair].count, self.pairs[pair].key, pair
+        new.count, new.key, new.pair = self.count_in(queue, pair), self.keys[pair], pair
         if self.ties == BY_PLACE:
             self.first_place[pair] = NOTHING  # looked for when the pair comes to the top
-        self.n_heap += 1
+        queue.n_heap += 1
         while at > 0:
             parent = (at - 1) >> 1
-            if not self.comes_before(&new, &self.heap[parent]):
+            if not self.comes_before(&new, &queue.heap[parent]):
                 break
-            self.heap[at] = self.heap[parent]
+            queue.heap[at] = queue.heap[parent]
             at = parent
-        self.heap[at] = new
+        queue.heap[at] = new
 
-    cdef void sink(self, Candidate new) noexcept nogil:
+    cdef void sink(self, Queue* queue, Candidate new) noexcept nogil:
         # Put a candidate in the place of the first one. Requires: there is one.
         cdef int64_t child, at = 0
         while True:
             child = 2 * at + 1
-            if child >= self.n_heap:
+            if child >= queue.n_heap:
                 break
-            if child + 1 < self.n_heap:
-                child += self.comes_before(&self.heap[child + 1], &self.heap[child])
-            if not self.comes_before(&self.heap[child], &new):
+            if child + 1 < queue.n_heap:
+                child += self.comes_before(&queue.heap[child + 1], &queue.heap[child])
+            if not self.comes_before(&queue.heap[child], &new):
                 break
-            self.heap[at] = self.heap[child]
+            queue.heap[at] = queue.heap[child]
             at = child
-        self.heap[at] = new
+        queue.heap[at] = new
 
-    cdef inline void pop(self) noexcept nogil:
-        self.n_heap -= 1
-        if self.n_heap > 0:
-            self.sink(self.heap[self.n_heap])
+    cdef inline void pop(self, Queue* queue) noexcept nogil:
+        queue.n_heap -= 1
+        if queue.n_heap > 0:
+            self.sink(queue, queue.heap[queue.n_heap])
 
     cdef int64_t find_first_place(self, int64_t pair) noexcept nogil:
         # The slot of a pair's first place, all shards taken as one; stale postings before it are
         # dropped. Requires: all its places are posted, and it has one.
-        cdef int32_t left = left_of(self.pairs[pair].key)
-        cdef int32_t right = right_of(self.pairs[pair].key)
+        cdef int32_t left = left_of(self.keys[pair])
+        cdef int32_t right = right_of(self.keys[pair])
         cdef int64_t place
         cdef int s
         cdef PostingRun* run
@@ -411,37 +465,49 @@ cdef class Pairs:
                 run.size -= 1
         return NOTHING
 
-    cdef bint is_settled(self, Candidate* top) noexcept nogil:
+    cdef bint is_settled(self, Queue* queue) noexcept nogil:
         # Whether the first candidate's count and place are still right. If not, it is put where it
         # belongs now.
-        cdef int64_t pair = top.pair, count = self.pairs[top.pair].count, place
-        if count < self.level:
-            self.pop()
-            self.push(pair)
+        cdef Candidate* top = &queue.heap[0]
+        cdef int64_t pair = top.pair, count = self.count_in(queue, pair), place
+        if count < queue.level:
+            self.pop(queue)
+            self.push(queue, pair)
             return False
         if count != top.count:
             top.count = count
-            self.sink(top[0])
+            self.sink(queue, top[0])
             return False
         if self.ties == BY_PLACE:
-            place = self.find_first_place(top.pair)
-            if place != self.first_place[top.pair]:
-                self.first_place[top.pair] = place
-                self.sink(top[0])
+            place = self.find_first_place(pair)
+            if place != self.first_place[pair]:
+                self.first_place[pair] = place
+                self.sink(queue, top[0])
                 return False
         return True
 
+    cdef int find_next(self, Queue* queue, Py_ssize_t token) noexcept nogil:
+        # Whether there is a pair that may be merged; it is then the first on the heap, and its
+        # bytes are written as those of `token`. Less than 0 without memory or if the filter failed.
+        cdef int allowed
+        while queue.n_heap > 0 or self.refill(queue):
+            if not self.is_settled(queue):
+                continue
+            if self.text_start == NULL:
+                return True
+            allowed = self.spell_and_test(queue.heap[0].key, token)
+            if allowed:
+                return allowed
+            self.forbid_first(queue)
+        return False
+
     # ---- a round ---------------------------------------------------------------------------------
 
-    def select(
-        self, int64_t least_count, Py_ssize_t n_merges, int64_t most_postings, int64_t most_bytes
-    ):
-        """Take the next merges that can be applied in one round off the heap.
+    def select(self, Py_ssize_t n_merges, int64_t most_postings, int64_t most_bytes):
+        """Take the next merges that can be applied in one round, of one language.
 
         Parameters
         ----------
-        least_count : int
-            Pairs that occur less often are not merged.
         n_merges : int
             As many are wanted in all.
         most_postings : int
@@ -457,44 +523,109 @@ cdef class Pairs:
             times, or if the tokens are full.
         """
         cdef Py_ssize_t n = 0, most = min(self.yields_to.shape[0], n_merges - self.n_learned)
-        cdef int allowed = True
-        cdef int64_t n_bytes = self.n_bytes
+        cdef int found = True
+        cdef Queue* queue = &self.queues[0]
         with nogil:
-            self.n_rounds += 1
-            self.n_visits = 0
-            while n < most and (self.n_heap > 0 or self.refill(least_count)):
-                if self.is_settled(&self.heap[0]):
-                    if self.text_start != NULL:
-                        allowed = self.spell_and_test(self.first_id + self.n_learned + n)
-                        if allowed < 0:
-                            break
-                        if not allowed:
-                            self.forbid_first()
-                            continue
-                    if n and not self.can_join(
-                        self.heap[0].key, self.count_postings(self.heap[0].pair), most_postings
-                    ):
-                        break
-                    n_bytes += self.merged_len(self.heap[0].pair)
-                    if n_bytes > most_bytes:
-                        self.is_full = n == 0  # the others of this batch may end before it
-                        break
-                    self.take(n)
-                    n += 1
-                    if self.batch_left[n - 1] == self.batch_right[n - 1]:
-                        break  # it goes alone
+            self.begin_batch()
+            while n < most:
+                found = self.find_next(queue, self.first_id + self.n_learned + n)
+                if found <= 0 or n and not self.can_join(queue.heap[0], most_postings):
+                    break
+                if self.n_bytes + self.merged_len(queue.heap[0].pair) > most_bytes:
+                    self.is_full = n == 0  # the others of this batch may end before it
+                    break
+                self.take(queue, n)
+                n += 1
+                if self.is_closed:
+                    break
             self.batch_size[0] = n
-        if allowed < 0:
-            if self.is_filtered:
-                self.token_filter.raise_error()
-            raise MemoryError
+        if found < 0:
+            self.raise_error()
         return n
 
-    cdef int spell_and_test(self, Py_ssize_t token) noexcept nogil:
-        # Whether the first candidate may be merged, which would make a token; -1 without memory or
-        # if the filter failed. The token's bytes are written: the next one takes their place if it
-        # is not made.
-        cdef int32_t left = left_of(self.heap[0].key), right = right_of(self.heap[0].key)
+    def select_for(
+        self, int language, int64_t[::1] lengths not None, int64_t most_postings,
+        int64_t most_bytes,
+    ):
+        """Take the best pair of a language into the batch.
+
+        That is the pair that it would choose after the merges of the batch: see `parity.py`.
+
+        Parameters
+        ----------
+        language : int
+            One that chooses.
+        lengths : int64 array, shape (n_languages,)
+            How many tokens each language has: less by how often the pair occurs.
+        most_postings, most_bytes
+            As `select` takes them.
+
+        Returns
+        -------
+        int
+            How often it occurs in the language; 0 if no pair that may be merged occurs least_count
+            times, or if the tokens are full; -1 if the batch has to be applied before. If
+            `is_closed` is true, it has to be applied before the lengths are known.
+        """
+        cdef Py_ssize_t i, m = self.batch_size[0]
+        cdef Queue* queue = &self.queues[language]
+        cdef int found
+        cdef const int64_t* counts
+        cdef int64_t count
+        if lengths.shape[0] != self.n_languages or not 0 <= language < self.n_queues:
+            raise IndexError("lengths must be of all languages, and language one that chooses")
+        if self.n_learned + m >= self.left.shape[0]:
+            raise IndexError("there is no room for another merge")
+        if m == 0:
+            self.begin_batch()
+        elif (
+            self.is_closed or m == self.yields_to.shape[0] or self.ends_early and self.is_filtered
+        ):
+            return -1
+        found = self.find_next(queue, self.first_id + self.n_learned + m)
+        if found < 0:
+            self.raise_error()
+        if not found:
+            return 0
+        if m and (
+            not self.can_join(queue.heap[0], most_postings)
+            or self.ends_early and self.is_tied(queue)
+        ):
+            return -1
+        if self.n_bytes + self.merged_len(queue.heap[0].pair) > most_bytes:
+            self.is_full = m == 0
+            return 0 if m == 0 else -1
+        counts = &self.pair_counts[queue.heap[0].pair * self.n_languages]
+        for i in range(self.n_languages):
+            lengths[i] -= counts[i]
+        count = queue.heap[0].count
+        self.take(queue, m)
+        self.yields_to[m] = NEVER
+        self.batch_size[0] = m + 1
+        return count
+
+    cdef void raise_error(self):
+        if self.is_filtered:
+            self.token_filter.raise_error()
+        raise MemoryError
+
+    cdef inline void begin_batch(self) noexcept nogil:
+        self.n_rounds += 1
+        self.n_visits = 0
+        self.is_closed = False
+
+    cdef inline bint is_tied(self, const Queue* queue) noexcept nogil:
+        # Whether another candidate may occur as often as the first one, which is settled.
+        cdef int i
+        for i in range(1, min(queue.n_heap, 3)):
+            if queue.heap[i].count == queue.heap[0].count:
+                return True
+        return False
+
+    cdef int spell_and_test(self, uint64_t key, Py_ssize_t token) noexcept nogil:
+        # Whether a pair may be merged, which would make a token; -1 without memory or if the filter
+        # failed. The token's bytes are written: the next one takes their place if it is not made.
+        cdef int32_t left = left_of(key), right = right_of(key)
         if self.spell(token, left, right) < 0:
             return -1
         if not self.is_filtered:
@@ -505,12 +636,12 @@ cdef class Pairs:
             self.text_start[token + 1] - self.text_start[token],
         )
 
-    cdef void forbid_first(self) noexcept nogil:
+    cdef void forbid_first(self, Queue* queue) noexcept nogil:
         # Take the first candidate off the heap for good. It is still counted, as far as what takes
         # its place needs that.
         if self.ends_early:
-            self.let_overtake(self.heap[0].key)
-        self.pop()
+            self.let_overtake(queue.heap[0].key)
+        self.pop(queue)
 
     cdef int64_t count_postings(self, int64_t pair) noexcept nogil:
         cdef int64_t n = 0
@@ -519,109 +650,56 @@ cdef class Pairs:
             n += self.runs[pair * self.n_shards + s].size
         return n
 
-    cdef bint can_join(
-        self, uint64_t key, int64_t n_postings, int64_t most_postings
-    ) noexcept nogil:
+    cdef bint can_join(self, Candidate candidate, int64_t most_postings) noexcept nogil:
         # Whether a pair can be merged in one round with those that are chosen.
-        cdef int32_t left = left_of(key), right = right_of(key)
+        cdef int32_t left = left_of(candidate.key), right = right_of(candidate.key)
         return (
             self.left_round[right] != self.n_rounds
             and self.right_round[left] != self.n_rounds
             and left != right
-            and self.n_visits + n_postings <= most_postings
+            and self.n_visits + self.count_postings(candidate.pair) <= most_postings
         )
 
     cdef int64_t merged_len(self, int64_t pair) noexcept nogil:
-        cdef uint64_t key = self.pairs[pair].key
+        cdef uint64_t key = self.keys[pair]
         return <int64_t>self.byte_len[left_of(key)] + self.byte_len[right_of(key)]
 
-    def join(self, int32_t left, int32_t right, int64_t most_postings):
-        """Add a pair to the batch, wherever it is in the order.
-
-        Requires that all pairs are counted, and that all of the batch will be applied. A batch that
-        was applied is empty.
-
-        Parameters
-        ----------
-        left, right : int
-        most_postings : int
-            Of a round of several merges.
-
-        Returns
-        -------
-        int
-            How often it occurs; -1 if the batch has to be applied before.
-        """
-        cdef Py_ssize_t m = self.batch_size[0]
-        cdef int64_t pair = NOTHING, count = 0, n_postings = 0
-        cdef uint64_t key = key_of(left, right)
-        if self.has_place(left) and self.has_place(right):
-            if max(left, right) >= self.first_id + self.n_learned:
-                return NOTHING  # its places are known when the batch is applied
-            pair = self.find_place(key).pair - 1
-            if pair != NOTHING:
-                count, n_postings = self.pairs[pair].count, self.count_postings(pair)
-            if count == 0:
-                pair = NOTHING
-        if m == self.yields_to.shape[0] or m and self.batch_left[0] == self.batch_right[0]:
-            return NOTHING
-        if m and pair != NOTHING and not self.can_join(key, n_postings, most_postings):
-            return NOTHING
-        if m == 0:
-            self.n_rounds += 1
-            self.n_visits = 0
-        if self.text_start != NULL and self.spell(
-            self.first_id + self.n_learned + m, left, right
-        ) < 0:
-            raise MemoryError
-        self.add_to_batch(m, key, pair, count)
-        self.yields_to[m] = NEVER
-        self.batch_size[0] = m + 1
-        return count
-
-    cdef inline bint has_place(self, int32_t token) noexcept nogil:
-        # False if the batch has made a token that occurs nowhere.
-        cdef int64_t m = token - self.first_id - self.n_learned
-        return m < 0 or self.chosen[m] != NOTHING
-
-    cdef void take(self, Py_ssize_t m) noexcept nogil:
-        # Make the first candidate merge m of the batch.
-        cdef Candidate first = self.heap[0]
-        self.pop()
-        self.add_to_batch(m, first.key, first.pair, first.count)
-
-    cdef void add_to_batch(
-        self, Py_ssize_t m, uint64_t key, int64_t pair, int64_t count
-    ) noexcept nogil:
-        # Make a pair merge m, NOTHING if it has no place. If it is on the heap, it is taken off
-        # when its turn comes.
-        cdef int32_t left = left_of(key), right = right_of(key)
+    cdef void take(self, Queue* queue, Py_ssize_t m) noexcept nogil:
+        # Make the first candidate merge m of the batch. In other queues it is found to occur no
+        # more.
+        cdef Candidate first = queue.heap[0]
+        cdef int32_t left = left_of(first.key), right = right_of(first.key)
         cdef Py_ssize_t i = self.n_learned + m
         cdef int s
-        cdef PostingRun run = PostingRun(0, 0)
-        self.chosen[m] = pair
-        if pair != NOTHING:
-            self.pairs[pair].count = 0
-            self.left_round[left] = self.right_round[right] = self.n_rounds
-            self.n_visits += self.count_postings(pair)
-        self.left[i], self.right[i], self.counts[i] = left, right, count
+        cdef PostingRun run
+        cdef int64_t* counts = &self.pair_counts[first.pair * self.n_languages]
+        self.pop(queue)
+        self.left[i], self.right[i], self.counts[i] = left, right, 0
+        for s in range(self.n_queues):
+            self.counts[i] += counts[s]
+        for s in range(self.n_languages):
+            counts[s] = 0
+        self.chosen[m] = first.pair
+        self.left_round[left] = self.right_round[right] = self.n_rounds
+        self.is_closed = left == right  # it goes alone
+        self.n_visits += self.count_postings(first.pair)
+        self.n_bytes += self.merged_len(first.pair)
         self.token_len[self.first_id + i] = self.token_len[left] + self.token_len[right]
         self.byte_len[self.first_id + i] = self.byte_len[left] + self.byte_len[right]
         self.batch_left[m], self.batch_right[m] = left, right
-        self.yields_to[m] = count if self.ends_early else NEVER
+        self.yields_to[m] = first.count if self.ends_early else NEVER
         for s in range(self.n_shards):
-            if pair != NOTHING:
-                run = self.runs[pair * self.n_shards + s]
+            run = self.runs[first.pair * self.n_shards + s]
             self.batch_start[m * self.n_shards + s] = run.start
             self.batch_end[m * self.n_shards + s] = run.start + run.size
 
-    def reduce(self, int64_t least_count, int64_t longest):
+    def reduce(self, int64_t longest):
         """Sum the rows that the kernels have left for this round, and end it.
 
         The docstring of `arrays.py` has an example with its numbers.
         Old pairs lose the places that they no longer have; new ones that occur least_count times
-        and make no token of more than `longest` bytes are added, with room for their postings: the
-        rows then say where.
+        in a language and make no token of more than `longest` bytes are added, with room for their
+        postings: the rows then say where.
 
         Returns
         -------
@@ -635,16 +713,16 @@ cdef class Pairs:
             if self.free_postings[s].end + self.n_events[s] > self.posting_start[1]:
                 return False
         with nogil:
-            for m in range(n, self.batch_size[0]):  # not applied: see `yields_to`
-                self.pairs[self.chosen[m]].count = self.yields_to[m]
-                self.push(self.chosen[m])
+            for m in range(n, self.batch_size[0]):  # not applied, of one language: see `yields_to`
+                self.n_bytes -= self.merged_len(self.chosen[m])
+                self.pair_counts[self.chosen[m]] = self.yields_to[m]
+                self.push(&self.queues[0], self.chosen[m])
             for m in range(n):
-                self.n_bytes += self.byte_len[self.first_id + self.n_learned + m]
-                failure = self.reduce_merge(m, least_count, longest)
+                failure = self.reduce_merge(m, longest)
                 if failure < 0:
                     break
             for pair in range(first, self.n_pairs):
-                self.push(pair)
+                self.enqueue(pair)
             self.n_learned += n
             self.batch_size[0] = 0
         if failure < 0:
@@ -667,50 +745,60 @@ cdef class Pairs:
     cdef inline int64_t first_row(self, int s, Py_ssize_t m) noexcept nogil:
         return self.row_start[s] + self.merge_rows[s * (self.yields_to.shape[0] + 1) + m]
 
-    cdef int reduce_merge(self, Py_ssize_t m, int64_t least_count, int64_t longest) noexcept nogil:
-        # Sum the rows of merge m over the shards, then handle each key where its first row is.
+    cdef int reduce_merge(self, Py_ssize_t m, int64_t longest) noexcept nogil:
         # Returns -1 without memory.
+        if self.n_languages == 1:  # half of the instructions
+            return self.reduce_languages(1, m, longest)
+        return self.reduce_languages(self.n_languages, m, longest)
+
+    cdef inline int reduce_languages(self, int n, Py_ssize_t m, int64_t longest) noexcept nogil:
+        # Sum the rows of merge m over the shards, then handle each key where its first row is.
         cdef int64_t r, key, pair
-        cdef int s
+        cdef int64_t* sums
+        cdef int s, i
         for s in range(self.n_shards):
-            if self.chosen[m] != NOTHING:
-                self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
+            self.free_run(s, &self.runs[self.chosen[m] * self.n_shards + s])
             for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
                 self.prefetch_place(self.old_key(m, key))
-                self.total[key] += self.row_sums[2 * r]
+                self.pair_of[key] = UNKNOWN
+                for i in range(n):
+                    self.total[key * n + i] += self.row_sums[r * (n + 1) + i]
         for s in range(self.n_shards):
             for r in range(self.first_row(s, m), self.first_row(s, m + 1)):
                 key = self.row_key[r]
-                if self.total[key] > 0:
-                    pair = self.replace_pair(m, key, least_count, longest)
+                if self.pair_of[key] == UNKNOWN:
+                    pair = self.replace_pair(n, m, key, &self.total[key * n], longest)
                     if pair < NOTHING:
                         return -1
                     self.pair_of[key] = pair
-                    self.total[key] = 0
+                    for i in range(n):
+                        self.total[key * n + i] = 0
                 pair = self.pair_of[key]
+                sums = &self.row_sums[r * (n + 1)]
                 if pair != NOTHING:
-                    pair = self.take_run(
-                        s, self.row_sums[2 * r + 1], &self.runs[pair * self.n_shards + s]
-                    )
-                self.row_sums[2 * r + 1] = pair
+                    pair = self.take_run(s, sums[n], &self.runs[pair * self.n_shards + s])
+                sums[n] = pair
         return 0
 
     cdef inline int64_t replace_pair(
-        self, Py_ssize_t m, int64_t key, int64_t least_count, int64_t longest
+        self, int n, Py_ssize_t m, int64_t key, const int64_t* total, int64_t longest
     ) noexcept nogil:
         # Take from the old pair, and add the new one if it is worth it: return its number, NOTHING
         # if it is not, less without memory.
         cdef int64_t neighbour = key if key < self.vocab_size else key - self.vocab_size
         cdef int64_t merged = self.first_id + self.n_learned + m
         cdef int64_t pair = self.find_place(self.old_key(m, key)).pair
+        cdef bint is_kept = False
+        cdef int i
         if pair:
-            self.pairs[pair - 1].count -= self.total[key]
-        if self.total[key] < least_count:
+            for i in range(n):
+                self.pair_counts[(pair - 1) * n + i] -= total[i]
+        for i in range(1 if n == 1 else self.n_queues):
+            is_kept |= total[i] >= self.queues[i].least_count
+        if not is_kept or <int64_t>self.byte_len[neighbour] + self.byte_len[merged] > longest:
             return NOTHING
-        if <int64_t>self.byte_len[neighbour] + self.byte_len[merged] > longest:
-            return NOTHING
-        pair = self.add_pair(self.new_key(m, key), self.total[key])
+        pair = self.add_pair(self.new_key(m, key), total)
         return pair if pair >= 0 else NOTHING - 1
 
     cdef inline void free_run(self, int s, const PostingRun* run) noexcept nogil:
@@ -734,7 +822,7 @@ cdef class Pairs:
     # ---- what the learner adds -------------------------------------------------------------------
 
     def add(
-        self, const int64_t[::1] keys not None, const int64_t[::1] counts not None,
+        self, const int64_t[::1] keys not None, const int64_t[:, ::1] counts not None,
         const int64_t[:, :] starts not None, const int64_t[:, :] sizes not None,
     ):
         """Add pairs, once, whose postings will be written from the first on.
@@ -743,21 +831,22 @@ cdef class Pairs:
         ----------
         keys : int64 array, shape (n_pairs,)
             left << 32 | right, none twice.
-        counts : int64 array, shape (n_pairs,)
+        counts : int64 array, shape (n_pairs, n_languages)
         starts, sizes : int64 arrays, shape (n_shards, n_pairs)
             The run of each.
         """
         cdef int64_t i, pair
         cdef int s
-        self.level = NEVER
+        if counts.shape[0] != keys.shape[0] or counts.shape[1] != self.n_languages:
+            raise IndexError("counts must have one for each pair and language")
         for i in range(keys.shape[0]):
-            pair = self.add_pair(keys[i], counts[i])
+            pair = self.add_pair(keys[i], &counts[i, 0])
             if pair < 0:
                 raise MemoryError
             for s in range(self.n_shards):
                 self.runs[pair * self.n_shards + s] = PostingRun(starts[s, i], sizes[s, i])
                 self.free_postings[s].end += sizes[s, i]
-            self.push(pair)
+            self.enqueue(pair)
 
     def use_postings(self, int32_t[::1] postings not None, int64_t[::1] posting_start not None):
         """Find the postings in other arrays from now on: those of each shard are the same."""

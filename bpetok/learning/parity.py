@@ -1,30 +1,34 @@
 """Learning by turns: each merge is the best pair of the language that needs it most.
 
 Parity-aware BPE (Foroutan et al. 2025), as the `ParityBpeTrainer` of Hugging Face's tokenizers
-(parity_trainer.rs) does it. Every merge is made in the words of all languages. A language may
-choose any pair, however rare that is in another one. So all pairs of all languages are counted and
-posted.
+(parity_trainer.rs) does it. Every merge is made in the words of all languages, whoever chose it: so
+all are slots of one `Learner`, which counts each pair by language.
 
-Merges that other languages have chosen wait until a language's pairs must be right again: when it
-is its own turn, or when a pair comes that chains with one of them. Up to then each takes away as
-many tokens as it occurs, as `rule.py` says of batches; all are applied in one round.
+**Batches.** A language chooses by what was counted before the round, as long as its first pair Q
+does not chain with a merge that waits in the round. Then Q is what it would choose with those
+merges made. They take nothing from Q, and of other pairs they only take away. A pair N that they
+make is where a pair that chains with them was, which comes after Q: N does, too, for the reasons in
+`rule.py`. Where these leave ties open Q waits for the round to end if another pair may occur as
+often; with a filter that is so for every Q. Each merge takes as many tokens away as it occurs, in
+each language, so that it is known whose turn is next. One whose ids are equal takes less: it ends
+the round.
+
+**The least count** is another one for each language. A pair is counted and posted in all, if it
+occurs that often in one that chooses.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from bpetok.learning.arrays import CountedWords
+from bpetok.base.array_types import Int64
+from bpetok.base.timing import stage
+from bpetok.learning.arrays import CountedWords, PairCounts
 from bpetok.learning.learner import BYTES, Learner
-from bpetok.learning.rule import DEFAULT_RULE, DEFAULT_TUNING, Merges, Rule
-
-TUNING = DEFAULT_TUNING._replace(least_count=1, parallel_slots=sys.maxsize)
-PAUSE_MERGES = 100
-"""Merges between two reports of progress."""
+from bpetok.learning.rule import DEFAULT_RULE, Rule, Tuning
 
 
 class Turns:
@@ -59,13 +63,13 @@ class Turns:
         self.exhausted: set[int] = set()
         self.chosen: deque[int] = deque(maxlen=window_size or 0)
 
-    def next(self, lengths: Sequence[int]) -> int | None:
+    def next(self, lengths: list[int]) -> int | None:
         """Return the language that chooses the next merge; None if none has a pair any more."""
+        if self.ratio is None and self.window_size is None and not self.exhausted:
+            return lengths.index(max(lengths))  # as below, in a fifth of the time
         if len(self.exhausted) == len(lengths):
             return None
         needs = [float(length) for length in lengths]
-        if self.ratio is None and self.window_size is None and not self.exhausted:
-            return needs.index(max(needs))  # as below, in a third of the time
         if self.ratio is not None:
             # In this order, since what is rounded decides ties.
             now = zip(self.first_lengths, needs, self.ratio, strict=True)
@@ -84,51 +88,7 @@ class Turns:
         return self.chosen.count(language) / self.window_size > self.most
 
 
-class LanguageLearner(Learner):
-    """The words of one language, in which merges are made that any of them has chosen."""
-
-    def _most_merges(self, words: CountedWords, n_merges: int) -> int:
-        return n_merges  # most have no place here
-
-    def begin(self) -> None:
-        """Count and post all pairs."""
-        self._build_index()
-        self.length = self.count_tokens()  # of tokens, after all merges
-
-    def find(self, min_frequency: int) -> tuple[int, int] | None:
-        """Begin a round with the best pair and return it, if it occurs often enough."""
-        self.apply()
-        n_found = self.pairs.select(min_frequency, self.n_learned + 1, sys.maxsize, self.most_bytes)
-        self.is_full = self.pairs.is_full
-        if n_found == 0:
-            return None
-        pair = int(self.batch.left[0]), int(self.batch.right[0])
-        self._shorten(*pair, int(self.counts[self.n_learned]))
-        return pair
-
-    def merge(self, left: int, right: int) -> None:
-        """Take the next merge, which another one has found."""
-        count = self.pairs.join(left, right, self.tuning.batch_postings)
-        if count < 0:
-            self.apply()
-            count = self.pairs.join(left, right, self.tuning.batch_postings)
-        self._shorten(left, right, count)
-
-    def _shorten(self, left: int, right: int, count: int) -> None:
-        if left == right:
-            self.apply()  # where it overlaps itself it takes less away
-        else:
-            self.length -= count
-
-    def apply(self) -> None:
-        """Make the merges that wait."""
-        if self.batch.size[0]:
-            self._apply()
-            self._reduce()
-            self.length = self.count_tokens()
-
-
-class ParityLearner:
+class ParityLearner(Learner):
     """The state of learning by turns.
 
     Parameters
@@ -137,6 +97,8 @@ class ParityLearner:
         Those that are learned from, at least one word each.
     n_merges : int
     rule : Rule
+        With ties by ids or by bytes.
+    tuning : Tuning, optional
     development : sequence of CountedWords, optional
         For each language, the words by whose length in tokens turns are taken; by default those
         that are learned from.
@@ -154,6 +116,7 @@ class ParityLearner:
         n_merges: int,
         rule: Rule = DEFAULT_RULE,
         *,
+        tuning: Tuning | None = None,
         development: Sequence[CountedWords] | None = None,
         ratio: Sequence[float] | None = None,
         window_size: int | None = None,
@@ -163,61 +126,78 @@ class ParityLearner:
     ) -> None:
         # Each merge takes at least one token away from some language.
         n_merges = min(n_merges, sum(len(words.ids) - len(words.counts) for words in languages))
-        self.n_merges = n_merges
-        self.n_learned = 0
-        self.min_frequency = rule.min_frequency
-        everything = rule._replace(min_frequency=1)
         measured = [] if ratio is not None or development is None else development
-        self.languages, self.measured = (
-            [LanguageLearner(words, n_merges, everything, 1, TUNING, tokens) for words in given]
-            for given in (languages, measured)
-        )
+        more = [*languages[1:], *measured]
+        super().__init__(languages[0], n_merges, rule, 1, tuning, tokens, more=more)
+        self.n_choosing = len(languages)
+        self.lengths = self._count_lengths()
         if first_lengths is None:
-            first_lengths = [learner.count_tokens() for learner in self.languages]
+            first_lengths = self.lengths[: self.n_choosing].tolist()
         self.turns = Turns(first_lengths, ratio, window_size, alpha)
-        self.is_full = False
+        self.turn: int | None = None
+        """Whose turn it is, while that one has not chosen."""
+        self.choices: list[list[int]] = [[] for _ in languages]
+        """How often the pairs that each has chosen occurred in it."""
 
-    def learn(self, progress: Callable[[int], object] | None = None) -> Merges:
-        """Learn to the end; `progress` is called with the number of merges now and then."""
-        learners = [*self.languages, *self.measured]
-        for learner in learners:
-            learner.begin()
-        while self.n_learned < self.n_merges and self._learn_one(learners):
-            if progress is not None and self.n_learned % PAUSE_MERGES == 0:
-                progress(self.n_learned)
-        if progress is not None and self.n_learned:
-            progress(self.n_learned)
-        return self.merges()
-
-    def _learn_one(self, learners: Sequence[LanguageLearner]) -> bool:
-        """Learn the next merge; return whether there was one."""
-        while True:
-            lengths = [learner.length for learner in self.measured or self.languages]
-            turn = self.turns.next(lengths)
-            if turn is None:
-                return False
-            pair = self.languages[turn].find(self.min_frequency)
-            if pair is not None:
-                break
-            if self.languages[turn].is_full:
-                self.is_full = True
-                return False
-            self.turns.exhausted.add(turn)
-        for learner in learners:
-            if learner is not self.languages[turn]:
-                learner.merge(*pair)
-        self.n_learned += 1
-        return True
-
-    def merges(self) -> Merges:
-        """Return the merges learned so far; the counts are those of all languages together."""
-        n = self.n_learned
-        counts = np.zeros(n, np.int64)
-        for learner in self.languages:
-            learner.apply()
-            counts += learner.counts[:n]
-        return Merges(self.languages[0].merges().pairs, counts)
+    def _count_lengths(self) -> Int64:
+        """Return how many tokens each language has, those of the development texts last."""
+        lengths: Int64 = self.shards.n_tokens.reshape(self.n_shards, -1).sum(axis=0)
+        return lengths
 
     def count_tokens(self) -> int:
         """Return the number of tokens that all languages have by now, repetitions included."""
-        return sum(learner.length for learner in self.languages)
+        return int(self._count_lengths()[: self.n_choosing].sum())
+
+    def _learn_round(self) -> bool:
+        """Learn the merges of a round; return whether there were any."""
+        if not self.least_counts:
+            with stage("index"):
+                self._build_index()
+        with stage("select"):
+            n_chosen = self._choose()
+        if n_chosen:
+            self._make_merges()
+            self.lengths = self._count_lengths()
+        return n_chosen > 0
+
+    def _choose(self) -> int:
+        """Let languages choose the merges of a round, by turns; return their number."""
+        n = 0
+        while self.n_learned + n < self.n_merges and not self.is_full:
+            if self.turn is None:
+                # The last ones measure: they are the languages, if there is no development text.
+                self.turn = self.turns.next(self.lengths[-self.n_choosing :].tolist())
+            if self.turn is None:
+                break
+            count = self.pairs.select_for(
+                self.turn, self.lengths, self.tuning.batch_postings, self.most_bytes
+            )
+            if count > 0:
+                self.choices[self.turn].append(count)
+                self.turn = None
+                n += 1
+                if self.pairs.is_closed:
+                    break
+            elif n or count < 0:
+                break
+            elif self.pairs.is_full:
+                self.is_full = True
+            elif self.least_counts[self.turn] > self.rule.min_frequency:
+                with stage("index"):
+                    self._build_index()
+            else:
+                self.turns.exhausted.add(self.turn)
+                self.turn = None
+        return n
+
+    def _new_least_counts(self, counts: PairCounts) -> list[int]:
+        """Return the thresholds for what has been counted."""
+        if not self.least_counts:
+            return [self._first_least_count(i, counts) for i in range(self.n_choosing)]
+        new = []
+        for language, least in enumerate(self.least_counts):
+            chosen = np.array(self.choices[language], np.int64)
+            lower = self._next_least_count(language, chosen)
+            # Others than the one that needs it are counted anew, too, and no sooner than that.
+            new.append(lower if language == self.turn else min(least, max(lower, 1)))
+        return new

@@ -42,7 +42,7 @@ def test_training_needs_neither_numba_nor_a_folder(environment: dict[str, str]) 
 def test_the_kernels_are_compiled_ones() -> None:
     """Each has the name that it has in the sources."""
     assert all(isinstance(kernel, Kernel) for kernel in KERNELS)
-    assert Kernels._fields == ("index_pairs_shard", "apply_shard")
+    assert Kernels._fields == ("index_pairs_shard", "apply_shard", "apply_languages_shard")
 
 
 IDS = st.one_of(st.integers(0, (1 << 31) - 1), st.integers(0, 300), st.just((1 << 31) - 1))
@@ -64,10 +64,11 @@ def test_both_hashes_of_a_pair_are_one(left: int, right: int, other: int) -> Non
         256,
         [bytes([byte]) for byte in range(256)],
         learner.byte_len,
+        [1],
         0,
     )
     none = np.zeros((1, 1), np.int64)
-    pairs.add(np.array([left << 32 | right], np.int64), np.ones(1, np.int64), none, none)
+    pairs.add(np.array([left << 32 | right], np.int64), np.ones((1, 1), np.int64), none, none)
     (bit,) = np.flatnonzero(np.unpackbits(batch.filter.view(np.uint8), bitorder="little"))
     kernel: Any = kernels.may_be_in  # what Numba makes of it; here its Python runs
     assert kernel.py_func(batch.filter, np.int64(left), np.int64(right))

@@ -3,6 +3,7 @@
 import json
 import random
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +13,7 @@ import reference
 from bpetok import Words
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER
 from bpetok.learning.parity import ParityLearner
-from bpetok.learning.rule import MergeFilter, Rule
+from bpetok.learning.rule import DEFAULT_TUNING, MergeFilter, Rule, Ties, Tuning
 
 Pair = tuple[int, int]
 Counts = dict[bytes, int]
@@ -20,6 +21,15 @@ BY_CHARACTER = [b""] * 256
 for place, character in enumerate(sorted(BYTES_BY_CHARACTER)):
     BY_CHARACTER[BYTES_BY_CHARACTER[character]] = bytes([place])
 """The place of each byte's character among all: ties go by the characters."""
+
+TUNINGS = st.builds(
+    DEFAULT_TUNING._replace,
+    least_count=st.sampled_from([None, 1, 4, 1000]),
+    batch_merges=st.sampled_from([1, 2, 256]),
+    batch_postings=st.sampled_from([1, 5, 1 << 20]),
+    room=st.sampled_from([0, 1 << 16]),
+)
+"""None of which may change the merges."""
 
 WORDS = st.dictionaries(
     st.text("ab é中", min_size=1, max_size=8).map(str.encode),
@@ -112,19 +122,28 @@ def corpora(draw: st.DrawFn) -> tuple[list[Counts], list[Counts] | None, list[fl
 @settings(max_examples=300, deadline=None)
 @given(
     corpus=corpora(),
+    tuning=TUNINGS,
     window=st.sampled_from([None, None, 1, 3, 100]),
     alpha=st.sampled_from([0.5, 1.0, 2.0]),
     least=st.sampled_from([1, 1, 3]),
 )
-@example(corpus=([{b"aabb": 100}, {b"ccdd": 1}], None, None), window=2, alpha=1.0, least=1)
+@example(
+    corpus=([{b"aabb": 100}, {b"ccdd": 1}], None, None),
+    tuning=DEFAULT_TUNING,
+    window=2,
+    alpha=1.0,
+    least=1,
+)
 @example(
     corpus=([{b"ab": 10}, {b"cd": 5}], [{b"ab": 1}, {b"cd": 10}], None),
+    tuning=DEFAULT_TUNING,
     window=None,
     alpha=2.0,
     least=1,
 )
 def test_merges_equal_those_of_tokenizers(
     corpus: tuple[list[Counts], list[Counts] | None, list[float] | None],
+    tuning: Tuning,
     window: int | None,
     alpha: float,
     least: int,
@@ -150,6 +169,7 @@ def test_merges_equal_those_of_tokenizers(
         window_size=window or 100,
         **options,
     )
+    options["tuning"] = tuning
     pairs, counts = ours(languages, n_merges, development, rule, window_size=window, **options)
     tokens = reference.token_bytes(pairs)
     assert [(tokens[left], tokens[right]) for left, right in pairs] == expected
@@ -158,14 +178,9 @@ def test_merges_equal_those_of_tokenizers(
 
 def before_one_is_exhausted(learner: ParityLearner) -> int:
     """Return how many merges there are while each language has a pair."""
-    learners = learner.languages + learner.measured
-    for language in learners:
-        language.begin()
     n = 0
-    while learner.n_learned < learner.n_merges and learner._learn_one(learners):
-        if learner.turns.exhausted:
-            break
-        n += 1
+    while learner._learn_round() and not learner.turns.exhausted:
+        n = learner.n_learned
     return n
 
 
@@ -182,15 +197,19 @@ def counts_of(languages: list[Counts], pairs: list[Pair]) -> list[int]:
 @settings(max_examples=100, deadline=None)
 @given(
     corpus=corpora(),
+    tuning=TUNINGS,
+    slots=st.sampled_from([1 << 31, 128]),
     merge_filter=st.sampled_from([None, MergeFilter(utf8=True), MergeFilter(forbid="aa")]),
     longest=st.sampled_from([99, 3]),
 )
 def test_merges_by_our_ties_equal_the_naive_ones(
     corpus: tuple[list[Counts], list[Counts] | None, list[float] | None],
+    tuning: Tuning,
+    slots: int,
     merge_filter: MergeFilter | None,
     longest: int,
 ) -> None:
-    """The smallest ids, filters and the longest token, as without turns."""
+    """The smallest ids, filters and the longest token, as without turns; also in several shards."""
     languages, development, _ = corpus
     rule = Rule(merge_filter=merge_filter, max_token_length=longest)
     allows = None if merge_filter is None else reference.filter_allows(merge_filter)
@@ -217,7 +236,8 @@ def test_merges_by_our_ties_equal_the_naive_ones(
                 for language in given_words
             ]
         expected.append(pair)
-    assert ours(languages, 20, development, rule)[0] == expected
+    with mock.patch("bpetok.learning.packing.MAX_SHARD_SLOTS", slots):
+        assert ours(languages, 20, development, rule, tuning=tuning)[0] == expected
 
 
 def test_thousands_of_merges_equal_those_of_tokenizers() -> None:
@@ -234,3 +254,22 @@ def test_thousands_of_merges_equal_those_of_tokenizers() -> None:
     expected = theirs(languages, 1500, development, min_frequency=1, ratio=None)
     assert len(expected) == 1500
     assert [(tokens[left], tokens[right]) for left, right in pairs] == expected
+
+
+@pytest.mark.parametrize("ties", ["ids", "bytes"])
+def test_the_least_counts_change_no_merge(ties: Ties) -> None:
+    """That of a language is lowered when it has no other pair; all pairs are counted anew then."""
+    rng = random.Random(8)
+    languages: list[Counts] = []
+    for letters in ("aeiounrst ", "eabcdfgh "):
+        words = ["".join(rng.choices(letters, k=rng.randrange(2, 9))) for _ in range(900)]
+        languages.append({word.encode(): 3000 // (i + 1) + 1 for i, word in enumerate(words)})
+    rule = Rule(ties=ties)
+    everything = DEFAULT_TUNING._replace(least_count=1)
+    right = ours(languages, 700, None, rule, tuning=everything)
+    learner = learner_of(languages, 700, None, rule)  # by the 700th word
+    assert learner.learn().pairs.tolist() == [[*pair] for pair in right[0]]
+    assert min(learner.least_counts) > 1
+    few = learner_of(languages, 700, None, rule, tuning=everything._replace(least_count=3000))
+    assert few.learn().pairs.tolist() == [[*pair] for pair in right[0]]
+    assert max(few.least_counts) < 3000
