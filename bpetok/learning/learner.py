@@ -289,7 +289,9 @@ class Learner:
             return max(_nth_count(weights, self.n_merges) * self.n_shards // 4, 1)
         best_count = int(weights.max()) * self.n_shards
         if self.word_counts[language]:
-            return min(self.word_counts[language] * 3 // 2, best_count, MAX_INT64)
+            # Each of several languages chooses a part of the merges: so it ends at a higher count.
+            halves = 3 if self.n_languages == 1 else 4
+            return min(self.word_counts[language] * halves // 2, best_count, MAX_INT64)
         # Each language would come to its end at another merge, and all would be counted again.
         return best_count // 500 if self.n_languages == 1 else 1
 
