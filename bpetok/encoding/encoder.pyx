@@ -1028,6 +1028,7 @@ cdef class Encoder:
 cdef Specials ORDINARY = Specials(SpecialTokens(()), [], SpecialTokens(()))
 
 
+@cython.auto_pickle(False)  # what is written would be read unchecked
 cdef class TextEncoder:
     """What `Codec` inherits for single texts, where a layer of Python would cost much of a call.
 

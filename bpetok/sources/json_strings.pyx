@@ -1,5 +1,6 @@
 """Strings in JSON that comes in parts, found without parsing it."""
 
+cimport cython
 from libc.stdint cimport uint8_t
 from libc.string cimport memchr
 
@@ -43,6 +44,7 @@ def string_end(const uint8_t[::1] text not None, Py_ssize_t begin):
     return begin
 
 
+@cython.auto_pickle(False)  # what is written would be read unchecked
 cdef class StringFinder:
     """Finds strings in one value of JSON that it is given part by part.
 
