@@ -159,6 +159,10 @@ class Step:
         """Tell whether a match may end in front of a symbol, even if it may also go on."""
         return part.phase is Phase.MATCH and self.matcher.row(part.value).ends[symbol]
 
+    def is_isolated(self) -> bool:
+        """Tell whether each match is a word."""
+        return self._behavior is Behavior.ISOLATED
+
     def is_immediate(self) -> bool:
         """Tell whether each end of a piece is seen at once."""
         matcher = self.matcher
@@ -216,6 +220,10 @@ class SplitAt:
         """Tell whether a match goes on over a symbol, which has no length here."""
         return False
 
+    def is_isolated(self) -> bool:
+        """Tell whether each match is a word."""
+        return False
+
     def is_immediate(self) -> bool:
         """Tell whether each end of a piece is seen at once."""
         return True
@@ -271,6 +279,8 @@ class Automaton:
         The state of a word that began at the last symbol, where `Action.BACK` may follow; or -1.
     read : list of set of int
         The symbols that lead to each state.
+    searches : bool
+        Whether a match may turn out to be none, or to have ended further back than a symbol.
     """
 
     def __init__(self, steps: list[AnyStep]) -> None:
@@ -289,7 +299,7 @@ class Automaton:
         self.read: list[set[int]] = []
         self._has_back: dict[Parts, bool] = {}
         self._number(State(tuple(step.first for step in steps), None))
-        searches = False
+        self.searches = False
         for number, state in self._growing():
             row = [self._entry(state, symbol) for symbol in range(self.end + 1)]
             self.rows.append(row)
@@ -297,8 +307,8 @@ class Automaton:
             for symbol, (_, target) in enumerate(row):
                 if target >= 0:
                     self.read[target].add(symbol)
-            searches = searches or any(entry.action >= Action.SEARCH for entry in row)
-            if searches:
+            self.searches |= any(entry.action >= Action.SEARCH for entry in row)
+            if self.searches:
                 self._add_alternatives(number)
 
     def _growing(self) -> Iterator[tuple[int, State]]:

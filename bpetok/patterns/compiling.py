@@ -9,7 +9,13 @@ from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.matcher import Matcher
 from bpetok.patterns.nfa import Alphabet, Program, Symbol
 from bpetok.patterns.parse import Node, Repeat, Unsupported, parse
-from bpetok.patterns.tables import Tables, build_tables, takes_last_line_alike
+from bpetok.patterns.provisional import Provisional, build_provisional
+from bpetok.patterns.tables import (
+    Tables,
+    build_tables,
+    symbols_of_columns,
+    takes_last_line_alike,
+)
 
 MOST_LEVELS = 4
 
@@ -46,16 +52,18 @@ def _compile(splits: list[SplitStep], unmatched: str | None) -> CompiledPattern:
     try:
         trees = [_tree(split) for split in splits]
         levels: list[Tables] = []
+        provisional: list[Provisional | None] = []
         done = 0
         while done < len(splits):
             if len(levels) == MOST_LEVELS:
                 raise Unsupported(f"more than {MOST_LEVELS} steps whose ends are not seen at once")
-            tables, n = _level(splits[done:], trees[done:], unmatched)
+            tables, words, n = _level(splits[done:], trees[done:], unmatched)
             levels.append(tables)
+            provisional.append(words)
             done += n
     except RecursionError:
         raise Unsupported("too many parts inside each other") from None
-    return CompiledPattern(tuple(levels), unmatched == "error")
+    return CompiledPattern(tuple(levels), tuple(provisional), unmatched == "error")
 
 
 def _tree(split: SplitStep) -> Node:
@@ -63,7 +71,9 @@ def _tree(split: SplitStep) -> Node:
     return Repeat(tree, 1, None) if split.behavior == "contiguous" else tree
 
 
-def _level(splits: list[SplitStep], trees: list[Node], unmatched: str | None) -> tuple[Tables, int]:
+def _level(
+    splits: list[SplitStep], trees: list[Node], unmatched: str | None
+) -> tuple[Tables, Provisional | None, int]:
     """Compile as many steps as one automaton can hold; return its tables and their number."""
     n = 1
     while n < len(splits) and splits[n].by_byte == splits[0].by_byte:
@@ -92,7 +102,13 @@ def _level(splits: list[SplitStep], trees: list[Node], unmatched: str | None) ->
         if not step.is_immediate():
             break
     automaton = Automaton(steps)
-    return build_tables(automaton, alphabet, lookahead, by_byte=splits[0].by_byte), len(steps)
+    tables = build_tables(automaton, alphabet, lookahead, by_byte=splits[0].by_byte)
+    provisional = None
+    if automaton.searches and lookahead is None and len(steps) == 1 and steps[0].is_isolated():
+        provisional = build_provisional(
+            steps[0].matcher, symbols_of_columns(automaton), fails=unmatched == "error"
+        )
+    return tables, provisional, len(steps)
 
 
 def _step(split: SplitStep, matcher: Matcher, unmatched: str | None) -> AnyStep:

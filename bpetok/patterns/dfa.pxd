@@ -10,6 +10,20 @@ ctypedef Py_ssize_t (*Alone)(
     uint32_t* state, int column,
 ) noexcept nogil
 
+cdef struct ProvisionalTables:
+    # `bpetok.patterns.provisional.Provisional` says what each is. `table` is NULL without.
+    const uint32_t* table
+    uint32_t first_ending
+    uint32_t first_moving
+    uint32_t first_action
+    const uint8_t* saves
+    const uint8_t* slots
+    const uint32_t* targets
+    const uint32_t* open_at
+    const uint32_t* open_rows
+    const uint8_t* open_slots
+    const uint8_t* newest
+
 cdef struct Level:
     # The tables of an automaton: `bpetok.patterns.tables.Tables` says what each is.
     const uint8_t* code
@@ -38,6 +52,7 @@ cdef struct Level:
     int n_single                  # bytes below this are characters of one byte
     uint8_t[256] inert            # bytes: a word of such bytes only is one word
     bint fails                    # what would be left out is an error
+    ProvisionalTables provisional
     Alone alone                   # NULL where words may be left out, or go by what follows
 
 cdef struct Failed:
@@ -73,6 +88,7 @@ cdef class CompiledPattern:
     cdef Level[MOST_LEVELS] levels
     cdef readonly int n_levels
     cdef readonly tuple tables
+    cdef readonly tuple provisional
     cdef int set_level(self, Level* level, tables) except -1
 
 # Requires: valid UTF-8. Returns -1 without memory. What it takes is given back by `chain_end`.

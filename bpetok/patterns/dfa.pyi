@@ -1,12 +1,20 @@
 from typing import final
 
+from bpetok.patterns.provisional import Provisional
 from bpetok.patterns.tables import Tables
 
 @final
 class CompiledPattern:
-    def __init__(self, tables: tuple[Tables, ...], fails: bool = False) -> None: ...
+    def __init__(
+        self,
+        tables: tuple[Tables, ...],
+        provisional: tuple[Provisional | None, ...],
+        fails: bool = False,
+    ) -> None: ...
     @property
     def tables(self) -> tuple[Tables, ...]: ...
+    @property
+    def provisional(self) -> tuple[Provisional | None, ...]: ...
     @property
     def n_levels(self) -> int: ...
     @property

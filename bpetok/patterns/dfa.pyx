@@ -18,6 +18,7 @@ check_sources(__name__)
 
 cdef enum:
     TRAIL = 16
+    N_SLOTS = 7  # `provisional.MOST_SLOTS`
     LONG_SEARCH = 256  # bytes from which on it is worth to keep what was read in vain
 
 cdef enum Action:  # `automaton.Action`
@@ -40,18 +41,23 @@ cdef class CompiledPattern:
     ----------
     tables : tuple of Tables
         One for each level, at most MOST_LEVELS.
+    provisional : tuple of Provisional
+        For each level; None where there are none.
     fails : bool
         What is to be left out is an error.
     """
 
-    def __cinit__(self, tuple tables not None, bint fails=False):
+    def __cinit__(self, tuple tables not None, tuple provisional not None, bint fails=False):
         if not 1 <= len(tables) <= MOST_LEVELS:
             raise ValueError(f"levels must be in 1..{MOST_LEVELS}, got {len(tables)}")
-        self.tables = tables  # keeps the memory
+        self.tables, self.provisional = tables, provisional  # keep the memory
         self.n_levels = len(tables)
         for number, level in enumerate(tables):
             self.set_level(&self.levels[number], level)
             self.levels[number].fails = fails
+            memset(&self.levels[number].provisional, 0, sizeof(ProvisionalTables))
+            if provisional[number] is not None:
+                set_provisional(&self.levels[number].provisional, provisional[number])
 
     cdef int set_level(self, Level* level, tables) except -1:
         cdef const uint8_t[::1] codes = tables.bytes_to_code
@@ -99,7 +105,7 @@ cdef class CompiledPattern:
     def memory(self):
         """The bytes that the tables take."""
         total = 0
-        for tables in self.tables:
+        for tables in (*self.tables, *filter(None, self.provisional)):
             for field in tables:
                 if not isinstance(field, int):
                     total += memoryview(field).nbytes
@@ -109,6 +115,26 @@ cdef class CompiledPattern:
     def can_be_cut(self):
         """Whether there are places where a text may be cut."""
         return any(self.tables[0].cuts)
+
+
+cdef int set_provisional(ProvisionalTables* p, tables) except -1:
+    cdef const uint32_t[::1] table = tables.table
+    cdef const uint32_t[::1] open_at = tables.open_at
+    cdef const uint32_t[::1] open_rows = tables.open_rows
+    cdef const uint32_t[::1] targets
+    cdef const uint8_t[::1] saves = tables.saves
+    cdef const uint8_t[::1] open_slots = tables.open_slots
+    cdef const uint8_t[::1] newest = tables.newest
+    cdef const uint8_t[::1] slots
+    p.newest = &newest[0]
+    p.table, p.saves = &table[0], &saves[0]
+    p.first_ending, p.first_moving = tables.first_ending, tables.first_moving
+    p.first_action = tables.first_action
+    p.open_at, p.open_rows, p.open_slots = &open_at[0], &open_rows[0], &open_slots[0]
+    if len(tables.slots):
+        slots, targets = tables.slots, tables.targets
+        p.slots, p.targets = &slots[0], &targets[0]
+    return 0
 
 
 cdef void find_inert(Level* level) noexcept:
@@ -188,7 +214,7 @@ cdef void look(LevelScan* s, const uint8_t* begin) noexcept nogil:
 cdef int level_begin(
     LevelScan* s, const Level* level, const uint8_t* text, const uint8_t* end
 ) noexcept nogil:
-    cdef int length
+    cdef int column, length
     free(s.columns)
     s.columns = NULL
     s.trail_begin = s.trail_end = text
@@ -201,7 +227,9 @@ cdef int level_begin(
         s.columns = <uint8_t*> calloc(end - text + 1, 1)
         if s.columns == NULL:
             return -1
-    s.state = s.mark = level.table[column_at(s, text, &length)]
+    column = column_at(s, text, &length)
+    s.mark = level.table[column]
+    s.state = s.mark if level.provisional.table == NULL else level.provisional.table[column]
     s.at += length
     return 0
 
@@ -384,6 +412,8 @@ cdef Py_ssize_t level_next(
     cdef int column, length, single = level.n_single
     cdef bint fails, looks = False
     cdef Action action
+    if level.provisional.table != NULL:
+        return provisional_next(s, bounds, unmatched)
     if s.word == end:
         return 0
     bounds[0], marks[0] = s.word, s.mark
@@ -525,6 +555,136 @@ cdef Py_ssize_t level_next(
         at = found + length
     s.word, s.mark = bounds[n - 1], marks[n - 1]
     s.state, s.at = state, at
+    return n - 1
+
+
+# Words that stand until a longer match is found: `provisional.py` says how.
+
+cdef bint may_end(LevelScan* s, const uint8_t* at, uint32_t row) noexcept nogil:
+    # Tell whether the match that `row` reads ends anywhere from `at` on.
+    cdef const ProvisionalTables* p = &s.level.provisional
+    cdef const uint8_t* begin = at
+    cdef uint32_t first = row, following
+    cdef int length
+    while not has_failed(s, at, row):
+        following = p.table[row + column_at(s, at, &length)]
+        if following >= p.first_action:
+            break
+        if following >= p.first_ending:
+            return True
+        row = following
+        at += length
+    if at - begin >= LONG_SEARCH and trail_start(s, begin, at):
+        s.trail_begin = begin - 1
+        row = first
+        while begin < at:
+            trail_keep(s, begin, row)
+            row = p.table[row + column_at(s, begin, &length)]
+            begin += length
+    return False
+
+
+cdef Py_ssize_t decide(
+    LevelScan* s, const uint8_t* at, uint32_t* state, const Py_ssize_t* begun, Py_ssize_t n,
+    bint fails,
+) noexcept nogil:
+    # Find out which of the matches that are being read wins, and return the number of bounds up to
+    # the begin of its word. `state` becomes that of this match alone. Without `fails` the newest
+    # word's does if no older one does; with it, 0 is returned if none ends.
+    cdef const ProvisionalTables* p = &s.level.provisional
+    cdef uint32_t number = state[0] // s.level.width
+    cdef uint32_t i = p.open_at[number], last = p.open_at[number + 1]
+    if not fails:
+        last = i + p.newest[number]
+    while i < last and not may_end(s, at, p.open_rows[i]):
+        i += 1
+    if fails and i == last:
+        return 0
+    state[0] = p.open_rows[i]
+    return begun[p.open_slots[i]] + 1 if p.open_slots[i] < N_SLOTS else n
+
+
+cdef Py_ssize_t provisional_next(
+    LevelScan* s, const uint8_t** bounds, const uint8_t** unmatched
+) noexcept nogil:
+    # As `level_next`.
+    cdef const Level* level = s.level
+    cdef const ProvisionalTables* p = &level.provisional
+    cdef const uint32_t* table = p.table
+    cdef const uint8_t* saves = p.saves
+    cdef uint32_t first_ending = p.first_ending, first_moving = p.first_moving
+    cdef uint32_t first_action = p.first_action
+    cdef const uint8_t* codes = level.code
+    cdef const uint32_t* column_entries
+    cdef const uint8_t* at = s.at
+    cdef const uint8_t* end = s.end
+    cdef const uint8_t* stop
+    cdef uint32_t state = s.state, following
+    cdef Py_ssize_t[N_SLOTS + 1] begun  # the number of each word whose match has ended and goes on
+    cdef Py_ssize_t n = 1, moved, previous
+    cdef int column, length, single = level.n_single
+    if s.word == end:
+        return 0
+    bounds[0] = s.word
+    begun[N_SLOTS] = 0
+    while True:
+        if n > LEVEL_WORDS - 64:
+            n = decide(s, at, &state, begun, n, False)
+            if n > 1:
+                break
+        # Up to `stop` nothing can run over: not the text, not the room for bounds.
+        stop = at + (LEVEL_WORDS - 2 - n)
+        if stop >= end:
+            stop = end
+            if level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
+                stop -= 1
+        following = 0
+        while at < stop:
+            if at[0] < single:
+                column_entries = table + codes[at[0]]
+                length = 1
+            else:
+                column_entries = table + code_at(level, at, &length)
+            following = column_entries[state]
+            if following >= first_action:
+                break
+            begun[saves[following]] = n - 1
+            moved = following >= first_moving
+            bounds[n - moved] = at
+            n += (following >= first_ending) - moved
+            state = following
+            at += length
+        if following < first_action and stop + 1 < end:
+            continue  # the room for bounds may be used up
+        # Words are given back, or it is the last line feed or the end of the text.
+        column = column_at(s, at, &length)
+        following = table[state + column]
+        if following >= first_action:
+            following -= first_action
+            if p.slots[following] == N_SLOTS:
+                # The newest word is not matched, unless an older match ends.
+                previous = n
+                n = decide(s, at, &state, begun, n, True)
+                if n:
+                    continue
+                unmatched[0] = bounds[previous - 1]
+                s.word = s.at = end
+                return previous - 1
+            n = begun[p.slots[following]] + 1
+            following = p.targets[following]
+            bounds[n] = at
+            n += 1
+        else:
+            begun[saves[following]] = n - 1
+            moved = following >= first_moving
+            bounds[n - moved] = at
+            n += (following >= first_ending) - moved
+        if at == end:
+            s.word = s.at = end
+            return n - 1
+        state = following
+        at += length
+    s.word, s.state, s.at = bounds[n - 1], state, at
     return n - 1
 
 

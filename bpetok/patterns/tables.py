@@ -130,6 +130,12 @@ def takes_last_line_alike(automaton: Automaton, alphabet: Alphabet) -> bool:
     return columns[alphabet.last_line] == columns[alphabet.line_feed]
 
 
+def symbols_of_columns(automaton: Automaton) -> list[int]:
+    """Return a symbol of each column; without `Lookahead`."""
+    columns = _merge_columns(automaton, _merge_states(automaton))
+    return [columns.index(column) for column in range(max(columns) + 1)]
+
+
 def _bases(columns: list[int], lookahead: Lookahead) -> list[set[int]]:
     """Return for each character the columns that it may have, by what follows it."""
     bases: list[set[int]] = [set() for _ in lookahead.rows[0]]

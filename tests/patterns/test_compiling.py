@@ -12,6 +12,7 @@ from bpetok.patterns.builtin import PATTERNS, check_pattern, names, scanner_of
 from bpetok.patterns.classes import CodeSet, contains, named_set
 from bpetok.patterns.compiling import compile_expression
 from bpetok.patterns.dfa import CompiledPattern
+from bpetok.patterns.errors import SplitError
 from bpetok.patterns.explaining import explain
 from bpetok.patterns.parse import Chars, Sequence, Unsupported, parse
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
@@ -92,6 +93,10 @@ EXPRESSIONS = [
     r" ?\w+(?=,)|\w|\W",
     r"\w{2,}@|\w{3,}[.]|\w(?!a)|\w{1,2}|\W",
     r"(?:ab)+c|a|[^a]",
+    r"[^.]+\.\n|[\s\S]{1,2}",
+    r"a(?:aa)+b|ab|[\s\S]",
+    r"a{3}b|a{5}t|aa|\s+(?!\S)|[\s\S]",
+    r"(?:at)+s|t+a+s1|[\s\S]{1,2}",
     # classes by their POSIX names, white space within lines, ends of lines
     r"[[:alpha:]]+|[^[:alpha:]]",
     r"[[:alnum:]_]+|[[:punct:]]+|[[:^alnum:]]",
@@ -293,7 +298,14 @@ def test_a_class_by_its_posix_name_is_that_of_regex(name: str, negation: str) ->
 
 
 @pytest.mark.parametrize(
-    "name", [*names(), r"\s*[\r\n]+|\s|\S+", r"(?:x|xx)+y|[^x]", r"\w+@\w+|\W"]
+    "name",
+    [
+        *names(),
+        r"\s*[\r\n]+|\s|\S+",
+        r"(?:x|xx)+y|[^x]",
+        r"\w+@\w+|\W",
+        r"[\s\S]+@|\w|\W",
+    ],
 )
 @pytest.mark.parametrize("unit", [" ", "a", "1", "\n", "\u0301", "\t ", "x", "'r", "1 ", "\n/"])
 def test_long_runs_take_linear_time(name: str, unit: str) -> None:
@@ -302,6 +314,42 @@ def test_long_runs_take_linear_time(name: str, unit: str) -> None:
     scanner = scanner_of(check_pattern(name))
     assert scanner is not None
     assert b"".join(split_words(text, scanner)) == text
+
+
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 257, 319, 320, 700])
+@pytest.mark.parametrize("end", ["1", "!", "a", ""])
+def test_a_match_gives_back_all_words_that_were_found_meanwhile(length: int, end: str) -> None:
+    """Also if they are more than the scanner hands over at once."""
+    for expression in (r"a+1|ba+!|[\s\S]", r"a(?:aa)+1|b[ab]+!|aa|[\s\S]"):
+        (provisional,) = compiled(expression).provisional
+        assert provisional is not None
+        for text in ("b" + "a" * length + end, ("b" + "a" * length + end) * 3 + "a"):
+            assert words(text, expression) == regex_words(expression, text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "place"),
+    [
+        (r"a+1|a", "aaab", 3),
+        (r"a+1|b", "aaa1baa", 5),
+        (r"a+1|b", "aaa1baa1", None),
+        (r"[ab]+1|a", "aab1ab", 5),
+        (r"[ab]+1|a", "b" * 500 + "1" + "a" * 500 + "b", 1001),
+        (r"[ab]+1|a", "a" * 500 + "b" * 500 + "1", None),
+        (r"[a-z]+\d|[\x00-\x7f]", "ab é1", 3),
+    ],
+)
+def test_the_place_where_text_is_not_matched(expression: str, text: str, place: int | None) -> None:
+    """It is known only once all older matches have failed."""
+    scanner = compiled(expression, "error")
+    assert scanner.provisional[0] is not None
+    if place is None:
+        right = regex_words(expression, text)
+        assert [w.decode() for w in split_words(text.encode(), scanner)] == right
+    else:
+        with pytest.raises(SplitError) as error:
+            split_words(text.encode(), scanner)
+        assert error.value.args[1] == place
 
 
 @pytest.mark.parametrize(
