@@ -144,7 +144,7 @@ def _is_changed(chunk: Chunk, cutting: Cutting) -> bool:
     """
     changes = cutting.changes
     return bool(changes) and (
-        not changes.leave(chunk.data) or bool(cutting.special_tokens.spans(chunk.data))
+        not changes.leave(chunk.data, chunk.ends) or bool(cutting.special_tokens.spans(chunk.data))
     )
 
 

@@ -14,17 +14,18 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.patterns.classes import contains, named_set
-from bpetok.patterns.normalize import LocalNormalizer, strip_accents
+from bpetok.patterns.normalize import LocalNormalizer, holds, strip_accents
 
 Spec = str | Mapping[str, Any] | Sequence[Any]
 """How a user says a normalizer: "NFKC", an object of tokenizer.json, or a list of these."""
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
+_PRINTABLE = frozenset(bytes([byte]) for byte in range(0x21, 0x7F))
 _WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
@@ -102,6 +103,7 @@ class _Group:
         self._steps = [step.apply for step in steps]
         self.local = LocalNormalizer(flags, lambda span: self._change(span.decode()).encode())
         self.normalize = self.local.normalize
+        self.leaves = self.local.is_normal
 
     def _change(self, text: str) -> str:
         for apply in self._steps:
@@ -144,7 +146,16 @@ class _Strip:
         return Aligned(text[start:end], list(range(start, end)), list(range(start + 1, end + 1)))
 
     def normalize(self, text: bytes) -> bytes:
-        return self.align(text.decode()).text.encode()
+        first = text[:1] if self._left else b"."
+        last = text[-1:] if self._right else b"."
+        if first in _PRINTABLE and last in _PRINTABLE:
+            return text  # nearly all are
+        stripped = text.decode()
+        stripped = stripped.lstrip(_WHITE_SPACE) if self._left else stripped
+        return (stripped.rstrip(_WHITE_SPACE) if self._right else stripped).encode()
+
+    def leaves(self, text: bytes | memoryview) -> bool:
+        return True  # but for its ends
 
 
 class _Prepend:
@@ -161,12 +172,16 @@ class _Prepend:
     def normalize(self, text: bytes) -> bytes:
         return self._prefix.encode() + text if text else text
 
+    def leaves(self, text: bytes | memoryview) -> bool:
+        return not self._prefix
+
 
 class _Each:
     """Change each character on its own."""
 
     def __init__(self, change: Callable[[str], str]) -> None:
         self._change = change
+        self._changed = _Changed(change)
 
     def align(self, text: str) -> Aligned:
         parts = [self._change(character) for character in text]
@@ -174,12 +189,32 @@ class _Each:
         return Aligned("".join(parts), starts, [at + 1 for at in starts])
 
     def normalize(self, text: bytes) -> bytes:
-        return "".join(map(self._change, text.decode())).encode()
+        return text.decode().translate(self._changed).encode()
+
+    def leaves(self, text: bytes | memoryview) -> bool:
+        return False
+
+
+class _Changed(dict[int, str]):
+    """What each character becomes, as `str.translate` takes it; filled when it is asked."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        super().__init__()
+        self._change = change
+
+    def __missing__(self, code: int) -> str:
+        changed = self[code] = self._change(chr(code))
+        return changed
 
 
 class _Replace:
-    def __init__(self, matches: Callable[[str], Iterable[tuple[int, int]]], content: str) -> None:
-        self._matches = matches
+    def __init__(self, pattern: Mapping[str, str], content: str) -> None:
+        string = pattern.get("String")
+        # Bytes are found where characters are, since UTF-8 tells where one begins.
+        self._string = None if string is None else string.encode()
+        self._matches = (
+            _find_expression(pattern["Regex"]) if string is None else _find_string(string)
+        )
         self._content = content
 
     def align(self, text: str) -> Aligned:
@@ -200,7 +235,21 @@ class _Replace:
         return Aligned("".join(parts), starts, ends)
 
     def normalize(self, text: bytes) -> bytes:
-        return self.align(text.decode()).text.encode()
+        if self._string is not None:
+            return text.replace(self._string, self._content.encode())
+        if not text:
+            return text
+        decoded = text.decode()
+        parts: list[str] = []
+        at = 0
+        for start, end in self._matches(decoded):
+            parts += (decoded[at:start], self._content)
+            at = end
+        parts.append(decoded[at:])
+        return "".join(parts).encode()
+
+    def leaves(self, text: bytes | memoryview) -> bool:
+        return self._string is not None and not holds(text, self._string)
 
 
 def _find_string(string: str) -> Callable[[str], Iterable[tuple[int, int]]]:
@@ -232,6 +281,13 @@ def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int
     return find
 
 
+def has_space_at_ends(text: bytes | memoryview) -> bool:
+    """Tell whether a text begins or ends with white space. Requires: it is not empty."""
+    first = bytes(text[:4]).decode(errors="replace")
+    last = bytes(text[-4:]).decode(errors="replace")
+    return first[0] in _WHITE_SPACE or last[-1] in _WHITE_SPACE
+
+
 _Step = _Group | _Strip | _Prepend | _Each | _Replace
 
 
@@ -252,6 +308,8 @@ class Normalizer:
         As tokenizer.json has it: one step, or a list of them.
     local : LocalNormalizer or None
         What does the same, if all steps look only at a character and those right before it.
+    strips : bool
+        Whether a step takes white space from the ends of a text.
 
     Raises
     ------
@@ -271,6 +329,7 @@ class Normalizer:
                 self._steps.append(_Group(step["type"] for step in group))
             else:
                 self._steps.extend(part for step in group for part in _build_step(step))
+        self.strips = any(isinstance(step, _Strip) for step in self._steps)
         self.local: LocalNormalizer | None = None
         if len(self._steps) == 1 and isinstance(self._steps[0], _Group):
             self.local = self._steps[0].local
@@ -280,6 +339,13 @@ class Normalizer:
         for step in self._steps:
             text = step.normalize(text)
         return text
+
+    def leaves(self, text: bytes | memoryview) -> bool:
+        """Tell whether a text stays as it is, and each part of it, too: surely, if it says so.
+
+        But for what is stripped of its ends, if `strips`.
+        """
+        return all(step.leaves(text) for step in self._steps)
 
     def align(self, text: str) -> Aligned:
         """Return a text as it is after all steps, and where its characters come from.
@@ -403,9 +469,7 @@ def _build_step(step: Mapping[str, Any]) -> list[_Step]:
         return [_Each(_nmt)]
     if step["type"] == "BertNormalizer":
         return _build_bert(step)
-    ((kind, value),) = step["pattern"].items()
-    find = _find_string if kind == "String" else _find_expression
-    return [_Replace(find(cast(str, value)), step["content"])]
+    return [_Replace(step["pattern"], step["content"])]
 
 
 def _build_bert(step: Mapping[str, Any]) -> list[_Step]:

@@ -20,8 +20,10 @@ typedef struct Suspects {
     /* For the lower half of a first byte, of C0..DF and of E0..FF: which upper halves of a second
      * byte, 8 to B, may belong to such a character; 4 bits for each of the two upper halves. */
     uint8_t quarters[2][16];
-    int in_ascii;                  /* some of ASCII have */
+    int in_ascii;                  /* which of ASCII have: NONE, CAPITALS or OTHERS */
 } Suspects;
+
+enum { NONE, CAPITALS, OTHERS };
 
 /* Tables for some flags, to be freed with free(); NULL without memory. */
 static Suspects *suspects_new(int flags) {
@@ -29,7 +31,10 @@ static Suspects *suspects_new(int flags) {
     if (suspects == NULL) return NULL;
     for (int i = 0; i < NORMAL_LEAVES * 64; i++)
         if (normal_flags[i] & flags) suspects->masks[i / 64] |= 1ULL << i % 64;
-    suspects->in_ascii = (suspects->masks[normal_block[0]] | suspects->masks[normal_block[1]]) != 0;
+    uint64_t first = suspects->masks[normal_block[0]], second = suspects->masks[normal_block[1]];
+    suspects->in_ascii = !(first | second)                       ? NONE
+                         : !first && second == 0x3FFFFFFULL << 1 ? CAPITALS
+                                                                 : OTHERS;
     for (int block = 2; block < NORMAL_BLOCKS; block++) {
         uint64_t mask = suspects->masks[normal_block[block]];
         int lead, second;
@@ -66,13 +71,24 @@ static inline int size_of_character(uint8_t lead) {
     return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
+/* Whether eight bytes are all of ASCII, and none a capital. */
+static inline int has_small_only(uint64_t bytes) {
+    uint64_t from_a = bytes + EACH_BYTE(0x80 - 'A'), after_z = bytes + EACH_BYTE(0x7F - 'Z');
+    return !((bytes | (from_a & ~after_z)) & EACH_BYTE(0x80));
+}
+
 static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, size_t at, size_t n) {
     while (at < n) {
         int size = size_of_character(text[at]);
-        if (size == 1 && !suspects->in_ascii) {
+        if (size == 1 && suspects->in_ascii == NONE) {
             while (at + 8 <= n && !(load64(text + at) & EACH_BYTE(0x80))) at += 8;
             while (at < n && text[at] < 0x80) at++;
             continue;
+        }
+        if (size == 1 && suspects->in_ascii == CAPITALS) {
+            while (at + 8 <= n && has_small_only(load64(text + at))) at += 8;
+            if (at == n) return n;
+            size = size_of_character(text[at]);
         }
         if (at + size > n) return n; /* half a character */
         if (is_suspect(suspects, text + at, size)) return at;
@@ -83,7 +99,7 @@ static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, 
 
 #ifdef BPETOK_X86
 /* As next_suspect_plain, but only up to the last bytes of a text, where `*at` is set to. Returns
- * whether one was found there. Requires: none of ASCII has a flag. */
+ * whether one was found there. Requires: none of ASCII has a flag but capitals. */
 AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t *text, size_t *at,
                                          size_t n) {
     const __m256i c_d = _mm256_broadcastsi128_si256(
@@ -94,10 +110,15 @@ AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t
                                     (char)0xF0);
     const __m256i quarter = AVX2_TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x22, 0x44, (char)0x88, 0, 0, 0,
                                        0);
+    /* 127 where capitals have none: no signed byte is larger. */
+    const __m256i before_a = _mm256_set1_epi8(suspects->in_ascii == CAPITALS ? 'A' - 1 : 127);
+    const __m256i after_z = _mm256_set1_epi8('Z' + 1);
     for (; *at + 35 <= n; *at += 32) { /* a character may go on for 3 bytes after the 32 */
         const uint8_t *bytes = text + *at;
         __m256i first = _mm256_loadu_si256((const __m256i *)bytes);
-        if (!_mm256_movemask_epi8(first)) continue;
+        uint32_t capitals = (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(
+            _mm256_cmpgt_epi8(first, before_a), _mm256_cmpgt_epi8(after_z, first)));
+        if (!(capitals | (uint32_t)_mm256_movemask_epi8(first))) continue;
         __m256i second = _mm256_loadu_si256((const __m256i *)(bytes + 1));
         __m256i low = AVX2_NIBBLES(first);
         __m256i found = _mm256_blendv_epi8(_mm256_shuffle_epi8(c_d, low),
@@ -106,7 +127,8 @@ AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t
         found = _mm256_and_si256(found, _mm256_shuffle_epi8(half, AVX2_HIGH_NIBBLES(first)));
         found = _mm256_and_si256(found, _mm256_shuffle_epi8(quarter, AVX2_HIGH_NIBBLES(second)));
         uint32_t candidates
-            = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+            = capitals
+              | ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
         for (; candidates; candidates &= candidates - 1) {
             int i = lowest_bit(candidates);
             if (is_suspect(suspects, bytes + i, size_of_character(bytes[i]))) {
@@ -124,7 +146,7 @@ AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t
 static size_t next_suspect(const Suspects *suspects, int instruction_set, const uint8_t *text,
                            size_t at, size_t n) {
 #ifdef BPETOK_X86
-    if (instruction_set >= AVX2 && !suspects->in_ascii) {
+    if (instruction_set >= AVX2 && suspects->in_ascii != OTHERS) {
         if (next_suspect_avx2(suspects, text, &at, n)) return at;
         /* No character may begin in the middle of one. */
         while (at < n && (text[at] & 0xC0) == 0x80) at++;

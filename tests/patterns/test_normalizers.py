@@ -9,14 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tokenizers.normalizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bpetok.patterns import scan
+from bpetok.patterns.changes import Changes
 from bpetok.patterns.generate_normal import MARK, NFC, SECOND, generate
-from bpetok.patterns.normalize import LocalNormalizer
+from bpetok.patterns.normalize import LocalNormalizer, holds
 from bpetok.patterns.normalizers import Normalizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
@@ -257,6 +259,49 @@ def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
                 assert local.normalize(text) == expected
                 assert local.normalize(text + b"x" * 40) == expected + b"x" * 40
                 assert not local.is_normal(text)
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("padding", ["x", "@", "[", "{", "\u044f", "\u4e2d", "\U0001f600"])
+def test_a_capital_is_found_at_each_place(padding: str) -> None:
+    """Of ASCII, the first and the last, and of other scripts; nothing next to them in the table."""
+    local = Normalizer("Lowercase").local
+    assert local is not None
+    for n in range(70):
+        for capital in "AZM\u0416\u00c5":
+            text = padding * n + capital
+            for rest in ("", padding * 40, padding * n + capital):
+                expected = (text + rest).lower().encode()
+                assert local.normalize((text + rest).encode()) == expected
+                assert not local.is_normal((text + rest).encode())
+        assert local.is_normal((padding * n).encode())
+        assert local.is_normal((padding * n + "az").encode())
+
+
+@given(
+    spec=st.lists(st.sampled_from([*STEPS, "Strip", AS]), min_size=1, max_size=2),
+    texts=st.lists(awkward | st.text("ab.\u3002\u00a0\u2009\u3000 \n\x1c", max_size=5), max_size=4),
+)
+def test_texts_that_are_left_as_they_are(spec: list[Any], texts: list[str]) -> None:
+    """Surely, if it is said; it is said of what is normal already."""
+    normalizer = Normalizer(spec)
+    changes = Changes(normalizer)
+    rows = [text.encode() for text in texts]
+    ends = np.cumsum([len(row) for row in rows]) if rows else np.zeros(0, np.int64)
+    if changes.leave(b"".join(rows), ends):
+        assert [normalizer(row) for row in rows] == rows
+    plain = [b"ab.", b"", b"b", "\u00e9".encode() * 3000, b"c"]
+    if all(step in ("NFC", "NFKC", "Lowercase", "Strip", AS) for step in spec):
+        assert changes.leave(b"".join(plain), np.cumsum([len(row) for row in plain]))
+
+
+@given(
+    text=st.binary(max_size=50), string=st.binary(min_size=1, max_size=3), n=st.integers(0, 9000)
+)
+def test_a_string_is_found_wherever_it_is(text: bytes, string: bytes, n: int) -> None:
+    """Across the borders of the blocks that are looked at together, too."""
+    for searched in (text, b"." * n + string, string + b"." * n, b"." * n):
+        assert holds(searched, string) == (string in searched)
 
 
 @pytest.mark.usefixtures("_both_ways")
