@@ -44,6 +44,14 @@ cdef inline bint may_join(Kind left, Kind right) noexcept nogil:
     return left == WHOLE and right == WHOLE or left == BEGINNING and right == REST
 
 
+cdef inline Py_ssize_t count_spaces(const uint8_t* token, Py_ssize_t n) noexcept nogil:
+    # The spaces after the first byte: most tokens have none, and so one word and no ": ".
+    cdef Py_ssize_t i, n_spaces = 0
+    for i in range(1, n):
+        n_spaces += token[i] == b" "
+    return n_spaces
+
+
 cdef bint has_colon_space(const uint8_t* token, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(1, n):
@@ -102,12 +110,15 @@ cdef class TokenFilter:
     cdef int allows(self, const uint8_t* token, Py_ssize_t n_left, Py_ssize_t n) noexcept nogil:
         # Whether a token of n bytes may be made of its first n_left bytes and the others; -1 if
         # `error` came up.
+        cdef Py_ssize_t n_spaces
         if self.utf8 and not may_join(kind_of(token, n_left), kind_of(token + n_left, n - n_left)):
             return False
-        if self.no_colon_space and has_colon_space(token, n):
-            return False
-        if self.max_words and not has_few_words(token, n, self.max_words):
-            return False
+        if self.no_colon_space or self.max_words:
+            n_spaces = count_spaces(token, n)
+            if n_spaces and self.no_colon_space and has_colon_space(token, n):
+                return False
+            if n_spaces >= self.max_words > 0 and not has_few_words(token, n, self.max_words):
+                return False
         if self.search is not None and self.search.finds(token, n):
             return False
         if self.n_final and (
