@@ -24,8 +24,8 @@ def detect(path: str | os.PathLike[str]) -> Format:
     ----------
     path : path
         A file of `Tokenizer.save`; a tokenizer.json, or a folder with one or with vocab.json and
-        merges.txt; a file of tiktoken's ranks; a .model of minbpe; a tekken.json, or a folder with
-        one.
+        merges.txt; a file of tiktoken's ranks, also a .model; a .model of minbpe; a tekken.json, or
+        a folder with one.
 
     Raises
     ------
@@ -40,12 +40,12 @@ def detect(path: str | os.PathLike[str]) -> Format:
         return _format_of_folder(file)
     if file.suffix == ".tiktoken":
         return "tiktoken"
-    if file.suffix == ".model":
-        return "minbpe"
     check_no_pipe(file)
     data = read_bounded(file)
     if _RANK.match(data):
-        return "tiktoken"
+        return "tiktoken"  # some are named .model, as those of Llama 3 and Kimi K2
+    if file.suffix == ".model":
+        return "minbpe"
     content = _content_of(data)
     if is_tekken(content):
         return "tekken"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpetok.formats import tiktoken as tiktoken_format
+from bpetok.formats.detection import detect
 from bpetok.patterns.builtin import GPT2, PATTERNS
 from bpetok.tokenizer import Tokenizer
 from samples import TOKENIZERS
@@ -189,3 +190,13 @@ def test_an_encoding_for_javascript_has_a_portable_expression(name: str) -> None
     encoding = tok.to_tiktoken(portable=True)
     assert "(?i" not in encoding._pat_str
     assert Tokenizer.from_tiktoken(encoding) == tok
+
+
+def test_ranks_are_known_whatever_the_file_is_called(tmp_path: Path) -> None:
+    """Llama 3's and Kimi K2's are a .model, as minbpe's and SentencePiece's are."""
+    ranks = b"".join(b"%s %d\n" % (base64.b64encode(bytes([byte])), byte) for byte in range(256))
+    for name in ("tiktoken.model", "tokenizer.model", "x.tiktoken", "ranks"):
+        (tmp_path / name).write_bytes(ranks)
+        assert detect(tmp_path / name) == "tiktoken"
+    (tmp_path / "minbpe.model").write_bytes(b"minbpe v1\n\n0\n97 97\n")
+    assert detect(tmp_path / "minbpe.model") == "minbpe"
