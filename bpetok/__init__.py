@@ -71,6 +71,7 @@ _MODULE_OF = {
 }
 
 _WITHOUT_NUMPY = {"base", "encoding", "patterns", "tokenizer"}
+_WITHOUT_LOGGING = {"counting.count", "counting.words", "learning.rule", "training.train"}
 
 __all__ = ["__version__", "patterns", *_MODULE_OF]
 
@@ -80,18 +81,18 @@ def __getattr__(name: str) -> object:
         return import_module("bpetok.patterns")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'bpetok' has no attribute {name!r}")
-    value = getattr(_import(f"bpetok.{_MODULE_OF[name]}"), name)
+    value = getattr(_import(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 
 
 def _import(module: str) -> object:
     """Import a module; one that imports NumPy whole, since half of it would break the process."""
-    if module.split(".")[1] in _WITHOUT_NUMPY:
-        return import_module(module)
+    if module.partition(".")[0] in _WITHOUT_NUMPY:
+        return import_module(f"bpetok.{module}")
     from bpetok.base.importing import import_whole
 
-    return import_whole(module)
+    return import_whole(f"bpetok.{module}", makes_loggers=module not in _WITHOUT_LOGGING)
 
 
 def __dir__() -> list[str]:

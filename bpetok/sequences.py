@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, is_of_arrow, listed, plain, resolve_threads, shorten
 from bpetok.base.files import write_whole
 from bpetok.base.limits import MAX_ENCODED, MAX_INT64, MAX_SYMBOLS
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
 from bpetok.encoding.sequence_coder import SequenceEncoder, decode, expand
 from bpetok.encoding.vocab import check_merge_counts, check_merges, token_lengths

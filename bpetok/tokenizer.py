@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import (
     check_bool,
@@ -18,6 +18,7 @@ from bpetok.base.checks import (
 from bpetok.base.extras import load_numpy
 from bpetok.base.files import write_whole
 from bpetok.base.limits import MAX_INT64, N_BYTES
+from bpetok.base.records import NamedTuple
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
 from bpetok.formats import native

@@ -1,8 +1,12 @@
-"""Names of the types of arrays."""
+"""Names of the types of arrays.
+
+They are what ``numpy.typing.NDArray[np.int32]`` is, without the import of ``numpy.typing``.
+"""
+
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-UInt64 = NDArray[np.uint64]
+Int32 = np.ndarray[tuple[Any, ...], np.dtype[np.int32]]
+Int64 = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+UInt64 = np.ndarray[tuple[Any, ...], np.dtype[np.uint64]]

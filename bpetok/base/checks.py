@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Container, Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from bpetok.base.display import plural
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
+from bpetok.base.records import NamedTuple
 
 MAX_NUMBER = 40
 """Characters of a number; Python reads no int of more than 4,300 digits."""

@@ -57,4 +57,4 @@ def load_numpy() -> None:
     """Import NumPy, before a function does that might be the first: whole, see `import_whole`."""
     from bpetok.base.importing import import_whole
 
-    import_whole("numpy")
+    import_whole("numpy", makes_loggers=False)

@@ -8,10 +8,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bpetok.base.checks import shorten
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_FILE_BYTES = 1 << 28
 """Of a file that is read as a whole. A million merges with their counts take about 30 MB."""
@@ -67,6 +69,8 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     if isinstance(path, str) and is_url(path):
         # As a path it would be that of a new folder here, such as "s3:".
         raise ValueError(f"only files of this machine can be used here, got the URL {path!r}")
+    from pathlib import Path  # takes 3 ms, and counting and learning have no use for it
+
     return Path(path)
 
 
@@ -112,7 +116,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 
 def check_no_input(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
     """Raise a ValueError if a file to be written is one of those to be read."""
-    target = Path(path)
+    target = check_path(path)
     for name in inputs:
         if target.exists() and target.samefile(name):
             raise ValueError(f"{target} is one of the files to read: choose another output")
@@ -298,7 +302,7 @@ def _temporary_beside(path: Path) -> Path:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     # The file that a path means, links followed: renaming onto a link or a device would replace it.
-    target = Path(os.path.realpath(check_path(path)))
+    target = check_path(os.path.realpath(check_path(path)))
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         target.stat()  # a name that is too long is refused before the work, not after it
     if target.is_dir():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bpetok.base.files import read_bounded
+from bpetok.base.files import check_path, read_bounded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = "bpetok ids"
 IDS_ENDING = ".bin"
@@ -42,12 +44,11 @@ def check_no_ids(path: str) -> None:
     ValueError
         If it is one.
     """
-    summary = summary_of(Path(path))
+    file = check_path(path)
+    summary = summary_of(file)
     try:
         content = read_summary(summary) if summary.is_file() else None
-        is_ids = content is not None and Path(path).name in {
-            file["name"] for file in content["files"]
-        }
+        is_ids = content is not None and file.name in {one["name"] for one in content["files"]}
     except (OSError, TypeError, LookupError):
         return
     if is_ids:

@@ -7,36 +7,56 @@ wait for ever for that thread, which it does not have.
 
 from __future__ import annotations
 
-import logging  # noqa: F401  # before forks are made to wait, see `_lock`
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
 _lock = threading.RLock()
-"""Held while something is imported or compiled; a fork waits for it. What is registered last for a
-fork runs first: logging must come before this, or it would take the lock that an import waits for
-when it makes a logger."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
+"""Held while something is imported or compiled; a fork waits for it."""
 
 
-def import_whole(name: str) -> Any:
-    """Return a module, imported without a break."""
-    with whole():
+def _let_forks_wait() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        )
+
+
+_let_forks_wait()
+
+
+@cache
+def _wait_before_logging() -> None:
+    """Let a fork wait for `_lock` before it takes the lock of logging.
+
+    What was registered last for a fork runs first, and logging registers, too. If a fork took its
+    lock first, an import that makes a logger meanwhile, and the fork, would wait for each other.
+    """
+    import logging  # noqa: F401
+
+    _let_forks_wait()
+
+
+def import_whole(name: str, *, makes_loggers: bool = True) -> Any:
+    """Return a module, imported without a break.
+
+    `makes_loggers` tells whether it may import logging, or something that does.
+    """
+    with whole(makes_loggers=makes_loggers):
         return import_module(name)
 
 
 @contextmanager
-def whole() -> Iterator[None]:
-    """Let forks and the handlers of signals wait until the block ends."""
+def whole(*, makes_loggers: bool = True) -> Iterator[None]:
+    """Let forks and the handlers of signals wait until the block ends; see `import_whole`."""
+    if makes_loggers:
+        _wait_before_logging()
     with _lock, _signals_deferred():
         yield
 

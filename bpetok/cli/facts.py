@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bpetok.base.display import plural
+from bpetok.base.records import NamedTuple
 from bpetok.base.version import __version__
 from bpetok.cli.common import NAMES, standard_output
 

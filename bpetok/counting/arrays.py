@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int32, Int64
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import exhaust, map_threads
 from bpetok.base.timing import stage
 from bpetok.counting.word_table import N_PARTITIONS, Combination, WordTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Split(NamedTuple):

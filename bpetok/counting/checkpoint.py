@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from bpetok.base.checks import check_integer
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_folder, check_path, write_whole
 from bpetok.base.limits import MAX_INT64
+from bpetok.base.records import NamedTuple
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.ranges import Counted, Range, gaps_between, joined

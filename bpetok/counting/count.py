@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from bpetok.base.checks import Reserved, plain, shorten
 from bpetok.base.display import show_some
 from bpetok.base.limits import DEFAULT_PATTERN
+from bpetok.base.notes import note
 from bpetok.base.progress import OnProgress, Progress, reporting
+from bpetok.base.records import NamedTuple
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
     from bpetok.counting.checkpoint import Checkpoint
 
-LOGGER = logging.getLogger("bpetok")
 WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 
 
@@ -363,4 +363,4 @@ def _log_unseen(options: CountOptions) -> None:
             if len(tokens) == 1
             else f"{len(tokens):,} special tokens never occur"
         )
-        LOGGER.info("%s in the text: %s", what, show_some(tokens), extra={"unseen": tokens})
+        note("%s in the text: %s", what, show_some(tokens), unseen=tokens)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.counting.options import CountOptions
 from bpetok.counting.word_table import WordTable
@@ -17,6 +16,8 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.pieces import Buffer
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from bpetok.counting.processes import CounterProcess
 
 

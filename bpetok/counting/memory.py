@@ -9,15 +9,18 @@ that the words themselves fit, and `RareWords` knows what was left out. What lea
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int64
 from bpetok.base.checks import check_integer, check_size, shorten
 from bpetok.base.limits import MAX_INT64
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.builtin import scanner_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FIXED_MEMORY = 48_000_000
 """Memory that one reader takes: blocks and records. It is nearly reached with Parquet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from bpetok.base.checks import (
     Reserved,
@@ -12,6 +11,7 @@ from bpetok.base.checks import (
     check_unmatched,
     resolve_threads,
 )
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop
 from bpetok.counting.arrays import Split
 from bpetok.patterns.builtin import check_pattern

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from bpetok.base.records import NamedTuple
 from bpetok.sources.reading import Position
 
 Range: TypeAlias = tuple[Position, Position]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from queue import SimpleQueue
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
 from bpetok.base.array_types import Int64
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop
 from bpetok.base.timing import stage
 from bpetok.counting.counters import Counter
@@ -46,9 +45,7 @@ class SharedCounting:
         self._counters = counters
         self._options = options
         self._on_count = on_count
-        self._idle: SimpleQueue[Counter] = SimpleQueue()
-        for counter in counters:
-            self._idle.put(counter)
+        self._idle = [*counters]  # never empty where one is taken: no more threads work at a time
         self._lock = Lock()
         self._n_bytes = self._n_reported = 0
 
@@ -73,12 +70,12 @@ class SharedCounting:
                 pass
 
     def _count(self, chunk: Chunk) -> None:
-        counter = self._idle.get()
+        counter = self._idle.pop()
         try:
             with stage("count"):
                 count_chunk(counter.count, chunk, self._options)
         finally:
-            self._idle.put(counter)
+            self._idle.append(counter)
         with self._lock:
             self._n_bytes += len(chunk.data)
 

@@ -7,17 +7,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
 from bpetok.base.timing import stage
 from bpetok.counting.arrays import WordArrays
 from bpetok.counting.memory import RareWords
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.special import SpecialTokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class WordList(NamedTuple):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_bool, check_special_tokens, listed, plain, shorten
@@ -21,6 +20,8 @@ from bpetok.sources.files import StrPath
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from bpetok.base.checks import check_bool, check_index, shorten
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.special import SpecialTokens
 
 FLAGS = ("special", "lstrip", "rstrip", "single_word", "normalized")

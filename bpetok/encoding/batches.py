@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_texts
 from bpetok.base.extras import load_numpy
+from bpetok.base.records import NamedTuple
 from bpetok.encoding.encoder import Encoder, Specials
 
 if TYPE_CHECKING:

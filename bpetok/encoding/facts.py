@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpetok.base.checks import check_integer, shorten
 from bpetok.base.limits import MAX_INT64
+from bpetok.base.records import NamedTuple
 
 _COUNTS = ("n_bytes", "n_words", "n_unique_words", "n_tokens", "min_frequency")
 

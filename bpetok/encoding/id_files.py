@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from bpetok.base.files import (
 )
 from bpetok.base.id_summary import FORMAT, read_summary, summary_of
 from bpetok.base.progress import Progress, reporting
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop
 from bpetok.encoding.batches import encode_flat
 from bpetok.encoding.encoder import Specials

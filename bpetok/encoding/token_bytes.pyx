@@ -2,7 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from bpetok.base.built_from cimport check_sources
@@ -48,6 +48,45 @@ def find_bad_merge(
         return -1
     finally:
         free(lengths)
+
+
+def find_repeated(const int32_t[::1] pairs not None, Py_ssize_t n_symbols) -> int:
+    """Return the first merge that joins what an earlier one has joined, -1 if there is none.
+
+    Merges are gone through by their left id; each notes its left id at its right one, where an
+    earlier merge of the two has noted it already. So there is no hash that a file could defeat.
+
+    Parameters
+    ----------
+    pairs : int32 buffer, length 2 * n_merges
+        As `find_bad_merge` takes them; it has found none.
+    n_symbols : int
+    """
+    cdef Py_ssize_t i, place, n = pairs.shape[0] // 2, n_ids = n_symbols + n, first = n
+    cdef Py_ssize_t* begin = <Py_ssize_t*> calloc(n_ids + 1, sizeof(Py_ssize_t))
+    cdef Py_ssize_t* by_left = <Py_ssize_t*> malloc((n + 1) * sizeof(Py_ssize_t))
+    cdef int32_t* noted = <int32_t*> malloc((n_ids + 1) * sizeof(int32_t))
+    try:
+        if begin == NULL or by_left == NULL or noted == NULL:
+            raise MemoryError
+        for i in range(n):
+            begin[pairs[2 * i] + 1] += 1
+        for i in range(n_ids):
+            begin[i + 1] += begin[i]
+            noted[i] = -1
+        for i in range(n):
+            by_left[begin[pairs[2 * i]]] = i
+            begin[pairs[2 * i]] += 1
+        for place in range(n):
+            i = by_left[place]
+            if noted[pairs[2 * i + 1]] == pairs[2 * i]:
+                first = min(first, i)
+            noted[pairs[2 * i + 1]] = pairs[2 * i]
+    finally:
+        free(begin)
+        free(by_left)
+        free(noted)
+    return first if first < n else -1
 
 
 def build_token_bytes(const int32_t[::1] pairs not None) -> list:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_bool, check_index, plain, shorten
 from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
-from bpetok.encoding.token_bytes import find_bad_merge
+from bpetok.encoding.token_bytes import find_bad_merge, find_repeated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,16 +63,12 @@ def check_merges(merges: Merges, n_symbols: int = N_BYTES, unit: str = "bytes") 
             f"merges[{bad}] makes a token of {sizes[-1]} {unit}, and all tokens up to it "
             f"{sum(sizes)} {unit}, more than {MAX_TOTAL_BYTES}"
         )
-    keys = array("q", pairs.tobytes())  # two ids in each
-    if len(set(keys)) < len(keys):
-        seen = set()
-        for i, key in enumerate(keys):
-            if key in seen:
-                raise ValueError(
-                    f"merges[{i}] joins {tuple(pairs[2 * i : 2 * i + 2])}, which an earlier merge "
-                    "has joined already"
-                )
-            seen.add(key)
+    again = find_repeated(pairs, n_symbols)
+    if again >= 0:
+        raise ValueError(
+            f"merges[{again}] joins {tuple(pairs[2 * again : 2 * again + 2])}, which an earlier "
+            "merge has joined already"
+        )
     return pairs
 
 

@@ -11,13 +11,14 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import encode_utf8
 from bpetok.base.files import check_folder, write_together
+from bpetok.base.records import NamedTuple
 from bpetok.formats.huggingface import BPE, READ_TOO, TEMPLATE, check_no_leftovers, dump, load
 
 if TYPE_CHECKING:

@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import shorten
 from bpetok.base.collector import without_collector
 from bpetok.base.files import check_path
 from bpetok.formats.json_arrays import parts_of_array
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # A file of 256 MiB could hold a hundred million lists, about 7 GB of memory. A million merges with
 # their counts or ids have four million commas.
@@ -33,7 +35,7 @@ def find_file(path: str | os.PathLike[str], name: str) -> Path:
 def seems_of_hub(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path that leads nowhere is probably a name of the Hugging Face hub."""
     is_name = isinstance(path, str) and re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", path) is not None
-    return is_name and Path(path).suffix != ".json" and not Path(path).exists()
+    return is_name and check_path(path).suffix != ".json" and not check_path(path).exists()
 
 
 @contextmanager
@@ -48,18 +50,19 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
     """
     import tempfile  # takes 1 ms, and most trainings need none
 
-    with tempfile.TemporaryDirectory(prefix="bpetok-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bpetok-") as made:
+        folder = check_path(made)
         for name, data in files.items():
-            path = Path(folder, name)
+            path = folder / name
             try:
                 path.write_bytes(data)
             except OSError as error:
                 error.filename = error.filename or str(path)
                 raise
         try:
-            yield Path(folder)
+            yield folder
         except OSError as error:
-            error.filename = error.filename or folder
+            error.filename = error.filename or made
             raise
         except Exception as error:
             if type(error) is Exception and "(os error " in str(error):  # of tokenizers

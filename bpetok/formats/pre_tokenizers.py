@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from bpetok.base.checks import shorten
+from bpetok.base.records import NamedTuple
 from bpetok.encoding.text_decoders import READ_ELSEWHERE
 from bpetok.patterns.builtin import (
     CHAINS,

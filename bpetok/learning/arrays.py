@@ -23,9 +23,12 @@ that occur six times together. `Pairs.reduce` takes 6 from o + w and 3 from s + 
 events there: slots 1 and 6 for 256 + w, slot 5 for s + 256.
 """
 
-from typing import NamedTuple, Protocol
+from __future__ import annotations
+
+from typing import Protocol
 
 from bpetok.base.array_types import Int32, Int64, UInt64
+from bpetok.base.records import NamedTuple
 
 NOTHING = -1
 """In ``symbols``: before and after each word, and where the right token of a merged pair began. In

@@ -396,6 +396,28 @@ class Learner:
         entries, or NOTHING.
         """
         n = self.n_shards
+        if len(counts.size) == 1:  # the entries are where the pairs are found
+            often = np.flatnonzero(counts.entries[1::3] >= max(1, self.least_counts[0]))
+            keys = counts.entries[::3][often]
+            order = np.argsort(keys)
+            keys, entries = keys[order], 3 * often[order][np.newaxis]
+        else:
+            keys = self._frequent_keys(counts)
+            entries = _find_entries(counts, keys)
+        if self.rule.max_token_length < MAX_TOTAL_BYTES:
+            lengths = self.byte_len[keys >> 32] + self.byte_len[keys & 0xFFFFFFFF]
+            short = lengths <= self.rule.max_token_length
+            keys, entries = keys[short], entries[:, short]
+        weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
+        totals = weight.reshape(n, self.n_languages, -1).sum(axis=0).T
+        kept = (totals[:, : len(self.least_counts)] >= self.least_counts).any(axis=1)
+        places = np.where(entries >= 0, counts.entries[entries + 2], 0)
+        totals = np.ascontiguousarray(totals[kept])
+        return keys[kept], totals, places[:, kept], entries[:, kept]
+
+    def _frequent_keys(self, counts: PairCounts) -> Int64:
+        """Return the pairs, ascending, that may occur least_count times in a language."""
+        n = self.n_shards
         found = []
         for table in range(len(counts.size)):
             language = table % self.n_languages
@@ -406,16 +428,7 @@ class Learner:
                 found.append(entries[::3][entries[1::3] >= least])
         keys = np.concatenate(found)
         keys.sort()
-        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique imports numpy.ma, for 20 ms
-        lengths = self.byte_len[keys >> 32] + self.byte_len[keys & 0xFFFFFFFF]
-        keys = keys[lengths <= self.rule.max_token_length]
-        entries = _find_entries(counts, keys)
-        weight = np.where(entries >= 0, counts.entries[entries + 1], 0)
-        totals = weight.reshape(n, self.n_languages, -1).sum(axis=0).T
-        kept = (totals[:, : len(self.least_counts)] >= self.least_counts).any(axis=1)
-        places = np.where(entries >= 0, counts.entries[entries + 2], 0)
-        totals = np.ascontiguousarray(totals[kept])
-        return keys[kept], totals, places[:, kept], entries[:, kept]
+        return keys[np.diff(keys, prepend=-1) > 0]  # np.unique imports numpy.ma, for 20 ms
 
     def _first_tokens(self) -> list[bytes]:
         """Return the bytes of the tokens before the first merge, by the ids that learning uses."""

@@ -11,10 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from bpetok.base.collector import without_collector
 from bpetok.base.importing import whole
+from bpetok.base.records import NamedTuple
 from bpetok.base.timing import stage
 
 _parallel_lock = threading.Lock()

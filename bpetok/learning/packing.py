@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import isqrt
-from typing import NamedTuple
 
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.limits import MAX_INT32
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import exhaust, map_threads
 from bpetok.learning.arrays import BLOCK_BITS, CountedWords
 from bpetok.learning.slots import fill_slots, sort_rare

@@ -282,15 +282,19 @@ cdef class Pairs:
         self.room = room
         return 0
 
-    cdef int grow_table(self) noexcept nogil:
-        # Four times the places. Returns -1 without memory.
+    cdef int grow_table(self, int64_t n_pairs) noexcept nogil:
+        # Four times the places, or more until so many pairs fill less than half of them. Returns -1
+        # without memory.
         cdef int64_t pair
-        cdef Place* larger = <Place*> table_alloc(sizeof(Place) << self.table_bits + 2)
+        cdef int bits = self.table_bits + 2
+        while n_pairs >> (bits - 1):
+            bits += 2
+        cdef Place* larger = <Place*> table_alloc(sizeof(Place) << bits)
         if larger == NULL:
             return -1
         table_free(self.table, sizeof(Place) << self.table_bits)
         self.table = larger
-        self.table_bits += 2
+        self.table_bits = bits
         for pair in range(self.n_pairs):
             self.enter(pair)
         return 0
@@ -305,7 +309,7 @@ cdef class Pairs:
         cdef int i
         if pair == self.room and self.grow(2 * pair) < 0:
             return -1
-        if pair >> (self.table_bits - 1) and self.grow_table() < 0:
+        if pair >> (self.table_bits - 1) and self.grow_table(pair) < 0:
             return -1
         for i in range(self.n_queues):
             if counts[i] >= self.queues[i].least_count and self.make_room(&self.queues[i]) < 0:
@@ -835,10 +839,15 @@ cdef class Pairs:
         starts, sizes : int64 arrays, shape (n_shards, n_pairs)
             The run of each.
         """
-        cdef int64_t i, pair
+        cdef int64_t i, pair, n = self.n_pairs + keys.shape[0]
         cdef int s
         if counts.shape[0] != keys.shape[0] or counts.shape[1] != self.n_languages:
             raise IndexError("counts must have one for each pair and language")
+        # At once, with room for half as many that merges make: to grow step by step copies all.
+        if n > self.room and self.grow(n + n // 2) < 0:
+            raise MemoryError
+        if n >> (self.table_bits - 1) and self.grow_table(n) < 0:
+            raise MemoryError
         for i in range(keys.shape[0]):
             pair = self.add_pair(keys[i], &counts[i, 0])
             if pair < 0:

@@ -43,32 +43,25 @@ least count. A good choice saves half of the time; a bad one costs a pass over t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_bool, check_integer, encode_utf8, listed, shorten
 from bpetok.base.limits import MAX_INT32
+from bpetok.base.records import NamedTuple
 from bpetok.learning.merge_filter import TokenFilter
-from bpetok.patterns.bounds import check_size
-from bpetok.patterns.errors import LIMIT
-from bpetok.patterns.parse import Unsupported
-from bpetok.patterns.search import Search
-from bpetok.patterns.searching import compile_search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bpetok.patterns.search import Search
 
 Ties = Literal["ids", "place", "bytes"]
 """What comes first among pairs with equal counts: the smallest ids, the earliest first place in the
 words as they come, or the greatest (bytes of the left token, bytes of the right token)."""
-
-
-UNWATCHED = 8
-"""Characters in which no expression that ends at all backtracks for long. In longer tokens `regex`
-watches the time, which takes six times as long."""
-OF_ALL_KINDS = ("a", "A", "é", "中", "1", " ", "\n", "\0", ".", "+", "\udcff")
-"""What finds something in all of these, as ``x*`` does, forbids every token."""
 
 
 class _TieTraits(NamedTuple):
@@ -147,6 +140,12 @@ class MergeFilter(NamedTuple):
         )
 
 
+def _search_of(expression: str) -> Search | Callable[[bytes], object]:
+    from bpetok.learning.forbidden import search_of  # takes 2 ms, which most trainings need not
+
+    return search_of(expression)
+
+
 def _as_bytes(i: int, token: object) -> bytes:
     if isinstance(token, str):
         token = encode_utf8(token, f"final[{i}]")
@@ -155,63 +154,6 @@ def _as_bytes(i: int, token: object) -> bytes:
     if not token:
         raise ValueError(f"final[{i}] must not be empty: leave it out")
     return token
-
-
-def _search_of(expression: str) -> Search | Callable[[bytes], object]:
-    if not isinstance(expression, str):
-        raise TypeError(f"forbid must be a str, got {shorten(expression)}")
-    check_size(expression, "forbid")
-    search = _compiled(expression) or _finder(expression)
-    find = search.finds_in if isinstance(search, Search) else search
-    if all(find(text.encode("utf-8", "surrogateescape")) for text in OF_ALL_KINDS):
-        raise ValueError(
-            f"forbid {shorten(expression)} finds something in every token, so none could be made"
-        )
-    return search
-
-
-def _compiled(expression: str) -> Search | None:
-    try:
-        return compile_search(expression)
-    except Unsupported:
-        return None  # `regex` says what is wrong, if anything is
-
-
-def _finder(expression: str) -> Callable[[bytes], object]:
-    import regex
-
-    try:
-        search = regex.compile(expression, regex.VERSION1 | regex.DOTALL).search
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        raise ValueError(
-            f"forbid must be a regular expression, got {shorten(expression)}: {error}"
-        ) from None
-
-    def find(token: bytes) -> object:
-        text = token.decode("utf-8", "surrogateescape")
-        if len(text) <= UNWATCHED:
-            return search(text)
-        return find_in_time(text)
-
-    def find_in_time(text: str) -> object:
-        try:
-            return search(text, timeout=LIMIT.seconds(text), concurrent=False)
-        except TimeoutError:
-            raise TimeoutError(
-                f"forbid {shorten(expression)} takes more than {LIMIT.seconds(text):.0f} s for a "
-                f"token of {len(text)} characters, {shorten(text)}: make it possessive or atomic "
-                "where it backtracks"
-            ) from None
-
-    for probe in ("", " a", "\n", "é1", "aaaaaaaa"):
-        try:
-            search(probe, timeout=1, concurrent=False)
-        except (TimeoutError, MemoryError):
-            raise ValueError(
-                f"forbid {shorten(expression)} comes to no end in {probe!r}: it calls itself, or "
-                "backtracks without end"
-            ) from None
-    return find
 
 
 class Rule(NamedTuple):

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.matcher import DEAD, Matcher
 from bpetok.patterns.parse import Unsupported
 

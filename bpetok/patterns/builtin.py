@@ -211,12 +211,13 @@ def _same_as(pattern: str) -> str | None:
 
     # Where text that is not matched is an error, an expression is equal only if it matches all.
     compiled = _compiled(pattern, "error")
-    if isinstance(compiled, str) or _GROUP.search(pattern):  # trainers may take groups for words
+    # Trainers may take groups for words.
+    if isinstance(compiled, str) or re.search(_GROUP, pattern):
         return None
     return FINGERPRINTS.get(fingerprint(compiled.tables))
 
 
-_GROUP = re.compile(r"(?<!\\)\((?!\?)|\(\?P?<\w")
+_GROUP = r"(?<!\\)\((?!\?)|\(\?P?<\w"
 
 
 def _check_chain(pattern: object) -> str:

@@ -42,9 +42,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from bpetok.base.checks import encode_utf8, shorten
+from bpetok.base.records import NamedTuple
 
 Step: TypeAlias = str | tuple[str, str]
 Pattern: TypeAlias = str | Sequence[Step]

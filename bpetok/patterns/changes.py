@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bpetok.base.array_types import Int64
 from bpetok.base.checks import check_bool
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.normalize import LocalNormalizer, normalize_texts
 from bpetok.patterns.normalizers import Normalizer, Spec, has_space_at_ends
 from bpetok.patterns.special import SpecialTokens
 
 Buffer = bytes | memoryview
-Ends = NDArray[np.int64]
+Ends = Int64
 
 
 class Changes(NamedTuple):

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import cache
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from bpetok.base.checks import shorten
+from bpetok.base.records import NamedTuple
 from bpetok.patterns import classes
 from bpetok.patterns.classes import BLANK, HEX, POSIX
 from bpetok.patterns.compiling import compile_expression

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bpetok.base.records import NamedTuple
 
 
 class Limit(NamedTuple):

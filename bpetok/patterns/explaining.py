@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.builtin import check_pattern, scanner_of, why_not_compiled
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ machine, made deterministic as in RE2 and in Rust's regex-automata.)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.nfa import Instruction, Kind, Program, Symbol
 from bpetok.patterns.parse import Unsupported
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from enum import IntEnum
-from typing import NamedTuple
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.classes import CodeSet, contains, partition, word_characters
 from bpetok.patterns.parse import (
     Atomic,

@@ -14,9 +14,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.classes import contains, named_set
 from bpetok.patterns.normalize import LocalNormalizer, holds, strip_accents
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.classes import (
     ALL,
     N_CODE_POINTS,

@@ -15,8 +15,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import NamedTuple
 
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.matcher import DEAD, Matcher, Row
 from bpetok.patterns.parse import Unsupported
 

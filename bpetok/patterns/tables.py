@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpetok.base.byte_characters import CHARACTERS
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.automaton import Action, Automaton, Phase
 from bpetok.patterns.classes import N_CODE_POINTS
 from bpetok.patterns.lookahead import Lookahead

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from bpetok.base.limits import N_BYTES
+from bpetok.base.records import NamedTuple
 
 
 class PairCount(NamedTuple):

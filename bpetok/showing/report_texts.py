@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bpetok.base.checks import check_texts, shorten, type_and_value
+from bpetok.base.records import NamedTuple
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.arrow_checks import check_array, offsets_of
 from bpetok.base.extras import load_pandas, require
@@ -33,6 +32,7 @@ from bpetok.sources.streams import LocalFile, whole_reads
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000

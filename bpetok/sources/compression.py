@@ -24,13 +24,13 @@ ENDINGS = {
     ".lzma": "lzma",
 }
 """What the name of a compressed file ends in."""
-_FIRST_BYTES = re.compile(
-    rb"(?P<gzip>\x1f\x8b\x08)"
+# `re` compiles it when it is first needed.
+_FIRST_BYTES = (
+    rb"(?s)(?P<gzip>\x1f\x8b\x08)"
     rb"|(?P<zstd>\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18)"
     rb"|(?P<bzip2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))"
     rb"|(?P<xz>\xfd7zXZ\x00)"
-    rb"|(?P<lzma>\x5d\x00\x00..(?:\xff{8}|.{5}\x00{3}))",
-    re.DOTALL,
+    rb"|(?P<lzma>\x5d\x00\x00..(?:\xff{8}|.{5}\x00{3}))"
 )
 BLOCK_SIZE = 1 << 14
 """Compressed bytes at a time, so that hostile ones fill no more than a few hundred megabytes."""
@@ -49,7 +49,7 @@ def compression_of(path: str, first_bytes: bytes) -> str | None:
 
     No text in UTF-8 begins with such bytes, but for some nobody writes.
     """
-    found = _FIRST_BYTES.match(first_bytes)
+    found = re.match(_FIRST_BYTES, first_bytes)
     return found.lastgroup if found else ENDINGS.get(ending_of(path))
 
 

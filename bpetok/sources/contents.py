@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 N_FIRST = 512
 """First bytes that are looked at. A tar archive says at byte 257 that it is one."""
-_OTHERS = re.compile(
-    rb"(?P<UTF_32>\xff\xfe\x00\x00|\x00\x00\xfe\xff|(?:[^\x00]\x00{3}){8}|(?:\x00{3}[^\x00]){8})"
+# Both are compiled by `re` when they are first needed: a millisecond that plain text does not take.
+_OTHERS = (
+    rb"(?s)(?P<UTF_32>\xff\xfe\x00\x00|\x00\x00\xfe\xff|(?:[^\x00]\x00{3}){8}|(?:\x00{3}[^\x00]){8})"
     rb"|(?P<UTF_16>\xff\xfe|\xfe\xff)"
     rb"|(?P<parquet>PAR1\x15)"
     rb"|(?P<arrow>ARROW1\x00\x00|\xff{4}..\x00\x00)"
@@ -29,10 +33,9 @@ _OTHERS = re.compile(
     rb"|(?P<avro>Obj\x01)"
     rb"|(?P<sqlite>SQLite format 3\x00)"
     rb"|(?P<hdf5>\x89HDF\r\n)"
-    rb"|(?P<picture>\x89PNG\r\n|\xff\xd8\xff)",
-    re.DOTALL,
+    rb"|(?P<picture>\x89PNG\r\n|\xff\xd8\xff)"
 )
-_RECORD = re.compile(rb'(?:\xef\xbb\xbf)?\{[ \t]*"(?:[^"\\\n]|\\.){0,99}"[ \t]*:[^\n]')
+_RECORD = rb'(?:\xef\xbb\xbf)?\{[ \t]*"(?:[^"\\\n]|\\.){0,99}"[ \t]*:[^\n]'
 """How a line of JSON begins. A document that is broken into lines, as people write it, does not."""
 _REMEDIES = {
     "UTF_32": "is text in UTF-32: convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)",
@@ -81,8 +84,8 @@ def check_text(path: str, first_bytes: bytes, *, by_name: bool = False) -> None:
 
 def other_kind(first_bytes: bytes, *, by_name: bool = False) -> str | None:
     """Return what a file is by its first bytes if that is not text in UTF-8; see `check_text`."""
-    found = _OTHERS.match(first_bytes)
-    if by_name and _RECORD.match(first_bytes):
+    found = re.match(_OTHERS, first_bytes)
+    if by_name and re.match(_RECORD, first_bytes):
         return "jsonl"
     if found:
         return found.lastgroup

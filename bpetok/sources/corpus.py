@@ -6,15 +6,15 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from io import RawIOBase
 from itertools import count, groupby, pairwise
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.checks import plain, shorten
 from bpetok.base.extras import require
 from bpetok.base.files import is_url
 from bpetok.base.id_summary import IDS_ENDING, check_no_ids
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
 from bpetok.sources.arrow import (
     check_table,
@@ -52,6 +52,9 @@ from bpetok.sources.pieces import (
 )
 from bpetok.sources.reading import Position, ReadContext, ReadOptions, Sampler, unmarked
 from bpetok.sources.urls import ending_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Table: TypeAlias = object
 """Anything with ``__arrow_c_stream__`` (a pyarrow or Polars table, a pyarrow record batch or reader

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from stat import S_ISREG
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.checks import closest, plain, shorten
 from bpetok.base.files import is_url
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
@@ -31,6 +31,9 @@ from bpetok.sources.urls import (
     url_state,
     without_query,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BytesIO
 from itertools import compress, count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.checks import encode_replacing, shorten
 from bpetok.base.extras import require
@@ -44,6 +43,9 @@ from bpetok.sources.reading import (
 )
 from bpetok.sources.records import RecordNames, packed_texts
 from bpetok.sources.streams import Stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MARK = codecs.BOM_UTF8
 """May come before a line: Windows's editors write it before a file, and files are joined."""

@@ -24,7 +24,7 @@ LEFT_OUT = b"..."
 """In the rest of a line, in the place of a string."""
 LONGEST_ESCAPE = 12
 """Bytes: a character may be two escapes of six, each for a surrogate."""
-_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
+_HIGH_SURROGATE = rb"\\u[dD][89abAB]"
 
 
 class LineParts:
@@ -170,7 +170,7 @@ def cut_string(data: bytes, begin: int) -> int:
     escape = data.rfind(b"\\", end - LONGEST_ESCAPE // 2)
     if escape >= 0 and _is_escape(data, begin, escape):
         high = escape - LONGEST_ESCAPE // 2
-        pair = _HIGH_SURROGATE.match(data, high) if high >= begin else None
+        pair = high >= begin and re.match(_HIGH_SURROGATE, data[high:escape])
         return high if pair and _is_escape(data, begin, high) else escape
     for n, first in enumerate((0xC0, 0xE0, 0xF0), 1):
         if data[-n] & 0xC0 != 0x80:  # a character of more than n bytes begins with at least `first`

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.checks import check_texts, encode_replacing, encode_utf8, type_and_value
 from bpetok.base.limits import DEFAULT_PATTERN
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.builtin import scanner_of
 from bpetok.patterns.changes import NO_CHANGES, Changes
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.scan import last_word_end
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.gathering import Gathering
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Buffer: TypeAlias = bytes | memoryview
 Read: TypeAlias = Callable[[int], bytes | None]

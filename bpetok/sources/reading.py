@@ -6,17 +6,20 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.checks import check_integer, check_size, did_you_mean, is_one_of, shorten
 from bpetok.base.files import is_url
 from bpetok.base.limits import MAX_INT64
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop
 from bpetok.sources.pieces import REMOTE_SIZE, Chunk, Cutting, Piece
 from bpetok.sources.urls import REMOTE_READERS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TEXT = "text"
 """The column that texts are in if nothing else is said."""

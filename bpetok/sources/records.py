@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.sources.pieces import Chunk, Cutting, LazyName, Name, Origin, Origins, Piece, cut_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class RecordNames:

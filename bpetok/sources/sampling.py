@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from io import BytesIO
-from typing import NamedTuple
 
 import numpy as np
 
+from bpetok.base.records import NamedTuple
 from bpetok.sources.files import file_state, format_of, may_be_lines, opened_bytes
 from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.parquet import parquet_items, parquet_sizes

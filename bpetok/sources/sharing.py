@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future
 from itertools import chain, islice
 from threading import Condition, Semaphore
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
-from bpetok.base.threads import Stop, StoppedError, ThreadPool
+from bpetok.base.records import NamedTuple
+from bpetok.base.threads import Stop, StoppedError, Task, ThreadPool
 from bpetok.base.timing import stage
 from bpetok.sources.memory_pool import release_memory
 from bpetok.sources.pieces import CHUNK_SIZE, REMOTE_SIZE, Chunk, chunks_of
@@ -23,6 +23,7 @@ AHEAD = 1 << 25
 LEAST_AHEAD = 1 << 23
 """The same for results that are next."""
 
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
@@ -231,7 +232,7 @@ class SharedReading(Generic[Result]):
         self, segment: Segment, null_texts: NullTexts, pool: ThreadPool, *, by_caller: bool
     ) -> Iterator[Result]:
         """Read a segment and work on it; hand chunks over to threads that have nothing to do."""
-        handed: deque[tuple[Future[Result], Chunk | None]] = deque()
+        handed: deque[tuple[Task[Result], Chunk | None]] = deque()
         # The caller's thread reads on while each of the others works, and one more chunk waits.
         most = self._n_threads + (by_caller and self._n_threads > 1)
         try:
@@ -239,7 +240,7 @@ class SharedReading(Generic[Result]):
                 if self._stop.is_set():
                     return
                 if isinstance(chunk, Exception):
-                    handed.append((_failed(chunk), None))
+                    handed.append((_done(_raise, chunk), None))
                 elif self._begins(most):
                     handed.append((pool.submit(self._work_handed, chunk), chunk))
                 else:
@@ -301,14 +302,9 @@ class SharedReading(Generic[Result]):
                 raise StoppedError
             return self._work(chunk)
 
-    def _worked_here(self, chunk: Chunk) -> Future[Result]:
+    def _worked_here(self, chunk: Chunk) -> Task[Result]:
         """Work on a chunk; what is wrong with it waits for what is wrong before."""
-        task: Future[Result] = Future()
-        try:
-            task.set_result(self._worked(chunk))
-        except Exception as error:
-            return _failed(error)
-        return task
+        return _done(self._worked, chunk)
 
     def _work_handed(self, chunk: Chunk) -> Result:
         try:
@@ -316,18 +312,19 @@ class SharedReading(Generic[Result]):
         finally:
             self._end()
 
-    def _finished(self, task: Future[Result], chunk: Chunk | None) -> Result:
+    def _finished(self, task: Task[Result], chunk: Chunk | None) -> Result:
         """Return what comes of a chunk; work on it here if no thread has begun to."""
-        if chunk is not None and task.cancel():
+        if chunk is not None and task.take():
             return self._work_handed(chunk)
         return task.result()
 
 
-def _raise(error: Exception) -> Segment:
+def _raise(error: Exception) -> Any:
     raise error
 
 
-def _failed(error: Exception) -> Future[Any]:
-    task: Future[Any] = Future()
-    task.set_exception(error)
+def _done(function: Callable[[Argument], Result], argument: Argument) -> Task[Result]:
+    """Return a task that is done."""
+    task = Task(function, argument)
+    task.run()
     return task

@@ -5,18 +5,20 @@ from __future__ import annotations
 import glob
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from errno import EBUSY
 from functools import partial
 from io import SEEK_SET, RawIOBase
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from bpetok.base.checks import did_you_mean
 from bpetok.base.extras import require
 from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.errors import changed_error
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 REMOTE_READERS = 8
 """Objects that are looked for or read at a time: most of that time is waiting."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.display import show_some
 from bpetok.base.files import is_url
+from bpetok.base.notes import note
 from bpetok.sources.corpus import Corpus, Table
 from bpetok.sources.files import STANDARD_INPUT, format_of
 from bpetok.sources.reading import TEXT, ReadOptions
 
-LOGGER = logging.getLogger("bpetok")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def check_corpora(corpora: Sequence[Corpus], options: ReadOptions) -> None:
@@ -22,7 +23,7 @@ def check_corpora(corpora: Sequence[Corpus], options: ReadOptions) -> None:
     sources = [source for corpus in corpora for source in corpus.sources]
     check_use(sources, options)
     if options.seed != 0 and options.sample == 1:
-        LOGGER.info("seed=%s is of no use without sample", options.seed)
+        note("seed=%s is of no use without sample", options.seed)
     check_repeated(sources, np.concatenate([corpus.nodes for corpus in corpora]))
 
 
@@ -55,7 +56,7 @@ def check_use(sources: Sequence[str | Table], options: ReadOptions) -> None:
     if options.format is not None and not any(isinstance(source, str) for source in sources):
         raise ValueError(f"format={options.format!r} is of no use: no files are read")
     if options.n_readers is not None and not any(map(is_remote, sources)):
-        LOGGER.info("n_readers=%s is of no use: all files are on this machine", options.n_readers)
+        note("n_readers=%s is of no use: all files are on this machine", options.n_readers)
 
 
 def has_columns(source: str | Table, options: ReadOptions) -> bool:
@@ -94,11 +95,11 @@ def check_repeated(sources: Sequence[str | Table], nodes: NDArray[np.int64]) -> 
     if STANDARD_INPUT in names:
         raise ValueError("'-' is standard input, which can be read only once: give it once")
     if names:
-        LOGGER.info(
+        note(
             "%s given more than once and read each time: %s",
             "1 file is" if len(names) == 1 else f"{len(names):,} files are",
             show_some(names),
-            extra={"n_repeated": len(names)},
+            n_repeated=len(names),
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpetok.base.checks import listed, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.base.progress import OnProgress
+from bpetok.base.records import NamedTuple
 from bpetok.counting.arrays import WordArrays
 from bpetok.counting.words import Words
 from bpetok.encoding.token_bytes import build_token_bytes

@@ -7,7 +7,6 @@ equal counts they take, and in their limits.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.byte_characters import CHARACTERS, to_text
@@ -19,6 +18,7 @@ from bpetok.base.checks import (
     shorten,
 )
 from bpetok.base.limits import MAX_INT32, N_BYTES
+from bpetok.base.records import NamedTuple
 from bpetok.encoding.token_bytes import build_token_bytes
 from bpetok.learning.rule import Rule, Ties
 from bpetok.patterns.builtin import CHAINS, PATTERNS
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from bpetok.counting.options import CountOptions
 
 
-@dataclass(frozen=True)
-class Trainer:
+class Trainer(NamedTuple):
     """How a trainer differs; the defaults are bpetok's own ways."""
 
     name: str | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log2
-from typing import NamedTuple
 
 import numpy as np
 
 from bpetok.base.array_types import Int32
+from bpetok.base.records import NamedTuple
 from bpetok.counting.arrays import WordArrays
 from bpetok.counting.count import CountJob
 from bpetok.counting.memory import CountLimits

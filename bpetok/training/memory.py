@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from math import ceil, log2
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bpetok.base.records import NamedTuple
 from bpetok.counting.chunks import without_rare
 from bpetok.counting.memory import FIXED_MEMORY, THREAD_MEMORY, RareWords
 from bpetok.counting.words import Words
 from bpetok.learning.learner import LARGE_TABLE
 from bpetok.learning.rule import DEFAULT_TUNING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEFT_MEMORY = 80_000_000
 """Memory that counting has taken and not given back: 20 (text) to 80 MB (Parquet)."""

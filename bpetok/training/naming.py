@@ -8,7 +8,6 @@ in the order of their ids.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from bpetok.base.array_types import Int32
 from bpetok.base.byte_characters import CHARACTERS
 from bpetok.base.limits import N_BYTES
 from bpetok.base.progress import OnProgress
+from bpetok.base.records import NamedTuple
 from bpetok.counting.words import Words
 from bpetok.learning.learner import Learner
 from bpetok.learning.rule import Rule

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from bpetok.base.checks import check_integer, is_one_of, listed, shorten
 from bpetok.base.limits import MAX_INT32
+from bpetok.base.records import NamedTuple
 
 
 class Parity(NamedTuple):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bpetok.base.array_types import Int32
 from bpetok.base.importing import whole
 from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
+from bpetok.base.records import NamedTuple
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from bpetok.base.checks import (
 )
 from bpetok.base.display import plural
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
+from bpetok.base.records import NamedTuple
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.learning.rule import NO_MERGES, MergeFilter, Merges, Rule

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import log2
 from time import perf_counter, thread_time
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpetok.base.files import is_url
+from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
 from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.options import CountOptions
@@ -22,6 +22,9 @@ from bpetok.sources.files import file_state
 from bpetok.sources.pieces import Chunk, chunks_of
 from bpetok.sources.reading import ReadContext
 from bpetok.sources.sampling import BLOCK_SIZE, FileSample, sample_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_FILES = 64
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from bpetok.base.array_types import Int32
 from bpetok.base.checks import check_bool, check_integer, shorten
+from bpetok.base.files import check_path
 from bpetok.base.limits import N_BYTES
+from bpetok.base.records import NamedTuple
 from bpetok.counting.count import CountJob
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
@@ -100,7 +101,7 @@ class SecondStage(NamedTuple):
                 "checkpoint and superwords.max_bytes exclude each other: give superwords.sample"
             )
         for corpus, _ in job.parts:
-            pipes = [path for path in corpus.local_paths if not Path(path).is_file()]
+            pipes = [path for path in corpus.local_paths if not check_path(path).is_file()]
             streams = [
                 source if isinstance(source, str) else type(source).__name__
                 for source in corpus.sources

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bpetok.base.checks import Reserved
+from bpetok.base.files import check_path
 from bpetok.base.progress import Progress, reporting
 from bpetok.counting.count import (
     CountJob,
@@ -222,7 +222,7 @@ def train(
     check_jobs(job)
     plan.check_order(weighted=job.weighted, checkpoint=checkpoint)
     lines = None if plan.second is None else plan.second.job(job, saves=checkpoint is not None)
-    folder = None if checkpoint is None or lines is None else Path(checkpoint) / LINES_FOLDER
+    folder = None if checkpoint is None or lines is None else check_path(checkpoint) / LINES_FOLDER
     lines_checkpoint = checkpointing(folder, lines or job, plan.identity)
     is_large = sum(corpus.total or 0 for corpus, _ in job.parts) >= LARGE_TEXT
     with (

@@ -166,3 +166,53 @@ def test_encoding_does_without() -> None:
     """What takes milliseconds to import is left to those that need it."""
     code = "import sys, bpetok; bpetok.Tokenizer(merges=[]).encode('x')"
     assert run_python(f"{code}; print('logging' in sys.modules)") == "False\n"
+
+
+def test_a_plain_training_does_without(tmp_path: Path) -> None:
+    """Each of these takes 0.5 to 4 ms, of the 50 in which a training's modules are imported."""
+    (tmp_path / "t.txt").write_text("low lower lowest")
+    not_needed = {
+        *("concurrent.futures", "logging", "pathlib", "queue", "traceback", "urllib.parse"),
+        *("numba", "numpy.ma", "numpy.random", "numpy.typing", "pyarrow", "fsspec", "regex"),
+        *("bpetok.cli", "bpetok.distributed", "bpetok.showing", "bpetok.learning.forbidden"),
+        *("bpetok.patterns.parse", "bpetok.patterns.nfa", "bpetok.counting.checkpoint"),
+        "bpetok.training.estimate",
+    }
+    code = f"""
+    import sys
+    import numpy
+    of_numpy = {{*sys.modules}}  # of which it may need more in another version
+    import bpetok
+    bpetok.train({str(tmp_path / "t.txt")!r}, vocab_size=260)
+    print(sorted({not_needed!r} & (sys.modules.keys() - of_numpy)))
+    """
+    assert run_python(code) == "[]\n"
+
+
+@needs_fork
+def test_a_fork_waits_for_an_import_before_it_takes_the_lock_of_logging() -> None:
+    """Or it would wait for an import that waits for that lock, to make a logger."""
+    run_python(
+        ACT_AT_IMPORT
+        + """
+    from bpetok.base.importing import import_whole, whole
+    import_whole("bpetok.training.train", makes_loggers=False)
+    assert "logging" not in sys.modules
+    importing = threading.Event()
+    def work():
+        with whole():
+            importing.set()
+            time.sleep(0.3)
+            import logging
+            logging.getLogger("new")
+    thread = threading.Thread(target=work)
+    thread.start()
+    importing.wait()
+    signal.alarm(20)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )

@@ -1,14 +1,16 @@
 """Merges to token bytes, and what a list of merges must not be."""
 
+from array import array
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import reference
 from bpetok.base.checks import encode_utf8
-from bpetok.encoding.token_bytes import build_token_bytes
+from bpetok.encoding.token_bytes import build_token_bytes, find_repeated
 from bpetok.encoding.vocab import (
     build_vocab,
     check_ids,
@@ -80,6 +82,14 @@ def test_a_damaged_array_is_refused_as_a_list_is(
     """Arrays of int32 are not looked at id by id in Python."""
     with pytest.raises(ValueError, match=message):
         check_merges(np.array(merges, np.int32))
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 2), max_size=12))
+def test_the_first_repeated_merge_is_found(merges: list[tuple[int, int]]) -> None:
+    """Whatever lies between, and whichever ids they share."""
+    expected = next((i for i, merge in enumerate(merges) if merge in merges[:i]), -1)
+    flat = array("i", [token_id for merge in merges for token_id in merge])
+    assert find_repeated(flat, 256) == expected
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_wrong_filters_are_refused(
 
 def test_what_comes_up_in_the_filter_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a MemoryError of the regex module, from where Python's errors can't pass."""
-    from bpetok.learning import rule
+    from bpetok.learning import forbidden
 
     def failing(expression: str) -> object:
         def search(token: bytes) -> bool:
@@ -152,7 +152,7 @@ def test_what_comes_up_in_the_filter_comes_out(monkeypatch: pytest.MonkeyPatch) 
 
         return search
 
-    monkeypatch.setattr(rule, "_finder", failing)
+    monkeypatch.setattr(forbidden, "_finder", failing)
     with pytest.raises(ZeroDivisionError, match="me"):
         learn_merges(
             Words.from_counts({b"aaab": 9}), 5, Rule(merge_filter=MergeFilter(forbid="(?<!so)me"))

@@ -103,7 +103,7 @@ def test_an_expression_that_backtracks_without_end_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The message says which token; nothing is learned."""
-    monkeypatch.setattr("bpetok.learning.rule.LIMIT", Limit(0.01, 0))
+    monkeypatch.setattr("bpetok.learning.forbidden.LIMIT", Limit(0.01, 0))
     rules = MergeFilter(forbid=r"^(?:a|aa)+$(?<=bb)")
     with pytest.raises(
         TimeoutError, match=r"forbid .* takes more than 0 s for a token of \d+ char"
