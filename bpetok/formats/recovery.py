@@ -32,9 +32,11 @@ def from_ranks(
     Raises
     ------
     ValueError
-        If a byte is missing, or a token comes to no two parts and tokens of higher rank may make
-        it: then there are no merges that give the ids that tiktoken gives.
+        If a byte is missing, or there are no merges that give the ids that tiktoken gives.
     """
+    if b"" in ranks:  # which no text gives
+        others = {token: rank for token, rank in ranks.items() if token}
+        return from_ranks(others, pattern, special_tokens)._replace(other_tokens={b"": ranks[b""]})
     _check_lengths(ranks)
     missing = [byte for byte in range(N_BYTES) if bytes([byte]) not in ranks]
     if missing:
@@ -45,8 +47,8 @@ def from_ranks(
     tokens = sorted((token for token in ranks if len(token) != 1), key=ranks.__getitem__)
     pairs = merges_of_ranks(tokens)
     whole = [i for i, left in enumerate(pairs[::2]) if left < 0]
-    for i in whole:
-        _check_never_made(tokens[i], ranks, pairs[2 * i + 1])
+    if any(_may_be_made(tokens[i], ranks) for i in whole):
+        return _from_all_splits(tokens, ranks, pattern, special_tokens)
     numbers = [-1 if pairs[2 * i] < 0 else i for i in range(len(tokens))]
     if whole:
         pairs = _renumber(pairs)
@@ -61,16 +63,51 @@ def from_ranks(
     )
 
 
-def _check_never_made(token: bytes, ranks: Mapping[bytes, int], n_parts: int) -> None:
-    """Refuse a token of no two parts if tokens of higher rank could become it after all."""
+def _may_be_made(token: bytes, ranks: Mapping[bytes, int]) -> bool:
+    """Tell whether tokens of higher rank may become one that those of lower rank do not become."""
     for at in range(1, len(token)):
         parts = ranks.get(token[:at]), ranks.get(token[at:])
         if None not in parts and max(filter(None, parts), default=0) > ranks[token]:
-            raise ValueError(
-                f"the token {shorten(token)}, rank {ranks[token]}, comes to {n_parts} parts and "
-                "not to two by the tokens of lower ranks, but tokens of higher ranks may become "
-                "it, so merges can't say what ranks say here"
-            )
+            return True
+    return False
+
+
+def _from_all_splits(
+    tokens: list[bytes], ranks: Mapping[bytes, int], pattern: Pattern, special: Mapping[str, int]
+) -> Parts:
+    """Return the same where a token is made of one with a higher rank, as in Qwen 3.6.
+
+    All ways to each token are listed as merges, and those that are taken are kept, in an order in
+    which they can be made.
+    """
+    words = [*(bytes([byte]) for byte in range(N_BYTES)), *tokens]
+    numbers = {word: number for number, word in enumerate(words)}
+    rows = array("i")
+    for number, token in enumerate(tokens, N_BYTES):
+        for at in range(1, len(token)):
+            left, right = numbers.get(token[:at]), numbers.get(token[at:])
+            if left is not None and right is not None:
+                rows.extend((left, right, number))
+    try:
+        pairs, made = merges_taken(rows, [*words], True)
+    except ValueError as error:
+        token = words[rows[3 * error.args[0] + 2]]
+        raise ValueError(
+            f"the token {shorten(token)}, rank {ranks[token]}, is made of one with a higher rank, "
+            "and comes before others of that: no order of merges gives the same"
+        ) from None
+    is_made = set(made)
+    return Parts(
+        _as_rows(pairs),
+        pattern,
+        special,
+        [ranks[words[number]] for number in (*range(N_BYTES), *made)],
+        whole_words={
+            token: ranks[token]
+            for number, token in enumerate(tokens, N_BYTES)
+            if number not in is_made
+        },
+    )
 
 
 def _renumber(pairs: array[int]) -> array[int]:

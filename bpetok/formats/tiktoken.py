@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import tiktoken
 
 
+NO_BYTES = b"="
+"""How files spell a token without any bytes, as Whisper's has one, since a line has two words."""
+
+
 def to_tiktoken(tokenizer: Codec, name: str, *, portable: bool) -> tiktoken.Encoding:
     """Return the tokenizer as an Encoding, its ids compared."""
     import tiktoken
@@ -63,7 +67,7 @@ def save_tiktoken(tokenizer: Codec, path: str | os.PathLike[str]) -> None:
     """Write the ranks as tiktoken.load.load_tiktoken_bpe reads them; no special tokens."""
     ranks = build_ranks(tokenizer)
     lines = [
-        base64.b64encode(token) + b" %d\n" % rank
+        (base64.b64encode(token) or NO_BYTES) + b" %d\n" % rank
         for token, rank in sorted(ranks.items(), key=lambda item: item[1])
     ]
     data = b"".join(lines)
@@ -172,7 +176,7 @@ def parse_ranks(data: bytes) -> dict[bytes, int]:
         if len(parts) != 2 or not parts[1].isdigit() or len(parts[1]) > 10:
             raise ValueError(f"line {number}: {shorten(line)} is not a token and its rank")
         try:
-            token = base64.b64decode(parts[0], validate=True)
+            token = b"" if parts[0] == NO_BYTES else base64.b64decode(parts[0], validate=True)
         except binascii.Error as error:
             raise ValueError(f"line {number}: {shorten(parts[0])} is no base64: {error}") from None
         rank = int(parts[1])

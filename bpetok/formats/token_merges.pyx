@@ -281,7 +281,7 @@ cdef class Order:
         self.make_waiting(token, followers)
         new = {token, *[self.rows[3 * k + 2] for k in followers]}
         # What a follower may lie to the left of, if a second one of this merge comes after it.
-        nearby = {self.rows[3 * i]}
+        nearby = {self.rows[3 * i], *new}
         nearby.update(self.rows[3 * k] for k in followers if self.rows[3 * k + 1] in new)
         for k in followers:
             if self.rows[3 * k] in new and self.rows[3 * k + 1] in nearby:
