@@ -11,12 +11,16 @@ import operator
 import os
 import re
 from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from itertools import chain
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from bpetok.base.display import plural
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
 from bpetok.base.records import NamedTuple
+
+Options = TypeVar("Options", bound=Any)
+"""A NamedTuple."""
 
 MAX_NUMBER = 40
 """Characters of a number; Python reads no int of more than 4,300 digits."""
@@ -206,6 +210,18 @@ def check_integer(name: str, value: object, least: int, most: int) -> int:
     if not least <= number <= most:
         raise ValueError(f"{name} must be in {least}..{most}, got {shorten(number)}")
     return number
+
+
+def with_integers(options: Options) -> Options:
+    """Return a NamedTuple with NumPy's integers as int, also in those in it: JSON takes int."""
+    found: dict[str, Any] = {}
+    for name, value in zip(options._fields, options, strict=True):
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            found[name] = with_integers(value)
+        elif hasattr(type(value), "__index__") and type(value) not in (int, bool):
+            with suppress(TypeError):  # an array, which is refused where it is checked
+                found[name] = int(operator.index(value))
+    return cast("Options", options._replace(**found))
 
 
 def check_bool(name: str, value: object) -> bool:

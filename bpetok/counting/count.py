@@ -20,6 +20,7 @@ from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
 from bpetok.counting.saving import count_saving
+from bpetok.counting.weights import check_weight
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
@@ -259,7 +260,7 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
         return [(items, 1)], False
     if len(pairs) < len(items) or any(len(pair) != 2 for pair in pairs):
         raise TypeError("files must be all pairs of (files, weight), or none of them")
-    return pairs, True
+    return [(part, float(check_weight(i, weight))) for i, (part, weight) in enumerate(pairs)], True
 
 
 def checkpointing(

@@ -72,7 +72,8 @@ class CountPlan:
                 f"text_column must be one column of the table, got {shorten(self.text_column)}"
             )
         options = self.options()
-        check_integer("min_word_count", self.min_word_count, 1, MAX_INT64)
+        least = check_integer("min_word_count", self.min_word_count, 1, MAX_INT64)
+        object.__setattr__(self, "min_word_count", least)
         object.__setattr__(self, "pattern", options.pattern)
         object.__setattr__(self, "special_tokens", options.special_tokens)
         normalizer = options.cutting.changes.normalizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bpetok.base.checks import check_bool, check_index, shorten
+from bpetok.base.checks import check_bool, check_index, listed, shorten
 from bpetok.base.records import NamedTuple
 from bpetok.patterns.special import SpecialTokens
 
@@ -55,14 +55,14 @@ def check_added_tokens(
         its id, or is given twice.
     """
     given: dict[str, AddedToken] = {}
-    for i, token in enumerate(added_tokens):
+    for i, token in enumerate(listed("added_tokens", added_tokens, "a list of AddedToken")):
         if not isinstance(token, AddedToken):
             raise TypeError(f"added_tokens[{i}] must be an AddedToken, got {shorten(token)}")
         for flag in FLAGS:
             check_bool(f"added_tokens[{i}].{flag}", getattr(token, flag))
         if not isinstance(token.content, str):
             raise TypeError(f"added_tokens[{i}].content must be a str, got {shorten(token)}")
-        check_index(f"added_tokens[{i}].id", token.id)
+        token_id = check_index(f"added_tokens[{i}].id", token.id)
         if special_tokens.get(token.content) != token.id:
             raise ValueError(
                 f"added_tokens[{i}] must be among special_tokens with its id {token.id}, "
@@ -70,7 +70,7 @@ def check_added_tokens(
             )
         if token.content in given:
             raise ValueError(f"added_tokens[{i}] is {shorten(token.content)}, given already")
-        given[token.content] = token
+        given[token.content] = token._replace(id=token_id)
     return {
         name: given.get(name, AddedToken(name, token_id))
         for name, token_id in special_tokens.items()

@@ -131,8 +131,10 @@ class Codec(TextEncoder):
         given = special_tokens if isinstance(special_tokens, Mapping) else None
         special = check_special_tokens(special_tokens if given is None else tuple(given))
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
-        self._whole_words = check_tokens(whole_words or {}, "whole_words")
-        self._other_tokens = check_tokens(other_tokens or {}, "other_tokens")
+        self._whole_words = check_tokens({} if whole_words is None else whole_words, "whole_words")
+        self._other_tokens = check_tokens(
+            {} if other_tokens is None else other_tokens, "other_tokens"
+        )
         more = {"whole_words": self._whole_words, "other_tokens": self._other_tokens}
         # A tuple, which the garbage collector need not walk through.
         self._token_bytes = tuple(build_token_bytes(pairs))
@@ -147,10 +149,11 @@ class Codec(TextEncoder):
         self._counts = None if counts is None else counts.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
         self._training = None if training is None else _check_training(training)
-        self._settings = check_settings(settings or {})
-        self._text_steps = text_steps((settings or {}).get("decoder"))
+        settings = {} if settings is None else settings
+        self._settings = check_settings(settings)
+        self._text_steps = text_steps(settings.get("decoder"))
         # A file that says it has no decoder.
-        self._spells_tokens = (settings or {}).get("decoder", ...) is None
+        self._spells_tokens = settings.get("decoder", ...) is None
         # Of two names of one id the first one stays the first.
         by_id = sorted(zip(special_ids, special, strict=True), key=itemgetter(0))
         self._special_tokens = {token: token_id for token_id, token in by_id}

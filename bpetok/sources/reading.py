@@ -160,14 +160,19 @@ def check_reading(reading: Reading) -> ReadOptions:
         raise TypeError(f"sample must be a number, got {shorten(options.sample)}")
     if not 0 < options.sample <= 1:
         raise ValueError(f"sample must be above 0 and at most 1, got {options.sample}")
-    check_integer("seed", options.seed, 0, MAX_INT64)
-    if options.max_text_chars is not None:
-        check_integer("max_text_chars", options.max_text_chars, 1, MAX_INT64)
-    if options.n_readers is not None:
-        check_integer("n_readers", options.n_readers, 1, MOST_READERS)
-    if options.max_bytes is not None:
-        options = options._replace(max_bytes=check_size("max_bytes", options.max_bytes, 1))
-    return options
+    n_chars, n_readers, n_bytes = options.max_text_chars, options.n_readers, options.max_bytes
+    if n_chars is not None:
+        n_chars = check_integer("max_text_chars", n_chars, 1, MAX_INT64)
+    if n_readers is not None:
+        n_readers = check_integer("n_readers", n_readers, 1, MOST_READERS)
+    if n_bytes is not None:
+        n_bytes = check_size("max_bytes", n_bytes, 1)
+    return options._replace(
+        seed=check_integer("seed", options.seed, 0, MAX_INT64),
+        max_text_chars=n_chars,
+        n_readers=n_readers,
+        max_bytes=n_bytes,
+    )
 
 
 def _checked_columns(given: object) -> str | tuple[tuple[str, str], ...]:

@@ -66,13 +66,14 @@ def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
             )
         ratio = listed("balance.ratio", ratio, "a list of numbers")
         ratio = [_positive(f"balance.ratio[{i}]", number) for i, number in enumerate(ratio)]
-    if parity.window_size is not None:
-        check_integer("balance.window_size", parity.window_size, 1, MAX_INT32)
+    size = parity.window_size
+    if size is not None:
+        size = check_integer("balance.window_size", size, 1, MAX_INT32)
     alpha = _positive("balance.alpha", parity.alpha)
-    if parity.window_size is None and alpha != Parity().alpha:
+    if size is None and alpha != Parity().alpha:
         raise ValueError("balance.alpha is of no use without balance.window_size: give that, too")
-    check_integer("balance.global_merges", parity.global_merges, 0, MAX_INT32)
-    return parity._replace(ratio=ratio)
+    n_global = check_integer("balance.global_merges", parity.global_merges, 0, MAX_INT32)
+    return parity._replace(ratio=ratio, window_size=size, alpha=alpha, global_merges=n_global)
 
 
 def _positive(name: str, number: object) -> float:

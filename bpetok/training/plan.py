@@ -16,6 +16,7 @@ from bpetok.base.checks import (
     check_vocab_size,
     is_one_of,
     shorten,
+    with_integers,
 )
 from bpetok.base.display import plural
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
@@ -159,6 +160,7 @@ def make_plan(given: TrainOptions) -> Plan:
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
+    given = with_integers(given)
     like = None if given.like is None else check_like(given)
     compat = implied_compat(like) if given.compat is None else given.compat
     trainer = check_compat(compat)

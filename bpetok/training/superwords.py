@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.checks import check_bool, check_integer, shorten
+from bpetok.base.checks import check_bool, check_integer, is_one_of, shorten
 from bpetok.base.files import check_path
 from bpetok.base.limits import N_BYTES
 from bpetok.base.records import NamedTuple
@@ -174,7 +174,7 @@ def check_superwords(
     if not isinstance(given, Superwords):
         raise TypeError(f"superwords must be a bpetok.Superwords, got {shorten(given)}")
     start = check_integer("superwords.start", given.start, least + n_initial, least + n_merges)
-    if given.unused not in ("keep", "drop"):
+    if not is_one_of(given.unused, ("keep", "drop")):
         raise ValueError(f"superwords.unused must be 'keep' or 'drop', got {shorten(given.unused)}")
     check_bool("superwords.colon_space", given.colon_space)
     drops = given.unused == "drop"

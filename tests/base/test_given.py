@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,3 +304,69 @@ def test_integers_are_taken_as_they_are() -> None:
     words = bpetok.count_words_from_iterator(["low low lower"])
     right = bpetok.train_from_words(words, vocab_size=258, min_frequency=2)
     assert bpetok.train_from_words(words, vocab_size=Odd(258), min_frequency=Odd(2)) == right
+
+
+def test_integers_of_numpy_are_as_good(tmp_path: Path) -> None:
+    """They passed the checks, and failed where they were written as JSON, or were compared."""
+    integer: Any = np.int64
+    (tmp_path / "a.jsonl").write_text('{"text": "low lower lowest"}\n' * 100)
+
+    def trained(folder: str, numbers: dict[str, Any], **options: Any) -> bpetok.Tokenizer:
+        return bpetok.train(
+            tmp_path / "a.jsonl", checkpoint=tmp_path / folder, sample=0.5, **numbers, **options
+        )
+
+    numbers = {
+        "vocab_size": 260,
+        "seed": 3,
+        "min_frequency": 2,
+        "max_token_length": 5,
+        "max_text_chars": 50,
+        "n_readers": 2,
+        "n_threads": 1,
+        "min_word_count": 1,
+    }
+    for name, number, of_numpy in (
+        ("filter", bpetok.MergeFilter(max_words=1), bpetok.MergeFilter(max_words=integer(1))),
+        ("none", None, None),
+    ):
+        given = {name: integer(number) for name, number in numbers.items()}
+        tok = trained(name, given, merge_filter=of_numpy)
+        # The same run, which goes on.
+        assert trained(name, numbers, merge_filter=number) == tok
+    (tmp_path / "a.txt").write_text("low lower lowest\n" * 100)
+    weighted = [(tmp_path / "a.txt", integer(3)), (tmp_path / "a.jsonl", np.float64(0.5))]
+    bpetok.train(weighted, vocab_size=260, checkpoint=tmp_path / "weighted")
+    texts = [["low low low"], ["ab ab"]]
+    learned, right = (
+        bpetok.train_from_iterator(
+            texts, vocab_size=258, balance=bpetok.Parity(window_size=of(3), global_merges=of(1))
+        )
+        for of in (integer, int)
+    )
+    assert learned == right
+    added = bpetok.AddedToken("<a>", integer(256), lstrip=True)
+    tok = bpetok.Tokenizer(merges=[], special_tokens={"<a>": 256}, added_tokens=[added])
+    tok.save(tmp_path / "tok.json")
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json") == tok
+    tok.encode_files(tmp_path / "a.txt", tmp_path / "ids", shard_size=integer(99))
+
+
+def test_a_weight_is_looked_at_before_texts_are(tmp_path: Path) -> None:
+    """It was refused when all had been counted."""
+    weights: list[Any] = [-1, "1", None, float("nan")]
+    for weight in weights:
+        with pytest.raises((TypeError, ValueError), match="the weight of part 1"):
+            bpetok.count_words([("no such file", 1), ("no such file", weight)])
+
+
+def test_what_a_tokenizer_is_made_of() -> None:
+    """Errors name the parameter; what is empty but no mapping was taken for nothing."""
+    values: list[Any] = [0, "", [], np.array(["a", "b"])]
+    for value in values:
+        for name in ("whole_words", "other_tokens", "settings"):
+            with pytest.raises(TypeError, match=f"^{name} must be"):
+                bpetok.Tokenizer(merges=[], **{name: value})
+    given: Any = 5
+    with pytest.raises(TypeError, match=r"^added_tokens must be a list of AddedToken, got 5$"):
+        bpetok.Tokenizer(merges=[], added_tokens=given)
