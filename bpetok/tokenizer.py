@@ -12,6 +12,7 @@ from bpetok.base.checks import (
     check_errors,
     check_integer,
     did_you_mean,
+    is_one_of,
     resolve_threads,
     shorten,
 )
@@ -234,7 +235,7 @@ class Tokenizer(Codec):
         from bpetok.sources.reading import check_reading
         from bpetok.sources.use import check_corpora
 
-        if eot is not None and eot not in self._special_tokens:
+        if eot is not None and not is_one_of(eot, self._special_tokens):
             raise ValueError(
                 f"eot must be a special token, one of {shorten(list(self._special_tokens))}, "
                 f"got {shorten(eot)}"

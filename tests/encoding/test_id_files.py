@@ -365,6 +365,7 @@ def test_wrong_options_are_refused_before_any_work(tok: Tokenizer, tmp_path: Pat
     files = [tmp_path / "a.txt"]
     for options, message in (
         ({"eot": "<|y|>"}, "eot must be a special token, one of .* got '<|y|>'"),
+        ({"eot": ["<|x|>"]}, "eot must be a special token, one of .* got .*x"),
         ({"shard_size": 0}, "shard_size must be in 1"),
         ({"n_threads": 0}, "n_threads must be in 1"),
         ({"errors": "ignore"}, "errors must be 'strict' or 'replace'"),
