@@ -286,11 +286,16 @@ def check_like(given: TrainOptions) -> Tokenizer:
     Raises
     ------
     OSError, TypeError, ValueError
-        If it can't be read, or another option says what it says already.
+        If it can't be read, or another option says what it says already or changes it.
     """
-    for name in ("pattern", "normalizer", "initial", "superwords"):
+    for name in ("pattern", "normalizer", "initial"):
         if getattr(given, name) is not None:
             raise ValueError(f"{name} must not be given with like, which says it already")
+    if given.superwords is not None:
+        raise ValueError(
+            "superwords and like exclude each other, since stage 2 has a pattern of its own: give "
+            "pattern and special_tokens in place of like"
+        )
     assert given.like is not None
     return read_like(given.like)
 

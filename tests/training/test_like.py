@@ -167,6 +167,10 @@ def test_what_like_says_must_not_be_said_again(folder: Path, tmp_path: Path) -> 
         ({"pattern": "gpt2", "like": tok}, "pattern must not be given with like"),
         ({"normalizer": "NFC", "like": tok}, "normalizer must not be given with like"),
         ({"initial": tok, "like": tok}, "initial must not be given with like"),
+        (
+            {"superwords": bpetok.Superwords(300), "like": tok},
+            "superwords and like exclude each other, since stage 2 has a pattern of its own",
+        ),
         ({"like": 5}, "like must be a Tokenizer or a path, got int"),
         ({"like": tmp_path / "merges.txt"}, "is not a tokenizer"),
         ({"like": tmp_path}, "is of gpt2: read it with Tokenizer.from_gpt2"),
