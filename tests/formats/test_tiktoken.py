@@ -242,3 +242,5 @@ def test_a_token_without_bytes_is_read_and_written(tmp_path: Path) -> None:
     assert tok.encode("abab") == [256, 256]
     assert tok.decode([256, 257]) == "ab"
     assert dict(tok.other_tokens) == {b"": 257}
+    tok.save_tiktoken(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "ranks").read_bytes()
