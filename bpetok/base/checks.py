@@ -116,6 +116,12 @@ def listed(name: str, given: Any, what: str) -> list[Any]:
     return list(elements)
 
 
+def check_iterable(name: str, given: object, what: str) -> None:
+    """Refuse what is no iterable at all, by the name of the parameter; nothing is taken from it."""
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{name} must be {what}, got {shorten(given)}")
+
+
 def is_one_of(value: object, choices: Container[str]) -> bool:
     """Tell whether an option is one of some names; what is no str may compare as it likes."""
     return isinstance(value, str) and value in choices

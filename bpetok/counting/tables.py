@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bpetok.base.arrow_checks import check_array
-from bpetok.base.checks import check_special_tokens
+from bpetok.base.checks import check_iterable, check_special_tokens
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_no_pipe
 from bpetok.base.limits import MAX_INT64
@@ -137,10 +137,14 @@ def save(
 
 def from_tables(tables: Iterable[Any], given: Mapping[str, Any]) -> tuple[WordArrays, Split]:
     """Return the words of Arrow tables or record batches. `given` is what `given_split` returns."""
+    what = "an iterable of pyarrow tables or record batches"
+    check_iterable("tables", tables, what)
     splits: list[tuple[str, Split | None]] = []
     with _Rows(RareWords()) as rows:
         for number, table in enumerate(tables):
             origin = f"table {number}"
+            if not isinstance(table, pa.Table | pa.RecordBatch):
+                raise TypeError(f"tables must be {what}, got a {type(table).__name__} in it")
             splits.append((origin, _read_split(table.schema.metadata, origin)))
             _check_columns(table.schema, origin)
             selected = table.select(["word", "count"])

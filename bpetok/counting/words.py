@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_bool, check_special_tokens, listed, plain, shorten
+from bpetok.base.checks import (
+    check_bool,
+    check_iterable,
+    check_special_tokens,
+    listed,
+    plain,
+    shorten,
+)
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
@@ -168,6 +175,7 @@ class Words:
         """
         from bpetok.counting.weights import check_weight, weighted_sum
 
+        check_iterable("parts", parts, "pairs (Words, weight)")
         checked: list[tuple[Words, Fraction]] = []
         for number, part in enumerate(parts):
             if not isinstance(part, tuple) or len(part) != 2 or not isinstance(part[0], Words):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bpetok.base.checks import closest, plain, shorten
+from bpetok.base.checks import check_iterable, closest, plain, shorten
 from bpetok.base.files import is_url
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop, map_threads
@@ -97,6 +97,7 @@ def find_files(files: StrPath | Iterable[StrPath], n_threads: int = 1) -> Found:
     """
     if isinstance(files, str | os.PathLike):
         return find_each([files], n_threads)
+    check_iterable("files", files, "a path or an iterable of them")
     return find_each(plain("files", files), n_threads)
 
 

@@ -370,3 +370,20 @@ def test_what_a_tokenizer_is_made_of() -> None:
     given: Any = 5
     with pytest.raises(TypeError, match=r"^added_tokens must be a list of AddedToken, got 5$"):
         bpetok.Tokenizer(merges=[], added_tokens=given)
+
+
+def test_what_is_no_iterable_is_refused_by_name() -> None:
+    """Or holds no tables."""
+    pytest.importorskip("pyarrow")
+    given: Any
+    for given in (None, 5, 1.5):
+        for call, name in (
+            (bpetok.Words.combine, "parts"),
+            (bpetok.Words.from_arrow, "tables"),
+            (bpetok.Words.load, "files"),
+        ):
+            with pytest.raises(TypeError, match=f"^{name} must be .*, got {given}$"):
+                call(given)
+    for given in ("a", [None]):
+        with pytest.raises(TypeError, match=r"^tables must be .*, got a \w+ in it$"):
+            bpetok.Words.from_arrow(given)
