@@ -91,20 +91,23 @@ class Task(Generic[Result]):
             raise
         finally:
             self._done.set()
+            del self, call  # as in `result`
 
     def done(self) -> bool:
         """Return whether the call was made."""
         return self._done.is_set()
 
     def result(self) -> Result:
-        """Wait for the call; return what it returned, or raise what it raised."""
+        """Wait for the call; return what it returned, or raise what it raised, once."""
         self._done.wait()
-        if self._error is None:
-            return cast("Result", self._result)
+        # The error keeps all that its callers hold; if that were itself, all would stay.
+        error, self._error = self._error, None
         try:
-            raise self._error
+            if error is not None:
+                raise error
+            return cast("Result", self._result)
         finally:
-            del self  # otherwise the error would keep the task alive, and the task the error
+            del error
 
 
 class ThreadPool:

@@ -42,7 +42,7 @@ class _Part(Generic[Result]):
         self.results: deque[Result] = deque()
         self.size = 0
         self.has_ended = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 def _no_size(_: object) -> int:
@@ -203,7 +203,7 @@ class SharedReading(Generic[Result]):
             for result in self._read(segment, part.null_texts, pool, by_caller=False):
                 self._put(part, result)
                 del result
-        except Exception as error:
+        except BaseException as error:  # else the rest of the segment would be missing, unsaid
             part.error = error
         finally:
             with self._changed:

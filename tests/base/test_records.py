@@ -38,6 +38,11 @@ class Theirs(typing.NamedTuple):
     name: str | None = None
 
 
+def copy_replace(given: Any, **values: Any) -> Any:
+    """Return what copy.replace does, from Python 3.13 on."""
+    return type(given).__replace__(given, **values)
+
+
 BOTH: list[Any] = [Ours, Theirs]
 
 
@@ -56,8 +61,9 @@ def test_what_does_not_fit_is_refused(kind: Any) -> None:
             kind(*given, **named)
     with pytest.raises((TypeError, ValueError), match="unexpected field names"):
         kind(1)._replace(up=1)
-    with pytest.raises(TypeError):
-        kind._make([1, 2, "x", 4])
+    for values in ([1], [1, 2, "x", 4]):
+        with pytest.raises(TypeError, match=f"Expected 3 arguments, got {len(values)}"):
+            kind._make(values)
     with pytest.raises(AttributeError):
         kind(1).left = 2
     with pytest.raises(AttributeError):
@@ -73,6 +79,7 @@ def test_a_class_tells_the_same_of_itself() -> None:
     assert {name: one.default for name, one in parameters.items()} == {
         name: one.default for name, one in inspect.signature(Theirs).parameters.items()
     }
+    assert [one.annotation for one in parameters.values()] == ["int", "int", "str | None"]
     assert repr(Ours(1, name="x")) == repr(Theirs(1, name="x")).replace("Theirs", "Ours")
     assert Ours(1)._asdict() == Theirs(1)._asdict() == {"left": 1, "right": 2, "name": None}
     assert issubclass(Ours, tuple)
@@ -85,7 +92,20 @@ def test_methods_and_properties_stay() -> None:
     assert isinstance(Ours(1).renamed("x"), Ours)
 
 
+def test_a_class_with_another_constructor_can_be_copied() -> None:
+    """Whose fields are not what it is called with."""
+
+    for kind in BOTH:
+
+        def of_sum(cls: Any, *numbers: int, kind: Any = kind) -> Any:
+            return kind.__new__(cls, sum(numbers))
+
+        made = type("Sum", (kind,), {"__new__": of_sum})(1, 2, 3)
+        assert made._replace(right=4) == (6, 4, None)
+
+
 def test_copies_are_of_the_same_class() -> None:
+    assert copy_replace(Ours(1), name="x") == (1, 2, "x")
     for one in (copy.copy(Ours(1)), copy.deepcopy(Ours(1)), pickle.loads(pickle.dumps(Ours(1)))):
         assert one == Ours(1)
         assert type(one) is Ours

@@ -1,10 +1,12 @@
 """Threads that work next to the caller's, and with it."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 
-from bpetok.base.threads import ThreadPool, map_threads
+from bpetok.base.threads import Task, ThreadPool, map_threads
 from processes import run_python
 
 
@@ -56,3 +58,29 @@ def test_a_task_that_is_taken_is_not_begun() -> None:
         assert second.take()
         gate.set()
         assert (first.result(), third.result()) == (True, 3)
+
+
+def test_an_error_does_not_keep_what_its_task_held() -> None:
+    """Until Python's collector comes: it may be a chunk of megabytes."""
+
+    class Large:
+        pass
+
+    def fail(_: Large) -> None:
+        raise ValueError("no use")
+
+    def run(given: Large) -> None:
+        task = Task(fail, given)
+        task.run()
+        task.result()
+
+    large = Large()
+    kept = weakref.ref(large)
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="no use"):
+            run(large)
+        del large
+        assert kept() is None
+    finally:
+        gc.enable()

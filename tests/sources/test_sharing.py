@@ -22,7 +22,7 @@ from bpetok.sources.sharing import Readers, SharedReading
 def segment(
     names: Iterable[str],
     seconds: float = 0,
-    error: Exception | None = None,
+    error: BaseException | None = None,
     *,
     is_remote: bool = False,
 ) -> Segment:
@@ -121,6 +121,23 @@ def test_all_before_the_first_error_comes(n_threads: int) -> None:
         read()
     assert found == ["a", "b", "c", "d"]
     assert threading.active_count() == n_before
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 8])
+def test_what_is_no_exception_ends_the_reading_too(n_threads: int) -> None:
+    """Such as what Rust raises when it panics: a segment would seem to end there."""
+
+    class Panic(BaseException):
+        pass
+
+    for segments in (
+        [segment(["a", "b"], 0, Panic()), segment(["c"])],
+        [segment(["a"]), segment(["b"], 0, Panic())],
+        [segment(["a", "b"], 0, Panic())],
+    ):
+        reading = SharedReading(worked, n_threads, Readers(n_threads, 8), Stop())
+        with pytest.raises(Panic):
+            list(reading.results(segments, NullTexts()))
 
 
 def test_the_first_of_two_errors_in_a_segment_is_raised() -> None:
