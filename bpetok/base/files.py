@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bpetok.base.checks import shorten
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 MAX_FILE_BYTES = 1 << 28
@@ -30,13 +31,30 @@ def read_bounded(path: str | os.PathLike[str]) -> bytes:
         If it holds more than `MAX_FILE_BYTES`; reading stops there.
     """
     data = bytearray()
-    with check_path(path).open("rb") as file:
+    with naming_errors(path), check_path(path).open("rb") as file:
         # To ask for all at once would take memory for the bound.
         while len(data) <= MAX_FILE_BYTES and (more := file.read(1 << 20)):
             data += more
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"{os.fspath(path)}: must be at most {MAX_FILE_BYTES} bytes long")
     return bytes(data.removeprefix(codecs.BOM_UTF8))
+
+
+@contextlib.contextmanager
+def naming_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give errors of the system that have none the name of a file, as of a disk that fails."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+def read_whole(path: Path) -> bytes:
+    """Return what a file holds; an error names it."""
+    with naming_errors(path):
+        return path.read_bytes()
 
 
 def check_no_pipe(path: str | os.PathLike[str]) -> None:
@@ -198,15 +216,9 @@ class PendingFile:
         self.temporary.replace(self.target)
         self._kept = True
 
-    @contextlib.contextmanager
-    def named(self) -> Iterator[None]:
+    def named(self) -> AbstractContextManager[None]:
         """Give errors that have none, as of a full disk, the name of the file."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno is not None and error.filename is None:
-                error.filename = os.fspath(self.target)
-            raise
+        return naming_errors(self.target)
 
     def discard(self) -> None:
         """Remove the file if it was not kept."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.files import check_folder, check_writable
+from bpetok.base.files import check_folder, check_writable, read_whole
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
     TOKENIZER,
@@ -115,7 +115,7 @@ def _files(to: str, output: Path) -> list[Path]:
 
 def _read_template(path: str) -> str:
     try:
-        return plain_text(Path(path).read_bytes(), f"--chat-template: {path}")
+        return plain_text(read_whole(Path(path)), f"--chat-template: {path}")
     except OSError as error:
         raise CommandError(f"--chat-template: {describe(error)}") from None
 

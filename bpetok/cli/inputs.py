@@ -31,17 +31,18 @@ def expand_inputs(files: list[str], hint: str = "") -> list[str]:
 
 def open_inputs(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield (name, open file) for each file of `expand_inputs`."""
+    from bpetok.sources.streams import LocalFile, StandardInput  # most commands open none here
+
     for path in files:
         if path == "-":
             if sys.stdin is None:
                 raise CommandError("give FILEs: standard input is closed")
             say_if_waiting()
-            from bpetok.sources.streams import StandardInput  # waits, also if it does not block
-
+            # Waits, also if it does not block.
             yield STANDARD_INPUT, BufferedReader(StandardInput(sys.stdin.buffer))
             continue
         try:
-            with Path(path).open("rb") as file:
+            with BufferedReader(LocalFile(path)) as file:
                 yield path, file
         except OSError as error:
             raise CommandError(describe(error)) from None

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok.base.files import read_whole
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.common import (
     TIKTOKEN_PATTERN,
@@ -188,7 +189,7 @@ def _text_to_watch(options: argparse.Namespace) -> str:
         if path.exists():
             _check_no_input(options.html, [given])
             refuse_ids(given)
-            return plain_text(path.read_bytes(), given)
+            return plain_text(read_whole(path), given)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise CommandError(describe(error)) from None

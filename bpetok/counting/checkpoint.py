@@ -29,7 +29,7 @@ import numpy as np
 from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer
 from bpetok.base.extras import require, require_pyarrow
-from bpetok.base.files import PendingFile, check_folder, check_path, write_whole
+from bpetok.base.files import PendingFile, check_folder, check_path, read_whole, write_whole
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.records import NamedTuple
 from bpetok.base.version import __version__
@@ -358,7 +358,7 @@ def _begin(folder: Path, run: dict[str, Any], inputs: Any) -> None:
 
 def _check_run(folder: Path, run: dict[str, Any]) -> None:
     try:
-        before = json.loads((folder / "run.json").read_bytes())
+        before = json.loads(read_whole(folder / "run.json"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{folder / 'run.json'}: is not a run's: {error}") from None
     if not isinstance(before, dict):

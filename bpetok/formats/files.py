@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import shorten
 from bpetok.base.collector import without_collector
-from bpetok.base.files import check_path
+from bpetok.base.files import check_path, naming_errors
 from bpetok.formats.json_arrays import parts_of_array
 
 if TYPE_CHECKING:
@@ -54,11 +54,8 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
         folder = check_path(made)
         for name, data in files.items():
             path = folder / name
-            try:
+            with naming_errors(path):
                 path.write_bytes(data)
-            except OSError as error:
-                error.filename = error.filename or str(path)
-                raise
         try:
             yield folder
         except OSError as error:

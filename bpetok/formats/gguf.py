@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import shorten
 from bpetok.base.extras import require
-from bpetok.base.files import check_writable, write_whole
+from bpetok.base.files import check_writable, read_whole, write_whole
 from bpetok.encoding.added_tokens import AddedToken
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -87,7 +87,7 @@ def save_gguf(
         writer.write_kv_data_to_file()
         writer.close()
         _check_file(tokenizer, gguf.GGUFReader(file))
-        write_whole(path, file.read_bytes())
+        write_whole(path, read_whole(file))
 
 
 def choose_pre(tokenizer: Codec) -> str:

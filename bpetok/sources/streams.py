@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import SEEK_SET, BufferedReader, FileIO, RawIOBase
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from bpetok.base.files import naming_errors
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,21 +26,18 @@ class LocalFile(FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next bytes, as many as the system gives at once; all if `size` is below 0."""
-        with self._named():
+        with naming_errors(self.name):
             return super().read(size)
+
+    def readall(self) -> bytes:
+        """Return all that follows, as BufferedReader asks for it."""
+        with naming_errors(self.name):
+            return super().readall()
 
     def readinto(self, buffer: Buffer, /) -> int:
         """Fill a buffer with the next bytes, as many as the system gives at once."""
-        with self._named():
+        with naming_errors(self.name):
             return super().readinto(buffer)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = self.name
-            raise
 
 
 def whole_reads(file: Any) -> BufferedReader:
@@ -77,9 +74,10 @@ class StandardInput(RawIOBase):
         return n_read
 
     def _when_there(self, read: Any) -> Any:
-        while (result := read()) is None:
-            select.select([self._file], [], [])
-        return result
+        with naming_errors("standard input"):
+            while (result := read()) is None:
+                select.select([self._file], [], [])
+            return result
 
 
 class FileBefore(RawIOBase):

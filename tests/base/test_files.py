@@ -1,5 +1,7 @@
 """Files are written whole or not at all, also several together."""
 
+import errno
+import io
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +11,10 @@ import pytest
 
 import bpetok
 from bpetok.base import files
-from bpetok.base.files import is_temporary, read_bounded, write_together
+from bpetok.base.files import is_temporary, read_bounded, read_whole, write_together
+from bpetok.cli.main import main
 from bpetok.formats.detection import detect
+from bpetok.sources.streams import StandardInput
 
 
 @pytest.mark.parametrize("failing", ["rename", "replace"])
@@ -63,6 +67,57 @@ def test_what_is_read_whole_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         path.write_bytes(bytes((3 << 20) + n_more))
         with pytest.raises(ValueError, match=r"a: must be at most 3145728 bytes long"):
             read_bounded(path)
+
+
+BROKEN = Path("/proc/self/mem")
+"""It is opened, and the first read of it fails as of a broken disk (EIO)."""
+
+
+only_linux = pytest.mark.skipif(not BROKEN.exists(), reason="only Linux has such a file")
+
+
+@only_linux
+@pytest.mark.parametrize(
+    "read",
+    [
+        read_bounded,
+        read_whole,
+        bpetok.Tokenizer.load,
+        bpetok.Tokenizer.from_pretrained,
+        bpetok.count_words,
+    ],
+)
+def test_what_cannot_be_read_is_named(read: Callable[[Path], object]) -> None:
+    """The system's error has no name where a file was opened and then fails."""
+    with pytest.raises(OSError, match="Input/output error: '/proc/self/mem'"):
+        read(BROKEN)
+
+
+@only_linux
+@pytest.mark.parametrize("command", ["info", "watch", "encode", "decode"])
+def test_a_command_names_what_cannot_be_read(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It does not say that standard output has failed, which has no name either."""
+    monkeypatch.chdir(tmp_path)
+    bpetok.Tokenizer(merges=[]).save("tok.json")
+    options = ["--tokenizer", "tok.json"] if command.endswith("code") else []
+    assert main([command, *options, str(BROKEN)]) != 0
+    assert capfd.readouterr().err.startswith("bpetok: error: /proc/self/mem: ")
+
+
+def test_standard_input_that_cannot_be_read_is_named() -> None:
+    """A terminal that is gone."""
+
+    class Gone(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error: 'standard input'"):
+        StandardInput(Gone()).read()
 
 
 @pytest.mark.parametrize("meanwhile", [None, lambda names: b"interim"])
