@@ -105,8 +105,11 @@ def look_at_lines(job: CountJob, n_bytes: int, pairs: Int32, facts: TrainingFact
     formats = {sampled_format(path, context) for path in paths}
     if not are_files or None in formats or scanner_of(options.pattern, options.unmatched) is None:
         return worst
-    chunks = take_sample(paths, context, _sample_size(n_bytes)).chunks
-    lines = _extrapolated(chunks, n_bytes, options, pairs) or worst
+    try:
+        chunks = take_sample(paths, context, _sample_size(n_bytes)).chunks
+        lines = _extrapolated(chunks, n_bytes, options, pairs) or worst
+    except (ValueError, OSError):  # maybe in text that neither stage reads; stage 2 says it if not
+        lines = worst
     return lines._replace(reads_arrow="parquet" in formats)
 
 
@@ -148,6 +151,7 @@ def _extrapolated(
     The numbers of words and of their bytes are powers of the text; those of one line many times do
     not grow at all.
     """
+    chunks = [chunk for chunk in chunks if len(chunk.data)]  # not those of empty files or texts
     sizes = np.cumsum([0, *(len(chunk.data) for chunk in chunks)])
     middle = int(np.searchsorted(sizes, sizes[-1] / 2))
     words = count_sample(chunks, options).words

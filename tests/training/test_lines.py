@@ -136,3 +136,48 @@ def test_one_line_many_times_is_one_word(
         train_on(write(tmp_path, "a.txt", ONE_LINE * n) if as_file else [ONE_LINE] * n, **options)
     (lines,) = looked
     assert lines[:4] == pytest.approx((1, len(ONE_LINE), 1, len(ONE_LINE)), abs=len(ONE_LINE))
+
+
+@pytest.mark.parametrize("other", ["", '{"text":""}\n' * 99])
+def test_files_without_any_text_are_no_part_of_the_sample(
+    other: str, tmp_path: Path, looked: list[Lines]
+) -> None:
+    """Of the whole sample and its half one would be as large as the other."""
+    files = [tmp_path / f"{i}.jsonl" for i in range(4)]
+    for file in files:
+        file.write_text(other)
+    files[0].write_text(json.dumps({"text": ONE_LINE * 9}) + "\n")
+    for order in (files, files[::-1]):
+        tok = bpetok.train(order, vocab_size=290, superwords=Superwords(280))
+        assert tok.vocab_size == 290
+    texts = [ONE_LINE * 9, *[""] * 100_000]
+    for given in (texts, texts[::-1]):
+        tok = bpetok.train_from_iterator(given, vocab_size=290, superwords=Superwords(280))
+        assert tok.vocab_size == 290
+    assert len(looked) == 4
+    assert {lines.n_words for lines in looked} == {1}
+
+
+def test_what_is_wrong_in_text_that_is_not_read_ends_no_training(
+    tmp_path: Path, looked: list[Lines]
+) -> None:
+    """Only a sample is read of it, to say what stage 2 takes."""
+    (tmp_path / "a.txt").write_bytes((ONE_LINE * 9).encode())
+    (tmp_path / "b.txt").write_bytes(b"\xff" * 100)
+    reading: dict[str, Any] = {"n_threads": 1, "max_bytes": len(ONE_LINE)}
+    options: dict[str, Any] = {"vocab_size": 290, "superwords": Superwords(280)}
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    seeds = [seed for seed in range(20) if reads_only_the_first(files, seed, **reading)]
+    assert seeds
+    tok = bpetok.train(files, seed=seeds[0], **options, **reading)
+    assert tok.vocab_size == 290
+    assert len(looked) == 1
+
+
+def reads_only_the_first(files: list[Path], seed: int, **reading: Any) -> bool:
+    """Tell whether what is read is not that of the second file, which can't be counted."""
+    try:
+        bpetok.count_words(files, seed=seed, **reading)
+    except ValueError:
+        return False
+    return True
