@@ -108,7 +108,8 @@ def listed(name: str, given: Any, what: str) -> list[Any]:
     """
     elements = plain(name, given)
     single = isinstance(elements, str | bytes)
-    if single or isinstance(elements, Mapping) or not isinstance(elements, Iterable):
+    is_iterable = isinstance(elements, Iterable) and getattr(elements, "ndim", 1) != 0
+    if single or isinstance(elements, Mapping) or not is_iterable:
         hint = ": wrap it in a list" if single else ""
         raise TypeError(f"{name} must be {what}, got {shorten(given)}{hint}")
     if hasattr(type(elements), "columns"):

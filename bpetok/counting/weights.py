@@ -25,7 +25,11 @@ def check_weight(number: int, weight: object) -> Fraction:
     """Return the weight of a part of `Words.combine`, a fraction of 10**12."""
     if isinstance(weight, bool) or not isinstance(weight, Real):
         raise TypeError(f"the weight of part {number} must be a number, got {shorten(weight)}")
-    scaled = round(Fraction(float(weight)) * 10**DECIMALS) if math.isfinite(weight) else 0
+    try:
+        value = float(weight)
+    except OverflowError:  # of an int or a fraction
+        value = math.inf
+    scaled = round(Fraction(value) * 10**DECIMALS) if math.isfinite(value) else 0
     if scaled < 1:
         raise ValueError(
             f"the weight of part {number} must be finite and at least 1e-{DECIMALS}, got "

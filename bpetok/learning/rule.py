@@ -55,7 +55,7 @@ from bpetok.base.records import NamedTuple
 from bpetok.learning.merge_filter import TokenFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from bpetok.patterns.search import Search
 
@@ -84,7 +84,8 @@ _TRAITS: dict[Ties, _TieTraits] = {
 class MergeFilter(NamedTuple):
     """Which tokens merges may make; by default any.
 
-    It changes what is learned, not what a tokenizer is: no reader of it needs to know.
+    It changes what is learned, not what a tokenizer is: no reader of it needs to know. With `utf8`
+    or `forbid` one thread learns, however much text there is.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ class MergeFilter(NamedTuple):
         and knows Unicode 16; for others, such as those that look behind at several characters
         after others, `regex` is asked, and one that takes seconds for a token is a TimeoutError.
         Bytes that are no whole character are lone surrogates to it, ``\\p{Cs}``.
-    final : tuple of bytes or str
+    final : iterable of bytes or str
         Tokens that are part of no other.
     max_words : int or None
         No token has more words, which are what is between spaces.
@@ -108,7 +109,7 @@ class MergeFilter(NamedTuple):
 
     utf8: bool = False
     forbid: str | None = None
-    final: tuple[bytes | str, ...] = ()
+    final: Iterable[bytes | str] = ()
     max_words: int | None = None
     no_colon_space: bool = False
 
@@ -116,6 +117,19 @@ class MergeFilter(NamedTuple):
     def keeps_to_parts(self) -> bool:
         """Whether pairs that have all bytes of a forbidden one are forbidden, too."""
         return not self.utf8 and self.forbid is None
+
+    def settled(self) -> MergeFilter:
+        """Return it with `final` sorted, as bytes: it may be a set, or an iterator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `ready`.
+        """
+        return self._replace(final=tuple(sorted(self._final())))
+
+    def _final(self) -> frozenset[bytes]:
+        return frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens")))
 
     def ready(self) -> TokenFilter:
         """Return it ready to be asked.
@@ -135,7 +149,7 @@ class MergeFilter(NamedTuple):
             self.utf8,
             self.no_colon_space,
             most,
-            frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens"))),
+            self._final(),
             None if self.forbid is None else _search_of(self.forbid),
         )
 

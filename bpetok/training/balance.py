@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
@@ -25,10 +27,14 @@ Count = Callable[[], Words]
 
 
 class Languages(NamedTuple):
-    """What a balanced training counts: each element is a language."""
+    """What a balanced training counts: each element is a language.
+
+    `name` is what errors call it.
+    """
 
     training: Sequence[Count]
     development: Sequence[Count] | None
+    name: str
 
 
 def languages_of(given: object, plan: Plan, ready: Callable[[Any], Count], name: str) -> Languages:
@@ -62,9 +68,30 @@ def languages_of(given: object, plan: Plan, ready: Callable[[Any], Count], name:
             f"balance.development must be one text for each of {len(languages)} languages in "
             f"{name}, got {len(measured)}"
         )
-    return Languages(
-        [*map(ready, languages)], None if measured is None else [*map(ready, measured)]
-    )
+    parts = [(f"{name}[{i}]", part) for i, part in enumerate(languages)]
+    parts += [(f"balance.development[{i}]", part) for i, part in enumerate(measured or ())]
+    counts: list[Count] = []
+    for place, part in parts:
+        if isinstance(part, tuple) and len(part) == 2 and isinstance(part[1], Real):
+            raise TypeError(
+                f"{place} must be all of a language, with balance, got {shorten(part)}: wrap it "
+                "in a list, if it is all"
+            )
+        with _saying(place, name):
+            counts.append(ready(part))
+    n = len(languages)
+    return Languages(counts[:n], None if measured is None else counts[n:], name)
+
+
+@contextmanager
+def _saying(place: str, name: str) -> Iterator[None]:
+    """Say in errors which language it is; those about files say which file."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if name == "files" or type(error) not in (TypeError, ValueError):
+            raise
+        raise type(error)(f"{place}: {error}") from None
 
 
 def _listed(given: object, name: str) -> list[object]:
@@ -85,8 +112,8 @@ def train_balanced(plan: Plan, languages: Languages, report: OnProgress) -> Toke
         If a language has no text.
     """
     begin = perf_counter()
-    training = _count(languages.training, "language")
-    development = languages.development and _count(languages.development, "balance.development")
+    training = _count(languages, languages.training, languages.name)
+    development = _count(languages, languages.development or (), "balance.development")
     counted = perf_counter()
     merges, learner = _learn(plan, training, development or None, report)
     facts = [facts_of(words, plan) for words in training]
@@ -100,12 +127,14 @@ def train_balanced(plan: Plan, languages: Languages, report: OnProgress) -> Toke
     return build(Learned(merges, total, learner.is_full), plan)
 
 
-def _count(counts: Sequence[Count], name: str) -> list[Words]:
+def _count(languages: Languages, counts: Sequence[Count], name: str) -> list[Words]:
     words = []
     for number, count in enumerate(counts):
-        words.append(count())
+        with _saying(f"{name}[{number}]", languages.name):
+            words.append(count())
         if len(words[-1]) == 0:
-            raise ValueError(f"{name} {number} must have at least one word, but has no text")
+            what = "language" if counts is languages.training else name
+            raise ValueError(f"{what} {number} must have at least one word, but has no text")
     return words
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import encode_utf8, listed, shorten
+from bpetok.base.checks import encode_utf8, shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.counting.arrays import WordArrays
 from bpetok.patterns.pretokenize import pretokenize
@@ -17,36 +17,35 @@ from bpetok.patterns.pretokenize import pretokenize
 Pair = tuple[int, int]
 
 
-def check_initial_tokens(given: Iterable[str | bytes], pattern: str) -> tuple[bytes, ...]:
+def check_initial_tokens(given: Sequence[object]) -> tuple[bytes, ...]:
     """Return the tokens as bytes.
 
     Raises
     ------
     TypeError, ValueError
-        If they are no list of str or bytes, or one is empty.
-
-    Warns
-    -----
-    UserWarning
-        If the pattern splits one, so that no text can give it.
+        If one is neither str nor bytes, or is empty.
     """
     tokens = []
-    for i, token in enumerate(listed("initial_tokens", given, "a list of tokens")):
+    for i, token in enumerate(given):
         if not isinstance(token, str | bytes):
             raise TypeError(f"initial_tokens[{i}] must be bytes or str, got {shorten(token)}")
         if not token:
             raise ValueError("an element of initial_tokens must not be empty: leave it out")
-        if isinstance(token, str):
-            tokens.append(encode_utf8(token, f"initial_tokens[{i}]"))
-            if len(words := list(pretokenize(token, pattern))) > 1:
-                warnings.warn(
-                    f"initial_tokens: {token!r} is {len(words)} words with this pattern, so that "
-                    "no text gives it: take another pattern, or leave it out",
-                    stacklevel=4,
-                )
-        else:
-            tokens.append(token)
+        tokens.append(
+            encode_utf8(token, f"initial_tokens[{i}]") if isinstance(token, str) else token
+        )
     return tuple(tokens)
+
+
+def warn_of_split(given: Sequence[str | bytes], pattern: str) -> None:
+    """Warn if the pattern of the tokenizer splits one, so that no text can give it."""
+    for token in given:
+        if isinstance(token, str) and len(words := list(pretokenize(token, pattern))) > 1:
+            warnings.warn(
+                f"initial_tokens: {token!r} is {len(words)} words with this pattern, so that "
+                "no text gives it: take another pattern, or leave it out",
+                stacklevel=4,
+            )
 
 
 def merges_of(tokens: Sequence[bytes], known: Sequence[Pair] = ()) -> list[Pair]:

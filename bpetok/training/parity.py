@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal
 
 from bpetok.base.checks import check_integer, is_one_of, listed, shorten
@@ -77,8 +78,12 @@ def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
 
 
 def _positive(name: str, number: object) -> float:
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if isinstance(number, bool) or not isinstance(number, Real):
         raise TypeError(f"{name} must be a number, got {shorten(number)}")
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be greater than 0 and finite, got {number}")
-    return float(number)
+    try:
+        value = float(number)
+    except OverflowError:  # of an int or a fraction
+        value = math.inf
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be greater than 0 and finite, got {shorten(number)}")
+    return value

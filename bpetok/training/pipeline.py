@@ -112,6 +112,7 @@ def run_stages(
     else:
         plan = run.plan._replace(n_merges=run.plan.second.n_first)
         first = learn_words(run._replace(plan=plan), count)
+        _warn_of_few(first, plan)
         lines = lines_of(run, first)
         n_merges, n_threads = run.plan.n_merges - plan.n_merges, plan.counting.n_threads
         run.report("memory", 0, lines.most_memory(n_merges, n_threads, run.plan.limits))
@@ -120,6 +121,18 @@ def run_stages(
         facts = learned.facts._replace(seconds={**first.facts.seconds, **seconds})
         learned = learned._replace(facts=facts)
     return build(learned, run.plan)
+
+
+def _warn_of_few(first: Learned, plan: Plan) -> None:
+    """Warn if stage 1 of superwords has fewer merges than `plan` says."""
+    n_learned = len(first.merges.counts)
+    if n_learned < plan.n_merges:
+        reason = reason_to_end(plan.rule, first.is_full, "bytes")
+        warnings.warn(
+            f"superwords.start is not reached: after {n_learned:,} of {plan.n_merges:,} merges "
+            f"within words, {reason}; superwords begin here",
+            stacklevel=4,
+        )
 
 
 def lines_of(run: Run, first: Learned) -> Lines:

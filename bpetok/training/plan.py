@@ -15,6 +15,7 @@ from bpetok.base.checks import (
     check_special_tokens,
     check_vocab_size,
     is_one_of,
+    listed,
     shorten,
     with_integers,
 )
@@ -30,7 +31,7 @@ from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
-from bpetok.training.initial_tokens import check_initial_tokens, merges_of
+from bpetok.training.initial_tokens import check_initial_tokens, merges_of, warn_of_split
 from bpetok.training.like import implied_compat, lay_out_like, n_own_ids, read_like
 from bpetok.training.parity import Parity, check_balance
 from bpetok.training.superwords import SecondStage, Superwords, check_superwords
@@ -168,7 +169,8 @@ def make_plan(given: TrainOptions) -> Plan:
     options = _count_options(given, like)
     counting = check_counting(trainer, options, given.unmatched)
     rule = check_rule(trainer, given.min_frequency, given.max_token_length)
-    rule = rule._replace(merge_filter=_check_filter(given.merge_filter, trainer.name))
+    given = given._replace(merge_filter=_check_filter(given.merge_filter, trainer.name))
+    rule = rule._replace(merge_filter=given.merge_filter)
     initial = given.initial
     if initial is not None:
         _check_normalizer(initial, given.normalizer)
@@ -176,10 +178,13 @@ def make_plan(given: TrainOptions) -> Plan:
     else:
         n_own = n_own_ids(counting.special_tokens, like)
         n_merges = check_vocab_size(given.vocab_size, n_own)
-    tokens = check_initial_tokens(given.initial_tokens, counting.pattern)
+    spelled = listed("initial_tokens", given.initial_tokens, "a list of tokens")
+    tokens = check_initial_tokens(spelled)
+    given = given._replace(initial_tokens=tokens)
     first_pairs = _initial_merges(tokens, initial, trainer.name, n_merges)
     special_first = _check_special_ids(given)
     second = _second_stage(given, trainer.name, counting, rule, len(first_pairs), n_merges)
+    warn_of_split(spelled, counting.pattern if second is None else second.pattern)
     identity = _identity(given, trainer.name, like, tokens, limits)
     return Plan(
         counting,
@@ -332,8 +337,9 @@ def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> Merge
     if not isinstance(merge_filter, MergeFilter):
         raise TypeError(f"merge_filter must be a bpetok.MergeFilter, got {shorten(merge_filter)}")
     _refuse_compat("merge_filter", compat, "which has no such limit")
-    merge_filter.ready()
-    return merge_filter
+    settled = merge_filter.settled()
+    settled.ready()
+    return settled
 
 
 def _check_normalizer(initial: Tokenizer, normalizer: Spec | None) -> None:

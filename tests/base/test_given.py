@@ -287,6 +287,8 @@ def test_arrays_are_shown_by_their_kind() -> None:
     assert shorten([1, 2]) == "[1, 2]"
     assert plain("x", [1]) == [1]
     assert listed("x", (1, 2), "a list") == [1, 2]
+    with pytest.raises(TypeError, match=r"x must be a list, got array\(3\)"):
+        listed("x", np.array(3), "a list")
 
 
 class Odd(int):

@@ -360,6 +360,7 @@ def test_many_words_combine() -> None:
     [
         ([], ValueError, "at least one pair"),
         ([(Words.from_counts({}), 0.0)], ValueError, "part 0 must be finite and at least 1e-12"),
+        ([(Words.from_counts({}), 10**400)], ValueError, "part 0 must be finite and at least"),
         ([(Words.from_counts({}), -1)], ValueError, "got -1"),
         ([(Words.from_counts({}), float("nan"))], ValueError, "got nan"),
         ([(Words.from_counts({}), float("inf"))], ValueError, "got inf"),

@@ -127,7 +127,7 @@ def test_thousands_of_merges_equal_the_naive_ones(rules: MergeFilter) -> None:
         (MergeFilter(forbid="(" * 9000), ValueError, "forbid must be .* characters in all"),
         (MergeFilter(forbid="("), ValueError, "forbid must be a regular expression, got '\\('"),
         (MergeFilter(forbid=3), TypeError, "forbid must be a str, got 3"),  # type: ignore[arg-type]  # what is tested
-        (MergeFilter(final="a"), TypeError, "final must be a list of tokens, got 'a'"),  # type: ignore[arg-type]  # as above
+        (MergeFilter(final="a"), TypeError, "final must be a list of tokens, got 'a'"),
         (MergeFilter(final=(3,)), TypeError, r"final\[0\] must be bytes or str, got 3"),  # type: ignore[arg-type]  # as above
         (MergeFilter(final=("\ud800",)), ValueError, "lone surrogate"),
     ],

@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import bpetok
@@ -142,6 +144,60 @@ def test_what_is_wrong_is_refused(
     given = bpetok.Parity(**balance) if isinstance(balance, dict) else balance
     with pytest.raises(error, match=message):
         bpetok.train_from_iterator(TEXTS, vocab_size=300, balance=given, **options)
+
+
+def test_no_initial_tokens_may_be_given() -> None:
+    """In whatever form; an array of one is no less refused."""
+    expected = bpetok.train_from_iterator(TEXTS, vocab_size=260, balance="parity")
+    none: list[Any] = [[], iter(()), np.array([], str)]
+    for tokens in none:
+        options: dict[str, Any] = {"initial_tokens": tokens, "balance": "parity"}
+        assert bpetok.train_from_iterator(TEXTS, vocab_size=260, **options) == expected
+    options = {"initial_tokens": np.array(["a"]), "balance": "parity"}
+    with pytest.raises(ValueError, match="initial_tokens must not be given with balance"):
+        bpetok.train_from_iterator(TEXTS, vocab_size=260, **options)
+
+
+def test_ratios_may_be_any_numbers() -> None:
+    """Those of NumPy and fractions, too."""
+    expected = balanced_by([1, 2, 1.5])
+    assert balanced_by([np.float32(1), np.int64(2), Fraction(3, 2)]) == expected
+    with pytest.raises(ValueError, match=r"balance.ratio\[0\] must be greater than 0 and finite"):
+        balanced_by([10**400, 2, 1.5])
+
+
+def balanced_by(ratio: list[Any]) -> bpetok.Tokenizer:
+    """Return a tokenizer of the texts, balanced by a ratio."""
+    return bpetok.train_from_iterator(TEXTS, vocab_size=290, balance=bpetok.Parity(ratio=ratio))
+
+
+@pytest.mark.parametrize(
+    ("languages", "development", "message"),
+    [
+        ([["a b"], "c d"], None, r"texts\[1\]: texts must be an iterable of texts, got a single"),
+        ([["a b"], [b"\xff"]], None, r"texts\[1\]: text 0 is not UTF-8"),
+        ([["a b"], ["c d"]], ["e", "f"], r"balance.development\[0\]: texts must be an iterable"),
+        ([["a b"], ["c d"]], [["e"], [3]], r"balance.development\[1\]: text 0 must be a str"),
+        ([(["a b"], 2), (["c d"], 1)], None, r"texts\[0\] must be all of a language.*in a list"),
+    ],
+)
+def test_errors_say_which_language(languages: Any, development: Any, message: str) -> None:
+    """The texts that are trained on and the development texts are counted alike."""
+    balance = bpetok.Parity(development=development)
+    with pytest.raises((TypeError, ValueError), match=message):
+        bpetok.train_from_iterator(languages, vocab_size=300, balance=balance)
+
+
+def test_weights_are_given_within_a_language(tmp_path: Path) -> None:
+    """A pair in the list of languages is no language."""
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path, texts in zip(paths, TEXTS, strict=False):
+        path.write_text("".join(texts), encoding="utf-8")
+    weighted: Any = [(paths[0], 3), (paths[1], 1)]
+    with pytest.raises(TypeError, match=r"files\[0\] must be all of a language.*in a list"):
+        bpetok.train(weighted, vocab_size=300, balance="parity")
+    weighted = [[pair] for pair in weighted]
+    assert bpetok.train(weighted, vocab_size=280, balance="parity").vocab_size == 280
 
 
 def test_languages_must_be_listed(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`merge_filter` in every way to train: what is learned, what is saved, what is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +99,19 @@ def test_what_does_not_go_is_refused(
     """Before a text is taken."""
     with pytest.raises(error, match=message):
         bpetok.train_from_iterator(iter(()), vocab_size=300, **options)  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize("kind", [list, set, iter])
+def test_final_tokens_may_be_any_iterable(kind: Callable[[list[str]], Any]) -> None:
+    """Also one that can be read only once."""
+    text = "tht thx thy thz " * 9
+    rules = MergeFilter(final=kind(["th", "zz"]))
+    tok = bpetok.train_from_iterator([text], vocab_size=257, merge_filter=rules)
+    assert tok.merges == [(b"t", b"h")]
+    with pytest.warns(UserWarning, match="vocab_size is 257"):
+        assert tok == bpetok.train_from_iterator(
+            [text], vocab_size=260, merge_filter=MergeFilter(final=kind(["th", "zz"]))
+        )
 
 
 def test_an_expression_that_backtracks_without_end_is_stopped(

@@ -101,6 +101,16 @@ def test_a_token_that_no_text_gives_is_warned_of() -> None:
     assert b"New York" in tok.vocab
 
 
+def test_with_superwords_the_pattern_of_lines_decides() -> None:
+    """It is the tokenizer's: phrases are one word there, and numbers are split from spaces."""
+    options: dict[str, Any] = {"vocab_size": 290, "superwords": Superwords(270)}
+    text = "to New York\nin New York\nand so on and on, 45\n"
+    tok = bpetok.train_from_iterator([text], initial_tokens=["New York"], **options)
+    assert tok.encode("New York") == [tok.vocab[b"New York"]]
+    with pytest.warns(UserWarning, match="' 45' is 2 words with this pattern"):
+        bpetok.train_from_iterator([text], initial_tokens=[" 45"], **options)
+
+
 def test_special_tokens_in_reserve_come_first_or_last(tmp_path: Path) -> None:
     """Everywhere where special tokens are given; ids are kept by every file format."""
     names: list[str | Reserved] = ["<|end|>", Reserved("<|reserved_{}|>", 3)]

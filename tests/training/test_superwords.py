@@ -21,7 +21,10 @@ from bpetok import MergeFilter, Superwords
 from bpetok.cli.main import main
 from strategies import GPT2, TEXT, no_texts
 
-pytestmark = pytest.mark.filterwarnings("ignore:vocab_size is")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:vocab_size is"),
+    pytest.mark.filterwarnings("ignore:superwords.start is not reached"),
+]
 
 SUPERBPE = regex.compile(r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]{2,}[\r\n/]*| +(?!\S)")
 LINES = "it is a low road: it is a long road to go\nit is a low road, 1234 of them....\n\n" * 3
@@ -341,6 +344,15 @@ def test_what_is_refused(
     with pytest.raises(error, match=message):
         bpetok.train("a.txt", vocab_size=400, superwords=superwords, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_start_that_is_not_reached_is_warned_of() -> None:
+    """Here all words are one token before; the message is at the line of the caller."""
+    message = "start is not reached: after 1 of 2 merges within words, no pair is left"
+    with pytest.warns(UserWarning, match=message) as told:
+        tok = bpetok.train_from_iterator(["ab\nab\n"], vocab_size=258, superwords=Superwords(258))
+    assert tok.merges == [(b"a", b"b"), (b"ab", b"\n")]
+    assert [Path(warning.filename).name for warning in told] == [Path(__file__).name]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
