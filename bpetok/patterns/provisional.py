@@ -219,8 +219,8 @@ class _Builder:
                 threads.append(Thread(following, slot))
             before = len(threads)
             kept = _without_doubles(threads)
-            if is_newest and following != DEAD and len(kept) == before:
-                save = kept[-1].slot
+            if is_newest and following != DEAD and kept[-1].slot == slot:
+                save = slot  # also where two of the older ones have become one
             next_to = next_to and len(kept) == before
             threads = [*kept, Thread(self._start(group, symbol), -1)]
             kept = _without_doubles(threads)

@@ -15,6 +15,7 @@ from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.errors import SplitError
 from bpetok.patterns.explaining import explain
 from bpetok.patterns.parse import Chars, Sequence, Unsupported, parse
+from bpetok.patterns.provisional import MOST_SLOTS, Provisional
 from bpetok.patterns.scan import PATTERN_NAMES, split_words
 from oracles import regex_words
 from published import EXPRESSIONS as PUBLISHED
@@ -325,6 +326,57 @@ def test_a_match_gives_back_all_words_that_were_found_meanwhile(length: int, end
         assert provisional is not None
         for text in ("b" + "a" * length + end, ("b" + "a" * length + end) * 3 + "a"):
             assert words(text, expression) == regex_words(expression, text)
+
+
+# In the state where the newest match ends, two older ones become one.
+LATE = [
+    r"(?:[^.]{2}[ab]|@*b[a@])\W|b?[\s\S]\n[ab]|[a@]|[^\n]|\n",
+    r"\w+@\w+|\w|\W",
+    r"a(?:aa)+1|b[ab]+!|aa|[\s\S]",
+    r"[^.]+\.\n|[\s\S]{1,2}",
+]
+
+
+@pytest.mark.parametrize("expression", LATE)
+@pytest.mark.parametrize("unmatched", ["word", "error"])
+def test_the_number_of_each_word_is_known_where_it_is_asked_for(
+    expression: str, unmatched: str
+) -> None:
+    """On all ways through the tables; what is not written there could be anything."""
+    (provisional,) = compiled(expression, unmatched).provisional
+    assert provisional is not None
+    written: dict[int, set[int]] = {0: set()}  # by row, on all ways to it
+    waiting = [0]
+    while waiting:
+        row = waiting.pop()
+        for target, known in ways_on(provisional, row, written[row]):
+            before = written.get(target)
+            written[target] = known if before is None else before & known
+            if written[target] != before:
+                waiting.append(target)
+
+
+def ways_on(tables: Provisional, row: int, known: set[int]) -> list[tuple[int, set[int]]]:
+    """Return the rows after one, and the slots that are written there, where some are before."""
+    width = tables.first_action // (len(tables.open_at) - 1)
+    first, last = tables.open_at[row // width], tables.open_at[row // width + 1]
+    assert {*tables.open_slots[first:last]} <= {*known, MOST_SLOTS}
+    ways: list[tuple[int, set[int]]] = [(alone, set()) for alone in tables.open_rows[first:last]]
+    for entry in tables.table[row : row + width]:
+        if entry < tables.first_action:
+            ways.append((entry, {*known, tables.saves[entry]} - {MOST_SLOTS}))
+        elif (slot := tables.slots[entry - tables.first_action]) != MOST_SLOTS:
+            assert slot in known
+            ways.append((tables.targets[entry - tables.first_action], known))
+    return ways
+
+
+@pytest.mark.parametrize("expression", LATE)
+def test_words_that_are_given_back(expression: str) -> None:
+    rng = Random(5)
+    for _ in range(300):
+        text = "".join(rng.choices("ab@.\n 1!", rng.choices([1, 5, 30], k=8), k=rng.randrange(60)))
+        assert words(text, expression) == regex_words(expression, text)
 
 
 @pytest.mark.parametrize(
