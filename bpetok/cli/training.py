@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpetok
+from bpetok.base.display import show_size
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.cli.balance import add_balance, balance_of
 from bpetok.cli.common import (
@@ -48,6 +49,7 @@ from bpetok.cli.showing import check_training_report, save_training_report
 from bpetok.cli.superwords import add_superwords, superwords_of
 
 if TYPE_CHECKING:
+    from bpetok.base.progress import Progress
     from bpetok.cli.notes import Notes
     from bpetok.counting.words import Words
     from bpetok.tokenizer import Tokenizer
@@ -393,7 +395,7 @@ def _trained_on_counts(options: argparse.Namespace, reserved: list[bpetok.Reserv
         special_tokens=[*(words.special_tokens if given is None else given), *reserved],
         n_threads=options.n_threads,
         **_bounds(options),
-        progress=_wants_progress(options),
+        progress=_progress(options),
         checkpoint=options.checkpoint,
         **_learn_options(options),
     )
@@ -430,7 +432,7 @@ def _count_options(options: argparse.Namespace) -> dict[str, Any]:
         "special_tokens": options.special_tokens or (),
         "n_threads": options.n_threads,
         "errors": options.errors,
-        "progress": _wants_progress(options),
+        "progress": _progress(options),
         "checkpoint": options.checkpoint,
         **_bounds(options),
         **reading_of(options),
@@ -445,8 +447,16 @@ def _bounds(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _wants_progress(options: argparse.Namespace) -> bool:
-    return on_terminal() and not (options.quiet or options.no_progress)
+def _progress(options: argparse.Namespace) -> Progress:
+    if options.quiet:
+        return False
+    return _say_memory if options.no_progress or not on_terminal() else True
+
+
+def _say_memory(phase: str, _: int, total: int | None) -> None:
+    """Say what stage 2 of superwords will take before it begins, where there are no bars."""
+    if phase == "memory":
+        say("note", f"superwords: up to {show_size(total or 0)} of memory")
 
 
 def _load_words(files: str | list[str], options: argparse.Namespace) -> Words:

@@ -847,6 +847,7 @@ def test_superwords_have_their_options(call: Call, tmp_path: Path) -> None:
     for flags, given in cases:
         done = call(*train, "--superwords", 265, *flags, "-o", "tok.json")
         assert done.status == 0, done.err
+        assert re.search(r"^bpetok: note: superwords: up to \S+ MB of memory$", done.err, re.M)
         tok = Tokenizer.load(tmp_path / "tok.json")
         superwords = bpetok.Superwords(265, **given)
         assert tok == bpetok.train(path, vocab_size=310, superwords=superwords)
