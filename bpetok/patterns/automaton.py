@@ -126,9 +126,11 @@ class Step:
             if not row.ends[symbol]:
                 return (End.BACK, part) if part.failed is None else self.read(part.failed, symbol)
             _, following = self.read(self.again(part), symbol)
-            merges = self._behavior is Behavior.MERGED_WITH_NEXT and symbol != matcher.end
-            if following.phase is Phase.BETWEEN and merges:
-                return End.NO, following
+            if self._behavior is Behavior.MERGED_WITH_NEXT and symbol != matcher.end:
+                if following.phase is Phase.BETWEEN:
+                    return End.NO, following
+                if not matcher.is_sure(following.value, symbol):
+                    return End.BACK, part  # if that is no match, it belongs to this piece
             return End.HERE, following
         if part.phase is Phase.MAYBE:
             row = matcher.row(part.value)

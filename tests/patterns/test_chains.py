@@ -95,6 +95,26 @@ def test_later_steps_see_no_more_than_their_pieces(
 
 
 @pytest.mark.filterwarnings("ignore:.*can't be compiled to a scanner")
+@pytest.mark.parametrize(
+    ("expression", "text", "right"),
+    [
+        (r"[\s\S]{2}", "aaa", ["aaa"]),
+        (r"[\s\S]{2}", "abaaa", ["ab", "aaa"]),
+        (r"b(?=a+b)|[\s\S]{2}", "ababaaa", ["ab", "ab", "aaa"]),
+        (r"\d{3}|\s", "123 4567", ["123", " ", "4567"]),
+        (r"[A-Z]", "ABcD", ["A", "Bc", "D"]),
+    ],
+)
+def test_what_begins_a_match_and_is_none_is_joined_to_the_match_before(
+    expression: str, text: str, right: list[str]
+) -> None:
+    """Found by the campaign: a piece ended where a match began, whether it was one or not."""
+    steps: list[Step] = [(expression, "merged_with_next")]
+    assert [word.decode() for word in tokenizers_words(steps, text)] == right
+    assert bpetok.pretokenize(text, steps) == right
+
+
+@pytest.mark.filterwarnings("ignore:.*can't be compiled to a scanner")
 def test_a_step_after_bytes_that_are_cut_apart() -> None:
     """Where the chain is not compiled, a later step that could be is given half characters."""
     steps: list[Step] = ["byte_level", "(?:b|bc)?+", (r"\d+|x+y", "removed")]
