@@ -16,6 +16,9 @@ from bpetok.patterns.nfa import Instruction, Kind, Program, Symbol
 from bpetok.patterns.parse import Unsupported
 
 MOST_STATES = 3000
+MOST_WORK = 3_000_000
+"""How many threads may be followed for all states together, about a second's work: a state may have
+as many as there are nodes. Published patterns take up to 4,000, a choice of 1,500 words 140,000."""
 DEAD = -1
 
 
@@ -90,6 +93,7 @@ class Matcher:
         self._followers = followers
         self._sure: dict[tuple[int, int], bool] = {}
         self._closures: dict[tuple[tuple[int, ...], int], int] = {}
+        self._work = 0
 
     def _symbols_of(self, node: Instruction) -> int:
         """Return what a node asks for; for those that go by what is ahead, in symbols here."""
@@ -111,7 +115,13 @@ class Matcher:
             self._rows[state] = self._make_row(self._threads[state])
         return self._rows[state]
 
+    def _add_work(self, n_threads: int) -> None:
+        self._work += n_threads
+        if self._work > MOST_WORK:
+            raise Unsupported("too many ways to match the same text")
+
     def _make_row(self, threads: tuple[tuple[int, int], ...]) -> Row:
+        self._add_work(len(threads) * len(self.symbols))
         following, ends = [], []
         for symbol in range(len(self.symbols)):
             targets = []
@@ -178,6 +188,7 @@ class Matcher:
                     if kind is Kind.NOT_LONG:
                         mask = ~mask
                 stack.append((following[0], allowed & mask))
+        self._add_work(len(seen))
         return threads
 
     def followers(self, symbol: int) -> Sequence[int]:

@@ -412,6 +412,7 @@ def test_the_place_where_text_is_not_matched(expression: str, text: str, place: 
         (r"(?>a*b*)c|.", r"\(\?>...\) before other parts"),
         ("|".join(map("{}{}".format, MANY, reversed(MANY))), "more than 200 kinds of characters"),
         (r"(?:[ab]*a[ab]{14})|.", "more than 3000 states"),
+        (r"(?:a|aa|aaa|aaaa){1000}b|.", "too many ways to match the same text"),
         (r"(?:a{1000}){1000}", "more than 20000 states"),
         (r"(?=\d{1,1000}x)\d", "look-ahead that is too long"),
         (r"a{2000}", "more than 1000 repetitions"),
