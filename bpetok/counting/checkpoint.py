@@ -119,6 +119,17 @@ class Checkpoint:
         """Tell whether all files of a part have been counted."""
         return not self.gaps(part)
 
+    def check_complete(self, part: int) -> None:
+        """Check, when all that was left of a part has been read, that no gap is left.
+
+        Raises
+        ------
+        ValueError
+            If one is: it ends or begins where no reading comes to, so that it would stay for ever.
+        """
+        if not self.is_complete(part):
+            raise self._wrong_places(part)
+
     def add(self, part: int, words: Words, counted: Counted) -> None:
         """Save the words of some texts of a part.
 
@@ -126,8 +137,15 @@ class Checkpoint:
         ------
         OSError
             If they can't be saved, or a file that was counted only in part has changed.
+        ValueError
+            If some of these texts are in the folder: it says of a place where none ends that the
+            texts up to it were counted.
         """
         self._check_unchanged(part, counted)
+        try:
+            joined([*_ranges(self._saved[part]), *counted.ranges])
+        except ValueError:
+            raise self._wrong_places(part) from None
         numbers = range(len(self._saved[part]), MAX_INT64)
         paths = (self._folder / f"counts-{part}-{number}.parquet" for number in numbers)
         path = next(path for path in paths if not path.exists())
@@ -158,6 +176,13 @@ class Checkpoint:
             path, *state = self._inputs[part][number]
             if tuple(state) != file_state(path, fresh=True):
                 raise changed_error(path)
+
+    def _wrong_places(self, part: int) -> ValueError:
+        names = ", ".join(saved.path.name for saved in self._saved[part][:3])
+        return ValueError(
+            f"checkpoint {str(self._folder)!r}: what its files of counts ({names}) say that was "
+            "counted ends or begins where no texts of this run do: remove the folder"
+        )
 
     def save_merges_if_due(self, merges: Callable[[], MergeArrays]) -> None:
         """Save the merges so far if the last time is long ago."""

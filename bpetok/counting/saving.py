@@ -74,16 +74,25 @@ def count_saving(
     checkpoint: Checkpoint,
     rare: RareWords,
 ) -> Words:
-    """Count what has not been counted of a part, saving now and then; return the words of all."""
+    """Count what has not been counted of a part, saving now and then; return the words of all.
+
+    Raises
+    ------
+    ValueError
+        If the folder says that texts were counted up to a place where none ends.
+    """
     segments = corpus_segments(corpus, context, checkpoint.gaps(part))
     reading: list[_Reading] = []
+    are_all_read = False
 
     def next_segments() -> Iterator[Segment]:
+        nonlocal are_all_read
         for begun in list(reading):
             yield begun.until(checkpoint.is_due)
         while not (reading and checkpoint.is_due()):
             segment = next(segments, None)
             if segment is None:
+                are_all_read = True
                 return
             reading.append(_Reading(segment))
             yield reading[-1].until(checkpoint.is_due)
@@ -98,6 +107,8 @@ def count_saving(
             reading = [begun for begun in reading if not begun.has_ended]
             context.null_texts.n_null += counted.n_null
             checkpoint.add(part, words, counted)
+            if are_all_read and not reading:
+                checkpoint.check_complete(part)
             if is_first and checkpoint.is_complete(part):
                 return words
             del words  # the memory is needed for the next ones

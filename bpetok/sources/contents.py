@@ -61,6 +61,8 @@ _REMEDIES = {
     "hdf5": "is an HDF5 file, a format that is not read: write its texts to JSON lines first",
     "picture": "is a picture, and no text",
 }
+_BLOCKS = bytes(range(7))
+"""The first bytes of the characters of UTF-16 up to Arabic. Text in UTF-8 hardly has such bytes."""
 _MIN_UNMARKED = 16
 """Bytes from which on text in UTF-16 is recognised without a mark."""
 
@@ -93,10 +95,20 @@ def other_kind(first_bytes: bytes, *, by_name: bool = False) -> str | None:
 
 
 def _is_unmarked_utf16(first_bytes: bytes) -> bool:
-    """Tell whether nearly all bytes at odd places, or at even ones, are NUL, and no others."""
+    """Tell whether nearly all bytes at odd places, or at even ones, are some that UTF-16 has there.
+
+    They are 0 for Latin letters, spaces and digits, 3 to 6 for Greek, Cyrillic, Hebrew and Arabic:
+    all of that is UTF-8, too. Small numbers of two bytes look alike, but many are no characters.
+    """
     n = len(first_bytes) // 2
-    n_even, n_odd = (first_bytes[begin : 2 * n : 2].count(0) for begin in (0, 1))
-    return 2 * n >= _MIN_UNMARKED and min(n_even, n_odd) == 0 and max(n_even, n_odd) > 0.9 * n
+    parts = (first_bytes[0 : 2 * n : 2], first_bytes[1 : 2 * n : 2])
+    n_even, n_odd = (len(part) - len(part.translate(None, _BLOCKS)) for part in parts)
+    if 2 * n < _MIN_UNMARKED or max(n_even, n_odd) <= 0.9 * n or min(n_even, n_odd) > 0.1 * n:
+        return False
+    order = "utf-16-le" if n_odd > n_even else "utf-16-be"
+    text = first_bytes[: 2 * n].decode(order, "replace")
+    n_others = sum(not (character.isprintable() or character.isspace()) for character in text)
+    return n_others <= 0.1 * n
 
 
 def _unusual_beginnings() -> NDArray[np.bool_]:
@@ -111,7 +123,7 @@ def _unusual_beginnings() -> NDArray[np.bool_]:
         unusual[begin[0], begin[1]] = True
     unusual[0x50:0x60, 0x2A] = True
     unusual[[0x04, 0x1F, 0x80, 0xFE, 0xFF]] = True
-    unusual[0] = unusual[:, 0] = True
+    unusual[: len(_BLOCKS)] = unusual[:, : len(_BLOCKS)] = True
     return unusual
 
 

@@ -185,7 +185,7 @@ class JsonLines:
             pass
         # What orjson refuses and others write: NaN, lone surrogates; or bytes to be replaced.
         try:
-            return json.loads(line.decode(errors=self._context.errors))
+            return json.loads(line.decode(errors=self._context.errors), parse_int=_parse_integer)
         except ValueError as error:
             raise ValueError(f"{self._names[number]} is no JSON in UTF-8: {error}") from None
         except RecursionError:
@@ -300,6 +300,14 @@ class JsonLines:
     def _meant(self, n: int, value: object) -> str:
         is_list, is_text = isinstance(value, list), isinstance(value, str)
         return meant_way(self._steps, n, is_list=is_list, is_text=is_text)
+
+
+def _parse_integer(digits: str) -> int | float:
+    """Return an integer. Python makes none of thousands of digits, but no number is a text."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _n_lines(lines: memoryview) -> int:

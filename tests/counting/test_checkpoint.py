@@ -405,6 +405,29 @@ def test_counts_that_say_what_cannot_be_are_refused(content: bytes, tmp_path: Pa
         bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [[[0, 9, 0], [1, 0, 0]]],
+        [[[0, 0, 0], [0, 9, 0]]],
+        [[[0, 0, 5], [0, 0, 9]]],
+        [[[0, 0, 0], [0, 10**9, 5]]],
+        [[[0, 2, 1], [0, 5, 2]], [[0, 9, 3], [1, 0, 0]]],
+    ],
+)
+def test_counts_up_to_a_place_where_no_text_ends_are_refused(
+    ranges: list[list[list[int]]], tmp_path: Path
+) -> None:
+    """A small file is read whole: a gap in it would stay, and be counted for ever."""
+    (tmp_path / "t.txt").write_text("low lower lowest " * 50)
+    words = bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+    path = tmp_path / "run" / "counts-0-0.parquet"
+    content = json.dumps([ranges, 5, 0]).encode()
+    save(words.arrays, words.split, path, {checkpoint.METADATA_KEY: content})
+    with pytest.raises(ValueError, match=r"run': .*counts-0-0\.parquet.*: remove the folder"):
+        bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+
+
 @pytest.mark.usefixtures("_save_always")
 def test_counts_of_another_split_are_refused(corpus: list[Path], tmp_path: Path) -> None:
     """They say how their words were split; the run says it, too."""

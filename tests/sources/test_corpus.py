@@ -444,6 +444,17 @@ def test_the_first_line_with_something_wrong_is_named(
         bpetok.count_words(path)
 
 
+@pytest.mark.parametrize("digits", ["9" * 30, "-" + "9" * 5000, "1" * 400])
+def test_other_values_may_be_numbers_of_any_size(tmp_path: Path, digits: str) -> None:
+    """JSON has no largest number; Python makes no int of more than 4300 digits."""
+    path = tmp_path / "x.jsonl"
+    path.write_text(f'{{"text": "a", "n": {digits}}}\n' * 2)
+    assert bpetok.count_words(path).to_dict() == {b"a": 2}
+    path.write_text(f'{{"text": {digits}}}')
+    with pytest.raises(ValueError, match=r"x\.jsonl, line 1: the text must be a string, got"):
+        bpetok.count_words(path)
+
+
 def test_wrong_bytes_in_lines_can_be_replaced(tmp_path: Path) -> None:
     """As in text; and what Python's json writes beyond JSON is read."""
     path = tmp_path / "x.jsonl"
