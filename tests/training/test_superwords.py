@@ -199,6 +199,19 @@ def test_files_and_readers_of_the_result(tmp_path: Path) -> None:
     assert more.merges[:250] == tok.merges
 
 
+@given(TEXTS, st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+def test_going_on_gives_what_a_single_training_gives(
+    texts: list[str], n_first: int, n_more: int, n_last: int
+) -> None:
+    """Whole lines are the words again, with the same bounds."""
+    n_all = n_first + n_more + n_last
+    begun = train(texts, n_first + n_more, n_first)
+    more = bpetok.train_from_iterator(
+        texts, vocab_size=256 + n_all, initial=begun, superwords=Superwords(begun.vocab_size)
+    )
+    assert more == train(texts, n_all, n_first)
+
+
 def test_what_stage_2_reads(tmp_path: Path) -> None:
     """A share of the text or its beginning; what it may take is told before."""
     path = tmp_path / "a.txt"
