@@ -458,6 +458,31 @@ def test_any_list_of_merges_is_read_or_refused(
         assert tok.encode(each) == theirs.encode(each).ids
 
 
+@pytest.mark.parametrize(
+    ("merges", "text"),
+    [
+        ("b a|aba bab|bab b|a ba|ba b|bab aba|ababab ba", "abababbb"),
+        ("ba bba|bba a|b b|b a|bb ba|b bba|bb a|a a", "bbbbaaababbaa"),
+        # The first one waits for another that comes as late, and has another way.
+        ("aba bab|ba bab|bab b|a ba|b a|ba b|bab aba", "abababbb"),
+    ],
+)
+def test_merges_that_wait_for_the_same_one_are_made_in_the_order_of_the_list(
+    merges: str, text: str
+) -> None:
+    """Whichever of their parts was there sooner."""
+    tokenizers = pytest.importorskip("tokenizers")
+    splits = [pair.split() for pair in merges.split("|")]
+    names = dict.fromkeys(left + right for left, right in splits)
+    vocab = {character: i for i, character in enumerate([*SPELLED, *names])}
+    changes = {"model__vocab": vocab, "model__merges": splits}
+    content = json.loads(document(added_tokens=[], **changes))
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(content))
+    tok = Tokenizer(**parse(content)._asdict())
+    for each in (text, text * 3, *names):
+        assert tok.encode(each) == theirs.encode(each).ids
+
+
 @given(
     start=st.integers(0, len(document())),
     length=st.integers(0, 30),
