@@ -28,6 +28,14 @@ ATOMS = [
 ]  # fmt: skip
 QUANTIFIERS = ["", "", "?", "*", "+", "{1,3}", "{2}", "+?", "*?", "++", "?+"]
 ENDS = ["", "", "", r"(?!\S)", r"(?=\s)", "(?![a-z])"]
+LATE_ATOMS = [
+    "a", "b", "ab", "aa", "@", " ", r"\.", "[ab]", "[^a]", "[^.]", r"[^\n]", r"[\s\S]", r"\p{L}",
+    r"\p{N}", r"\s", r"\S", r"\w", r"\d", "(?:ab|a)", "(?:b|ba)",
+]  # fmt: skip
+LATE_QUANTIFIERS = ["", "", "", "?", "*", "+", "{2}", "{3}", "{2,4}", "{2,}", "+?", "??", "++"]
+LATE_ENDS = ["", "", "", r"(?!\S)", "(?!a)", "(?=b)", "$"]
+OTHERWISE = ["", r"|[\s\S]", r"|\w|\W", r"|..|.|\n", r"|[\s\S]{1,2}", r"|\w{1,2}|\W"]
+LETTERS = ["ab", " ab", "aaab", "ab1 ", "ab!\n", "ab@. ", "abé中\n", "Ab 1a.\r\n@", "a中🙂 1"]
 CHANGED_SINCE = "\u0295"
 """Unicode 17.0 made this lower case letter into one without case."""
 CHARACTERS = (
@@ -60,8 +68,11 @@ class Scanner(Campaign[Case]):
         if random.random() < 0.2:
             data = with_bad_bytes(random, data)
         pattern = random.choice(list(PATTERNS))
-        if random.random() < 0.3:
+        kind = random.random()
+        if kind < 0.3:
             pattern = expression(random)
+        elif kind < 0.5:
+            pattern, data = late_expression(random), few_letters(random).encode()
         return Case(data, pattern, random.choice((1, 3, 64, 100, 1000)))
 
     def check(self, case: Case) -> None:
@@ -84,6 +95,28 @@ def expression(random: Random) -> str:
         ]
         branches.append("".join(parts) + random.choice(ENDS))
     return "|".join(branches)
+
+
+def late_expression(random: Random) -> str:
+    """Return an expression whose matches fail late, often: what was found meanwhile is words."""
+    branches = []
+    for _ in range(random.randint(1, 4)):
+        parts = [
+            random.choice(LATE_ATOMS) + random.choice(LATE_QUANTIFIERS)
+            for _ in range(random.randint(1, 4))
+        ]
+        branches.append("".join(parts) + random.choice(LATE_ENDS))
+    return "|".join(branches) + random.choice(OTHERWISE)
+
+
+def few_letters(random: Random) -> str:
+    """Return text of what `late_expression` is made of, now and then with long runs."""
+    parts = []
+    for _ in range(random.randint(1, 6)):
+        letters = random.choice(LETTERS)
+        parts += random.choices(letters, k=random.randint(0, 60))
+        parts.append(random.choice(letters) * random.choice((0, 0, 0, 5, 70, 300)))
+    return "".join(parts)
 
 
 def few_characters(random: Random) -> str:
