@@ -24,6 +24,8 @@ from campaigns.instruction_set import VARIABLE
 CAMPAIGNS = ("scanner", "learner", "encoder", "documents", "chains", "json", "files")
 """Those that call the extensions in their own process."""
 ALL = ["tests"]
+LEFT_OUT = "tests/benchmarks"
+"""They install bpetok in environments of their own, without sanitizers."""
 SOME = ["tests/patterns/test_scan.py", "tests/encoding", "tests/counting", "tests/sources"]
 """Tests that depend on the instruction set, of all."""
 FLAGS = (
@@ -82,6 +84,7 @@ def run(
 
 def _pytest_options() -> list[str]:
     options = ["-q", "--capture=sys", "-p", "campaigns.instruction_set", "-p", "no:cacheprovider"]
+    options.append(f"--ignore={LEFT_OUT}")
     return [*options, "-n", "auto"] if importlib.util.find_spec("xdist") else options
 
 

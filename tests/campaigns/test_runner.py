@@ -24,7 +24,7 @@ class One(NamedTuple):
     ("name", "message"),
     [
         ("Failing", "AssertionError: numbers"),
-        ("Crashing", "ended by SIGSEGV"),
+        ("Crashing", "ended by SIGABRT"),
         ("Hanging", "took more than 1 seconds"),
     ],
 )
@@ -52,6 +52,7 @@ def test_a_slow_begin_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (outcome.inputs, outcome.findings) == (2, [])
 
 
+@pytest.mark.usefixtures("capfd")  # faulthandler needs a real file for its reports
 def test_a_saved_input_is_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command that is in its file."""
     monkeypatch.setitem(CAMPAIGNS, "planted", "planted:Failing")
