@@ -295,8 +295,8 @@ class Tokenizer(Codec):
 
         Only leaves go, tokens that no merge uses: the rarest on the text first, ties to the largest
         id. The places of a token that has gone count for its two parts. So all other tokens occur
-        where they did. With `train(..., initial=pruned.tokenizer)` tokens that another text needs
-        take their place.
+        where they did. With `train(..., initial=tok.prune(texts, 950).tokenizer)` tokens that
+        another text needs take their place.
 
         Parameters
         ----------

@@ -21,14 +21,16 @@ N_KEPT = 950
 
 
 def main(files: list[str]) -> None:
-    """Prune a tokenizer, then learn as many tokens again from the text that it is to be for."""
+    """Prune a tokenizer and learn as many tokens from the text that it is to be for, at once."""
     general = [Path(file).read_text("utf-8", "replace")[:20_000] for file in files]
     special = [" ".join(words) for words in itertools.permutations(keyword.kwlist, 2)]
     tok = bpetok.train_from_iterator(general, vocab_size=VOCAB_SIZE)
 
-    pruned = tok.prune(special, N_KEPT)
     fitted = bpetok.train_from_iterator(
-        special, vocab_size=VOCAB_SIZE, initial=pruned.tokenizer, min_frequency=2
+        special,
+        vocab_size=VOCAB_SIZE,
+        initial=(pruned := tok.prune(special, N_KEPT)).tokenizer,
+        min_frequency=2,
     )
     before, after = (sum(map(len, t.encode_batch(special))) for t in (tok, fitted))
     assert after < before
