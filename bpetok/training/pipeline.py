@@ -125,14 +125,19 @@ def run_stages(
 
 def _warn_of_few(first: Learned, plan: Plan) -> None:
     """Warn if stage 1 of superwords has fewer merges than `plan` says."""
-    n_learned = len(first.merges.counts)
-    if n_learned < plan.n_merges:
-        reason = reason_to_end(plan.rule, first.is_full, "bytes")
+    if why := _why_few(first, plan, " within words"):
         warnings.warn(
-            f"superwords.start is not reached: after {n_learned:,} of {plan.n_merges:,} merges "
-            f"within words, {reason}; superwords begin here",
-            stacklevel=4,
+            f"superwords.start is not reached: {why}; superwords begin here", stacklevel=4
         )
+
+
+def _why_few(learned: Learned, plan: Plan, where: str = "") -> str:
+    """Return why there are fewer merges than `plan` says; nothing if there are not."""
+    n_learned = len(learned.merges.counts)
+    if n_learned >= plan.n_merges:
+        return ""
+    reason = reason_to_end(plan.rule, learned.is_full, "bytes")
+    return f"after {n_learned:,} of {plan.n_merges:,} merges{where}, {reason}"
 
 
 def lines_of(run: Run, first: Learned) -> Lines:
@@ -304,14 +309,8 @@ def build(learned: Learned, plan: Plan) -> Tokenizer:
     tokenizer = Tokenizer(
         pattern=plan.pattern, training=learned.facts, **plan.build(learned.merges)
     )
-    n_learned = len(learned.merges.counts)
-    if n_learned < plan.n_merges:
-        reason = reason_to_end(plan.rule, learned.is_full, "bytes")
-        warnings.warn(
-            f"vocab_size is {tokenizer.vocab_size:,}: after {n_learned:,} of {plan.n_merges:,} "
-            f"merges, {reason}",
-            stacklevel=4,
-        )
+    if why := _why_few(learned, plan):
+        warnings.warn(f"vocab_size is {tokenizer.vocab_size:,}: {why}", stacklevel=4)
     return tokenizer
 
 
