@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping
-from heapq import heapify, heappop, heappush
-from itertools import chain, count, groupby, pairwise
+from itertools import chain
 from typing import Any
 
 from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS, from_text
@@ -90,7 +89,7 @@ def _from_all_splits(
             if left is not None and right is not None:
                 rows.extend((left, right, number))
     try:
-        pairs, made = _taken(rows, [*words], every=True)
+        pairs, made = merges_taken(rows, [*words], True)
     except ValueError as error:
         token = words[rows[3 * error.args[0] + 2]]
         raise ValueError(
@@ -109,67 +108,6 @@ def _from_all_splits(
             if number not in is_made
         },
     )
-
-
-def _taken(
-    rows: array[int], words: list[bytes | None], *, every: bool
-) -> tuple[array[int], array[int]]:
-    """Return the merges that are taken, and what they make; see `merges_taken`.
-
-    Those that come right after a later one of the list, which makes a part of theirs, are in the
-    order of the list, as far as each comes after its parts.
-    """
-    pairs, made = merges_taken(rows, words, every)
-    if made == rows[2::3]:  # all, in the order of the list
-        return pairs, made
-    # Where each is listed: by tokens, if all ways to a token are next to each other, as mostly.
-    listed = [token for token, _ in groupby(rows[2::3])]
-    place_of = dict(zip(listed, count(), strict=False))
-    if len(place_of) == len(listed):
-        places = [*map(place_of.__getitem__, made)]
-    else:
-        place_of_pair = {pair: i for i, pair in enumerate(zip(rows[::3], rows[1::3], strict=True))}
-        tokens = [*range(N_BYTES), *made]
-        parts = (map(tokens.__getitem__, pairs[side::2]) for side in range(2))
-        places = [*map(place_of_pair.__getitem__, zip(*parts, strict=True))]
-    order = [*range(len(made))]
-    end = 0
-    for begin in [i for i, (here, after) in enumerate(pairwise(places)) if after < here]:
-        if begin >= end:
-            end = begin + 1
-            while end < len(places) and places[end] < places[begin]:
-                end += 1
-            order[begin + 1 : end] = _in_order(range(begin + 1, end), places, pairs)
-    if order == [*range(len(made))]:
-        return pairs, made
-    numbers = [*range(N_BYTES), *made]  # of the right length
-    for number, old in enumerate(order, N_BYTES):
-        numbers[N_BYTES + old] = number
-    in_order = (numbers[pairs[2 * old + side]] for old in order for side in range(2))
-    return array("i", in_order), array("i", map(made.__getitem__, order))
-
-
-def _in_order(some: range, places: list[int], pairs: array[int]) -> list[int]:
-    """Return some merges, first places first as far as each comes after its parts."""
-    if len(some) == 1:
-        return [*some]
-    missing: dict[int, int] = {}
-    waiting: dict[int, list[int]] = {merge: [] for merge in some}
-    for merge in some:
-        needed = {part - N_BYTES for part in pairs[2 * merge : 2 * merge + 2]} & waiting.keys()
-        missing[merge] = len(needed)
-        for part in needed:
-            waiting[part].append(merge)
-    ready = [(places[merge], merge) for merge in some if not missing[merge]]
-    heapify(ready)
-    found = []
-    while ready:
-        found.append(heappop(ready)[1])
-        for merge in waiting[found[-1]]:
-            missing[merge] -= 1
-            if not missing[merge]:
-                heappush(ready, (places[merge], merge))
-    return found
 
 
 def _renumber(pairs: array[int]) -> array[int]:
@@ -219,7 +157,7 @@ def from_merges(
     rows = _number_merges(merges, table, vocab)
     merges.clear()
     try:
-        pairs, made = _taken(rows, table.words, every=whole_words_first)
+        pairs, made = merges_taken(rows, table.words, whole_words_first)
     except ValueError as error:
         place: int = error.args[0]
         left, right = (names[rows[3 * place + i]] for i in range(2))

@@ -16,6 +16,7 @@ from libc.string cimport memcmp
 
 import os
 from array import array
+from heapq import heappop, heappush
 
 from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport N_BYTES
@@ -277,8 +278,7 @@ cdef class Order:
         self.add(i)
         if not self.waiting or token not in self.waiting:
             return 0
-        followers = []
-        self.make_waiting(token, followers)
+        followers = self.make_waiting(token)
         new = {token, *[self.rows[3 * k + 2] for k in followers]}
         # What a follower may lie to the left of, if a second one of this merge comes after it.
         nearby = {self.rows[3 * i], *new}
@@ -288,15 +288,22 @@ cdef class Order:
                 raise ValueError(k)
         return 0
 
-    cdef int make_waiting(self, int32_t token, list followers) except -1:
-        for k in self.waiting.pop(token, ()):
-            if self.can_be_made(k):
-                self.add(k)
-                followers.append(k)
-                self.make_waiting(self.rows[3 * k + 2], followers)
-            else:
-                self.wait(k)
-        return 0
+    cdef list make_waiting(self, int32_t token):
+        # Add the rows that wait for the token, and those that wait for what these make, always the
+        # first of the list of all that can be made. Return them in that order.
+        cdef list ready = [], followers = []
+        while True:
+            for k in self.waiting.pop(token, ()):
+                if self.can_be_made(k):
+                    heappush(ready, k)
+                else:
+                    self.wait(k)
+            if not ready:
+                return followers
+            k = heappop(ready)
+            self.add(k)
+            followers.append(k)
+            token = self.rows[3 * k + 2]
 
 
 cdef int32_t way_of_word(Places table, word, int32_t token, const int32_t[::1] made) except -2:
