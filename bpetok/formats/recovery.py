@@ -19,6 +19,11 @@ from bpetok.patterns.chains import Pattern
 # cl100k_base takes 8 million.
 MAX_STEPS = 50_000_000
 
+_AT_ONCE = (
+    "it has to be made right after each of these, before the next one to the right, which may need "
+    "the same bytes, but here all of these are made first: no order of merges gives the same ids"
+)
+
 
 def from_ranks(
     ranks: Mapping[bytes, int], pattern: Pattern, special_tokens: Mapping[str, int]
@@ -91,10 +96,11 @@ def _from_all_splits(
     try:
         pairs, made = merges_taken(rows, [*words], True)
     except ValueError as error:
-        token = words[rows[3 * error.args[0] + 2]]
+        token, later = (words[rows[3 * place + 2]] for place in error.args)
         raise ValueError(
-            f"the token {shorten(token)}, rank {ranks[token]}, is made of one with a higher rank, "
-            "and comes before others of that: no order of merges gives the same"
+            f"the token {shorten(token)}, rank {ranks[token]}, is made of {shorten(later)} with a "
+            f"higher rank, {ranks[later]}: {_AT_ONCE}. Read the tokenizer.json of this model by "
+            "from_pretrained, if there is one, or encode with tiktoken"
         ) from None
     is_made = set(made)
     return Parts(
@@ -159,11 +165,12 @@ def from_merges(
     try:
         pairs, made = merges_taken(rows, table.words, whole_words_first)
     except ValueError as error:
-        place: int = error.args[0]
-        left, right = (names[rows[3 * place + i]] for i in range(2))
+        place, later = error.args
+        left, right, name = (names[number] for number in rows[3 * place :][:3])
         raise ValueError(
-            f"merges[{place}] joins {left!r} and {right!r}, of which one is made by a later merge, "
-            "and comes before others of that: no order of merges gives the same"
+            f"merges[{place}] joins {left!r} and {right!r}, and {names[rows[3 * later + 2]]!r} in "
+            f"it is made by a later one, merges[{later}]: {_AT_ONCE}. Encode with tokenizers, or "
+            f"leave out merges[{place}] if texts may get other ids for {name!r}"
         ) from None
     is_made = bytearray(len(names))
     for number in chain(range(N_BYTES), made):

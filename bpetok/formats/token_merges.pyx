@@ -202,7 +202,8 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
     Raises
     ------
     ValueError
-        If no order of the merges gives the same tokens; its argument is the place of a merge.
+        If no order of the merges gives the same tokens; its arguments are the places of a merge and
+        of the later one that makes what it joins, or a part of that.
     """
     cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_tokens = len(words)
     cdef int32_t left, right, token
@@ -285,7 +286,7 @@ cdef class Order:
         nearby.update(self.rows[3 * k] for k in followers if self.rows[3 * k + 1] in new)
         for k in followers:
             if self.rows[3 * k] in new and self.rows[3 * k + 1] in nearby:
-                raise ValueError(k)
+                raise ValueError(k, i)
         return 0
 
     cdef list make_waiting(self, int32_t token):

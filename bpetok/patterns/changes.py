@@ -11,8 +11,12 @@ import numpy as np
 from bpetok.base.array_types import Int64
 from bpetok.base.checks import check_bool
 from bpetok.base.records import NamedTuple
-from bpetok.patterns.normalize import LocalNormalizer, normalize_texts
-from bpetok.patterns.normalizers import Normalizer, Spec, has_space_at_ends
+from bpetok.patterns.normalize import (
+    LocalNormalizer,
+    have_space_at_ends,
+    normalize_texts,
+)
+from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.special import SpecialTokens
 
 Buffer = bytes | memoryview
@@ -55,7 +59,7 @@ class Changes(NamedTuple):
             return self._local.is_normal(data)
         if not self.normalizer.leaves(data):
             return False
-        return not (self.normalizer.strips and _have_space_at_ends(data, ends))
+        return not (self.normalizer.strips and have_space_at_ends(data, ends))
 
     def may_cut(self, data: Buffer, at: int) -> bool:
         """Tell whether what becomes of a text is what becomes of its parts before and after `at`.
@@ -145,27 +149,6 @@ def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Change
         return Changes(None, prefix_space)
     checked = Normalizer(normalizer)
     return Changes(checked if checked.spec != [] else None, prefix_space)
-
-
-_ENDS_WITHOUT_SPACE = np.zeros(256, np.bool_)
-_ENDS_WITHOUT_SPACE[0x21:0x7F] = True  # what prints of ASCII
-_ENDS_WITHOUT_SPACE[0x80:] = True
-# The first bytes of all other white space, and their last ones.
-_ENDS_WITHOUT_SPACE[[0xC2, 0xE1, 0xE2, 0xE3]] = False
-_ENDS_WITHOUT_SPACE[[*range(0x80, 0x8B), 0x9F, 0xA0, 0xA8, 0xA9, 0xAF]] = False
-
-
-def _have_space_at_ends(data: Buffer, ends: Ends) -> bool:
-    """Tell whether one of the texts begins or ends with white space."""
-    lengths = np.diff(ends, prepend=0)
-    ends = ends[lengths > 0]
-    starts = ends - lengths[lengths > 0]
-    array = np.frombuffer(data, np.uint8)
-    unsure = ~(_ENDS_WITHOUT_SPACE[array[starts]] & _ENDS_WITHOUT_SPACE[array[ends - 1]])
-    return any(
-        has_space_at_ends(data[begin:end])
-        for begin, end in zip(starts[unsure].tolist(), ends[unsure].tolist(), strict=True)
-    )
 
 
 def _texts(data: Buffer, ends: Ends) -> list[bytes]:

@@ -38,7 +38,8 @@ cdef extern from "suspects.h":
     Suspects* suspects_new(int flags) noexcept nogil
     int size_of_character(uint8_t lead) noexcept nogil
     size_t next_suspect(
-        const Suspects* suspects, int instruction_set, const uint8_t* text, size_t at, size_t n
+        const Suspects* suspects, int instruction_set, const uint8_t* text, size_t at, size_t n,
+        int follows
     ) noexcept nogil
 
 cdef enum:
@@ -152,6 +153,49 @@ def holds(const uint8_t[::1] text not None, bytes string not None) -> bool:
     return False
 
 
+cdef inline bint is_space(uint32_t point) noexcept nogil:
+    # Of Unicode's White_Space.
+    if point < 0x80:
+        return point == 0x20 or 9 <= point <= 13
+    if point < 0x1680:
+        return point == 0x85 or point == 0xA0
+    if point <= 0x200A:
+        return point == 0x1680 or point >= 0x2000
+    return (
+        point == 0x2028 or point == 0x2029 or point == 0x202F or point == 0x205F
+        or point == 0x3000
+    )
+
+
+def have_space_at_ends(const uint8_t[::1] data not None, const int64_t[::1] ends not None) -> bool:
+    """Tell whether one of some texts begins or ends with white space.
+
+    Where one is not UTF-8 it may say either.
+
+    Parameters
+    ----------
+    data : buffer of bytes
+        Texts in UTF-8, one after another.
+    ends : int64 array, ascending, at most len(data)
+        Where each text ends; the first begins at 0.
+    """
+    cdef Py_ssize_t i, begin = 0, end
+    if data.shape[0] == 0 or ends.shape[0] == 0:
+        return False
+    if ends[ends.shape[0] - 1] > data.shape[0]:
+        raise IndexError("ends must lie within data")
+    for i in range(ends.shape[0]):
+        end = ends[i]
+        if begin < end and (
+            begin + size_of_character(data[begin]) > end
+            or is_space(character_at(&data[begin]).point)
+            or is_space(character_before(&data[0], begin, end).point)
+        ):
+            return True
+        begin = end
+    return False
+
+
 @cython.final
 cdef class Output:
     # Bytes that are written one after another, where the bytes object is made of them.
@@ -245,7 +289,7 @@ cdef class LocalNormalizer:
         cdef Py_ssize_t first = at
         cdef Character c
         while True:
-            at = next_suspect(self.suspects, instruction_set, text, at, n)
+            at = next_suspect(self.suspects, instruction_set, text, at, n, at > first)
             if at == n:
                 return n
             c = character_at(text + at)

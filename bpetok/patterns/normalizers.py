@@ -282,13 +282,6 @@ def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int
     return find
 
 
-def has_space_at_ends(text: bytes | memoryview) -> bool:
-    """Tell whether a text begins or ends with white space. Requires: it is not empty."""
-    first = bytes(text[:4]).decode(errors="replace")
-    last = bytes(text[-4:]).decode(errors="replace")
-    return first[0] in _WHITE_SPACE or last[-1] in _WHITE_SPACE
-
-
 _Step = _Group | _Strip | _Prepend | _Each | _Replace
 
 

@@ -1,8 +1,10 @@
-/* Finds the next character of a text that has one of some flags of normal.h: nearly none has.
+/* Finds the next character of a text that has one of some flags of normal.h: nearly none has. A
+ * combining mark alone is passed over, since it changes nothing if none comes right before it.
  *
- * With AVX2, 32 bytes at a time: a first byte and the upper half of the second one say which of 16
- * (of two bytes), 1,024 or more characters it may be. Only if one of those has a flag is the
- * character looked up. So letters of most scripts are passed over as fast as ASCII is.
+ * With AVX2, 64 bytes at a time: a first byte and the upper half of the second one say which of 16
+ * (of two bytes), 1,024 or more characters it may be; in some scripts the lower half leaves one of
+ * those, or 64. Only if one of these has a flag is the character looked up. So letters of most
+ * scripts are passed over as fast as ASCII is.
  */
 #ifndef BPETOK_SUSPECTS_H
 #define BPETOK_SUSPECTS_H
@@ -10,6 +12,7 @@
 #include "simd.h"
 
 enum {
+    NORMAL_MARK = 16, /* the flag of a combining mark */
     NORMAL_LEAVES = sizeof normal_flags / sizeof *normal_flags / 64,
     NORMAL_BLOCKS = sizeof normal_block / sizeof *normal_block,
     JOINED_PAIRS = sizeof joined_pairs / sizeof *joined_pairs
@@ -17,20 +20,32 @@ enum {
 
 typedef struct Suspects {
     uint64_t masks[NORMAL_LEAVES]; /* which of 64 characters have one of the flags */
+    uint64_t alone[NORMAL_LEAVES]; /* which have another one than NORMAL_MARK */
     /* For the lower half of a first byte, of C0..DF and of E0..FF: which upper halves of a second
      * byte, 8 to B, may belong to such a character; 4 bits for each of the two upper halves. */
     uint8_t quarters[2][16];
+    /* For the lower half of a second byte, after a first byte that has_blocks knows, without and with
+     * bit 1: the same bits, of the upper halves with which it may. */
+    uint8_t blocks[2][16];
     int in_ascii;                  /* which of ASCII have: NONE, CAPITALS or OTHERS */
 } Suspects;
 
 enum { NONE, CAPITALS, OTHERS };
 
+/* Whether a first byte is one for which Suspects.blocks tell more than quarters: of Cyrillic, Arabic
+ * and what is before CJK. In others, such as Hebrew or Hangul, nearly all have a flag, or none. */
+static inline int has_blocks(int lead) {
+    return (lead & 0xF4) == 0xD0 || (lead & 0xF8) == 0xE0;
+}
+
 /* Tables for some flags, to be freed with free(); NULL without memory. */
 static Suspects *suspects_new(int flags) {
     Suspects *suspects = (Suspects *)calloc(1, sizeof *suspects);
     if (suspects == NULL) return NULL;
-    for (int i = 0; i < NORMAL_LEAVES * 64; i++)
+    for (int i = 0; i < NORMAL_LEAVES * 64; i++) {
         if (normal_flags[i] & flags) suspects->masks[i / 64] |= 1ULL << i % 64;
+        if (normal_flags[i] & flags & ~NORMAL_MARK) suspects->alone[i / 64] |= 1ULL << i % 64;
+    }
     uint64_t first = suspects->masks[normal_block[0]], second = suspects->masks[normal_block[1]];
     suspects->in_ascii = !(first | second)                       ? NONE
                          : !first && second == 0x3FFFFFFULL << 1 ? CAPITALS
@@ -48,22 +63,34 @@ static Suspects *suspects_new(int flags) {
                 second = (block < 0x10000 >> 6 ? block >> 4 : block >> 10) & 3;
                 if (!mask) break;
             }
-            suspects->quarters[lead >> 5 & 1][lead & 15] |= 1 << (second + 4 * (lead >> 4 & 1));
+            int bit = 1 << (second + 4 * (lead >> 4 & 1));
+            suspects->quarters[lead >> 5 & 1][lead & 15] |= bit;
+            if (!has_blocks(lead)) continue;
+            if (lead >= 0xE0) suspects->blocks[lead >> 1 & 1][block & 15] |= bit;
+            for (int i = 0; lead < 0xE0 && i < 16; i++)
+                if (mask >> (16 * quarter + i) & 1) suspects->blocks[lead >> 1 & 1][i] |= bit;
         }
     }
     return suspects;
 }
 
-/* Whether the character at bytes[0] has one of the flags; what is no character of Unicode has.
- * Requires: its `size` bytes can be read. */
-static inline int is_suspect(const Suspects *suspects, const uint8_t *bytes, int size) {
+/* Whether something may change at the character at text[at]: it has one of the flags, and not only
+ * that of a mark, unless it comes right after another that has one. `*after` is the end of the last
+ * one that has. What is no character of Unicode has a flag. Requires: its `size` bytes can be read. */
+static inline int is_suspect(const Suspects *suspects, const uint8_t *text, size_t at, int size,
+                             size_t *after) {
+    const uint8_t *bytes = text + at;
     uint32_t point = size == 1   ? bytes[0]
                      : size == 2 ? (bytes[0] & 31u) << 6 | (bytes[1] & 63)
                      : size == 3 ? (bytes[0] & 15u) << 12 | (bytes[1] & 63u) << 6 | (bytes[2] & 63)
                                  : (bytes[0] & 7u) << 18 | (bytes[1] & 63u) << 12
                                        | (bytes[2] & 63u) << 6 | (bytes[3] & 63);
-    return point >= NORMAL_BLOCKS * 64
-           || (suspects->masks[normal_block[point >> 6]] >> (point & 63) & 1);
+    if (point >= NORMAL_BLOCKS * 64) return 1;
+    int leaf = normal_block[point >> 6];
+    if (!(suspects->masks[leaf] >> (point & 63) & 1)) return 0;
+    int follows = at == *after;
+    *after = at + size;
+    return follows || (suspects->alone[leaf] >> (point & 63) & 1);
 }
 
 /* How many bytes a character with this first byte has; one of ASCII has 1. */
@@ -77,7 +104,9 @@ static inline int has_small_only(uint64_t bytes) {
     return !((bytes | (from_a & ~after_z)) & EACH_BYTE(0x80));
 }
 
-static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, size_t at, size_t n) {
+/* As next_suspect; `*after` is where the last character that has a flag ends, n if there is none. */
+static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, size_t at, size_t n,
+                                 size_t *after) {
     while (at < n) {
         int size = size_of_character(text[at]);
         if (size == 1 && suspects->in_ascii == NONE) {
@@ -91,48 +120,70 @@ static size_t next_suspect_plain(const Suspects *suspects, const uint8_t *text, 
             size = size_of_character(text[at]);
         }
         if (at + size > n) return n; /* half a character */
-        if (is_suspect(suspects, text + at, size)) return at;
+        if (is_suspect(suspects, text, at, size, after)) return at;
         at += size;
     }
     return n;
 }
 
 #ifdef BPETOK_X86
-/* As next_suspect_plain, but only up to the last bytes of a text, where `*at` is set to. Returns
- * whether one was found there. Requires: none of ASCII has a flag but capitals. */
-AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t *text, size_t *at,
-                                         size_t n) {
-    const __m256i c_d = _mm256_broadcastsi128_si256(
-        _mm_loadu_si128((const __m128i *)suspects->quarters[0]));
-    const __m256i e_f = _mm256_broadcastsi128_si256(
-        _mm_loadu_si128((const __m128i *)suspects->quarters[1]));
+#define AVX2_ROWS(bytes) _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(bytes)))
+
+/* Suspects in registers. */
+typedef struct Tables {
+    __m256i c_d, e_f, blocks_0, blocks_1, before_a;
+} Tables;
+
+/* Which of the 32 bytes from bytes[0] on begin a character that may have a flag. */
+AVX2_TARGET static inline uint32_t candidates_of(const Tables *tables, const uint8_t *bytes) {
     const __m256i half = AVX2_TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0F, (char)0xF0, 0x0F,
                                     (char)0xF0);
     const __m256i quarter = AVX2_TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x22, 0x44, (char)0x88, 0, 0, 0,
                                        0);
-    /* 127 where capitals have none: no signed byte is larger. */
-    const __m256i before_a = _mm256_set1_epi8(suspects->in_ascii == CAPITALS ? 'A' - 1 : 127);
-    const __m256i after_z = _mm256_set1_epi8('Z' + 1);
-    for (; *at + 35 <= n; *at += 32) { /* a character may go on for 3 bytes after the 32 */
+    __m256i first = _mm256_loadu_si256((const __m256i *)bytes);
+    __m256i second = _mm256_loadu_si256((const __m256i *)(bytes + 1));
+    __m256i low = AVX2_NIBBLES(first), lower = AVX2_NIBBLES(second);
+    __m256i found = _mm256_blendv_epi8(_mm256_shuffle_epi8(tables->c_d, low),
+                                       _mm256_shuffle_epi8(tables->e_f, low),
+                                       _mm256_slli_epi16(first, 2)); /* by bit 5 */
+    found = _mm256_and_si256(found, _mm256_shuffle_epi8(half, AVX2_HIGH_NIBBLES(first)));
+    found = _mm256_and_si256(found, _mm256_shuffle_epi8(quarter, AVX2_HIGH_NIBBLES(second)));
+    __m256i block = _mm256_blendv_epi8(_mm256_shuffle_epi8(tables->blocks_0, lower),
+                                       _mm256_shuffle_epi8(tables->blocks_1, lower),
+                                       _mm256_slli_epi16(first, 6)); /* by bit 1 */
+    __m256i has_blocks = _mm256_or_si256(
+        _mm256_cmpeq_epi8(_mm256_and_si256(first, _mm256_set1_epi8((char)0xF4)),
+                          _mm256_set1_epi8((char)0xD0)),
+        _mm256_cmpeq_epi8(_mm256_and_si256(first, _mm256_set1_epi8((char)0xF8)),
+                          _mm256_set1_epi8((char)0xE0)));
+    found = _mm256_blendv_epi8(found, _mm256_and_si256(found, block), has_blocks);
+    __m256i capitals = _mm256_and_si256(_mm256_cmpgt_epi8(first, tables->before_a),
+                                        _mm256_cmpgt_epi8(_mm256_set1_epi8('Z' + 1), first));
+    return (uint32_t)_mm256_movemask_epi8(capitals)
+           | ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+}
+
+/* As next_suspect_plain, but only up to the last bytes of a text, where `*at` is set to. Returns
+ * whether one was found there. Requires: none of ASCII has a flag but capitals. */
+AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t *text, size_t *at,
+                                         size_t n, size_t *after) {
+    const Tables tables = {
+        AVX2_ROWS(suspects->quarters[0]), AVX2_ROWS(suspects->quarters[1]),
+        AVX2_ROWS(suspects->blocks[0]), AVX2_ROWS(suspects->blocks[1]),
+        /* 127 where capitals have none: no signed byte is larger. */
+        _mm256_set1_epi8(suspects->in_ascii == CAPITALS ? 'A' - 1 : 127),
+    };
+    for (; *at + 67 <= n; *at += 64) { /* a character may go on for 3 bytes after the 64 */
         const uint8_t *bytes = text + *at;
-        __m256i first = _mm256_loadu_si256((const __m256i *)bytes);
-        uint32_t capitals = (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(
-            _mm256_cmpgt_epi8(first, before_a), _mm256_cmpgt_epi8(after_z, first)));
-        if (!(capitals | (uint32_t)_mm256_movemask_epi8(first))) continue;
-        __m256i second = _mm256_loadu_si256((const __m256i *)(bytes + 1));
-        __m256i low = AVX2_NIBBLES(first);
-        __m256i found = _mm256_blendv_epi8(_mm256_shuffle_epi8(c_d, low),
-                                           _mm256_shuffle_epi8(e_f, low),
-                                           _mm256_slli_epi16(first, 2)); /* by bit 5 */
-        found = _mm256_and_si256(found, _mm256_shuffle_epi8(half, AVX2_HIGH_NIBBLES(first)));
-        found = _mm256_and_si256(found, _mm256_shuffle_epi8(quarter, AVX2_HIGH_NIBBLES(second)));
-        uint32_t candidates
-            = capitals
-              | ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+        __m256i all = _mm256_or_si256(_mm256_loadu_si256((const __m256i *)bytes),
+                                      _mm256_loadu_si256((const __m256i *)(bytes + 32)));
+        if (suspects->in_ascii == NONE && !_mm256_movemask_epi8(all)) continue;
+        uint64_t candidates = candidates_of(&tables, bytes)
+                              | (uint64_t)candidates_of(&tables, bytes + 32) << 32;
         for (; candidates; candidates &= candidates - 1) {
-            int i = lowest_bit(candidates);
-            if (is_suspect(suspects, bytes + i, size_of_character(bytes[i]))) {
-                *at += i;
+            size_t place = *at + lowest_bit(candidates);
+            if (is_suspect(suspects, text, place, size_of_character(text[place]), after)) {
+                *at = place;
                 return 1;
             }
         }
@@ -141,18 +192,20 @@ AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t
 }
 #endif
 
-/* Where the next character from the one at text[at] on begins that has one of the flags, n if there
- * is none. Any bytes may be given; what is found in those that are not UTF-8 means nothing. */
+/* Where the next character from the one at text[at] on begins at which something may change, n if
+ * there is none. `follows` says whether the one before has one of the flags. Any bytes may be given;
+ * what is found in those that are not UTF-8 means nothing. */
 static size_t next_suspect(const Suspects *suspects, int instruction_set, const uint8_t *text,
-                           size_t at, size_t n) {
+                           size_t at, size_t n, int follows) {
+    size_t after = follows ? at : n;
 #ifdef BPETOK_X86
     if (instruction_set >= AVX2 && suspects->in_ascii != OTHERS) {
-        if (next_suspect_avx2(suspects, text, &at, n)) return at;
+        if (next_suspect_avx2(suspects, text, &at, n, &after)) return at;
         /* No character may begin in the middle of one. */
         while (at < n && (text[at] & 0xC0) == 0x80) at++;
     }
 #endif
     (void)instruction_set;
-    return next_suspect_plain(suspects, text, at, n);
+    return next_suspect_plain(suspects, text, at, n, &after);
 }
 #endif

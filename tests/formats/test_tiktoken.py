@@ -113,7 +113,8 @@ DAMAGED_RANKS = {
     "rank again": (ranks_file(b"YWI= 97"), "line 257: .* this rank occurs there before"),
     "no order": (
         ranks_file(b"YWFiYWE= 256", b"YWFi 257", b"YWE= 258"),
-        "the token b'aabaa', rank 256, is made of one with a higher rank, .* no order of merges",
+        "the token b'aabaa', rank 256, is made of b'aa' with a higher rank, 258: .* no order of "
+        "merges gives the same ids. Read the tokenizer.json",
     ),
     "long": (ranks_file(base64.b64encode(b"a" * 10_000) + b" 256"), "10000 bytes is too long"),
     "negative": (ranks_file(b"YWI= -1"), "line 257"),

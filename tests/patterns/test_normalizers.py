@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 from bpetok.patterns import scan
 from bpetok.patterns.changes import Changes
 from bpetok.patterns.generate_normal import MARK, NFC, SECOND, generate
-from bpetok.patterns.normalize import LocalNormalizer, holds
+from bpetok.patterns.normalize import LocalNormalizer, have_space_at_ends, holds
+from bpetok.patterns.normalizers import _WHITE_SPACE as WHITE_SPACE
 from bpetok.patterns.normalizers import Normalizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
@@ -262,6 +264,22 @@ def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
 
 
 @pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_marks_out_of_order_are_found_at_each_place(form: str) -> None:
+    """Across the borders of the blocks; a mark alone, or after what it stays after, is normal."""
+    local = Normalizer(form).local
+    assert local is not None
+    for padding in ("x", "\u044f", "\u4e2d", "q\u0301", "\U0001f600"):
+        for n in range(70):
+            for marks, changed in (("\u0301\u0316", True), ("\u0316\u0301", False)):
+                text = padding * n + "q" + marks
+                for rest in ("", padding * 40):
+                    normal = padding * n + "q\u0316\u0301" + rest
+                    assert local.normalize((text + rest).encode()) == normal.encode()
+                    assert local.is_normal((text + rest).encode()) is not changed
+
+
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("padding", ["x", "@", "[", "{", "\u044f", "\u4e2d", "\U0001f600"])
 def test_a_capital_is_found_at_each_place(padding: str) -> None:
     """Of ASCII, the first and the last, and of other scripts; nothing next to them in the table."""
@@ -293,6 +311,21 @@ def test_texts_that_are_left_as_they_are(spec: list[Any], texts: list[str]) -> N
     plain = [b"ab.", b"", b"b", "\u00e9".encode() * 3000, b"c"]
     if all(step in ("NFC", "NFKC", "Lowercase", "Strip", AS) for step in spec):
         assert changes.leave(b"".join(plain), np.cumsum([len(row) for row in plain]))
+
+
+def test_white_space_at_the_ends_of_texts() -> None:
+    """Of all characters that which Unicode says, as first and as last one, and no other."""
+    for code in chain(range(0x3100), range(0xFE00, 0x10000)):
+        for text in (f"{chr(code)}a", f"\u3042{chr(code)}", chr(code)):
+            data = f"b\u3042{text}b".encode()
+            ends = np.array([4, 4, len(data) - 1, len(data)])
+            is_space = chr(code) in WHITE_SPACE
+            assert have_space_at_ends(data, ends) is is_space
+            assert not have_space_at_ends(data, ends[-1:])
+    with pytest.raises(IndexError, match="within"):
+        have_space_at_ends(b"ab", np.array([1, 3]))
+    for damaged in (b"\xe3\x80", b"a\xc2", b"\x80", b"\xff"):
+        assert have_space_at_ends(damaged, np.array([len(damaged)])) in (True, False)
 
 
 @given(
