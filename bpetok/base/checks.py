@@ -118,8 +118,12 @@ def listed(name: str, given: Any, what: str) -> list[Any]:
 
 
 def check_iterable(name: str, given: object, what: str) -> None:
-    """Refuse what is no iterable at all, by the name of the parameter; nothing is taken from it."""
-    if not isinstance(given, Iterable):
+    """Refuse what is no iterable of what is meant; nothing is taken from it.
+
+    Bytes would give numbers, and a mapping its keys only.
+    """
+    others = (bytes, bytearray, memoryview, Mapping)
+    if isinstance(given, others) or not isinstance(given, Iterable):
         raise TypeError(f"{name} must be {what}, got {shorten(given)}")
 
 

@@ -104,6 +104,10 @@ class Parser(argparse.ArgumentParser):
         self.register("action", None, Once)
         self.register("action", "store", Once)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the text of --help or --version; argparse passes over what can't be written."""
+        (file or sys.stderr).write(message)
+
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
         message = re.sub("ignored explicit argument (.*)", r"takes no value, got \1", message)
@@ -162,10 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not arguments:
                 build_parser().print_help(sys.stderr)
                 return 2  # as uv and ruff
-            options = _parse(arguments)
-            options.run(options)
-            if sys.stdout is not None:  # closed, as a daemon's is
-                sys.stdout.flush()
+            try:
+                options = _parse(arguments)
+                options.run(options)
+            except SystemExit:  # --help or --version, whose text may not have been written
+                _flush_output()
+                raise
+            _flush_output()
     except CommandError as error:
         return _fail(error, error.status)
     except MissingExtraError as error:
@@ -340,6 +347,11 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     say("warning", with_flags(str(message)))
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:  # closed, as a daemon's is
+        sys.stdout.flush()
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from bpetok.base.checks import Reserved, plain, shorten
+from bpetok.base.checks import Reserved, check_iterable, plain
 from bpetok.base.display import show_some
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.base.notes import note
@@ -245,15 +245,13 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
     """Return pairs of files and weight, and whether they are weighted at all."""
     if isinstance(files, str | os.PathLike) or is_table(files) or is_column(files):
         return [(files, 1)], False
-    if not isinstance(files, Iterable):
-        raise TypeError(
-            f"files must be a path, a table or an iterable of them, got {shorten(files)}"
-        )
+    what = "a path, a table or an iterable of them"
     if isinstance(files, Mapping):
         raise TypeError(
-            "files must be a path, a table or an iterable of them, not a mapping: give "
-            "its .values(), or its .items() if they are pairs of files and weights"
+            f"files must be {what}, not a mapping: give its .values(), or its .items() if they "
+            "are pairs of files and weights"
         )
+    check_iterable("files", files, what)
     items = list(plain("files", files))
     pairs = [item for item in items if isinstance(item, tuple)]
     if not pairs:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from io import RawIOBase
 from itertools import count, groupby, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from bpetok.base.checks import plain, shorten
+from bpetok.base.checks import check_iterable, plain
 from bpetok.base.extras import require
 from bpetok.base.files import is_url
 from bpetok.base.id_summary import IDS_ENDING, check_no_ids
@@ -104,10 +104,7 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
     if is_table(files) or isinstance(files, str | os.PathLike):
         files = [files]
     _check_no_arrow_column(files)
-    if not isinstance(files, Iterable) or isinstance(files, Mapping):
-        raise TypeError(
-            f"files must be a path, a table or an iterable of them, got {shorten(files)}"
-        )
+    check_iterable("files", files, "a path, a table or an iterable of them")
     files = plain("files", files)
     sources: list[str | Table] = []
     states = [np.empty((0, 3), np.int64)]

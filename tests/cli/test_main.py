@@ -684,17 +684,19 @@ def test_output_that_can_not_be_written_is_an_error(
     tok: Tokenizer, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """A full disk gives exit status 1 and one line."""
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "bpetok", "encode", "--tokenizer", "tok.json"],
-            input=b"the cat",
-            stdout=full,
-            stderr=subprocess.PIPE,
-            cwd=tmp_path,
-            env=environment,
-        )
-    assert done.returncode == 1
-    assert done.stderr == b"bpetok: error: standard output: No space left on device\n"
+    for arguments in ("encode --tokenizer tok.json", "--version", "--help", "train --help"):
+        for unbuffered in ("", "1"):
+            with Path("/dev/full").open("wb") as full:
+                done = subprocess.run(
+                    [sys.executable, "-m", "bpetok", *arguments.split()],
+                    input=b"the cat",
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    cwd=tmp_path,
+                    env={**environment, "PYTHONUNBUFFERED": unbuffered},
+                )
+            assert done.returncode == 1, arguments
+            assert done.stderr == b"bpetok: error: standard output: No space left on device\n"
 
 
 def test_a_corpus_is_never_replaced_by_its_tokenizer(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -156,6 +157,20 @@ def test_no_files_at_all_are_refused() -> None:
         resolve_files([])
     with pytest.raises(TypeError, match="must be a str or a path, got 1"):
         resolve_files([1])  # type: ignore[list-item]  # the mistake tested
+
+
+@pytest.mark.parametrize("given", [b"a.txt", bytearray(b"a.txt"), memoryview(b"a"), {"a": 1}, 5])
+def test_what_gives_no_files_is_refused_whole(given: Any) -> None:
+    """Bytes are an iterable of numbers, and of a mapping only the keys would be taken."""
+    takers = (
+        bpetok.count_words,
+        partial(bpetok.estimate, vocab_size=300),
+        partial(bpetok.train, vocab_size=300),
+        resolve_files,
+    )
+    for take in takers:
+        with pytest.raises(TypeError, match="files must be a path"):
+            take(given)
 
 
 def test_sample_files_are_many_and_utf8() -> None:
