@@ -31,7 +31,10 @@ SOME = ["tests/patterns/test_scan.py", "tests/encoding", "tests/counting", "test
 FLAGS = (
     "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 )
-NOT_COPIED = ("*.so", "build", "dist", "findings", ".*", "*.egg-info", "__pycache__")
+NOT_COPIED = (
+    *("*.so", "build", "dist", "findings", "*.egg-info", "__pycache__"),
+    *(".git", ".venv", ".*_cache", ".hypothesis"),
+)
 
 
 def run(

@@ -368,7 +368,7 @@ class _Rows:
         _, offset_buffer, data_buffer = words.buffers()
         offsets = np.frombuffer(offset_buffer, np.int64)[words.offset :][: len(words) + 1]
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
-        n = counts.to_numpy()
+        n = np.require(counts.to_numpy(), requirements="A")  # Dask's messages are not aligned
         self._size += sum_of_products(n, np.diff(offsets))
         if self._size > MAX_INT64:
             raise ValueError(

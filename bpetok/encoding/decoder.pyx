@@ -130,9 +130,10 @@ cdef class Decoder:
         if type(ids) is list:
             return self.decode_list(ids, name)
         dtype = getattr(getattr(ids, "dtype", None), "name", "")
-        # A Series of pandas has other flags.
-        is_whole = dtype and getattr(getattr(ids, "flags", None), "c_contiguous", False)
-        if is_whole and ids.ndim == 1 and ids.dtype.isnative:
+        # A Series of pandas has other flags. Arrays in a file or a message may not be aligned.
+        flags = getattr(ids, "flags", None)
+        is_whole = getattr(flags, "c_contiguous", False) and getattr(flags, "aligned", False)
+        if dtype and is_whole and ids.ndim == 1 and ids.dtype.isnative:
             if dtype == "uint16":
                 return self.decode_array[uint16_t](ids, name)
             if dtype == "uint32":

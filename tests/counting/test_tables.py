@@ -107,6 +107,22 @@ def test_columns_of_other_writers_are_read(words: Any, kind: pa.DataType, tmp_pa
     assert Words.load(tmp_path / "foreign.parquet", pattern="gpt2").to_dict() == expected
 
 
+def moved(array: pa.Array) -> pa.Array:
+    """The array with buffers that are not aligned, as after a message of Dask."""
+    buffers = [
+        buffer and pa.py_buffer(b"." + buffer.to_pybytes()).slice(1) for buffer in array.buffers()
+    ]
+    return pa.Array.from_buffers(array.type, len(array), buffers)
+
+
+@pytest.mark.parametrize("word", [pa.binary(), pa.large_binary(), pa.string()])
+@pytest.mark.parametrize("count", [pa.int64(), pa.int32()])
+def test_columns_need_not_be_aligned(word: pa.DataType, count: pa.DataType) -> None:
+    """Compiled code must not read them as they are; the campaign `sanitize` sees it if it does."""
+    foreign = table(moved(pa.array(["a", "bc"], word)), moved(pa.array([1, 2], count)))
+    assert Words.from_arrow(foreign, pattern="gpt2").to_dict() == {b"a": 1, b"bc": 2}
+
+
 @pytest.mark.parametrize(
     ("foreign", "message"),
     [

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pytest
 import regex
 from hypothesis import given, settings
@@ -471,6 +472,20 @@ def test_ids_may_be_a_column(kind: str) -> None:
         pandas = pytest.importorskip("pandas")
         ids = pandas.Index(ids) if kind == "Index" else pandas.Series(ids, dtype=kind)
     assert Decoder([b"a", b"b", b"c"]).decode(ids) == b"acb"
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int32, np.int64, ">i4"])
+def test_ids_need_not_be_aligned(dtype: Any) -> None:
+    """As in a file that has a header of some bytes; compiled code must not read them as they are.
+
+    What it would do with them is undefined: the campaign `sanitize` sees it, a result may not.
+    """
+    ids = np.array([0, 2, 1], dtype)
+    moved = np.frombuffer(b"." + ids.tobytes(), ids.dtype, offset=1)
+    assert not moved.flags.aligned
+    assert Decoder([b"a", b"b", b"c"]).decode(moved) == b"acb"
+    with pytest.raises(ValueError, match="ids must be from 0 to 1, got 2 at index 1"):
+        Decoder([b"a", b"b"]).decode(moved)
 
 
 @pytest.mark.parametrize("wrong", [-1, 3, 2**31, 2**32, -(2**32), 2**63, 10**30])
