@@ -220,6 +220,21 @@ cdef Key key_of_rare(const uint8_t* at, Py_ssize_t n, Seed seed) noexcept nogil:
     return pack_word(copy, n)
 
 
+cdef inline void ask_for(
+    Batch* batch, Py_ssize_t i, const uint8_t** bounds, const Table* table
+) noexcept nogil:
+    # Find where the table has word i, and ask the processor for that. Requires: the known seed; 16
+    # bytes may be read from the begin of the word on.
+    cdef Py_ssize_t n = bounds[i + 1] - bounds[i]
+    cdef Key key = pack_word(bounds[i], n) if n <= PACKED_WORD else key_of_rare(
+        bounds[i], n, known_seed()
+    )
+    batch.entries[i] = table.entries + home(table, hash_key(key.low, key.high, known_seed()))
+    prefetch(batch.entries[i])
+    prefetch(batch.entries[i] + 1)  # where a search goes on
+    batch.low[i], batch.high[i] = key.low, key.high
+
+
 @cython.final
 cdef class WordTable:
     """Unique words with their counts, as one thread counts them.
@@ -393,7 +408,6 @@ cdef class WordTable:
         cdef const uint8_t* bounds[SCAN_WORDS + 1]
         cdef Batch batch
         cdef Table table
-        cdef Key key
         cdef Py_ssize_t i, n
         while True:
             n = scan_next(scanner, bounds)
@@ -401,29 +415,27 @@ cdef class WordTable:
                 return 0
             if self.make_room(n):
                 return -1
-            if self.table.is_secret:
-                if self.add_by_secret(bounds, n, last):
+            if self.table.is_secret or bounds[n - 1] > last:
+                if self.add_one_by_one(bounds, n, last):
                     return -1
                 continue
             table = self.table  # a copy, which nothing that is written below can change
-            for i in range(n):
-                key = key_of(bounds[i], bounds[i + 1] - bounds[i], last, known_seed())
-                batch.entries[i] = (
-                    table.entries + home(&table, hash_key(key.low, key.high, known_seed()))
-                )
-                prefetch(batch.entries[i])
-                prefetch(batch.entries[i] + 1)  # where a search goes on
-                batch.low[i], batch.high[i] = key.low, key.high
-                if i >= AHEAD and self.add_word(&batch, i - AHEAD, bounds):
+            # No loop asks of each word what only some of them need: 5 % fewer instructions.
+            for i in range(min(n, AHEAD)):
+                ask_for(&batch, i, bounds, &table)
+            for i in range(AHEAD, n):
+                ask_for(&batch, i, bounds, &table)
+                if self.add_word(&batch, i - AHEAD, bounds):
                     return -1
             for i in range(max(0, n - AHEAD), n):
                 if self.add_word(&batch, i, bounds):
                     return -1
 
-    cdef int add_by_secret(
+    cdef int add_one_by_one(
         self, const uint8_t** bounds, Py_ssize_t n, const uint8_t* last
     ) noexcept nogil:
-        # Count n words. A function of its own: the loop above was slower with a seed that varies.
+        # Count n words by any seed, or near the end of the memory. A function of its own: the loops
+        # above are slower with a seed that varies.
         cdef Seed seed = self.table.seed
         cdef Key key
         cdef Py_ssize_t i
