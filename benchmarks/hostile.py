@@ -42,6 +42,12 @@ EXPRESSIONS = (
     # Long look-ahead.
     r"(?=\w+@\w)\w+@\w+|\w|\W",
     r"\w+(?=[^.]*;)|\w|\W",
+    r"\w+(?![^\n]*#)|\w|\W",
+    r"(?!\w*ing\b)\w+|\w|\W",
+    # Some fail late, too.
+    r"\w+(?=\d\d)|\w|\W",
+    r"[^.\n]+(?=\.\n)|\w|\W",
+    r"\w+@(?=[^.]*;)\w+|\w|\W",
 )
 
 

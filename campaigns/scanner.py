@@ -34,9 +34,13 @@ LATE_ATOMS = [
 ]  # fmt: skip
 LATE_QUANTIFIERS = ["", "", "", "?", "*", "+", "{2}", "{3}", "{2,4}", "{2,}", "+?", "??", "++"]
 LATE_ENDS = ["", "", "", r"(?!\S)", "(?!a)", "(?=b)", "$"]
+LOOKS = [
+    "(?=ab)", "(?=a+b)", r"(?!b?\d)", r"(?=[^.]*b)", r"(?![^\n]*@)", "(?=.*a)", r"(?!\w*b\b)",
+    r"(?=(?:aa)*(?!a))", r"(?=[\s\S]*!)", r"(?=\w+\s*$)", r"(?!\s+\S)", r"(?=\w+@\w)",
+]  # fmt: skip
 OTHERWISE = ["", r"|[\s\S]", r"|\w|\W", r"|..|.|\n", r"|[\s\S]{1,2}", r"|\w{1,2}|\W"]
 LETTERS = ["ab", " ab", "aaab", "ab1 ", "ab!\n", "ab@. ", "abé中\n", "Ab 1a.\r\n@", "a中🙂 1"]
-MOST_SECONDS = 5.0
+MOST_SECONDS = 2.0
 """For `regex` on a text: there are expressions whose time grows with the cube of its length."""
 CHANGED_SINCE = "\u0295"
 """Unicode 17.0 made this lower case letter into one without case."""
@@ -100,13 +104,18 @@ def expression(random: Random) -> str:
 
 
 def late_expression(random: Random) -> str:
-    """Return an expression whose matches fail late, often: what was found meanwhile is words."""
+    """Return an expression whose matches fail late, often: what was found meanwhile is words.
+
+    Many look far ahead.
+    """
     branches = []
     for _ in range(random.randint(1, 4)):
         parts = [
             random.choice(LATE_ATOMS) + random.choice(LATE_QUANTIFIERS)
             for _ in range(random.randint(1, 4))
         ]
+        if random.random() < 0.4:
+            parts.insert(random.randint(0, len(parts)), random.choice(LOOKS))
         branches.append("".join(parts) + random.choice(LATE_ENDS))
     return "|".join(branches) + random.choice(OTHERWISE)
 

@@ -346,6 +346,22 @@ class Automaton:
             self.read[self.again[number]] |= self.read[number]
             self.read[self.between[number]] |= self.read[number]
 
+    def searches_in_texts(self) -> bool:
+        """Tell whether a text leads to a search; some symbols follow no others. For one step."""
+        matcher = self._matcher
+        seen = {(0, matcher.begin)}
+        stack = [*seen]
+        while stack and self.searches:
+            state, before = stack.pop()
+            for symbol in matcher.followers(before):
+                action, target = self.rows[state][symbol]
+                if action >= Action.SEARCH:
+                    return True
+                if target >= 0 and (target, symbol) not in seen:
+                    seen.add((target, symbol))
+                    stack.append((target, symbol))
+        return False
+
     def drops(self, parts: Parts) -> bool:
         """Tell whether the word that is being read is left out."""
         return any(step.drops(part) for step, part in zip(self._steps, parts, strict=True))

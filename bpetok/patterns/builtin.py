@@ -77,20 +77,20 @@ SPELLINGS = {
 """Other published spellings of a built-in pattern, for the engines that their authors use."""
 
 FINGERPRINTS = {
-    "195afb85be2fa0613a72dda9b29f45d9": "gpt2",
-    "fc895e0cee42cc54fd3f2da7114d29d8": "cl100k",
-    "a8a8b80916196106e514ff8a78347a37": "o200k",
-    "349bcf932c0933c6ce2da77a420a62ed": "llama3",
-    "5662196e362e28aef2641f8d22bc41b8": "qwen2",
-    "15c51a7f01700d25e9fd1c9546ac9d2e": "nanochat",
-    "4f382ca916a848005de8a376d68cd63f": "none",
-    "e2f78ec2d68aece055785104a1977aa4": "qwen3.5",
-    "26b2f358287a10e30c3591cbb340dcff": "tekken",
-    "28f03c0d03360483c572271823eeae9d": "kimi",
-    "b7364f97cbe76064a332c9496c95e55c": "deepseek",
-    "2a2732c2934a49e0e71003b48a9b6458": "smollm",
-    "d1d6388e38b467487b720ba422317ee5": "falcon",
-    "95cfc4dbacaab72e6c7837275ce7ecc9": "superbpe",
+    "5e8adf188c1c21e7121bee44c2c07ed7": "gpt2",
+    "b8db67790471e19ef4d709d7e2ddd41a": "cl100k",
+    "da9d1e3785cbf82ec50ac07e9387dfab": "o200k",
+    "8616169472aa8fe22f5625437616a068": "llama3",
+    "3091fe72f2553eac76d5486aacc2d386": "qwen2",
+    "efe52cc26385a7bdaf64ceb56eb603a1": "nanochat",
+    "41dd259beb467c4935b14a165b065bca": "none",
+    "23f043fb2ff05b9fb96f59fe15d60a8f": "qwen3.5",
+    "2e63728b201e1d833fe34b466a2ed24a": "tekken",
+    "7d9423c6ddbba70384f712a0d39b0912": "kimi",
+    "1616efb581549aef2be7bb8ca54326a9": "deepseek",
+    "8b3c8370a3cafe78c00598328362cbe2": "smollm",
+    "a3e4ef3aca5ae72da5720f2fdc786d9c": "falcon",
+    "b81a1e5b9e48f0a5e0aeb2b736700757": "superbpe",
 }
 """The built-in patterns by the fingerprints of their automata (`tables.fingerprint`)."""
 

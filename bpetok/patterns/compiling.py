@@ -9,10 +9,11 @@ from bpetok.patterns.lookahead import Lookahead
 from bpetok.patterns.matcher import Matcher
 from bpetok.patterns.nfa import Alphabet, Program, Symbol
 from bpetok.patterns.parse import Node, Repeat, Unsupported, parse
-from bpetok.patterns.provisional import Provisional, build_provisional
+from bpetok.patterns.provisional import Kinds, Provisional, Words
 from bpetok.patterns.tables import (
     Tables,
     build_tables,
+    has_room,
     symbols_of_columns,
     takes_last_line_alike,
 )
@@ -91,6 +92,9 @@ def _level(
             lookahead = Lookahead(program.looks, alphabet)
             symbols, followers = lookahead.symbols, lookahead.followers
         step = _step(split, Matcher(program, symbols, followers), unmatched)
+        if followers is not None and not steps:
+            # A piece of this step may end after any symbol.
+            followers = [[*{*some, len(symbols) - 1}] for some in followers]
         if (
             steps
             and program.tells_last_line()
@@ -102,13 +106,36 @@ def _level(
         if not step.is_immediate():
             break
     automaton = Automaton(steps)
-    tables = build_tables(automaton, alphabet, lookahead, by_byte=splits[0].by_byte)
+    kinds: Kinds | None = None
     provisional = None
-    if automaton.searches and lookahead is None and len(steps) == 1 and steps[0].is_isolated():
-        provisional = build_provisional(
-            steps[0].matcher, symbols_of_columns(automaton), fails=unmatched == "error"
+    if len(steps) == 1 and steps[0].is_isolated() and automaton.searches_in_texts():
+        kinds, provisional = _provisional(
+            automaton, steps[0].matcher, alphabet, fails=unmatched == "error"
         )
+    tables = build_tables(automaton, alphabet, lookahead, by_byte=splits[0].by_byte, kinds=kinds)
     return tables, provisional, len(steps)
+
+
+def _provisional(
+    automaton: Automaton, matcher: Matcher, alphabet: Alphabet, *, fails: bool
+) -> tuple[Kinds | None, Provisional | None]:
+    """Return the tables of words that stand until a longer match is found, if there can be some.
+
+    With long look-ahead they may tell more symbols apart than the automaton: these are the kinds.
+    """
+    has_looks = matcher.has_followers
+    symbols = range(automaton.end + 1) if has_looks else symbols_of_columns(automaton)
+    try:
+        words = Words(matcher, symbols, fails=fails)
+    except Unsupported:
+        return None, None
+    if not has_looks:
+        return None, words.tables(symbols)
+    kinds = words.kinds()
+    symbols = symbols_of_columns(automaton, kinds)
+    if not has_room(len(symbols), alphabet):
+        return None, None
+    return kinds, words.tables(symbols)
 
 
 def _step(split: SplitStep, matcher: Matcher, unmatched: str | None) -> AnyStep:

@@ -13,6 +13,7 @@ ctypedef Py_ssize_t (*Alone)(
 cdef struct ProvisionalTables:
     # `bpetok.patterns.provisional.Provisional` says what each is. `table` is NULL without.
     const uint32_t* table
+    uint32_t width
     uint32_t first_ending
     uint32_t first_moving
     uint32_t first_action
@@ -42,7 +43,7 @@ cdef struct Level:
     const uint32_t* again
     const uint32_t* between
     const uint32_t* back
-    const uint16_t* look_rows     # NULL without look-ahead
+    const uint32_t* look_rows     # NULL without look-ahead
     const uint8_t* look_columns
     const uint8_t* look_resets
     uint32_t width
@@ -69,6 +70,7 @@ cdef struct LevelScan:
     uint32_t state
     uint32_t mark                 # the state after the first character of that word
     uint8_t* columns              # of the text's bytes, and 1; 0 where not looked at; NULL without
+    const uint8_t* looked         # up to where; NULL before
     Failed* failed                # one for each TRAIL bytes from `trail` on, up to `trail_end`
     const uint8_t* trail
     const uint8_t* trail_begin    # after which they hold
@@ -101,6 +103,11 @@ cdef int chain_begin(
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
 
 cdef void chain_end(ChainScan* s) noexcept nogil
+
+
+cdef inline int n_bytes_at(const Level* level, const uint8_t* at) noexcept nogil:
+    # The number of bytes of a character.
+    return 1 if at[0] < level.n_single else 2 + (at[0] >= 0xE0) + (at[0] >= 0xF0)
 
 
 cdef inline int code_at(const Level* level, const uint8_t* at, int* length) noexcept nogil:

@@ -20,6 +20,8 @@ cdef enum:
     TRAIL = 16
     N_SLOTS = 7  # `provisional.MOST_SLOTS`
     LONG_SEARCH = 256  # bytes from which on it is worth to keep what was read in vain
+    LOOK_SOON = 32  # bytes after which it is asked again what follows: then more is looked at
+    LOOK_BLOCK = 1024
 
 cdef enum Action:  # `automaton.Action`
     NONE
@@ -72,7 +74,8 @@ cdef class CompiledPattern:
         cdef const uint8_t[::1] block_codes
         cdef const uint8_t[::1] look_columns
         cdef const uint8_t[::1] look_resets
-        cdef const uint16_t[::1] numbers
+        cdef const uint16_t[::1] blocks
+        cdef const uint32_t[::1] look_rows
         cdef const uint32_t[::1] targets
         level.code, level.table, level.ends, level.drops = &codes[0], &table[0], &ends[0], &drops[0]
         level.again, level.between, level.back = &again[0], &between[0], &back[0]
@@ -87,11 +90,11 @@ cdef class CompiledPattern:
             actions, targets = tables.actions, tables.targets
             level.actions, level.targets = &actions[0], &targets[0]
         if not tables.by_byte:
-            numbers, block_codes = tables.blocks, tables.block_codes
-            level.blocks, level.block_codes = &numbers[0], &block_codes[0]
+            blocks, block_codes = tables.blocks, tables.block_codes
+            level.blocks, level.block_codes = &blocks[0], &block_codes[0]
         if len(tables.look_rows):
-            numbers = tables.look_rows
-            level.look_rows = &numbers[0]
+            look_rows = tables.look_rows
+            level.look_rows = &look_rows[0]
             look_columns, look_resets = tables.look_columns, tables.look_resets
             level.look_columns, level.look_resets = &look_columns[0], &look_resets[0]
         find_inert(level)
@@ -128,6 +131,7 @@ cdef int set_provisional(ProvisionalTables* p, tables) except -1:
     cdef const uint8_t[::1] slots
     p.newest = &newest[0]
     p.table, p.saves = &table[0], &saves[0]
+    p.width = tables.width
     p.first_ending, p.first_moving = tables.first_ending, tables.first_moving
     p.first_action = tables.first_action
     p.open_at, p.open_rows, p.open_slots = &open_at[0], &open_rows[0], &open_slots[0]
@@ -191,24 +195,46 @@ cdef inline int column_at(LevelScan* s, const uint8_t* at, int* length) noexcept
 cdef void look(LevelScan* s, const uint8_t* begin) noexcept nogil:
     # Find the columns of the character at `begin` and of those after it, up to one before which
     # all is the same whatever follows. They are read backwards from there. No place is looked at
-    # more than twice: words begin ever further on.
+    # more than twice: words begin ever further on. Where it was asked for a few bytes before, it
+    # looks further at once.
     cdef const Level* level = s.level
+    cdef const uint8_t* codes = level.code
+    cdef const uint32_t* rows = level.look_rows - level.first_code
+    cdef const uint8_t* look_columns = level.look_columns - level.first_code
+    cdef uint8_t* columns = s.columns + (begin - s.text)
     cdef const uint8_t* at = begin
-    cdef uint32_t state = 0, entry
-    cdef int length, code
-    code_at(level, at, &length)
-    at += length
+    cdef Py_ssize_t i
+    cdef uint32_t state = 0
+    cdef int length, code, single = level.n_single
+    if s.looked != NULL and begin - s.looked < LOOK_SOON:
+        at = begin + LOOK_BLOCK if s.end - begin > LOOK_BLOCK else s.end
+        while single == 0x80 and at < s.end and at[0] & 0xC0 == 0x80:
+            at += 1
+    else:
+        at += n_bytes_at(level, at)
     while at < s.end:
-        code = plain_code(s, at, &length) - level.first_code
-        if level.look_resets[code]:
-            state = level.look_rows[code]
+        code = plain_code(s, at, &length)
+        if level.look_resets[code - level.first_code]:
+            state = rows[code]
             break
         at += length
-    while at > begin:
-        at = character_before(s, at)
-        entry = state * level.n_codes + plain_code(s, at, &length) - level.first_code
-        s.columns[at - s.text] = level.look_columns[entry] + 1
-        state = level.look_rows[entry]
+    s.looked = at
+    i = at - begin
+    if at == s.end:  # only there may be the last line feed
+        i = character_before(s, at) - begin
+        code = plain_code(s, begin + i, &length)
+        columns[i] = look_columns[code] + 1
+        state = rows[code]
+    while i > 0:
+        i -= 1
+        if begin[i] < single:
+            code = codes[begin[i]]
+        else:
+            i = character_before(s, begin + i + 1) - begin
+            code = code_at(level, begin + i, &length)
+        # The column first, so that the state waits for one load only.
+        columns[i] = (look_columns + code)[state] + 1
+        state = (rows + code)[state]
 
 
 cdef int level_begin(
@@ -217,6 +243,7 @@ cdef int level_begin(
     cdef int column, length
     free(s.columns)
     s.columns = NULL
+    s.looked = NULL
     s.trail_begin = s.trail_end = text
     s.level = level
     s.text = s.at = s.word = text
@@ -410,7 +437,7 @@ cdef Py_ssize_t level_next(
     cdef Py_ssize_t previous, n = 1
     cdef const uint8_t* next_known
     cdef int column, length, single = level.n_single
-    cdef bint fails, looks = False
+    cdef bint fails
     cdef Action action
     if level.provisional.table != NULL:
         return provisional_next(s, bounds, unmatched)
@@ -430,7 +457,7 @@ cdef Py_ssize_t level_next(
             if next_known != NULL and next_known < stop:
                 stop = next_known
         previous = at - character_before(s, at)
-        if not looks:
+        if s.columns == NULL or not s.columns[at - s.text]:
             while at < stop:
                 # The column first, so that the state waits for one load only.
                 if at[0] < single:
@@ -452,7 +479,7 @@ cdef Py_ssize_t level_next(
                 column = s.columns[at - s.text]
                 if not column:
                     break
-                code_at(level, at, &length)
+                length = n_bytes_at(level, at)
                 following = (table + column - 1)[state]
                 if following >= first_action:
                     break
@@ -462,7 +489,6 @@ cdef Py_ssize_t level_next(
                 state = following
                 at += length
                 previous = length
-            looks = False
         fails = next_known != NULL and at == next_known and has_failed(s, at, state)
         if at >= stop and at + 1 < end and stop != end and not fails:
             continue  # the room for bounds may be used up
@@ -488,7 +514,6 @@ cdef Py_ssize_t level_next(
             following = level.targets[following - first_action]
         if action == LOOK:
             look(s, at)
-            looks = True
             continue
         if action == BACK_END:
             bounds[n], marks[n] = character_before(s, at), level.back[state // level.width]
@@ -592,7 +617,7 @@ cdef Py_ssize_t decide(
     # the begin of its word. `state` becomes that of this match alone. Without `fails` the newest
     # word's does if no older one does; with it, 0 is returned if none ends.
     cdef const ProvisionalTables* p = &s.level.provisional
-    cdef uint32_t number = state[0] // s.level.width
+    cdef uint32_t number = state[0] // p.width
     cdef uint32_t i = p.open_at[number], last = p.open_at[number + 1]
     if not fails:
         last = i + p.newest[number]
@@ -639,21 +664,36 @@ cdef Py_ssize_t provisional_next(
             if level.last_line >= 0 and stop > at and (stop - 1)[0] == c"\n":
                 stop -= 1
         following = 0
-        while at < stop:
-            if at[0] < single:
-                column_entries = table + codes[at[0]]
-                length = 1
-            else:
-                column_entries = table + code_at(level, at, &length)
-            following = column_entries[state]
-            if following >= first_action:
-                break
-            begun[saves[following]] = n - 1
-            moved = following >= first_moving
-            bounds[n - moved] = at
-            n += (following >= first_ending) - moved
-            state = following
-            at += length
+        if s.columns == NULL:
+            while at < stop:
+                if at[0] < single:
+                    column_entries = table + codes[at[0]]
+                    length = 1
+                else:
+                    column_entries = table + code_at(level, at, &length)
+                following = column_entries[state]
+                if following >= first_action:
+                    break
+                begun[saves[following]] = n - 1
+                moved = following >= first_moving
+                bounds[n - moved] = at
+                n += (following >= first_ending) - moved
+                state = following
+                at += length
+        else:
+            while at < stop:
+                if not s.columns[at - s.text]:
+                    look(s, at)
+                length = n_bytes_at(level, at)
+                following = (table + s.columns[at - s.text] - 1)[state]
+                if following >= first_action:
+                    break
+                begun[saves[following]] = n - 1
+                moved = following >= first_moving
+                bounds[n - moved] = at
+                n += (following >= first_ending) - moved
+                state = following
+                at += length
         if following < first_action and stop + 1 < end:
             continue  # the room for bounds may be used up
         # Words are given back, or it is the last line feed or the end of the text.

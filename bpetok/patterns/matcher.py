@@ -92,6 +92,8 @@ class Matcher:
         self._rows: dict[int, Row] = {}
         self._followers = followers
         self._sure: dict[tuple[int, int], bool] = {}
+        self._whole_rows: dict[int, Row] = {}
+        self._in_vain: dict[tuple[int, int], bool] = {}
         self._closures: dict[tuple[tuple[int, ...], int], int] = {}
         self._work = 0
 
@@ -112,8 +114,50 @@ class Matcher:
     def row(self, state: int) -> Row:
         """Return what a state does with each symbol."""
         if state not in self._rows:
-            self._rows[state] = self._make_row(self._threads[state])
+            row = self._whole_row(state)
+            if self._followers is not None:
+                following = [
+                    DEAD if after != DEAD and self._is_in_vain(after, symbol) else after
+                    for symbol, after in enumerate(row.next)
+                ]
+                row = Row(following, row.ends)
+            self._rows[state] = row
         return self._rows[state]
+
+    def _whole_row(self, state: int) -> Row:
+        """Return the same with matches that go on in vain, since no text lets them end."""
+        if state not in self._whole_rows:
+            self._whole_rows[state] = self._make_row(self._threads[state])
+        return self._whole_rows[state]
+
+    def _is_in_vain(self, state: int, symbol: int) -> bool:
+        r"""Tell whether no match ends after a state, which a symbol has led to.
+
+        What follows is known in part with long look-ahead: by ``\w+(?=[^.]*;)`` a match goes on
+        only where there is a ``;`` before the next dot.
+        """
+        if (state, symbol) not in self._in_vain:
+            seen = {(state, symbol)}
+            stack = [(state, symbol)]
+            ends = False
+            while stack and not ends:
+                at, before = stack.pop()
+                row = self._whole_row(at)
+                followers = self.followers(before)
+                self._add_work(len(followers))
+                for after in followers:
+                    if row.ends[after] or self._in_vain.get((row.next[after], after)) is False:
+                        ends = True
+                        break
+                    pair = (row.next[after], after)
+                    if row.next[after] != DEAD and pair not in seen and pair not in self._in_vain:
+                        seen.add(pair)
+                        stack.append(pair)
+            if ends:
+                self._in_vain[state, symbol] = False
+            else:
+                self._in_vain.update(dict.fromkeys(seen, True))
+        return self._in_vain[state, symbol]
 
     def _add_work(self, n_threads: int) -> None:
         self._work += n_threads
@@ -191,6 +235,11 @@ class Matcher:
         self._add_work(len(seen))
         return threads
 
+    @property
+    def has_followers(self) -> bool:
+        """Whether not all symbols may follow each."""
+        return self._followers is not None
+
     def followers(self, symbol: int) -> Sequence[int]:
         """Return the symbols that may come after a symbol, or after BEGIN."""
         if self._followers is None or symbol == self.begin:
@@ -214,9 +263,12 @@ class Matcher:
             row = self.row(state)
             for after in self.followers(symbol):
                 if not row.ends[after]:
-                    if row.next[after] == DEAD:
+                    pair = (row.next[after], after)
+                    if row.next[after] == DEAD or self._sure.get(pair) is False:
                         return False
-                    stack.append((row.next[after], after))
+                    if pair not in self._sure:
+                        stack.append(pair)
+        self._sure.update(dict.fromkeys(seen, True))
         return True
 
     def starts(self) -> set[int]:

@@ -13,8 +13,9 @@ the right.)
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import TypeAlias
 
 from bpetok.base.records import NamedTuple
 from bpetok.patterns.matcher import DEAD, Matcher, Row
@@ -23,6 +24,8 @@ from bpetok.patterns.parse import Unsupported
 MOST_SLOTS = 7
 """Matches that have ended once and go on; another slot takes what is not asked for."""
 MOST_ROWS = 1000
+MOST_ENTRIES = 20_000
+"""Which take a quarter of a second to find."""
 
 
 class Kind(IntEnum):
@@ -64,6 +67,8 @@ class Provisional(NamedTuple):
 
     table : array of uint32
         Row 0 is that of the begin of a text.
+    width : int
+        Columns of a row.
     first_ending, first_moving, first_action : int
         The first rows of `Kind.END` and of `Kind.MOVE`. An entry from the last one on gives words
         back.
@@ -81,6 +86,7 @@ class Provisional(NamedTuple):
     """
 
     table: array[int]
+    width: int
     first_ending: int
     first_moving: int
     first_action: int
@@ -100,51 +106,60 @@ class _Entry(NamedTuple):
     gives_back: int | None = None
 
 
-def build_provisional(
-    matcher: Matcher, symbols: Sequence[int], *, fails: bool
-) -> Provisional | None:
-    """Return the tables, or None if they would be too large or miss words between matches.
+Kinds: TypeAlias = "list[tuple[_Entry, ...]]"
+
+
+class Words:
+    """The states and what they do, from which the tables are made.
 
     Parameters
     ----------
     matcher : Matcher
-        Without look-ahead of more than a character.
     symbols : sequence of int
-        A symbol of each column; the last one is END.
+        A symbol of each kind, or all; the last one is END.
     fails : bool
         Whether text that the expression does not match is an error.
+
+    Raises
+    ------
+    Unsupported
+        If they would be too large or miss words between matches.
     """
-    try:
-        return _Builder(matcher, symbols, fails).tables()
-    except Unsupported:
-        return None
 
-
-class _Builder:
-    def __init__(self, matcher: Matcher, symbols: Sequence[int], fails: bool) -> None:
+    def __init__(self, matcher: Matcher, symbols: Sequence[int], *, fails: bool) -> None:
         self._matcher = matcher
         n = len(matcher.symbols)
         self._nothing = Row([DEAD] * n, [False] * n)
         self._fails = fails
         self._symbols = symbols
+        self._followers: dict[int, list[int]] = {matcher.end: []}
         # Rows of the same state differ by what led to it.
         self._rows: dict[tuple[State | None, Kind, int], int] = {}
-        self._of_state: dict[State | None, list[_Entry]] = {}
+        self._of_state: dict[State | None, dict[int, _Entry]] = {}
         self._row(None)
-        for state, _, _ in self._growing():
-            if state not in self._of_state:
-                self._of_state[state] = [self._entry(state, symbol) for symbol in symbols]
-            for entry in self._of_state[state]:
+        n_entries = 0
+        waiting: list[tuple[State | None, Iterable[int]]] = [(None, symbols)]
+        while waiting:
+            state, following = waiting.pop()
+            entries = self._of_state.setdefault(state, {})
+            new = [symbol for symbol in following if symbol not in entries]
+            n_entries += len(new)
+            if n_entries > MOST_ENTRIES:
+                raise Unsupported("too much to find out of words that stand until a longer match")
+            for symbol in new:
+                entries[symbol] = entry = self._entry(state, symbol)
                 self._row(entry.target, entry.kind, entry.save)
-            for thread in state.threads if state is not None else ():
+                waiting.append((entry.target, self._after(symbol)))
+            for thread in state.threads if state is not None and new else ():
                 self._row(_alone(thread))
+                waiting.append((_alone(thread), new))
 
-    def _growing(self) -> Iterator[tuple[State | None, Kind, int]]:
-        done = 0
-        while done < len(self._rows):
-            for row in list(self._rows)[done:]:
-                done += 1
-                yield row
+    def _after(self, symbol: int) -> Sequence[int]:
+        """Return what may follow a symbol: no other entries are ever asked for."""
+        if symbol not in self._followers:
+            after = set(self._matcher.followers(symbol))
+            self._followers[symbol] = [other for other in self._symbols if other in after]
+        return self._followers[symbol]
 
     def _row(self, state: State | None, kind: Kind = Kind.NONE, save: int = MOST_SLOTS) -> int:
         number = self._rows.setdefault((state, kind, save), len(self._rows))
@@ -232,9 +247,16 @@ class _Builder:
             return _Entry(Kind.MOVE, target)
         return _Entry(Kind.NONE, target, gives_back=thread.slot)
 
-    def tables(self) -> Provisional:
-        """Return the tables."""
-        width = len(self._symbols)
+    def kinds(self) -> Kinds:
+        """Return what tells the symbols apart here: equal ones for those that do the same."""
+        return [
+            tuple(_known(entries, symbol) for entries in self._of_state.values())
+            for symbol in self._symbols
+        ]
+
+    def tables(self, symbols: Sequence[int]) -> Provisional:
+        """Return the tables, with a column for each of some symbols, one of each kind."""
+        width = len(symbols)
         keys = sorted(self._rows, key=lambda key: (key[1], self._rows[key]))
         offsets = {key: number * width for number, key in enumerate(keys)}
         first_action = len(keys) * width
@@ -245,7 +267,8 @@ class _Builder:
         newest = bytearray()
         for key in keys:
             state, _, saves[offsets[key]] = key
-            for entry in self._of_state[state]:
+            for symbol in symbols:
+                entry = _known(self._of_state[state], symbol)
                 target = offsets[entry.target, entry.kind, entry.save]
                 if entry.gives_back is not None:
                     action = (entry.gives_back, target)
@@ -260,6 +283,7 @@ class _Builder:
         open_at.append(len(open_rows))
         return Provisional(
             table=table,
+            width=width,
             first_ending=width * sum(kind < Kind.END for _, kind, _ in keys),
             first_moving=width * sum(kind < Kind.MOVE for _, kind, _ in keys),
             first_action=first_action,
@@ -271,6 +295,11 @@ class _Builder:
             open_slots=bytes(open_slots),
             newest=bytes(newest),
         )
+
+
+def _known(entries: dict[int, _Entry], symbol: int) -> _Entry:
+    """Return the entry of a symbol, or any if it can't come."""
+    return entries[symbol] if symbol in entries else next(iter(entries.values()))
 
 
 def _alone(thread: Thread) -> State:

@@ -49,9 +49,10 @@ class Tables(NamedTuple):
     again, between, back : array of uint32
         By row: `Automaton.again`, `Automaton.between` and `Automaton.back`; of a row from
         `first_back` on the last is that of the state one symbol into the word.
-    look_rows : array of uint16
+    look_rows : array of uint32
     look_columns : bytes
-        By state of `Lookahead` and code: the state before, and the column; empty without.
+        By state of `Lookahead` and code: the row of the state before, and the column; empty
+        without.
     look_resets : bytes
         By code: whether the state before it is the same whatever follows.
     width : int
@@ -92,11 +93,19 @@ class Tables(NamedTuple):
 
 
 def build_tables(
-    automaton: Automaton, alphabet: Alphabet, lookahead: Lookahead | None, *, by_byte: bool = False
+    automaton: Automaton,
+    alphabet: Alphabet,
+    lookahead: Lookahead | None,
+    *,
+    by_byte: bool = False,
+    kinds: Sequence[object] | None = None,
 ) -> Tables:
-    """Return the tables of an automaton."""
+    """Return the tables of an automaton.
+
+    `kinds`, if there are any: symbols of different kinds have columns of their own.
+    """
     states = _merge_states(automaton)
-    columns = _merge_columns(automaton, states)
+    columns = _merge_columns(automaton, states, kinds)
     alike = lookahead is None and columns[alphabet.last_line] == columns[alphabet.line_feed]
     if alike or by_byte:  # as in ``\\s++$``; GPT-2's character for the byte is no line feed
         alphabet.uses_last_line = False
@@ -105,7 +114,7 @@ def build_tables(
     codes = [first_code + base for base in range(len(bases))] if bases else columns
     n_codes = max(codes) + 1 - first_code
     width = first_code + n_codes
-    if width >= 1 << 8:  # a byte holds the number of a column, and of one more
+    if bases and not has_room(first_code, alphabet):
         raise Unsupported("look-ahead that tells too many kinds of characters apart")
     layout = _Layout(automaton, states, columns, bases)
     to_code, blocks, block_codes = _code_tables(alphabet, codes, by_byte)
@@ -125,15 +134,20 @@ def build_tables(
     )
 
 
+def has_room(n_columns: int, alphabet: Alphabet) -> bool:
+    """Tell whether a byte can hold the number of a column, and of one more, with look-ahead."""
+    return n_columns + alphabet.end < 1 << 8
+
+
 def takes_last_line_alike(automaton: Automaton, alphabet: Alphabet) -> bool:
     """Tell whether a line feed at the end of the text is as any other; without `Lookahead`."""
     columns = _merge_columns(automaton, _merge_states(automaton))
     return columns[alphabet.last_line] == columns[alphabet.line_feed]
 
 
-def symbols_of_columns(automaton: Automaton) -> list[int]:
-    """Return a symbol of each column; without `Lookahead`."""
-    columns = _merge_columns(automaton, _merge_states(automaton))
+def symbols_of_columns(automaton: Automaton, kinds: Sequence[object] | None = None) -> list[int]:
+    """Return a symbol of each column that `build_tables` makes."""
+    columns = _merge_columns(automaton, _merge_states(automaton), kinds)
     return [columns.index(column) for column in range(max(columns) + 1)]
 
 
@@ -147,10 +161,10 @@ def _bases(columns: list[int], lookahead: Lookahead) -> list[set[int]]:
 
 def _look_fields(columns: list[int], lookahead: Lookahead | None) -> dict[str, Any]:
     """Return the fields of `Tables` that begin with ``look``."""
-    rows, look_columns, resets = array("H"), b"", b""
+    rows, look_columns, resets = array("I"), b"", b""
     if lookahead is not None:
         for row in lookahead.rows:
-            rows.extend(row)
+            rows.extend(state * len(row) for state in row)
             look_columns += bytes(columns[lookahead.numbers[s][base]] for base, s in enumerate(row))
         resets = bytes(len(set(states)) == 1 for states in zip(*lookahead.rows, strict=True))
     return {"look_rows": rows, "look_columns": look_columns, "look_resets": resets}
@@ -204,7 +218,9 @@ def _in_order(automaton: Automaton, merged: list[int]) -> list[int]:
     return [order[number] for number in merged]
 
 
-def _merge_columns(automaton: Automaton, states: list[int]) -> list[int]:
+def _merge_columns(
+    automaton: Automaton, states: list[int], kinds: Sequence[object] | None = None
+) -> list[int]:
     """Return a number for each symbol: equal ones for symbols that all states take alike."""
     numbers: dict[object, int] = {}
     columns = []
@@ -215,6 +231,7 @@ def _merge_columns(automaton: Automaton, states: list[int]) -> list[int]:
                 for row in automaton.rows
             ),
             tuple(ends[symbol] for ends in automaton.ends),
+            kinds[symbol] if kinds is not None else None,
         )
         columns.append(numbers.setdefault(column, len(numbers)))
     return columns

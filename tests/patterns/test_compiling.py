@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bpetok.patterns.builtin import PATTERNS, check_pattern, names, scanner_of
+from bpetok.patterns.chains import SplitStep
 from bpetok.patterns.classes import CodeSet, contains, named_set
-from bpetok.patterns.compiling import compile_expression
+from bpetok.patterns.compiling import compile_chain, compile_expression
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.errors import SplitError
 from bpetok.patterns.explaining import explain
@@ -306,6 +307,9 @@ def test_a_class_by_its_posix_name_is_that_of_regex(name: str, negation: str) ->
         r"(?:x|xx)+y|[^x]",
         r"\w+@\w+|\W",
         r"[\s\S]+@|\w|\W",
+        r"\w+(?=[^.]*;)|\w|\W",
+        r"\w+(?=\d\w)|\w|\W",
+        r"\w+@(?=[\s\S]*;)\w|\w|\W",
     ],
 )
 @pytest.mark.parametrize("unit", [" ", "a", "1", "\n", "\u0301", "\t ", "x", "'r", "1 ", "\n/"])
@@ -334,6 +338,8 @@ LATE = [
     r"\w+@\w+|\w|\W",
     r"a(?:aa)+1|b[ab]+!|aa|[\s\S]",
     r"[^.]+\.\n|[\s\S]{1,2}",
+    r"\w+(?=11)|\w|\W",
+    r"a+(?=b[^.]*!)[ab]+1|b?[ab](?!\w*@)|[\s\S]",
 ]
 
 
@@ -369,6 +375,55 @@ def ways_on(tables: Provisional, row: int, known: set[int]) -> list[tuple[int, s
             assert slot in known
             ways.append((tables.targets[entry - tables.first_action], known))
     return ways
+
+
+# Symbols, states and kinds of columns differ by what is known of the text that follows.
+AHEAD = [
+    r"(?=\w+@\w)\w+@\w+|\w|\W",
+    r"\w+(?=[^.]*!)|\w|\W",
+    r"\w+(?![^\n]*@)|\w|\W",
+    r".(?=.*b)|[\s\S]",
+    r"\w+(?=.*@)|.|\n",
+    r"[^.]+(?=\.\n)|\w|\W",
+    r"(?!\w*ab\b)\w+|\w|\W",
+    r"\w+(?!\w*\s*1)|\w{1,2}|\W",
+    r"\w+@(?=[^.]*!)\w+|\w|\W",
+    r"(?<=a)b+(?=[^.]*a$)|\w|\W",
+    r"(?!ab*1)a+b?|(?=b+[^b]$)[ab]+|[\s\S]",
+    r"\w(?=\w*\s$)|[^.]{2}(?=[\s\S]*1)|é+|[\s\S]",
+    r"(?:a|é)+(?=b\w*1)",
+    r"a+(?=b[^.]*!)[ab]+1|b?[ab](?!\w*@)|[\s\S]",
+]
+
+
+@pytest.mark.parametrize("expression", AHEAD)
+def test_words_that_go_by_what_follows(expression: str) -> None:
+    """Wherever the scanner reads backwards from, and wherever it stops to hand words over."""
+    rng = Random(7)
+    for letters in ("ab@.\n 1!é", "ab 1", "aé.\n", "ab@"):
+        for length in (3, 10, 40, 40, 200, 1500, 3000):
+            text = "".join(rng.choices(letters, rng.choices([1, 5, 30], k=len(letters)), k=length))
+            assert words(text, expression) == regex_words(expression, text)
+            assert words(text + "\n", expression) == regex_words(expression, text + "\n")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [r"(?=\w+@\w)\w+@\w+|\w|\W", r"\w+(?=[^.]*;)|\w|\W", r"\w+(?![^\n]*#)|\w|\W"],
+)
+def test_a_match_that_can_not_end_is_given_up_at_once(expression: str) -> None:
+    """What follows is known, so that no word has to stand until a longer match is found."""
+    assert compiled(expression).provisional == (None,)
+    text = "some@where a;b c. d" * 5
+    assert words(text, expression) == regex_words(expression, text)
+
+
+def test_a_piece_may_end_where_the_text_goes_on() -> None:
+    """What a later step reads may be followed by nothing, whatever the first step has seen."""
+    splits = [SplitStep(r"(?=aabc)aa|[\s\S]"), SplitStep(r"aa(?!\S)|a")]
+    chain = compile_chain(splits)
+    assert chain.n_levels == 1
+    assert split_words(b"aabc aabd", chain) == [b"aa", b"b", b"c", b" ", b"a", b"a", b"b", b"d"]
 
 
 @pytest.mark.parametrize("expression", LATE)
