@@ -11,15 +11,15 @@ What the late merges do is told apart in the same way: two early ids that meet i
 apart, whatever is around. Four in five ids stay alone, and of the runs of others most have two.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 
 from bpetok.base.built_from cimport check_sources
 from bpetok.base.simd cimport lowest_bit, table_alloc, table_free
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged, ranks_free, ranks_init
-from bpetok.encoding.word cimport Vocabulary, is_seam
+from bpetok.encoding.word cimport Vocabulary
 
 check_sources(__name__)
 
@@ -128,10 +128,12 @@ cdef inline uint64_t find_cuts(
 ) noexcept nogil:
     # Bit i is set where no early token reaches from at[i - 1] to at[i]. Requires: 0 < n <= BLOCK.
     cdef Py_ssize_t i
+    cdef uint16_t seam
     cdef uint64_t reached = 0
     for i in range(n):
         # Not a sum of bits at their places: a compiler would take that for what vectors do well.
-        reached = reached >> 1 | <uint64_t>is_seam(early, at[i - 1], at[i]) << 63
+        memcpy(&seam, at + i - 1, sizeof(seam))  # both bytes by one load: as `is_seam` has them
+        reached = reached >> 1 | early.seams[seam >> 6] >> (seam & 63) << 63
     return ~reached >> (BLOCK - n)
 
 
