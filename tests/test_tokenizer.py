@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -386,6 +387,13 @@ def test_saving_keeps_links_and_permissions(tok: Tokenizer, tmp_path: Path) -> N
     assert path.stat().st_mode & 0o777 == 0o640
     with pytest.raises(OSError, match="not a regular file"):
         tok.save("/dev/null")
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(OSError, match=f"/dev/fd/{writing}: is not a regular file"):
+            tok.save(f"/dev/fd/{writing}")
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def small_file(**changes: object) -> bytes:

@@ -90,8 +90,8 @@ def plain(name: str, given: Any) -> Any:
     return checked(name, given)
 
 
-def listed(name: str, given: Any, what: str) -> list[Any]:
-    """Return the elements of something that is to be a list, or an iterable in a certain order.
+def listed(name: str, given: Any, what: str, *, in_order: bool = True) -> list[Any]:
+    """Return the elements of something that is to be a list, or another iterable.
 
     Parameters
     ----------
@@ -99,14 +99,21 @@ def listed(name: str, given: Any, what: str) -> list[Any]:
         The parameter.
     what : str
         What it has to be, such as "a list of tokens".
+    in_order : bool
+        Whether something depends on the order. That of a set of str is another in each process.
 
     Raises
     ------
     TypeError, ValueError
         If it is a text, a mapping or a table, of which only names would be taken, or no iterable
-        at all, or is damaged.
+        at all, or a set though the order matters, or is damaged.
     """
     elements = plain(name, given)
+    if in_order and isinstance(elements, set | frozenset):
+        raise TypeError(
+            f"{name} must be {what}: a set has no order, and may come in another one each time; "
+            f"got {shorten(given)}: sorted(...) gives it one"
+        )
     single = isinstance(elements, str | bytes)
     is_iterable = isinstance(elements, Iterable) and getattr(elements, "ndim", 1) != 0
     if single or isinstance(elements, Mapping) or not is_iterable:

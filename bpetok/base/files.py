@@ -319,6 +319,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
         target.stat()  # a name that is too long is refused before the work, not after it
     if target.is_dir():
         raise IsADirectoryError(f"{os.fspath(path)}: is a folder, give the name of a file")
-    if target.exists() and not target.is_file():
+    # Not of the target: /dev/stdout is a link to what has no name where it is a pipe.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # of str, too
         raise OSError(f"{os.fspath(path)}: is not a regular file, so it can't be replaced")
     return target

@@ -237,9 +237,15 @@ def _check_order(commands: dict[str, argparse.ArgumentParser], arguments: Sequen
 
 
 def _check_values(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Refuse empty values, as of variables that are not set; a text to explain may be empty."""
+    """Refuse empty values, as of variables that are not set; a text to explain may be empty.
+
+    And ``-`` as an output: of an input it is a standard stream, and here it would be a file.
+    """
     for action in command._actions:
         value = getattr(options, action.dest, None)
+        if action.dest in ("output", "html", "report") and value == "-":
+            option = "/".join(action.option_strings)
+            command.error(f"{option} must be the name of a file, got '-': ./- is one of that name")
         if action.dest != "text" and (value == "" or (isinstance(value, list) and "" in value)):
             name = "/".join(action.option_strings) or action.metavar
             command.error(f"{name} must not be empty")

@@ -55,7 +55,8 @@ def check_added_tokens(
         its id, or is given twice.
     """
     given: dict[str, AddedToken] = {}
-    for i, token in enumerate(listed("added_tokens", added_tokens, "a list of AddedToken")):
+    listed_tokens = listed("added_tokens", added_tokens, "a list of AddedToken", in_order=False)
+    for i, token in enumerate(listed_tokens):
         if not isinstance(token, AddedToken):
             raise TypeError(f"added_tokens[{i}] must be an AddedToken, got {shorten(token)}")
         for flag in FLAGS:

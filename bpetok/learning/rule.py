@@ -129,7 +129,8 @@ class MergeFilter(NamedTuple):
         return self._replace(final=tuple(sorted(self._final())))
 
     def _final(self) -> frozenset[bytes]:
-        return frozenset(map(_as_bytes, count(), listed("final", self.final, "a list of tokens")))
+        tokens = listed("final", self.final, "a list of tokens", in_order=False)
+        return frozenset(map(_as_bytes, count(), tokens))
 
     def ready(self) -> TokenFilter:
         """Return it ready to be asked.

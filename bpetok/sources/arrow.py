@@ -53,7 +53,7 @@ def ipc_parts(
     if context.options.sample == 1:
         with open_source(path, context.stop) as file, naming(path):
             source = whole_reads(file)
-            reader = _open_ipc(source)
+            reader = _open_ipc(path, source)
             column = reader.schema.get_field_index(context.options.steps[0])
             n_batches = getattr(reader, "num_record_batches", 0)
             if column >= 0 and pa.types.is_dictionary(reader.schema.field(column).type):
@@ -67,12 +67,18 @@ def ipc_parts(
     yield begin, stop
 
 
-def _open_ipc(source: BufferedReader, columns: Sequence[int] = ()) -> Any:
+def _open_ipc(path: str, source: BufferedReader, columns: Sequence[int] = ()) -> Any:
     """Return pyarrow's reader of some columns of a file, which may be of two formats."""
     ipc = require("pyarrow", "arrow").ipc
     source.seek(0)
-    is_file = source.read(6) == b"ARROW1"
+    first_bytes = source.read(6)
     source.seek(0)
+    if first_bytes.startswith(b"FEA1"):
+        raise ValueError(
+            f"{path} is Feather of version 1, which is not read: write it again with "
+            "pyarrow.feather, read_table and write_feather"
+        )
+    is_file = first_bytes == b"ARROW1"
     options = ipc.IpcReadOptions(included_fields=list(columns))
     open_ipc = ipc.open_file if is_file else ipc.open_stream
     return open_ipc(source, options=options, memory_pool=memory_pool())
@@ -88,7 +94,7 @@ def _count_rows(path: str, end: int, stop: Stop) -> int:
     """
     n_rows = 0
     with LocalFile(path) as file, naming(path):
-        reader = _open_ipc(whole_reads(file), [0])
+        reader = _open_ipc(path, whole_reads(file), [0])
         for number in range(end):
             n_rows += reader.get_batch(number).num_rows
             if stop.is_set():
@@ -110,9 +116,9 @@ def ipc_items(
     """
     with open_source(path, context.stop) as file, naming(path):
         source = whole_reads(file)
-        schema = _open_ipc(source).schema
+        schema = _open_ipc(path, source).schema
         number = schema.get_field_index(column_of(path, schema, context))
-        reader = _open_ipc(source, [number])
+        reader = _open_ipc(path, source, [number])
         count = partial(_count_rows, path, start.at, context.stop)
         records = Records(path, context, start, count)
         end = stop.at if stop.file == start.file else None
@@ -151,13 +157,22 @@ def naming(path: str) -> Iterator[None]:
             f"{path} is damaged, or of a kind that pyarrow {pa.__version__} does not read: {error}"
         ) from None
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise damaged_error(path, error) from None
+        raise _unread_error(path, error) from None
     except OSError as error:
         if error.errno is None:  # pyarrow's, too
-            raise damaged_error(path, error) from None
+            raise _unread_error(path, error) from None
         if error.filename is None:
             error.filename = path
         raise
+
+
+def _unread_error(path: str, error: Exception) -> ValueError:
+    if "decrypt" in str(error):  # what pyarrow says of an encrypted file has no type of its own
+        return ValueError(
+            f"{path} is encrypted, which is not read: decrypt it first, or give the table that "
+            "pyarrow reads with its key"
+        )
+    return damaged_error(path, error)
 
 
 def is_table(source: object) -> bool:
@@ -240,11 +255,11 @@ def column_of(name: str, schema: pa.Schema, context: ReadContext) -> str:
     """Return the column that `text_column` begins with; it must be there, with texts."""
     column, *steps = context.options.steps
     found = schema.get_all_field_indices(column)
-    if len(found) != 1:
-        raise ValueError(
-            f"{name} has {'more than one' if found else 'no'} column {column!r}, it has "
-            f"{choose_one(schema.names, column)}"
-        )
+    if not found:
+        names = choose_one(schema.names, column)
+        raise ValueError(f"{name} has no column {column!r}, it has {names}")
+    if len(found) > 1:
+        raise ValueError(f"{name} has more than one column {column!r}: give each a name of its own")
     kind = schema.field(found[0]).type
     for n, step in enumerate(steps, 1):
         kind = _inner_type(name, kind, step, _meant(context.options.steps, n, kind))

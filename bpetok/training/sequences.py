@@ -83,7 +83,7 @@ def train_from_sequences(
         longest = check_integer("max_token_length", max_token_length, 1, MAX_INT32)
     rule = Rule(check_min_frequency(min_frequency), longest)
     n_threads = resolve_threads(n_threads)
-    symbols = listed("boundaries", boundaries, "a list of symbols")
+    symbols = listed("boundaries", boundaries, "a list of symbols", in_order=False)
     apart = check_sequence(symbols, n_symbols, "boundaries")
     with reporting(progress) as report:
         words = _cut(check_sequences(sequences, n_symbols), apart)

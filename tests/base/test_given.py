@@ -128,6 +128,35 @@ def test_a_series_of_special_tokens_is_no_comparison() -> None:
 TOK = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=["<e>"])
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: bpetok.Tokenizer(merges=[], special_tokens=x),
+        lambda x: bpetok.count_words_from_iterator(["a"], special_tokens=x),
+        lambda x: bpetok.train_from_iterator(["a"], vocab_size=300, special_tokens=x),
+        lambda x: bpetok.train_from_iterator(["a"], vocab_size=300, initial_tokens=x),
+        lambda x: bpetok.train(x, vocab_size=300, balance="parity"),
+        lambda x: TOK.decode_batch(x),
+    ],
+)
+def test_a_set_is_refused_where_the_order_matters(call: Callable[[object], object]) -> None:
+    """Ids were others in each process: the order of a set of str is drawn when Python starts."""
+    for given in ({"<a>", "<b>"}, frozenset(["<a>", "<b>"])):
+        with pytest.raises(TypeError, match=r"a set has no order, .* sorted\(\.\.\.\) gives"):
+            call(given)
+
+
+def test_a_set_is_good_where_it_does_not() -> None:
+    """A view of the keys of a dict is in order."""
+    names = {"<a>": 1, "<b>": 2}.keys()
+    tok = bpetok.Tokenizer(merges=[], special_tokens=names)
+    assert tok.special_tokens == {"<a>": 256, "<b>": 257}
+    assert tok.encode("<b>", allowed_special={"<a>", "<b>"}) == [257]
+    final = bpetok.MergeFilter(final={"ab", "bc"})
+    learned = bpetok.train_from_iterator(["abcab"], vocab_size=257, merge_filter=final)
+    assert learned.merges == [(b"a", b"b")]
+
+
 class Column:
     """Compares its elements, as a column of datasets does: pyarrow dies of damaged ones."""
 

@@ -192,6 +192,14 @@ def test_columns_are_no_tables(tmp_path: Path) -> None:
     assert bpetok.count_words_from_iterator(frame["text"]) == bpetok.count_words(frame)
 
 
+def test_feather_of_version_1_is_called_so(tmp_path: Path) -> None:
+    """It is not damaged; pyarrow says it lacks 800 MB of metadata."""
+    path = tmp_path / "a.feather"
+    path.write_bytes(b"FEA1" + bytes(20) + b"FEA1")
+    with pytest.raises(ValueError, match=r"a\.feather is Feather of version 1, .* write it again"):
+        bpetok.count_words(path)
+
+
 def test_columns_of_polars(tmp_path: Path) -> None:
     """Its strings are views."""
     polars = pytest.importorskip("polars")

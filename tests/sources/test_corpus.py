@@ -478,7 +478,7 @@ def test_what_is_wrong_in_a_table_is_said(tmp_path: Path) -> None:
     words = bpetok.count_words(table, errors="replace", max_text_chars=2)
     assert words == bpetok.count_words_from_iterator(["a", "b\ufffd"])
     twice = pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"])
-    with pytest.raises(ValueError, match="Table has more than one column 'text'"):
+    with pytest.raises(ValueError, match="Table has more than one column 'text': give"):
         bpetok.count_words(twice)
 
 

@@ -1,5 +1,6 @@
 """Parquet files of others: what is damaged in one is said, wherever it is."""
 
+import base64
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,29 @@ def lengthen_histogram(path: Path, column: int) -> None:
     end = parts[0] + (ONE_MORE if column == 0 else DEFINED)
     end += parts[1] + (ONE_MORE if column == 1 else DEFINED) + parts[2]
     path.write_bytes(data[: -8 - size] + end + len(end).to_bytes(4, "little") + b"PAR1")
+
+
+@pytest.mark.parametrize("plaintext_footer", [False, True])
+def test_encrypted_files_are_called_so(tmp_path: Path, plaintext_footer: bool) -> None:
+    """They are not damaged."""
+    pe = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class OpenKeys(pe.KmsClient):  # type: ignore[name-defined,misc]  # known when it is there
+        def wrap_key(self, key: bytes, name: str) -> bytes:
+            return base64.b64encode(key)
+
+    table = pa.table({"text": ["low"] * 9})
+    factory = pe.CryptoFactory(lambda _: OpenKeys())
+    properties = factory.file_encryption_properties(
+        pe.KmsConnectionConfig(),
+        pe.EncryptionConfiguration(
+            "footer", column_keys={"key": ["text"]}, plaintext_footer=plaintext_footer
+        ),
+    )
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path, encryption_properties=properties)
+    with pytest.raises(ValueError, match=r"a\.parquet is encrypted, .* give the table"):
+        bpetok.count_words(path)
 
 
 @pytest.mark.parametrize("call", ["count_words(path)", "estimate(path, vocab_size=300)"])
