@@ -10,6 +10,7 @@ added tokens that are found before normalizing.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -71,8 +72,56 @@ class _Local(NamedTuple):
     apply: Callable[[str], str]
 
 
+class _Changed(dict[int, str]):
+    """What each character becomes, as `str.translate` takes it; filled when it is asked."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        super().__init__()
+        self._change = change
+
+    def __missing__(self, code: int) -> str:
+        changed = self[code] = self._change(chr(code))
+        return changed
+
+
+_MANY = 1000
+"""Combining marks in a row from which on they are put in order here: that takes `unicodedata` time
+that grows with the square of their number, minutes for a megabyte."""
+
+
 def _form(form: Form) -> Callable[[str], str]:
-    return lambda text: unicodedata.normalize(form, text)
+    whole: Form = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
+    decomposed = _Changed(lambda character: unicodedata.normalize(whole, character))
+
+    def apply(text: str) -> str:
+        if len(text) >= _MANY and _many_marks().search(text):
+            text = _in_order(text.translate(decomposed))
+        return unicodedata.normalize(form, text)
+
+    return apply
+
+
+@cache
+def _many_marks() -> re.Pattern[str]:
+    """Return what finds `_MANY` characters in a row that are combining marks, or become some."""
+    marks = (
+        character
+        for character in map(chr, range(0x80, 0x1F000))  # no mark comes after them
+        if unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
+    )
+    return re.compile(f"[{''.join(marks)}]{{{_MANY}}}")
+
+
+def _in_order(text: str) -> str:
+    """Return a text with the marks after each character in canonical order.
+
+    Requires: each character is decomposed.
+    """
+    runs = groupby(text, lambda character: unicodedata.combining(character) > 0)
+    return "".join(
+        "".join(sorted(run, key=unicodedata.combining) if are_marks else run)
+        for are_marks, run in runs
+    )
 
 
 _LOCAL = {
@@ -194,18 +243,6 @@ class _Each:
 
     def leaves(self, text: bytes | memoryview) -> bool:
         return False
-
-
-class _Changed(dict[int, str]):
-    """What each character becomes, as `str.translate` takes it; filled when it is asked."""
-
-    def __init__(self, change: Callable[[str], str]) -> None:
-        super().__init__()
-        self._change = change
-
-    def __missing__(self, code: int) -> str:
-        changed = self[code] = self._change(chr(code))
-        return changed
 
 
 class _Replace:

@@ -139,6 +139,26 @@ def test_each_character_knows_where_it_comes_from(spec: list[Any], text: str) ->
     assert Normalizer("NFC").align("xe\u0301y") == ("x\u00e9y", [0, 1, 3], [1, 3, 4])
 
 
+MANY_MARKS = [  # in a row, in the wrong order; U+0F73, U+0F81, U+0344 and U+FF9E become marks
+    "\u0301\u0316",
+    "\u0f73\u0301\u0f81\u0316",
+    "\u0344\u0345\uff9e\u0323",
+    "\u3099\U0001e94a\u0301",
+]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_marks_in_a_row_take_no_time_that_grows_with_the_square(form: Any) -> None:
+    """Python's own normalization of the last text takes minutes."""
+    for marks in MANY_MARKS:
+        for text in (f"e{marks * 600}e\u0301", f"x {marks * 249}e{marks * 600}"):
+            assert Normalizer(form)(text.encode()).decode() == unicodedata.normalize(form, text)
+    text = "a" + MANY_MARKS[0] * 100_000
+    right = unicodedata.normalize(form, "a\u0316") + "\u0316" * 99_999 + "\u0301" * 100_000
+    expected = unicodedata.normalize(form, right)
+    assert Normalizer(form)(text.encode()).decode() == expected
+
+
 def test_a_normalizer_says_what_it_is() -> None:
     """In one form, whatever form it was given in."""
     assert Normalizer("NFC").spec == {"type": "NFC"}
