@@ -40,10 +40,12 @@ from bpetok.sources.jsonl import JsonLines
 from bpetok.sources.many_files import read_files
 from bpetok.sources.parquet import parquet_items
 from bpetok.sources.pieces import (
+    ONE_CHARACTER,
     Chunk,
     Origin,
     Origins,
     Piece,
+    at_most_bytes,
     at_most_chars,
     cut,
     cut_lines,
@@ -325,6 +327,9 @@ def _text_items(
     with opened_bytes(path, start.at, end, by_name=by_name, stop=context.stop) as file:
         raw = cast("RawIOBase", file)
         fill = raw.readinto if n_chars is None else read_into(at_most_chars(n_chars, raw.read))
+        if context.options.max_bytes is not None and sampler.share == 1:
+            # What comes later is left out, and a word that is not cut may be the whole file.
+            fill = at_most_bytes(context.options.max_bytes + ONE_CHARACTER, fill)
         cut_file = cut_lines if context.cutting.by_line else cut
         pieces = cut_file(path, fill, context.cutting, start.at)
         numbers = count()  # enumerate would keep the piece before while the next is read

@@ -214,6 +214,23 @@ def at_most_chars(n_chars: int | None, read: Read) -> Read:
     return read_on
 
 
+ONE_CHARACTER = 4
+"""Bytes of UTF-8, at most."""
+
+
+def at_most_bytes(n_bytes: int, fill: ReadInto) -> ReadInto:
+    """Return a function that fills buffers as another one does, but with so many bytes in all."""
+    left = n_bytes
+
+    def fill_on(buffer: memoryview) -> int | None:
+        nonlocal left
+        n = fill(buffer[:left]) if left else 0
+        left -= n or 0
+        return n
+
+    return fill_on
+
+
 def read_into(read: Read) -> ReadInto:
     """Return a function that fills buffers with what another one reads, which may be more."""
     ahead = memoryview(b"")

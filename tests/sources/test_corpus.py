@@ -193,6 +193,17 @@ def test_limits_take_the_beginning(tmp_path: Path, name: str) -> None:
     assert bpetok.count_words(path, max_bytes="1kB") == bpetok.count_words(path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a file without an end")
+@pytest.mark.parametrize("pattern", ["gpt2", "none", "[^a]+|a"])
+@pytest.mark.parametrize("by_line", [False, True])
+def test_no_more_is_read_than_max_bytes(pattern: str, by_line: bool) -> None:
+    """Where no word ends, all of a file was read before it was cut: this one has no end."""
+    cutting = Cutting(SpecialTokens(()), pattern, by_line=by_line)
+    context = ReadContext(ReadOptions(max_bytes=1000), cutting, "strict", NullTexts())
+    items = corpus_items(resolve_corpus("/dev/zero", context.options), context)
+    assert [bytes(item.data) for item in items] == [bytes(1000)]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "a.txt"])
 def test_a_sample_depends_on_the_seed_alone(tmp_path: Path, name: str) -> None:
     """About the share asked for; the same texts from every format and with any threads."""
