@@ -85,10 +85,14 @@ def resolve_sources(
 
 
 def _found(files: Files, reading: Reading) -> list[str | Table]:
-    found = resolve_corpus(files, check_reading(reading)).sources
-    if STANDARD_INPUT in (file for file in found if isinstance(file, str)):
+    found = resolve_corpus(files, check_reading(reading))
+    if STANDARD_INPUT in found.paths:
         raise ValueError("a report reads its files more than once, so standard input can't be one")
-    return found
+    if once := found.read_once:
+        raise ValueError(
+            f"a report reads its files more than once, got {once[0]!r}: save it to a file first"
+        )
+    return found.sources
 
 
 def _by_name(files: list[str | Table]) -> dict[str, Source]:

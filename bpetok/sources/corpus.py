@@ -12,7 +12,7 @@ import numpy as np
 
 from bpetok.base.checks import check_iterable, plain
 from bpetok.base.extras import require
-from bpetok.base.files import is_url
+from bpetok.base.files import check_path, is_url
 from bpetok.base.id_summary import IDS_ENDING, check_no_ids
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
@@ -92,6 +92,16 @@ class Corpus(NamedTuple):
     def local_paths(self) -> list[str]:
         """The paths of the files on this machine."""
         return local_files(self.paths)
+
+    @property
+    def read_once(self) -> list[str]:
+        """What can't be read again: standard input, streams of tables, pipes; for a message."""
+        streams = [
+            source if isinstance(source, str) else type(source).__name__
+            for source in self.sources
+            if source == STANDARD_INPUT or hasattr(source, "read_next_batch")
+        ]
+        return streams + [path for path in self.local_paths if not check_path(path).is_file()]
 
 
 def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Corpus:

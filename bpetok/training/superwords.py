@@ -15,7 +15,6 @@ import numpy as np
 
 from bpetok.base.array_types import Int32
 from bpetok.base.checks import check_bool, check_integer, is_one_of, shorten
-from bpetok.base.files import check_path
 from bpetok.base.limits import N_BYTES
 from bpetok.base.records import NamedTuple
 from bpetok.counting.count import CountJob
@@ -24,7 +23,6 @@ from bpetok.counting.options import CountOptions
 from bpetok.learning.rule import MergeFilter, Merges, Rule
 from bpetok.patterns.builtin import check_pattern, steps_of_pattern
 from bpetok.patterns.chains import Pattern
-from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.reading import NullTexts, Reading, check_reading
 
 LINES = (r"\n", "merged_with_previous")
@@ -101,16 +99,10 @@ class SecondStage(NamedTuple):
                 "checkpoint and superwords.max_bytes exclude each other: give superwords.sample"
             )
         for corpus, _ in job.parts:
-            pipes = [path for path in corpus.local_paths if not check_path(path).is_file()]
-            streams = [
-                source if isinstance(source, str) else type(source).__name__
-                for source in corpus.sources
-                if source == STANDARD_INPUT or hasattr(source, "read_next_batch")
-            ]
-            if streams or pipes:
+            if once := corpus.read_once:
                 raise ValueError(
-                    f"superwords needs text that can be read twice, got {(streams + pipes)[0]!r}: "
-                    "save it to a file first"
+                    f"superwords needs text that can be read twice, got {once[0]!r}: save it to a "
+                    "file first"
                 )
         reading = job.reading._replace(**self.reading)
         rare, null_texts = RareWords(job.rare.limits), NullTexts()

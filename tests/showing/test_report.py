@@ -222,6 +222,14 @@ def test_files_are_read_as_in_training(toy: Tokenizer, tmp_path: Path) -> None:
     assert report.excerpt.startswith(b"low l")
 
 
+def test_what_can_be_read_only_once_is_refused(toy: Tokenizer) -> None:
+    """Another pattern reads it again: then there was "no text" in it."""
+    reader = pa.table({"text": ["low"] * 9}).to_reader()
+    for files in ("/dev/null", reader, {"a": [reader]}):
+        with pytest.raises(ValueError, match=r"reads its files more than once, got '.*': save it"):
+            bpetok.report(toy, files)
+
+
 def test_names_and_patterns_are_no_markup() -> None:
     """A regular expression in brackets is printed as it is, not taken for a style."""
     tok = bpetok.train_from_iterator([TOY], vocab_size=260, pattern="[/]+|[^/]+|[a-z]")
