@@ -170,7 +170,7 @@ def test_the_page_has_the_facts(tmp_path: Path) -> None:
         (None, {"texts": [3]}, TypeError, r"texts\[0\] must be str or bytes, got int"),
         (None, {"texts": [Path("c")]}, TypeError, r"texts\[0\] must be str or bytes"),
         (None, {"texts": b"\xff"}, ValueError, "is not UTF-8"),
-        (None, {"files": b"low"}, TypeError, "a file must be a str or a path, got"),
+        (None, {"files": b"low"}, TypeError, "files must be a path, a table or"),
         (None, {"files": "nowhere.txt"}, FileNotFoundError, "nowhere.txt"),
         (None, {"files": {"a": ["nowhere.txt"]}}, FileNotFoundError, "nowhere.txt"),
         (None, {"files": "-"}, ValueError, "standard input can't be one"),
