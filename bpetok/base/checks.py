@@ -13,7 +13,7 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 from bpetok.base.display import plural
 from bpetok.base.limits import MAX_INT32, MAX_INT64, N_BYTES
@@ -115,13 +115,17 @@ def listed(name: str, given: Any, what: str, *, in_order: bool = True) -> list[A
             f"got {shorten(given)}: sorted(...) gives it one"
         )
     single = isinstance(elements, str | bytes)
-    is_iterable = isinstance(elements, Iterable) and getattr(elements, "ndim", 1) != 0
-    if single or isinstance(elements, Mapping) or not is_iterable:
+    if single or isinstance(elements, Mapping) or not is_iterable(elements):
         hint = ": wrap it in a list" if single else ""
         raise TypeError(f"{name} must be {what}, got {shorten(given)}{hint}")
     if hasattr(type(elements), "columns"):
         raise TypeError(f"{name} must be {what}, got {shorten(given)}: give one column of it")
     return list(elements)
+
+
+def is_iterable(given: object) -> TypeGuard[Iterable[Any]]:
+    """Tell whether something has elements; an array without dimensions only says so."""
+    return isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0
 
 
 def check_iterable(name: str, given: object, what: str) -> None:
@@ -130,7 +134,7 @@ def check_iterable(name: str, given: object, what: str) -> None:
     Bytes would give numbers, and a mapping its keys only.
     """
     others = (bytes, bytearray, memoryview, Mapping)
-    if isinstance(given, others) or not isinstance(given, Iterable):
+    if isinstance(given, others) or not is_iterable(given):
         raise TypeError(f"{name} must be {what}, got {shorten(given)}")
 
 
@@ -195,7 +199,7 @@ def check_texts(texts: Iterable[str | bytes]) -> Iterable[str | bytes]:
             "texts must be an iterable of texts, not a mapping, of which only the keys would be "
             "read: give its values(), or words with their counts to train_from_words"
         )
-    if not isinstance(texts, Iterable):
+    if not is_iterable(texts):
         raise TypeError(f"texts must be an iterable of texts, got {type(texts).__name__}")
     if hasattr(type(texts), "columns"):  # of pandas, which gives the names of its columns
         raise TypeError(

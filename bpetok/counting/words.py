@@ -13,6 +13,7 @@ from bpetok.base.checks import (
     check_bool,
     check_iterable,
     check_special_tokens,
+    is_iterable,
     listed,
     plain,
     shorten,
@@ -124,7 +125,7 @@ class Words:
             lengths of their words sum to 2**63 or more.
         """
         counts = plain("words", counts)
-        if not isinstance(counts, Iterable):
+        if not is_iterable(counts):
             raise TypeError(
                 f"words must be a mapping or pairs of (bytes, count), got {shorten(counts)}"
             )

@@ -20,6 +20,7 @@ from bpetok.base.checks import (
     check_special_tokens,
     check_texts,
     encode_utf8,
+    is_iterable,
     listed,
     plain,
     resolve_threads,
@@ -1009,7 +1010,7 @@ def _given_names(parameter: str, value: Special) -> list[str] | None:
             f"write {{{value!r}}}"
         )
     names = plain(parameter, value)
-    if not isinstance(names, Iterable) or hasattr(type(names), "columns"):
+    if not is_iterable(names) or hasattr(type(names), "columns"):
         raise TypeError(f"{parameter} must be 'all' or a set of str, got {shorten(value)}")
     names = list(names)
     for name in names:

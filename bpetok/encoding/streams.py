@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable
 from typing import SupportsIndex
 
-from bpetok.base.checks import check_handler, check_index
+from bpetok.base.checks import check_handler, check_index, is_iterable
 from bpetok.encoding.decoder import list_of_ids
 
 
@@ -35,7 +35,7 @@ class DecodeStream:
         UnicodeDecodeError
             With ``errors="strict"``, if the bytes are not UTF-8; the stream begins anew.
         """
-        if isinstance(ids, Iterable):
+        if is_iterable(ids):
             return self._decode(self._decode_bytes(list_of_ids(ids)))
         return self._decode(self._decode_bytes([check_index("ids", ids)]))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bpetok.base.checks import check_texts, shorten, type_and_value
+from bpetok.base.checks import check_texts, is_iterable, shorten, type_and_value
 from bpetok.base.records import NamedTuple
 from bpetok.counting.count import count_words, count_words_from_iterator
 from bpetok.counting.words import Words
@@ -116,7 +116,7 @@ def _naming(paths: list[Path]) -> Callable[[str], str]:
 def _listed(texts: Texts) -> list[Text]:
     if isinstance(texts, str | bytes):
         return [texts]
-    if not isinstance(texts, Iterable):
+    if not is_iterable(texts):
         raise TypeError(f"texts must be str, bytes or an iterable of them, got {shorten(texts)}")
     rows = list(check_texts(texts))
     for i, text in enumerate(rows):

@@ -15,6 +15,7 @@ from bpetok.base.byte_characters import CHARACTERS
 from bpetok.base.checks import (
     check_integer,
     check_texts,
+    is_iterable,
     is_of_arrow,
     listed,
     plain,
@@ -232,7 +233,7 @@ def _counting_items(
             # Of a table there would be the names of its columns.
             elif (
                 isinstance(item, bytes | Mapping)
-                or not isinstance(item, Iterable)
+                or not is_iterable(item)
                 or hasattr(type(item), "columns")
             ):
                 raise TypeError(

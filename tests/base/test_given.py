@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -418,3 +419,22 @@ def test_what_is_no_iterable_is_refused_by_name() -> None:
     for given in ("a", [None]):
         with pytest.raises(TypeError, match=r"^tables must be .*, got a \w+ in it$"):
             bpetok.Words.from_arrow(given)
+
+
+def test_an_array_without_dimensions_has_no_elements() -> None:
+    """It says that it is iterable; errors name the parameter, and an id may be one."""
+    given = np.array("a")
+    ways: list[tuple[Callable[[Any], object], str]] = [
+        (bpetok.count_words, "files"),
+        (bpetok.count_words_from_iterator, "texts"),
+        (partial(bpetok.train_from_iterator, vocab_size=300), "texts"),
+        (bpetok.Words.from_counts, "words"),
+        (bpetok.Words.combine, "parts"),
+        (TOK.encode_batch, "texts"),
+        (lambda x: TOK.encode("a", allowed_special=x), "allowed_special"),
+        (lambda x: bpetok.report(TOK, texts=x), "texts"),
+    ]
+    for call, name in ways:
+        with pytest.raises(TypeError, match=f"^{name} must be "):
+            call(given)
+    assert TOK.decode_stream().feed(np.array(97)) == "a"
