@@ -69,6 +69,15 @@ static inline uint64_t load64(const uint8_t *bytes) {
     return word;
 }
 
+static inline uint16_t load16(const uint8_t *bytes) {
+    uint16_t two;
+    memcpy(&two, bytes, 2);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    two = __builtin_bswap16(two);
+#endif
+    return two;
+}
+
 #define EACH_BYTE(value) (0x0101010101010101ULL * (uint64_t)(value))
 /* Top bit of each byte x < 128 set where x >= low; where low <= x <= high. */
 #define AT_LEAST(x, low) ((x) + EACH_BYTE(128 - (low)))

@@ -13,10 +13,10 @@ apart, whatever is around. Four in five ids stay alone, and of the runs of other
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memmove
 
 from bpetok.base.built_from cimport check_sources
-from bpetok.base.simd cimport lowest_bit, table_alloc, table_free
+from bpetok.base.simd cimport load16, lowest_bit, table_alloc, table_free
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged, ranks_free, ranks_init
 from bpetok.encoding.word cimport Vocabulary
@@ -132,7 +132,7 @@ cdef inline uint64_t find_cuts(
     cdef uint64_t reached = 0
     for i in range(n):
         # Not a sum of bits at their places: a compiler would take that for what vectors do well.
-        memcpy(&seam, at + i - 1, sizeof(seam))  # both bytes by one load: as `is_seam` has them
+        seam = load16(at + i - 1)  # as `is_seam`, which takes two loads
         reached = reached >> 1 | early.seams[seam >> 6] >> (seam & 63) << 63
     return ~reached >> (BLOCK - n)
 
