@@ -43,6 +43,14 @@ class AddedToken(NamedTuple):
     normalized: bool = False
 
 
+def may_be_text(token: AddedToken, normalizer: object) -> bool:
+    """Tell whether a text may hold a token where it is not matched, so that it is split there.
+
+    That is inside of another word, or where a normalizer makes it of something else.
+    """
+    return token.single_word or (normalizer is not None and not token.normalized)
+
+
 def check_added_tokens(
     added_tokens: Iterable[AddedToken], special_tokens: Mapping[str, int]
 ) -> dict[str, AddedToken]:

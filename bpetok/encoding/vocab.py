@@ -197,8 +197,8 @@ def check_ids(
     more_tokens : mapping of str to mappings of bytes to int, optional
         Other tokens with ids, by the names of the parameters that they came in.
     token_bytes : sequence of bytes, optional
-        Of each byte and merge. A special token may have the id of one that has the same bytes; two
-        special tokens may have one id.
+        Of each byte and merge. A special token may have the id of one that has the same bytes, or
+        of such a whole word; two special tokens may have one id.
 
     Returns
     -------
@@ -223,6 +223,7 @@ def check_ids(
         ids, taken = _check_token_ids(token_ids, n_tokens)
     new_ids: set[int] = set()
     special_ids: list[int] = []
+    spelled: set[tuple[bytes, int]] = set()  # the special tokens
     for name, tokens in given.items():
         for token, value in tokens.items():
             token_id = _check_id(value, f"{name}[{shorten(token)}]")
@@ -233,6 +234,9 @@ def check_ids(
                     number = token_id if ids is None else ids.index(token_id)
                     shared = shared or token_bytes[number] == token.encode()
                 special_ids.append(token_id)
+                spelled.add((token.encode(), token_id))
+            elif name == "whole_words":
+                shared = token_id not in taken and (token, token_id) in spelled
             if not shared and (token_id in taken or token_id in new_ids):
                 raise ValueError(
                     f"{name}: the id of {shorten(token)} is {token_id}, which another token has"

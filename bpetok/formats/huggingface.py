@@ -21,6 +21,7 @@ from bpetok.base.byte_characters import (
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
+from bpetok.encoding.added_tokens import AddedToken, may_be_text
 from bpetok.formats.checks import (
     check_ids_equal,
     check_tokens_differ,
@@ -223,9 +224,9 @@ def to_transformers(
 def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any]:
     """Return what tokenizer.json holds.
 
-    Special tokens are in the vocabulary, too, since some readers count that only. Merges are
-    strings, which all readers take; pairs are for newer ones only. If portable, the pre-tokenizer
-    is written anew, also where a file had one.
+    Special tokens are in the vocabulary, too, since some readers count that only, if that changes
+    no id. Merges are strings, which all readers take; pairs are for newer ones only. If portable,
+    the pre-tokenizer is written anew, also where a file had one.
     """
     # Long: the document as a whole, as its readers see it.
     check_tokens_differ(tokenizer)
@@ -233,12 +234,12 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
     _warn_of_decoding(tokenizer)
     settings = tokenizer.settings
     vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
-    added: list[dict[str, Any]] = []
+    added: list[AddedToken] = []
     for token in sorted(tokenizer.added_tokens, key=lambda token: token.id):
         name, token_id = token.content, token.id
-        if added and added[-1]["id"] == token_id:
+        if added and added[-1].id == token_id:
             raise ValueError(
-                f"the special tokens {added[-1]['content']!r} and {name!r} have one id, "
+                f"the special tokens {added[-1].content!r} and {name!r} have one id, "
                 f"{token_id}, which tokenizer.json can't say; Tokenizer.save and to_tiktoken keep "
                 "both"
             )
@@ -253,26 +254,58 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
                 f"the special token {name!r} spells the byte {byte:#04x} in tokenizer.json, which "
                 "has no id here and would have one there"
             )
-        vocab[name] = token_id
-        added.append(token._asdict())
+        added.append(token)
+    model = {
+        **BPE,
+        "ignore_merges": bool(tokenizer.whole_words),
+        **settings.get("model", {}),
+        **_unknown(tokenizer),
+    }
+    may_be_words = model["ignore_merges"] and any(
+        token.content not in vocab and may_be_text(token, tokenizer.normalizer) for token in added
+    )
+    if may_be_words:
+        _check_ids_after(vocab, added)
+    else:
+        vocab.update((token.content, token.id) for token in added)
     return {
         "version": "1.0",
         "truncation": settings.get("truncation"),
         "padding": settings.get("padding"),
-        "added_tokens": added,
+        "added_tokens": [token._asdict() for token in added],
         "normalizer": _normalizer(tokenizer),
         "pre_tokenizer": _pre_tokenizer(tokenizer, portable=portable),
         "post_processor": settings.get("post_processor"),
         "decoder": settings.get("decoder", BYTE_LEVEL_ALONE),
         "model": {
-            **BPE,
-            "ignore_merges": bool(tokenizer.whole_words),
-            **settings.get("model", {}),
-            **_unknown(tokenizer),
+            **model,
             "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
             "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
         },
     }
+
+
+def _check_ids_after(vocab: Mapping[str, int], added: Iterable[AddedToken]) -> None:
+    """Check the ids of special tokens that are beside the vocabulary, as those of Llama 3 are.
+
+    In it, words that are taken whole could be found there. Readers give them the ids that follow.
+
+    Raises
+    ------
+    ValueError
+        If they have other ids.
+    """
+    largest = -1
+    for token in added:
+        next_id = max(len(vocab), largest + 1)
+        largest = max(largest, token.id)
+        if vocab.get(token.content, next_id) != token.id:
+            raise ValueError(
+                f"tokenizer.json can't keep the id {token.id} of the special token "
+                f"{token.content!r}: it would be {next_id} beside the vocabulary, and in it, since "
+                "words are taken whole (whole_words), a word could be taken for a special token; "
+                "Tokenizer.save keeps it"
+            )
 
 
 def _unknown(tokenizer: Codec) -> dict[str, Any]:

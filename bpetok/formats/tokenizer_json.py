@@ -14,7 +14,7 @@ from bpetok.base.byte_characters import (
     spelled_as_bytes,
 )
 from bpetok.base.checks import shorten
-from bpetok.encoding.added_tokens import FLAGS, AddedToken
+from bpetok.encoding.added_tokens import FLAGS, AddedToken, may_be_text
 from bpetok.encoding.text_decoders import READ_ELSEWHERE, text_steps
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.files import Rows, expect
@@ -62,13 +62,17 @@ def parse(document: Any) -> Parts:
         content = {**content, "pre_tokenizer": None}  # to be written anew
     special = {name: token.id for name, token in added.items()}
     unk_id, fuse_unk = _read_unknown(model, names, merges)
-    _remove_added(names, special, merges)
+    ignore_merges = bool(model.get("ignore_merges"))
+    whole = {
+        name for name, token in added.items() if ignore_merges and may_be_text(token, normalizer)
+    }
+    _remove_added(names, special, merges, whole)
     parts = from_merges(
         names,
         merges,
         splitting.pattern,
         special,
-        whole_words_first=bool(model.get("ignore_merges")),
+        whole_words_first=ignore_merges,
     )
     return parts._replace(
         normalizer=normalizer,
@@ -202,12 +206,18 @@ def _check_vocab(rows: Any) -> dict[str, int]:
     return vocab
 
 
-def _remove_added(vocab: dict[str, int], special: Mapping[str, int], merges: Iterable[Any]) -> None:
-    """Remove the added tokens from the vocabulary, but for those that merges make, too."""
+def _remove_added(
+    vocab: dict[str, int], special: Mapping[str, int], merges: Iterable[Any], whole: Collection[str]
+) -> None:
+    """Remove the added tokens from the vocabulary, but for those that a text can give, too.
+
+    Merges make them, or words that are taken `whole` are spelled like them.
+    """
     both = [name for name in special if name in vocab]
     made = _made_of(both, vocab, merges)
     for name in both:
-        if name not in made:
+        is_word = name in whole and BYTES_BY_CHARACTER.keys() >= set(name)
+        if name not in made and not is_word:
             del vocab[name]
 
 

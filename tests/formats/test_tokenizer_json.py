@@ -202,6 +202,11 @@ READ = {
         model__merges=["a b", "b c", "ab c"],
     ),
     "a name that no bytes spell": document(model__vocab=vocab_without(**{"a b": 300})),
+    "such a name, words are taken whole": document(
+        model__vocab=vocab_without(**{"a b": 300, "é e": 301}),
+        model__ignore_merges=True,
+        pre_tokenizer=BYTE_LEVEL,
+    ),
     "an empty name": document(model__vocab=vocab_without(**{"": 300})),
     "no merge for a token": document(model__vocab=vocab_without(xyz=300)),
     "a token that is taken whole": document(
@@ -323,6 +328,65 @@ READ_BY_REGEX = {
 def test_what_is_not_compiled_is_read(name: str, tmp_path: Path) -> None:
     """As that which is."""
     check_read(READ_BY_REGEX[name], tmp_path)
+
+
+LOWER = {"type": "Lowercase"}
+
+
+@pytest.mark.parametrize("ignore_merges", [True, False])
+@pytest.mark.parametrize("in_vocabulary", [True, False])
+@pytest.mark.parametrize(
+    ("flags", "normalizer"),
+    [
+        ({"single_word": True}, None),
+        ({"single_word": True, "normalized": True}, LOWER),
+        ({"normalized": False}, LOWER),
+        ({"normalized": True}, LOWER),
+        ({}, None),
+    ],
+)
+def test_a_word_may_be_spelled_as_an_added_token(
+    flags: dict[str, bool],
+    normalizer: dict[str, str] | None,
+    in_vocabulary: bool,
+    ignore_merges: bool,
+    tmp_path: Path,
+) -> None:
+    """Where it is not matched as one: words that are taken whole are then found in the vocabulary.
+
+    So it matters whether the token is there, also in what is written.
+    """
+    tokenizers = pytest.importorskip("tokenizers")
+    split_off = sequence(split("x", "Removed"), BYTE_LEVEL | {"use_regex": False})
+    changes = {f"added_tokens__0__{name}": value for name, value in flags.items()}
+    vocab = vocab_without() if in_vocabulary else vocab_without("<s>")
+    model = {"model__vocab": vocab, "model__ignore_merges": ignore_merges}
+    content = document(pre_tokenizer=split_off, normalizer=normalizer, **changes, **model)
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    tok = Tokenizer.from_pretrained(tmp_path)
+    tok.save_pretrained(tmp_path / "again")
+    texts = ("<s>", "x<s>x", "a<s>xb", "x<S>x", "x<S>", "ab<s>", "<s>ab x<s> <s>x")
+    for folder in (tmp_path, tmp_path / "again"):
+        theirs = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        ours = Tokenizer.from_pretrained(folder)
+        for text in texts:
+            right = theirs.encode(text).ids
+            for each in (tok, ours):
+                assert each.encode(text, allowed_special="all") == right, text
+
+
+def test_a_special_token_that_would_be_a_word_keeps_its_id_or_is_refused(tmp_path: Path) -> None:
+    """Beside the vocabulary it has the id that follows."""
+    token = AddedToken("<s>", 300, single_word=True)
+    tok = Tokenizer(
+        merges=[(97, 98)],
+        whole_words={b"abc": 257},
+        added_tokens=[token],
+        special_tokens={"<s>": 300},
+    )
+    with pytest.raises(ValueError, match="can't keep the id 300 of the special token '<s>': it wo"):
+        tok.save_pretrained(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", READ)
