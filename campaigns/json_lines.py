@@ -150,7 +150,8 @@ def right_texts(lines: list[bytes], column: str) -> list[bytes]:
     texts: list[bytes] = []
     refused = []
     for number, line in enumerate(lines, 1):
-        line = line.removeprefix(MARK)
+        while line.startswith(MARK):  # several where files with marks were joined
+            line = line[len(MARK) :]
         if not line or line.isspace():
             continue
         try:
