@@ -130,7 +130,8 @@ def _takes_long(pattern: str) -> bool:
 
     It took 43 s for 450 characters: it looks at its limit of time now and then only.
     """
-    return max(len(re.findall(r"[+*]|,\}", branch)) for branch in pattern.split("|")) > MOST_REPEATS
+    branches = re.sub(r"\(\?:[^()]*\)", "a", pattern).split("|")
+    return max(len(re.findall(r"[+*]|,\}", branch)) for branch in branches) > MOST_REPEATS
 
 
 def few_letters(random: Random) -> str:
