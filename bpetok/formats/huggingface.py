@@ -261,13 +261,7 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
         **settings.get("model", {}),
         **_unknown(tokenizer),
     }
-    may_be_words = model["ignore_merges"] and any(
-        token.content not in vocab and may_be_text(token, tokenizer.normalizer) for token in added
-    )
-    if may_be_words:
-        _check_ids_after(vocab, added)
-    else:
-        vocab.update((token.content, token.id) for token in added)
+    _add_to_vocab(vocab, added, tokenizer.normalizer, words_are_whole=bool(model["ignore_merges"]))
     return {
         "version": "1.0",
         "truncation": settings.get("truncation"),
@@ -285,27 +279,45 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
     }
 
 
-def _check_ids_after(vocab: Mapping[str, int], added: Iterable[AddedToken]) -> None:
-    """Check the ids of special tokens that are beside the vocabulary, as those of Llama 3 are.
+def _add_to_vocab(
+    vocab: dict[str, int], added: list[AddedToken], normalizer: Any, *, words_are_whole: bool
+) -> None:
+    """Add the special tokens, sorted by id, unless a word of the vocabulary would be found there.
 
-    In it, words that are taken whole could be found there. Readers give them the ids that follow.
-
-    Raises
-    ------
-    ValueError
-        If they have other ids.
+    From the first one on for which that is so they are beside it, as those of Llama 3 are, if that
+    gives them their ids: readers give them those that follow.
     """
+    words = [
+        token
+        for token in added
+        if words_are_whole and token.content not in vocab and may_be_text(token, normalizer)
+    ]
+    before = {token.content: token.id for token in added if words and token.id < words[0].id}
+    if words and _follow(added, {**vocab, **before}):
+        vocab.update(before)
+        return
+    if words:
+        _warn_of_words(words[0])
+    vocab.update((token.content, token.id) for token in added)
+
+
+def _follow(added: Iterable[AddedToken], vocab: Mapping[str, int]) -> bool:
+    """Tell whether readers give special tokens that are not in a vocabulary their ids."""
     largest = -1
     for token in added:
-        next_id = max(len(vocab), largest + 1)
+        if vocab.get(token.content, max(len(vocab), largest + 1)) != token.id:
+            return False
         largest = max(largest, token.id)
-        if vocab.get(token.content, next_id) != token.id:
-            raise ValueError(
-                f"tokenizer.json can't keep the id {token.id} of the special token "
-                f"{token.content!r}: it would be {next_id} beside the vocabulary, and in it, since "
-                "words are taken whole (whole_words), a word could be taken for a special token; "
-                "Tokenizer.save keeps it"
-            )
+    return True
+
+
+def _warn_of_words(token: AddedToken) -> None:
+    warnings.warn(
+        f"a word {token.content!r} that is left in a text where the special token is not matched "
+        f"has the id {token.id} in tokenizer.json, as words are taken whole there, and not here; "
+        "Tokenizer.save keeps the difference",
+        stacklevel=5,  # the caller of save_pretrained
+    )
 
 
 def _unknown(tokenizer: Codec) -> dict[str, Any]:

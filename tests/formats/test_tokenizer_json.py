@@ -375,8 +375,29 @@ def test_a_word_may_be_spelled_as_an_added_token(
                 assert each.encode(text, allowed_special="all") == right, text
 
 
-def test_a_special_token_that_would_be_a_word_keeps_its_id_or_is_refused(tmp_path: Path) -> None:
-    """Beside the vocabulary it has the id that follows."""
+def test_special_tokens_in_the_vocabulary_and_beside_it_keep_their_ids(tmp_path: Path) -> None:
+    """One before that which may be left in a text, one after it."""
+    tokenizers = pytest.importorskip("tokenizers")
+    content = json.loads(
+        document(
+            pre_tokenizer=sequence(split("x", "Removed"), BYTE_LEVEL | {"use_regex": False}),
+            model__ignore_merges=True,
+        )
+    )
+    for i, single_word in enumerate((False, True, False), 260):
+        token = content["added_tokens"][0] | {"content": f"<{i}>", "id": i}
+        content["added_tokens"].append(token | {"single_word": single_word})
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tok = Tokenizer.from_pretrained(tmp_path)
+    tok.save_pretrained(tmp_path / "again")
+    for folder in (tmp_path, tmp_path / "again"):
+        theirs = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        for text in ("x<260>x<261>x<262>x", "<s> <261>", "a<261>xb", "<s><260><261>a<262>"):
+            assert tok.encode(text, allowed_special="all") == theirs.encode(text).ids, text
+
+
+def test_a_special_token_that_would_be_a_word_is_warned_of(tmp_path: Path) -> None:
+    """Beside the vocabulary it would have another id, the one that follows."""
     token = AddedToken("<s>", 300, single_word=True)
     tok = Tokenizer(
         merges=[(97, 98)],
@@ -384,9 +405,11 @@ def test_a_special_token_that_would_be_a_word_keeps_its_id_or_is_refused(tmp_pat
         added_tokens=[token],
         special_tokens={"<s>": 300},
     )
-    with pytest.raises(ValueError, match="can't keep the id 300 of the special token '<s>': it wo"):
-        tok.save_pretrained(tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    with pytest.warns(UserWarning, match="a word '<s>' that is left .* has the id 300 in tokeni"):
+        tok.save_pretrained(tmp_path)
+    again = Tokenizer.from_pretrained(tmp_path)
+    assert again.special_tokens == tok.special_tokens
+    assert again.encode("<s> a<s>b abc", allowed_special="all")[:1] == [300]
 
 
 @pytest.mark.parametrize("name", READ)
