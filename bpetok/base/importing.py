@@ -17,6 +17,8 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from bpetok.base.collector import without_collector
+
 _lock = threading.RLock()
 """Held while something is imported or compiled; a fork waits for it."""
 
@@ -48,7 +50,7 @@ def import_whole(name: str, *, makes_loggers: bool = True) -> Any:
 
     `makes_loggers` tells whether it may import logging, or something that does.
     """
-    with whole(makes_loggers=makes_loggers):
+    with whole(makes_loggers=makes_loggers), without_collector():
         return import_module(name)
 
 

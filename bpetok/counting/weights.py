@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,12 +16,17 @@ from bpetok.counting.arrays import WordArrays, combine_tables
 from bpetok.counting.word_table import WordTable
 from bpetok.patterns.special import SpecialTokens
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 DECIMALS = 12
-Parts: TypeAlias = Sequence[tuple[WordArrays, Fraction]]
+Parts: TypeAlias = "Sequence[tuple[WordArrays, Fraction]]"
 
 
 def check_weight(number: int, weight: object) -> Fraction:
     """Return the weight of a part of `Words.combine`, a fraction of 10**12."""
+    from fractions import Fraction  # takes 2 ms, which trainings without weights need not
+
     if isinstance(weight, bool) or not isinstance(weight, Real):
         raise TypeError(f"the weight of part {number} must be a number, got {shorten(weight)}")
     try:

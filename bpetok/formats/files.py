@@ -122,7 +122,7 @@ def read_without_merges(data: bytes) -> Any:
     A tree of a file takes ten times its bytes, and half of that are the merges. None if the file is
     small or has no merges; or if it is refused for something, which `read_json` says better.
     """
-    found = _MERGES.search(data)
+    found = re.search(_MERGES, data)
     if len(data) < LARGE or found is None or data.count(b",") > MAX_COMMAS:
         return None
     begin = found.end() - 1
@@ -144,7 +144,7 @@ def read_without_merges(data: bytes) -> Any:
     return content
 
 
-_MERGES = re.compile(rb'"merges"\s*:\s*\[')
+_MERGES = rb'"merges"\s*:\s*\['
 
 
 def _parse(data: bytes) -> Any:

@@ -26,9 +26,10 @@ TEXT = "text"
 ELEMENTS = ""
 """On the way to texts: all elements of a list. No name that `text_column` can have is empty."""
 _NAME = r"(?:\\[\\.\[]|\\(?![\\.\[])|(?!\[\])[^.\\])+"
-_STEP = re.compile(rf"{_NAME}|\[\]", re.DOTALL)
-_WAY = re.compile(rf"{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*", re.DOTALL)
-_ESCAPED = re.compile(r"\\([\\.\[])")
+# `re` compiles these when they are first needed: 0.7 ms that plain text does not take.
+_STEP = rf"(?s:{_NAME}|\[\])"
+_WAY = rf"(?s:{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*)"
+_ESCAPED = r"\\([\\.\[])"
 MOST_READERS = 1024
 FORMATS = ("text", "jsonl", "parquet", "arrow")
 OTHERS = (
@@ -132,8 +133,8 @@ class ReadOptions(NamedTuple):
         """
         assert isinstance(self.text_column, str)
         return [
-            ELEMENTS if step == "[]" else _ESCAPED.sub(r"\1", step)
-            for step in _STEP.findall(self.text_column)
+            ELEMENTS if step == "[]" else re.sub(_ESCAPED, r"\1", step)
+            for step in re.findall(_STEP, self.text_column)
         ]
 
     @property
@@ -178,7 +179,9 @@ def check_reading(reading: Reading) -> ReadOptions:
 def _checked_columns(given: object) -> str | tuple[tuple[str, str], ...]:
     columns = list(given.values()) if isinstance(given, Mapping) else [given]
     for column in columns:
-        if not isinstance(column, str) or not _WAY.fullmatch(column):
+        if column == TEXT:
+            continue
+        if not isinstance(column, str) or not re.fullmatch(_WAY, column):
             raise ValueError(
                 "text_column must be names joined by dots, such as 'text' or 'messages[].content', "
                 f"got {shorten(column)}"
