@@ -109,11 +109,8 @@ def listed(name: str, given: Any, what: str, *, in_order: bool = True) -> list[A
         at all, or a set though the order matters, or is damaged.
     """
     elements = plain(name, given)
-    if in_order and isinstance(elements, set | frozenset):
-        raise TypeError(
-            f"{name} must be {what}: a set has no order, and may come in another one each time; "
-            f"got {shorten(given)}: sorted(...) gives it one"
-        )
+    if in_order:
+        refuse_set(name, elements, what)
     single = isinstance(elements, str | bytes)
     if single or isinstance(elements, Mapping) or not is_iterable(elements):
         hint = ": wrap it in a list" if single else ""
@@ -121,6 +118,15 @@ def listed(name: str, given: Any, what: str, *, in_order: bool = True) -> list[A
     if hasattr(type(elements), "columns"):
         raise TypeError(f"{name} must be {what}, got {shorten(given)}: give one column of it")
     return list(elements)
+
+
+def refuse_set(name: str, given: object, what: str) -> None:
+    """Raise a TypeError if what is given is a set, though the order of its elements decides."""
+    if isinstance(given, set | frozenset):
+        raise TypeError(
+            f"{name} must be {what}: a set has no order, and may come in another one each time; "
+            f"got {shorten(given)}: sorted(...) gives it one"
+        )
 
 
 def is_iterable(given: object) -> TypeGuard[Iterable[Any]]:

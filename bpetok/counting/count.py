@@ -27,7 +27,7 @@ from bpetok.patterns.changes import check_changes
 from bpetok.patterns.normalizers import Spec
 from bpetok.sources.arrow import is_column, is_table
 from bpetok.sources.corpus import Corpus, Files, resolve_corpus
-from bpetok.sources.files import StrPath
+from bpetok.sources.files import StrPath, in_order
 from bpetok.sources.pieces import text_pieces
 from bpetok.sources.reading import NullTexts, Reading, ReadOptions, check_reading
 from bpetok.sources.segments import (
@@ -252,7 +252,7 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
             "are pairs of files and weights"
         )
     check_iterable("files", files, what)
-    items = list(plain("files", files))
+    items = list(in_order(plain("files", files)))
     pairs = [item for item in items if isinstance(item, tuple)]
     if not pairs:
         return [(items, 1)], False

@@ -31,6 +31,7 @@ from bpetok.sources.files import (
     StrPath,
     find_each,
     format_of,
+    in_order,
     local_files,
     may_be_lines,
     null_ended,
@@ -117,7 +118,7 @@ def resolve_corpus(files: Files, options: ReadOptions, n_threads: int = 1) -> Co
         files = [files]
     _check_no_arrow_column(files)
     check_iterable("files", files, "a path, a table or an iterable of them")
-    files = plain("files", files)
+    files = in_order(plain("files", files))
     sources: list[str | Table] = []
     states = [np.empty((0, 3), np.int64)]
     for are_tables, group in groupby(cast("Iterable[Any]", files), is_table):
@@ -190,6 +191,11 @@ def _check_format(path: str, name: str) -> None:
         raise ValueError(
             f"{path}: Parquet and Arrow files are read from many places, and compressed inside: "
             f"decompress this one, whose name ends in {ending_of(path)}"
+        )
+    if name in ("parquet", "arrow") and not is_url(path) and not check_path(path).is_file():
+        raise ValueError(
+            f"{path} is a pipe or a device: Parquet and Arrow files are read from many places, so "
+            "write this one to a file first"
         )
     if name == "json":
         raise ValueError(

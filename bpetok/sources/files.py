@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from stat import S_ISREG
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -98,7 +98,17 @@ def find_files(files: StrPath | Iterable[StrPath], n_threads: int = 1) -> Found:
     if isinstance(files, str | os.PathLike):
         return find_each([files], n_threads)
     check_iterable("files", files, "a path or an iterable of them")
-    return find_each(plain("files", files), n_threads)
+    return find_each(in_order(plain("files", files)), n_threads)
+
+
+def in_order(files: Iterable[Any]) -> Iterable[Any]:
+    """Return the paths of a set sorted, as those of a folder; anything else as it is.
+
+    A set of str comes in another order each time that Python is started.
+    """
+    if not isinstance(files, set | frozenset):
+        return files
+    return sorted(files, key=lambda file: str(file) if isinstance(file, str | os.PathLike) else "")
 
 
 def find_each(files: Iterable[StrPath], n_threads: int = 1) -> Found:

@@ -16,6 +16,7 @@ from bpetok.base.checks import (
     check_vocab_size,
     is_one_of,
     listed,
+    refuse_set,
     shorten,
     with_integers,
 )
@@ -24,6 +25,7 @@ from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT32, N_BYTES
 from bpetok.base.records import NamedTuple
 from bpetok.counting.memory import CountLimits, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
+from bpetok.counting.words import Words
 from bpetok.learning.rule import NO_MERGES, MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
@@ -132,6 +134,17 @@ class Plan(NamedTuple):
             raise ValueError(
                 f"compat={self.trainer.name!r} goes by the order of the words in the text, which "
                 "weights, checkpoint and max_memory do not keep: leave them out"
+            )
+
+    def check_given(self, name: str, given: object) -> None:
+        """Raise an error if the order of the words is needed, and what they come from has none."""
+        if not self.counting.in_order:
+            return
+        refuse_set(name, given, f"in order with compat={self.trainer.name!r}")
+        if isinstance(given, Words):
+            raise ValueError(
+                f"{name} must be a mapping or pairs with compat={self.trainer.name!r}, in the "
+                "order in which the text has them first, and not a Words, which has lost it"
             )
 
     def build(self, merges: Merges) -> dict[str, Any]:

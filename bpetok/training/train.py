@@ -269,6 +269,7 @@ def train_from_iterator(
     """
     plan = make_plan(TrainOptions.of(vocab_size, options, Training.__annotations__))
     plan.check_order()
+    plan.check_given("texts", texts)
     if plan.second is not None:
         plan.second.check_texts(texts)
     with reporting(progress) as report:
@@ -337,11 +338,7 @@ def train_from_words(
     plan = make_plan(given)
     for part in counted_words:
         _check_split(part, plan)
-    if plan.counting.in_order and isinstance(words, Words):
-        raise ValueError(
-            f"words must be a mapping or pairs with compat={given.compat!r}, in the order in "
-            "which the text has them first, and not a Words, which has lost it"
-        )
+    plan.check_given("words", words)
     if plan.balance is not None:
         _refuse_checkpoint(checkpoint)
         with reporting(progress) as report:

@@ -138,6 +138,8 @@ TOK = bpetok.Tokenizer(merges=[(97, 98)], special_tokens=["<e>"])
         lambda x: bpetok.train_from_iterator(["a"], vocab_size=300, initial_tokens=x),
         lambda x: bpetok.train(x, vocab_size=300, balance="parity"),
         lambda x: TOK.decode_batch(x),
+        lambda x: bpetok.train_from_iterator(x, vocab_size=300, compat="minbpe"),
+        lambda x: bpetok.train_from_words(x, vocab_size=300, compat="minbpe"),
     ],
 )
 def test_a_set_is_refused_where_the_order_matters(call: Callable[[object], object]) -> None:
@@ -156,6 +158,31 @@ def test_a_set_is_good_where_it_does_not() -> None:
     final = bpetok.MergeFilter(final={"ab", "bc"})
     learned = bpetok.train_from_iterator(["abcab"], vocab_size=257, merge_filter=final)
     assert learned.merges == [(b"a", b"b")]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "bpetok.count_words({files}, sample=0.5).to_dict()",
+        "bpetok.train({files}, vocab_size=260, compat='minbpe').merges",
+        "tok.encode_files({files}, 'ids.bin').files[0].read_bytes()",
+    ],
+)
+def test_a_set_of_files_is_read_in_one_order(call: str, tmp_path: Path) -> None:
+    """That of their names, as a folder's: the order of a set was another in each process."""
+    names = [f"{letter}.txt" for letter in "hgfedcba"]
+    for name in names:
+        tmp_path.joinpath(name).write_text(f"{name * 3} {name[0]}{name[0]}\n" * 20)
+    made = {
+        run_python(
+            f"import bpetok, os; os.chdir({str(tmp_path)!r}); tok = bpetok.Tokenizer(merges=[]); "
+            f"print({call.format(files=files)})",
+            PYTHONHASHSEED=seed,
+        )
+        for files in (sorted(names), set(names))
+        for seed in "12"
+    }
+    assert len(made) == 1
 
 
 class Column:

@@ -92,6 +92,15 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.join()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+@pytest.mark.parametrize("name", ["pipe.parquet", "pipe.arrow", "pipe.feather"])
+def test_a_pipe_of_what_is_read_from_many_places_is_refused(name: str, tmp_path: Path) -> None:
+    """It was said to be damaged, or an illegal seek."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is a pipe or a device: .* write this one to a"):
+        bpetok.count_words(tmp_path / name)
+
+
 def items_of(corpus: Corpus, chunk_size: int, n_threads: int = 1) -> list[Piece]:
     """Return the texts of a corpus; no chunk is larger than `chunk_size`."""
     cutting = Cutting(SpecialTokens([]), chunk_size=chunk_size)
