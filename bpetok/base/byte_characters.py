@@ -33,6 +33,22 @@ def from_text(text: str) -> bytes:
         raise ValueError(f"the character {error.args[0]!r} stands for no byte") from None
 
 
+def spells_itself(name: str) -> bool:
+    """Tell whether a name is its own UTF-8 when it is read as a token: ASCII that prints."""
+    return name.isascii() and BYTES_BY_CHARACTER.keys() >= set(name)
+
+
+def other_word(name: str, *, cut: bool) -> bytes | None:
+    """Return what a name is when it is read as a token, if a text may have it and it differs.
+
+    "\u0120a" spells " a". Pieces of a text are UTF-8, unless characters are `cut`.
+    """
+    if not spelled_as_bytes([name]):
+        return None
+    word = from_text(name)
+    return word if cut or word.decode(errors="ignore").encode() == word else None
+
+
 def spelled_as_bytes(names: Iterable[str]) -> list[str]:
     """Return those names that are other bytes than their own UTF-8 when they are read as tokens.
 

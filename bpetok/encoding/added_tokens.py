@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bpetok.base.checks import check_bool, check_index, listed, shorten
 from bpetok.base.records import NamedTuple
@@ -43,12 +43,45 @@ class AddedToken(NamedTuple):
     normalized: bool = False
 
 
-def may_be_text(token: AddedToken, normalizer: object) -> bool:
-    """Tell whether a text may hold a token where it is not matched, so that it is split there.
+def left_in_texts(
+    tokens: Collection[AddedToken], normalize: Callable[[bytes], bytes] | None
+) -> set[str]:
+    """Return the contents that a text may hold where no token is found, so that they are split.
 
-    That is inside of another word, or where a normalizer makes it of something else.
+    That is inside of another word (`single_word`), or where the search has gone on behind a token
+    that was inside of one; and where a normalizer makes a content after it was searched for, or in
+    place of what is searched for then.
     """
-    return token.single_word or (normalizer is not None and not token.normalized)
+    searched = {
+        token: normalize(token.content.encode()).decode()
+        if normalize is not None and token.normalized
+        else token.content
+        for token in tokens
+    }
+    passed = {
+        normalized: {
+            content
+            for token, content in searched.items()
+            if token.single_word and token.normalized == normalized
+        }
+        for normalized in (False, True)
+    }
+    left = set()
+    for token, content in searched.items():
+        made = normalize is not None and (
+            not token.normalized or not content or content not in token.content
+        )
+        if token.single_word or made or _begins_within(content, passed[token.normalized]):
+            left.add(token.content)
+    return left
+
+
+def _begins_within(content: str, others: Collection[str]) -> bool:
+    # Such as "<s>" in "a<s>b", or behind the first character of "a<".
+    return any(
+        content in other or any(content.startswith(other[i:]) for i in range(1, len(other)))
+        for other in others
+    )
 
 
 def check_added_tokens(

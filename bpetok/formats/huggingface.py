@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,15 @@ from bpetok.base.byte_characters import (
     BYTES_BY_CHARACTER,
     NEVER_IN_UTF8,
     from_text,
+    other_word,
     spelled_as_bytes,
+    spells_itself,
     to_text,
 )
 from bpetok.base.checks import check_integer, encode_utf8, shorten
 from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
-from bpetok.encoding.added_tokens import AddedToken, may_be_text
+from bpetok.encoding.added_tokens import AddedToken, left_in_texts
 from bpetok.formats.checks import (
     check_ids_equal,
     check_tokens_differ,
@@ -39,6 +41,7 @@ from bpetok.formats.files import (
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write, write_portable
 from bpetok.formats.tokenizer_json import parse
+from bpetok.patterns.chains import BYTE_LEVEL
 
 if TYPE_CHECKING:
     import tokenizers
@@ -255,13 +258,20 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
                 "has no id here and would have one there"
             )
         added.append(token)
+    unknown = _unknown(tokenizer)
     model = {
         **BPE,
         "ignore_merges": bool(tokenizer.whole_words),
         **settings.get("model", {}),
-        **_unknown(tokenizer),
+        **unknown,
     }
-    _add_to_vocab(vocab, added, tokenizer.normalizer, words_are_whole=bool(model["ignore_merges"]))
+    _add_to_vocab(
+        vocab,
+        added,
+        tokenizer,
+        unknown.get("unk_token"),
+        words_are_whole=bool(model["ignore_merges"]),
+    )
     return {
         "version": "1.0",
         "truncation": settings.get("truncation"),
@@ -280,44 +290,69 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
 
 
 def _add_to_vocab(
-    vocab: dict[str, int], added: list[AddedToken], normalizer: Any, *, words_are_whole: bool
+    vocab: dict[str, int],
+    added: list[AddedToken],
+    tokenizer: Codec,
+    unknown: str | None,
+    *,
+    words_are_whole: bool,
 ) -> None:
-    """Add the special tokens, sorted by id, unless a word of the vocabulary would be found there.
+    """Add the special tokens, but for those that a word of a text would be found as there.
 
-    From the first one on for which that is so they are beside it, as those of Llama 3 are, if that
-    gives them their ids: readers give them those that follow.
+    Raises
+    ------
+    ValueError
+        If one has to be there, and an ordinary word is spelled so.
     """
-    words = [
-        token
-        for token in added
-        if words_are_whole and token.content not in vocab and may_be_text(token, normalizer)
-    ]
-    before = {token.content: token.id for token in added if words and token.id < words[0].id}
-    if words and _follow(added, {**vocab, **before}):
-        vocab.update(before)
-        return
-    if words:
-        _warn_of_words(words[0])
-    vocab.update((token.content, token.id) for token in added)
+    words = _words(vocab, added, tokenizer) if words_are_whole else set()
+    beside = _beside(vocab, added, words - {unknown}, unknown)
+    vocab.update((token.content, token.id) for token in added if token.content not in beside)
+    found = [token for token in added if token.content in words - beside]
+    for token in found:
+        word = other_word(token.content, cut=BYTE_LEVEL in tokenizer.pattern)
+        if word is not None:
+            raise ValueError(
+                f"the special token {token.content!r} spells {shorten(word)} in tokenizer.json, a "
+                f"word that would have its id, {token.id}, as words are taken whole there "
+                "(whole_words); Tokenizer.save keeps the difference"
+            )
+    if found:
+        warnings.warn(
+            f"a word {found[0].content!r} that is left in a text where the special token is not "
+            f"matched has the id {found[0].id} in tokenizer.json, as words are taken whole there, "
+            "and not here; Tokenizer.save keeps the difference",
+            stacklevel=5,  # the caller of save_pretrained
+        )
 
 
-def _follow(added: Iterable[AddedToken], vocab: Mapping[str, int]) -> bool:
-    """Tell whether readers give special tokens that are not in a vocabulary their ids."""
-    largest = -1
-    for token in added:
-        if vocab.get(token.content, max(len(vocab), largest + 1)) != token.id:
-            return False
-        largest = max(largest, token.id)
-    return True
+def _beside(
+    vocab: Mapping[str, int], added: Iterable[AddedToken], words: set[str], unknown: str | None
+) -> set[str]:
+    """Return the special tokens that are beside the vocabulary, as those of Llama 3 are.
+
+    These are `words` if all keep their ids so, otherwise none. Readers give them those from the
+    number of tokens in it on, so they have the last ids of all, if there are no gaps before; that
+    may take others out of it, too, but never the `unknown` one, which readers look for there.
+    """
+    new = [token for token in added if token.content not in vocab]
+    n_tokens = len(vocab) + len(new)
+    first = min((token.id for token in new if token.content in words), default=n_tokens)
+    beside = {token.content for token in new if first <= token.id < n_tokens}
+    if len(beside) < n_tokens - first or unknown in beside or not beside >= words:
+        return set()
+    return beside
 
 
-def _warn_of_words(token: AddedToken) -> None:
-    warnings.warn(
-        f"a word {token.content!r} that is left in a text where the special token is not matched "
-        f"has the id {token.id} in tokenizer.json, as words are taken whole there, and not here; "
-        "Tokenizer.save keeps the difference",
-        stacklevel=5,  # the caller of save_pretrained
-    )
+def _words(vocab: Mapping[str, int], added: Collection[AddedToken], tokenizer: Codec) -> set[str]:
+    """Return the special tokens that a word of a text would be found as in the vocabulary."""
+    left = left_in_texts(added, tokenizer._normalizer)
+    cut = BYTE_LEVEL in tokenizer.pattern
+    names = {token.content for token in added if token.content not in vocab}
+    return {
+        name
+        for name in names
+        if (name in left and spells_itself(name)) or other_word(name, cut=cut) is not None
+    }
 
 
 def _unknown(tokenizer: Codec) -> dict[str, Any]:
@@ -381,7 +416,7 @@ def _warn_of_decoding(tokenizer: Codec) -> None:
         warnings.warn(
             f"all characters of the special tokens {shorten(names)} spell bytes, so tokenizers "
             f"will decode {names[0]!r} as {decoded!r}: their ids are right, their text is not",
-            stacklevel=4,
+            stacklevel=5,  # the caller of save_pretrained
         )
 
 

@@ -11,16 +11,19 @@ from bpetok.base.byte_characters import (
     CHARACTERS,
     NEVER_IN_UTF8,
     from_text,
+    other_word,
     spelled_as_bytes,
+    spells_itself,
 )
 from bpetok.base.checks import shorten
-from bpetok.encoding.added_tokens import FLAGS, AddedToken, may_be_text
+from bpetok.encoding.added_tokens import FLAGS, AddedToken, left_in_texts
 from bpetok.encoding.text_decoders import READ_ELSEWHERE, text_steps
 from bpetok.formats import pre_tokenizers
 from bpetok.formats.files import Rows, expect
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import refuse
 from bpetok.formats.recovery import from_merges
+from bpetok.patterns.chains import BYTE_LEVEL, Pattern
 from bpetok.patterns.normalizers import Normalizer
 
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
@@ -63,10 +66,12 @@ def parse(document: Any) -> Parts:
     special = {name: token.id for name, token in added.items()}
     unk_id, fuse_unk = _read_unknown(model, names, merges)
     ignore_merges = bool(model.get("ignore_merges"))
-    whole = {
-        name for name, token in added.items() if ignore_merges and may_be_text(token, normalizer)
-    }
-    _remove_added(names, special, merges, whole)
+    words: set[str] = set()
+    if ignore_merges:
+        _check_words_differ(names.keys() & added.keys(), splitting.pattern)
+        normalize = Normalizer(normalizer) if _steps(normalizer) else None
+        words = left_in_texts(added.values(), normalize)
+    _remove_added(names, special, merges, words)
     parts = from_merges(
         names,
         merges,
@@ -207,18 +212,34 @@ def _check_vocab(rows: Any) -> dict[str, int]:
 
 
 def _remove_added(
-    vocab: dict[str, int], special: Mapping[str, int], merges: Iterable[Any], whole: Collection[str]
+    vocab: dict[str, int], special: Mapping[str, int], merges: Iterable[Any], words: Collection[str]
 ) -> None:
     """Remove the added tokens from the vocabulary, but for those that a text can give, too.
 
-    Merges make them, or words that are taken `whole` are spelled like them.
+    Merges make them, or `words` that are taken whole are spelled like them.
     """
     both = [name for name in special if name in vocab]
     made = _made_of(both, vocab, merges)
     for name in both:
-        is_word = name in whole and BYTES_BY_CHARACTER.keys() >= set(name)
+        is_word = name in words and spells_itself(name)
         if name not in made and not is_word:
             del vocab[name]
+
+
+def _check_words_differ(both: Iterable[str], pattern: Pattern) -> None:
+    """Refuse added tokens that are in the vocabulary, too, and spell another word there.
+
+    It is taken whole, so both have one id: see `other_word`.
+    """
+    for name in sorted(both):
+        word = other_word(name, cut=BYTE_LEVEL in pattern)
+        if word is not None:
+            refuse(
+                "added_tokens",
+                name,
+                f"in model.vocab it spells {shorten(word)}, a word that is taken whole "
+                "(ignore_merges), and both have one id there",
+            )
 
 
 def _made_of(names: Collection[str], vocab: Collection[str], merges: Iterable[Any]) -> set[str]:
@@ -242,11 +263,13 @@ def _made_of(names: Collection[str], vocab: Collection[str], merges: Iterable[An
 def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedToken]:
     """Return the added tokens with the ids that tokenizers gives them.
 
-    That of the vocabulary, otherwise the next one, whatever the file says. Of rows that have the
-    same content the last one has the flags; the empty one is nothing.
+    That of the vocabulary, otherwise the next one, whatever the file says: from the number of names
+    there on, as in tokenizers since 0.22.2. Up to 0.22.1 it was also larger than those before. Of
+    rows that have the same content the last one has the flags; the empty one is nothing.
     """
     added: dict[str, AddedToken] = {}
-    largest = -1
+    names: dict[int, str] = {}
+    next_id = len(vocab)
     for i, row in enumerate(expect(rows, list, "added_tokens")):
         token = expect(row, dict, f"added_tokens[{i}]")
         name = expect(token.get("content"), str, f"added_tokens[{i}].content")
@@ -263,14 +286,22 @@ def _read_added_tokens(rows: Any, vocab: Mapping[str, int]) -> dict[str, AddedTo
             flags["special"] |= added[name].special
             token_id = added[name].id
         else:
-            token_id = vocab.get(name, max(len(vocab), largest + 1))
+            token_id = vocab.get(name, next_id)
+            next_id += name not in vocab
         if token_id != given:
             warnings.warn(
                 f"added_tokens[{i}]: {shorten(name)} has the id {given} there, but tokenizers "
-                f"gives it {token_id}, and so does bpetok: that of model.vocab, otherwise the next",
+                f"gives it {token_id} (since 0.22.2), and so does bpetok: that of model.vocab, "
+                "otherwise the next",
                 stacklevel=5,  # the caller of from_pretrained
             )
-        largest = max(largest, token_id)
+        if names.setdefault(token_id, name) != name:
+            refuse(
+                f"added_tokens[{i}].content",
+                name,
+                f"tokenizers gives it the id of {names[token_id]!r}, {token_id}, and finds one of "
+                "the two only",
+            )
         added[name] = AddedToken(name, token_id, **flags)
     return added
 

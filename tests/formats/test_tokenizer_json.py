@@ -375,25 +375,135 @@ def test_a_word_may_be_spelled_as_an_added_token(
                 assert each.encode(text, allowed_special="all") == right, text
 
 
-def test_special_tokens_in_the_vocabulary_and_beside_it_keep_their_ids(tmp_path: Path) -> None:
-    """One before that which may be left in a text, one after it."""
-    tokenizers = pytest.importorskip("tokenizers")
-    content = json.loads(
-        document(
-            pre_tokenizer=sequence(split("x", "Removed"), BYTE_LEVEL | {"use_regex": False}),
-            model__ignore_merges=True,
-        )
+def replace(pattern: str, content: str) -> dict[str, Any]:
+    """Return a normalizer."""
+    return {"type": "Replace", "pattern": {"String": pattern}, "content": content}
+
+
+KEPT: dict[str, tuple[dict[str, Any], list[AddedToken], dict[str, Any] | None]] = {
+    "one before it, one after it": (
+        {},
+        [AddedToken("<t>", 260), AddedToken("<u>", 261, single_word=True), AddedToken("<v>", 262)],
+        None,
+    ),
+    "one after it with an id far behind, in the vocabulary": (
+        {"<t>": 300},
+        [AddedToken("<u>", 261, single_word=True), AddedToken("<t>", 300)],
+        None,
+    ),
+    "one after it beside, one in the vocabulary": (
+        {"<t>": 300},
+        [
+            AddedToken("<u>", 261, single_word=True),
+            AddedToken("<v>", 262),
+            AddedToken("<t>", 300),
+        ],
+        None,
+    ),
+    "in the vocabulary with an id far behind, then beside": (
+        {"<t>": 300},
+        [AddedToken("<t>", 300), AddedToken("<u>", 261)],
+        None,
+    ),
+    "inside of one that is not matched": (
+        {"<u>": 260, "a<u>": 261},
+        [AddedToken("<u>", 260), AddedToken("a<u>", 261, single_word=True)],
+        None,
+    ),
+    "where one that is not matched ends": (
+        {"<u>": 260, "a<": 261},
+        [AddedToken("<u>", 260), AddedToken("a<", 261, single_word=True)],
+        None,
+    ),
+    "inside of one, beside": (
+        {},
+        [AddedToken("<u>", 260), AddedToken("a<u>", 261, single_word=True)],
+        None,
+    ),
+    "what the normalizer replaces, and makes later": (
+        {"<u>": 260},
+        [AddedToken("<u>", 260, normalized=True)],
+        sequence(replace("u", "v"), replace("a", "u"), key="normalizers"),
+    ),
+    "what comes before each text": (
+        {"<u>": 260},
+        [AddedToken("<u>", 260, normalized=True)],
+        {"type": "Prepend", "prepend": "b"},
+    ),
+    "a normalizer without steps": (
+        {"<u>": 260},
+        [AddedToken("<u>", 260)],
+        sequence(key="normalizers"),
+    ),
+    "spelled as another word, beside": ({}, [AddedToken("\u0120a", 260)], None),
+    "spelled as no text is, in it": ({"b\u00e9": 260}, [AddedToken("b\u00e9", 260)], None),
+    "that no bytes spell, in it": (
+        {"<\u4e2d>": 310},
+        [AddedToken("<\u4e2d>", 310, single_word=True)],
+        None,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* spell bytes:UserWarning")
+@pytest.mark.parametrize("name", KEPT)
+def test_words_and_special_tokens_keep_their_ids(name: str, tmp_path: Path) -> None:
+    """In the vocabulary and beside it, as tokenizers gives them, and nothing is warned of."""
+    tokenizers = pytest.importorskip("tokenizers", minversion="0.22.2")
+    more, rows, normalizer = KEPT[name]
+    content = document(
+        pre_tokenizer=sequence(split("x|ca|b", "Removed"), BYTE_LEVEL | {"use_regex": False}),
+        normalizer=normalizer,
+        model__vocab=vocab_without(**more),
+        model__ignore_merges=True,
     )
-    for i, single_word in enumerate((False, True, False), 260):
-        token = content["added_tokens"][0] | {"content": f"<{i}>", "id": i}
-        content["added_tokens"].append(token | {"single_word": single_word})
-    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    rows = [AddedToken("<s>", 259), *rows]
+    changed = json.loads(content) | {"added_tokens": [row._asdict() for row in rows]}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(changed))
     tok = Tokenizer.from_pretrained(tmp_path)
+    assert tok.special_tokens == {row.content: row.id for row in rows}
     tok.save_pretrained(tmp_path / "again")
     for folder in (tmp_path, tmp_path / "again"):
         theirs = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        for text in ("x<260>x<261>x<262>x", "<s> <261>", "a<261>xb", "<s><260><261>a<262>"):
-            assert tok.encode(text, allowed_special="all") == theirs.encode(text).ids, text
+        for row in rows:
+            for text in (row.content, f"x{row.content}x", f"xca{row.content}x", "x<a>x", "b a"):
+                ids = tok.encode(text, allowed_special="all")
+                assert ids == theirs.encode(text).ids, text
+            flags = theirs.get_added_tokens_decoder()[row.id]
+            assert row == AddedToken(
+                row.content, row.id, *(getattr(flags, flag) for flag in row._fields[2:])
+            )
+    assert Tokenizer.from_pretrained(tmp_path / "again") == tok
+
+
+REFUSED_WORDS = {
+    "spelled as another word": (
+        {"\u0120a": 260},
+        ["\u0120a"],
+        "added_tokens: '\u0120a' .* in model.vocab it spells b' a', a word that is taken whole",
+    ),
+    "with the id of another one": (
+        {"<t>": 261},
+        ["<t>", "<u>"],
+        r"added_tokens\[1\].content: '<u>' .* gives it the id of '<t>', 261, and finds one",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* spell bytes:UserWarning")
+@pytest.mark.parametrize("name", REFUSED_WORDS)
+def test_what_has_the_id_of_an_added_token_is_refused(name: str, tmp_path: Path) -> None:
+    """Another word, another added token."""
+    more, names, message = REFUSED_WORDS[name]
+    content = document(
+        pre_tokenizer=BYTE_LEVEL,
+        model__vocab=vocab_without(**more),
+        model__ignore_merges=True,
+        added_tokens=[AddedToken(name, more.get(name, 261))._asdict() for name in names],
+    )
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        Tokenizer.from_pretrained(tmp_path)
 
 
 def test_a_special_token_that_would_be_a_word_is_warned_of(tmp_path: Path) -> None:
@@ -405,11 +515,41 @@ def test_a_special_token_that_would_be_a_word_is_warned_of(tmp_path: Path) -> No
         added_tokens=[token],
         special_tokens={"<s>": 300},
     )
-    with pytest.warns(UserWarning, match="a word '<s>' that is left .* has the id 300 in tokeni"):
-        tok.save_pretrained(tmp_path)
+    for save in (tok.save_pretrained, lambda _: tok.to_tokenizers()):
+        with pytest.warns(UserWarning, match="a word '<s>' that is left .* has the id 300") as seen:
+            save(tmp_path)
+        assert seen[0].filename == __file__
     again = Tokenizer.from_pretrained(tmp_path)
     assert again.special_tokens == tok.special_tokens
     assert again.encode("<s> a<s>b abc", allowed_special="all")[:1] == [300]
+
+
+@pytest.mark.filterwarnings("ignore:.* spell bytes:UserWarning")
+def test_a_special_token_that_would_be_another_word_is_refused(tmp_path: Path) -> None:
+    """If it can't be beside the vocabulary: all words of that spelling would have its id."""
+    tok = Tokenizer(merges=[(97, 98)], whole_words={b"abc": 257}, special_tokens={"\u0120a": 300})
+    message = "'\u0120a' spells b' a' in tokenizer.json, a word that would have its id, 300"
+    with pytest.raises(ValueError, match=message):
+        tok.save_pretrained(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_token_for_what_is_unknown_stays_in_the_vocabulary(tmp_path: Path) -> None:
+    """Readers look for it there, so one that would be beside it is warned of."""
+    tok = Tokenizer(
+        merges=[],
+        token_ids=[-1 if byte == ord("q") else byte - (byte > ord("q")) for byte in range(256)],
+        whole_words={b"abc": 255},
+        added_tokens=[AddedToken("<s>", 256, single_word=True)],
+        special_tokens={"<s>": 256, "<unk>": 257},
+        unk_id=257,
+    )
+    with pytest.warns(UserWarning, match="a word '<s>' that is left"):
+        tok.save_pretrained(tmp_path)
+    again = Tokenizer.from_pretrained(tmp_path)
+    assert again.encode("<s> q", allowed_special="all") == tok.encode(
+        "<s> q", allowed_special="all"
+    )
 
 
 @pytest.mark.parametrize("name", READ)
