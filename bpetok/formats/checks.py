@@ -179,3 +179,23 @@ def check_ranks_mean_merges(tokenizer: Codec) -> None:
                 f"the token {shorten(token)}, id {token_id}, is encoded as {shorten(ids)}, so its "
                 "merge can't be told from ranks, and tiktoken would give other ids"
             )
+    _check_words_unmade(tokenizer)
+
+
+def _check_words_unmade(tokenizer: Codec) -> None:
+    """Refuse words that are taken whole and that merges bring to two parts.
+
+    tiktoken makes the token of these two in longer words, too.
+    """
+    if not tokenizer.whole_words:
+        return
+    merges_only = Codec(merges=tokenizer.merge_pairs, pattern="none")
+    for word, token_id in tokenizer.whole_words.items():
+        parts = merges_only._encode_word(word)
+        if len(parts) == 2:
+            left, right = map(merges_only.token_bytes, parts)
+            raise ValueError(
+                f"the token {shorten(word)}, id {token_id}, is taken where it is a whole word only "
+                f"(whole_words), but tiktoken makes it of {shorten(left)} and {shorten(right)} in "
+                "longer words, too; Tokenizer.save keeps the difference"
+            )

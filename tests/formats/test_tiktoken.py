@@ -64,6 +64,16 @@ def test_merges_that_ranks_can_not_say_are_refused(
     assert not (tmp_path / "ranks").exists()
 
 
+def test_words_that_merges_bring_to_two_parts_are_refused() -> None:
+    """tiktoken makes them of these two in longer words, too; not of three that it can't join."""
+    tok = Tokenizer(merges=[(97, 98)], whole_words={b"abc": 257}, pattern="gpt2")
+    with pytest.raises(ValueError, match=r"b'abc', id 257, is .* of b'ab' and b'c' in longer"):
+        tok.to_tiktoken()
+    tok = Tokenizer(merges=[(97, 98)], whole_words={b"abcd": 257}, pattern="gpt2")
+    for text in ("abcd", "xabcd", "abcdx"):
+        assert tok.to_tiktoken().encode(text) == tok.encode(text)
+
+
 def test_a_merge_that_never_happens_is_no_matter_to_tokenizers(tmp_path: Path) -> None:
     """There the merges are in the file, so ids are equal; two tokens of the same bytes are not."""
     tok = Tokenizer(merges=[(97, 98), (98, 99), (97, 257)])
