@@ -38,6 +38,18 @@ def spells_itself(name: str) -> bool:
     return name.isascii() and BYTES_BY_CHARACTER.keys() >= set(name)
 
 
+def never_found(token: bytes) -> str | None:
+    """Return a name of a token that spells no bytes, so no text gives it; None if it has none.
+
+    Such as " ": the byte is spelled "\u0120".
+    """
+    try:
+        name = token.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if BYTES_BY_CHARACTER.keys() >= set(name) else name
+
+
 def other_word(name: str, *, cut: bool) -> bytes | None:
     """Return what a name is when it is read as a token, if a text may have it and it differs.
 

@@ -15,6 +15,7 @@ from bpetok.base.byte_characters import (
     BYTES_BY_CHARACTER,
     NEVER_IN_UTF8,
     from_text,
+    never_found,
     other_word,
     spelled_as_bytes,
     spells_itself,
@@ -233,10 +234,17 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
     """
     # Long: the document as a whole, as its readers see it.
     check_tokens_differ(tokenizer)
-    _check_whole_words(tokenizer)
     _warn_of_decoding(tokenizer)
     settings = tokenizer.settings
-    vocab = {to_text(token): token_id for token_id, token in ordinary_tokens(tokenizer)}
+    unknown = _unknown(tokenizer)
+    model = {
+        **BPE,
+        "ignore_merges": bool(tokenizer.whole_words),
+        **settings.get("model", {}),
+        **unknown,
+    }
+    words_are_whole = bool(model["ignore_merges"])
+    vocab = _vocab(tokenizer, words_are_whole=words_are_whole)
     added: list[AddedToken] = []
     for token in sorted(tokenizer.added_tokens, key=lambda token: token.id):
         name, token_id = token.content, token.id
@@ -258,19 +266,8 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
                 "has no id here and would have one there"
             )
         added.append(token)
-    unknown = _unknown(tokenizer)
-    model = {
-        **BPE,
-        "ignore_merges": bool(tokenizer.whole_words),
-        **settings.get("model", {}),
-        **unknown,
-    }
     _add_to_vocab(
-        vocab,
-        added,
-        tokenizer,
-        unknown.get("unk_token"),
-        words_are_whole=bool(model["ignore_merges"]),
+        vocab, added, tokenizer, unknown.get("unk_token"), words_are_whole=words_are_whole
     )
     return {
         "version": "1.0",
@@ -287,6 +284,27 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
             "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
         },
     }
+
+
+def _vocab(tokenizer: Codec, *, words_are_whole: bool) -> dict[str, int]:
+    """Return the vocabulary without special tokens.
+
+    Raises
+    ------
+    ValueError
+        If words are taken whole there, and a token that is never found here would be.
+    """
+    others = tokenizer.other_tokens if words_are_whole else {}
+    vocab = {}
+    for token_id, token in ordinary_tokens(tokenizer):
+        name = never_found(token) if token in others else None
+        if words_are_whole and name is None and tokenizer._encode_word(token) != [token_id]:
+            raise ValueError(
+                f"the token {shorten(token)}, id {token_id}, is never found here, but would be "
+                "by a file that says that words are taken whole (whole_words)"
+            )
+        vocab[to_text(token) if name is None else name] = token_id
+    return vocab
 
 
 def _add_to_vocab(
@@ -418,22 +436,6 @@ def _warn_of_decoding(tokenizer: Codec) -> None:
             f"will decode {names[0]!r} as {decoded!r}: their ids are right, their text is not",
             stacklevel=5,  # the caller of save_pretrained
         )
-
-
-def _check_whole_words(tokenizer: Codec) -> None:
-    """Refuse words that are not whole here and would be there, where "ignore_merges" is true."""
-    if tokenizer.whole_words and tokenizer.other_tokens:
-        raise ValueError(
-            "the file can't say that some tokens are whole words (whole_words) and others are not "
-            "(other_tokens)"
-        )
-    if tokenizer.whole_words:
-        for token_id, token in ordinary_tokens(tokenizer):
-            if tokenizer._encode_word(token) != [token_id]:
-                raise ValueError(
-                    f"the token {shorten(token)}, id {token_id}, is never found here, but would be "
-                    "by a file that says that words are taken whole (whole_words)"
-                )
 
 
 def build_config(

@@ -176,9 +176,13 @@ def from_merges(
     for number in chain(range(N_BYTES), made):
         is_made[number] = 1
     rest = sorted(names[number] for number, taken in enumerate(is_made) if not taken)
-    other: dict[bytes, int] = {_decoded(name): vocab[name] for name in rest}
-    if len(other) < len(rest):
+    if len({_decoded(name) for name in rest}) < len(rest):
         raise ValueError(f"two of the tokens {shorten(rest)} are decoded to the same bytes")
+    whole: dict[bytes, int] = {}
+    other: dict[bytes, int] = {}
+    for name in rest:
+        is_word = whole_words_first and BYTES_BY_CHARACTER.keys() >= set(name)
+        (whole if is_word else other)[_decoded(name)] = vocab[name]
     in_order = chain(ids[:N_BYTES], map(ids.__getitem__, made))
     token_ids = [-1 if token_id is None else token_id for token_id in in_order]
     return Parts(
@@ -186,8 +190,8 @@ def from_merges(
         pattern,
         special_tokens,
         token_ids,
-        whole_words=other if whole_words_first else None,
-        other_tokens=None if whole_words_first else other,
+        whole_words=whole,
+        other_tokens=other,
     )
 
 

@@ -162,6 +162,13 @@ def added(*rows: AddedToken) -> dict[str, Any]:
 
 
 READ = {
+    "names that spell no bytes, which are no words": document(
+        model__vocab=vocab_without(**{" b": 260, "xyz": 261, "\u00a0x": 262}),
+        model__ignore_merges=True,
+    ),
+    "such names only": document(
+        model__vocab=vocab_without(**{"  ": 260, "\U0001f642": 261}), model__ignore_merges=True
+    ),
     "added tokens with flags": document(
         **added(
             AddedToken("<s>", 259, lstrip=True),
