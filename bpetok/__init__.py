@@ -7,6 +7,7 @@ encoding needs neither NumPy nor Numba.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bpetok.base.forking import let_forks_wait as _let_forks_wait
 from bpetok.base.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from bpetok.training.train import train_from_words as train_from_words
     from bpetok.training.watch import watch as watch
 
+
+_let_forks_wait()
 
 _MODULE_OF = {
     "AddedToken": "encoding.added_tokens",

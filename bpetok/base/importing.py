@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from bpetok.base.collector import without_collector
+from bpetok.base.forking import let_forks_wait
 
 _lock = threading.RLock()
 """Held while something is imported or compiled; a fork waits for it."""
@@ -42,6 +43,7 @@ def _wait_before_logging() -> None:
     """
     import logging  # noqa: F401
 
+    let_forks_wait()
     _let_forks_wait()
 
 

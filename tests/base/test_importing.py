@@ -216,3 +216,79 @@ def test_a_fork_waits_for_an_import_before_it_takes_the_lock_of_logging() -> Non
     thread.join()
     """
     )
+
+
+FIRST_CALLS = {
+    "bpetok.Tokenizer(merges=[], pattern=r'\\w+|\\W').encode('ab c')": (
+        "bpetok.tokenizer",
+        "json.decoder",
+        "bpetok.patterns.parse",
+    ),
+    "bpetok.base.notes.note('a note')": ("logging",),
+    "bpetok.base.files.check_path('a')": ("pathlib",),
+}
+
+
+@needs_fork
+@pytest.mark.parametrize("call", FIRST_CALLS)
+def test_a_fork_waits_for_whatever_a_first_call_imports(call: str) -> None:
+    """In functions, too, and parts of bpetok that import no NumPy."""
+    for module in FIRST_CALLS[call]:
+        run_python(
+            ACT_AT_IMPORT
+            + f"""
+    import bpetok, bpetok.base.files, bpetok.base.notes
+    assert {module!r} not in sys.modules
+    importing = threading.Event()
+    Finder({module!r}, lambda: (importing.set(), time.sleep(0.2)))
+    thread = threading.Thread(target=lambda: {call})
+    thread.start()
+    importing.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        {call}
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+        )
+
+
+@needs_fork
+def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
+    """Nor for ever for one of ours, which may wait for what the thread that forks has."""
+    for name in ("theirs", "ours"):
+        (tmp_path / f"{name}.py").write_text(
+            "import events; events.begun.set(); events.go.wait(20)"
+        )
+    run_python(
+        f"""
+    import os, sys, threading, time, types, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    import bpetok
+    from bpetok.base import forking
+    forking.LONGEST = 0.1
+    steps = []
+    def step(seconds):
+        steps.append(seconds)
+        time.sleep(seconds)
+    forking.sleep = step
+    sys.path.insert(0, {str(tmp_path)!r})
+    events = sys.modules["events"] = types.ModuleType("events")
+    for module, importer in (("theirs", "them"), ("ours", "bpetok.some")):
+        events.begun, events.go = threading.Event(), threading.Event()
+        code = f"import {{module}}"
+        thread = threading.Thread(target=exec, args=(code, {{"__name__": importer}}))
+        thread.start()
+        assert events.begun.wait(20)
+        steps.clear()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        events.go.set()
+        thread.join()
+        assert bool(steps) == (module == "ours")
+    """
+    )
