@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import FrameType
 
 LONGEST = 10.0
@@ -25,6 +26,27 @@ def let_forks_wait() -> None:
     """Let forks wait for imports of other threads, before they do what was registered earlier."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_wait_for_imports)
+
+
+def hold_while_forking(lock: AbstractContextManager[Any]) -> None:
+    """Let forks wait for a lock, which the thread that forks holds until it has.
+
+    What is registered while a fork waits is called after it, and not before: then there is nothing
+    to release.
+    """
+    held: list[object] = []
+
+    def acquire() -> None:
+        lock.__enter__()
+        held.append(lock)
+
+    def release() -> None:
+        if held:
+            held.pop()
+            lock.__exit__(None, None, None)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)
 
 
 def _wait_for_imports() -> None:

@@ -7,7 +7,6 @@ wait for ever for that thread, which it does not have.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,20 +17,13 @@ from types import FrameType
 from typing import Any
 
 from bpetok.base.collector import without_collector
-from bpetok.base.forking import let_forks_wait
+from bpetok.base.forking import hold_while_forking, let_forks_wait
 
 _lock = threading.RLock()
 """Held while something is imported or compiled; a fork waits for it."""
 
 
-def _let_forks_wait() -> None:
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-        )
-
-
-_let_forks_wait()
+hold_while_forking(_lock)
 
 
 @cache
@@ -44,7 +36,7 @@ def _wait_before_logging() -> None:
     import logging  # noqa: F401
 
     let_forks_wait()
-    _let_forks_wait()
+    hold_while_forking(_lock)
 
 
 def import_whole(name: str, *, makes_loggers: bool = True) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bpetok.base.collector import without_collector
+from bpetok.base.forking import hold_while_forking
 from bpetok.base.importing import whole
 from bpetok.base.records import NamedTuple
 from bpetok.base.timing import stage
@@ -26,15 +27,11 @@ def _after_fork_in_child() -> None:
     """Learn on one thread from now on: OpenMP kills the child of a process that has used it."""
     global _is_forked_child
     _is_forked_child = True
-    _parallel_lock.release()
 
 
+hold_while_forking(_parallel_lock)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_parallel_lock.acquire,
-        after_in_parent=_parallel_lock.release,
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Kernels(NamedTuple):
