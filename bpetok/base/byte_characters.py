@@ -33,9 +33,14 @@ def from_text(text: str) -> bytes:
         raise ValueError(f"the character {error.args[0]!r} stands for no byte") from None
 
 
+def spells_bytes(name: str) -> bool:
+    """Tell whether each character of a name stands for a byte."""
+    return BYTES_BY_CHARACTER.keys() >= set(name)
+
+
 def spells_itself(name: str) -> bool:
     """Tell whether a name is its own UTF-8 when it is read as a token: ASCII that prints."""
-    return name.isascii() and BYTES_BY_CHARACTER.keys() >= set(name)
+    return name.isascii() and spells_bytes(name)
 
 
 def never_found(token: bytes) -> str | None:
@@ -47,7 +52,7 @@ def never_found(token: bytes) -> str | None:
         name = token.decode()
     except UnicodeDecodeError:
         return None
-    return None if BYTES_BY_CHARACTER.keys() >= set(name) else name
+    return None if spells_bytes(name) else name
 
 
 def other_word(name: str, *, cut: bool) -> bytes | None:
@@ -66,5 +71,4 @@ def spelled_as_bytes(names: Iterable[str]) -> list[str]:
 
     "\u00fc" spells the byte 0xfc, "<s>" its own three bytes, and "\u20ac" none.
     """
-    known = BYTES_BY_CHARACTER.keys()
-    return [name for name in names if not name.isascii() and known >= set(name)]
+    return [name for name in names if not name.isascii() and spells_bytes(name)]

@@ -57,6 +57,11 @@ def read_whole(path: Path) -> bytes:
         return path.read_bytes()
 
 
+def is_no_file(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is there, and no file: a pipe, a device such as /dev/stdin, a folder."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113  # of str, too
+
+
 def check_no_pipe(path: str | os.PathLike[str]) -> None:
     """Check that a path is that of a file that can be read more than once, if it is there.
 
@@ -65,7 +70,7 @@ def check_no_pipe(path: str | os.PathLike[str]) -> None:
     ValueError
         If it is a pipe or a device, such as /dev/stdin.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # of str, too
+    if is_no_file(path):
         raise ValueError(
             f"{os.fspath(path)} is a pipe or a device, and would be read more than once: write it "
             "to a file, and give that"
@@ -320,6 +325,6 @@ def _target(path: str | os.PathLike[str]) -> Path:
     if target.is_dir():
         raise IsADirectoryError(f"{os.fspath(path)}: is a folder, give the name of a file")
     # Not of the target: /dev/stdout is a link to what has no name where it is a pipe.
-    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # of str, too
+    if is_no_file(path):
         raise OSError(f"{os.fspath(path)}: is not a regular file, so it can't be replaced")
     return target

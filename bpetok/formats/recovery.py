@@ -7,7 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
-from bpetok.base.byte_characters import BYTES_BY_CHARACTER, CHARACTERS, from_text
+from bpetok.base.byte_characters import (
+    BYTES_BY_CHARACTER,
+    CHARACTERS,
+    from_text,
+    spells_bytes,
+)
 from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.formats.files import Rows
@@ -181,7 +186,7 @@ def from_merges(
     whole: dict[bytes, int] = {}
     other: dict[bytes, int] = {}
     for name in rest:
-        is_word = whole_words_first and BYTES_BY_CHARACTER.keys() >= set(name)
+        is_word = whole_words_first and spells_bytes(name)
         (whole if is_word else other)[_decoded(name)] = vocab[name]
     in_order = chain(ids[:N_BYTES], map(ids.__getitem__, made))
     token_ids = [-1 if token_id is None else token_id for token_id in in_order]

@@ -12,7 +12,7 @@ import numpy as np
 
 from bpetok.base.checks import check_iterable, plain
 from bpetok.base.extras import require
-from bpetok.base.files import check_path, is_url
+from bpetok.base.files import check_path, is_no_file, is_url
 from bpetok.base.id_summary import IDS_ENDING, check_no_ids
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
@@ -192,7 +192,7 @@ def _check_format(path: str, name: str) -> None:
             f"{path}: Parquet and Arrow files are read from many places, and compressed inside: "
             f"decompress this one, whose name ends in {ending_of(path)}"
         )
-    if name in ("parquet", "arrow") and not is_url(path) and not check_path(path).is_file():
+    if name in ("parquet", "arrow") and is_no_file(path):
         raise ValueError(
             f"{path} is a pipe or a device: Parquet and Arrow files are read from many places, so "
             "write this one to a file first"
