@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from bpetok.base.collector import without_collector
 from bpetok.base.forking import hold_while_forking
-from bpetok.base.importing import whole
+from bpetok.base.importing import environment, whole
 from bpetok.base.records import NamedTuple
 from bpetok.base.timing import stage
 
@@ -103,25 +103,13 @@ once, waking them takes as long as most rounds. 2,000 turns are about 0.1 ms."""
 
 
 @contextmanager
-def _environment(defaults: dict[str, str]) -> Iterator[None]:
-    """Set environment variables that are not set, and unset them afterwards."""
-    added = [name for name in defaults if name not in os.environ]
-    os.environ.update({name: defaults[name] for name in added})
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-@contextmanager
 def numba_threads(n: int) -> Iterator[None]:
     """Let parallel kernels of this thread use up to `n` threads; load them, if they are needed."""
     if n == 1 or _is_forked_child:
         yield
         return
     load_parallel_kernels()
-    with whole(), _environment(OMP_THREADS):
+    with whole(), environment(OMP_THREADS):
         import numba
 
         before = numba.get_num_threads()  # Numba starts its threads now

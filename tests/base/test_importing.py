@@ -297,3 +297,31 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
         assert bool(steps) == (module == "ours")
     """
     )
+
+
+def test_threads_of_numpys_blas_soon_sleep() -> None:
+    """What is set for them is there while NumPy is imported, and not afterwards."""
+    run_python(
+        PROGRAM
+        + """
+    name, seen = "OPENBLAS_THREAD_TIMEOUT", []
+    os.environ.pop(name, None)
+    Finder("numpy", lambda: seen.append(os.environ.get(name)))
+    calls["train"]()
+    assert seen == ["24"] and name not in os.environ, seen
+    """
+    )
+
+
+def test_a_variable_of_the_users_stays() -> None:
+    """It is used as it is."""
+    run_python(
+        PROGRAM
+        + """
+    name, seen = "OPENBLAS_THREAD_TIMEOUT", []
+    os.environ[name] = "28"
+    Finder("numpy", lambda: seen.append(os.environ.get(name)))
+    calls["train"]()
+    assert seen == ["28"] == [os.environ[name]], seen
+    """
+    )
