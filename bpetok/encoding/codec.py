@@ -314,7 +314,8 @@ class Codec(TextEncoder):
         """What its file held that has no meaning here, for `save_pretrained` to write it back.
 
         As in the files of Hugging Face: "post_processor", "truncation", "padding", "decoder",
-        "tokenizer_config", "chat_template" and so on.
+        "tokenizer_config", "chat_template" and so on. "raw_names" are those of the vocabulary that
+        spell no bytes, such as "™" next to the spelled token that a text gives.
         """
         settings: dict[str, Any] = json.loads(self._settings)
         return settings

@@ -123,8 +123,10 @@ def parse(
             stacklevel=4,  # the caller of from_gpt2
         )
     parts = from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
-    if parts.other_tokens:
-        first, n_more = next(iter(parts.other_tokens.items())), len(parts.other_tokens) - 1
+    # Whisper has an empty one, which no merge could make.
+    unmade = [row for row in (parts.other_tokens or {}).items() if row[0]]
+    if unmade:
+        first, n_more = unmade[0], len(unmade) - 1
         raise ValueError(
             f"no merge makes {shorten(first[0])}, id {first[1]}"
             + (f", and {n_more} other tokens" if n_more else "")

@@ -41,7 +41,7 @@ from bpetok.formats.files import (
 )
 from bpetok.formats.parts import Parts
 from bpetok.formats.pre_tokenizers import BYTE_LEVEL_ALONE, write, write_portable
-from bpetok.formats.tokenizer_json import parse
+from bpetok.formats.tokenizer_json import RAW_NAMES, parse
 from bpetok.patterns.chains import BYTE_LEVEL
 
 if TYPE_CHECKING:
@@ -233,10 +233,11 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
     the pre-tokenizer is written anew, also where a file had one.
     """
     # Long: the document as a whole, as its readers see it.
-    check_tokens_differ(tokenizer)
-    _warn_of_decoding(tokenizer)
     settings = tokenizer.settings
-    unknown = _unknown(tokenizer)
+    raw_names = _raw_names(tokenizer, settings.get(RAW_NAMES, ()))
+    check_tokens_differ(tokenizer, but=raw_names)
+    _warn_of_decoding(tokenizer)
+    unknown = _unknown(tokenizer, raw_names)
     model = {
         **BPE,
         "ignore_merges": bool(tokenizer.whole_words),
@@ -244,7 +245,7 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
         **unknown,
     }
     words_are_whole = bool(model["ignore_merges"])
-    vocab = _vocab(tokenizer, words_are_whole=words_are_whole)
+    vocab = _vocab(tokenizer, raw_names, words_are_whole=words_are_whole)
     added: list[AddedToken] = []
     for token in sorted(tokenizer.added_tokens, key=lambda token: token.id):
         name, token_id = token.content, token.id
@@ -286,7 +287,16 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
     }
 
 
-def _vocab(tokenizer: Codec, *, words_are_whole: bool) -> dict[str, int]:
+def _raw_names(tokenizer: Codec, kept: Collection[str]) -> dict[int, str]:
+    """Return the names that spell no bytes, by their ids: those that a file had."""
+    raw = set(kept)
+    named = ((token_id, never_found(token)) for token, token_id in tokenizer.other_tokens.items())
+    return {token_id: name for token_id, name in named if name is not None and name in raw}
+
+
+def _vocab(
+    tokenizer: Codec, raw_names: Mapping[int, str], *, words_are_whole: bool
+) -> dict[str, int]:
     """Return the vocabulary without special tokens.
 
     Raises
@@ -297,7 +307,9 @@ def _vocab(tokenizer: Codec, *, words_are_whole: bool) -> dict[str, int]:
     others = tokenizer.other_tokens if words_are_whole else {}
     vocab = {}
     for token_id, token in ordinary_tokens(tokenizer):
-        name = never_found(token) if token in others else None
+        name = raw_names.get(token_id)
+        if name is None and others.get(token) == token_id:
+            name = never_found(token)
         if words_are_whole and name is None and tokenizer._encode_word(token) != [token_id]:
             raise ValueError(
                 f"the token {shorten(token)}, id {token_id}, is never found here, but would be "
@@ -373,13 +385,15 @@ def _words(vocab: Mapping[str, int], added: Collection[AddedToken], tokenizer: C
     }
 
 
-def _unknown(tokenizer: Codec) -> dict[str, Any]:
+def _unknown(tokenizer: Codec, raw_names: Mapping[int, str]) -> dict[str, Any]:
     """Return what the model says of bytes without an id, if there are any."""
     if min(tokenizer.token_ids[:N_BYTES].tolist()) >= 0:
         return {}
     if tokenizer.unk_id is None:
         return {"unk_token": None}
-    name = to_text(tokenizer.token_bytes(tokenizer.unk_id))
+    name = raw_names.get(tokenizer.unk_id)
+    if name is None:
+        name = to_text(tokenizer.token_bytes(tokenizer.unk_id))
     for special, token_id in tokenizer.special_tokens.items():
         if token_id == tokenizer.unk_id:
             name = special

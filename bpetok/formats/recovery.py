@@ -181,13 +181,13 @@ def from_merges(
     for number in chain(range(N_BYTES), made):
         is_made[number] = 1
     rest = sorted(names[number] for number, taken in enumerate(is_made) if not taken)
-    if len({_decoded(name) for name in rest}) < len(rest):
-        raise ValueError(f"two of the tokens {shorten(rest)} are decoded to the same bytes")
     whole: dict[bytes, int] = {}
     other: dict[bytes, int] = {}
     for name in rest:
         is_word = whole_words_first and spells_bytes(name)
         (whole if is_word else other)[_decoded(name)] = vocab[name]
+    if len(whole) + len(other) < len(rest):
+        raise ValueError(f"two of the tokens {shorten(rest)} are decoded to the same bytes")
     in_order = chain(ids[:N_BYTES], map(ids.__getitem__, made))
     token_ids = [-1 if token_id is None else token_id for token_id in in_order]
     return Parts(

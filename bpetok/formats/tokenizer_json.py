@@ -11,6 +11,7 @@ from bpetok.base.byte_characters import (
     CHARACTERS,
     NEVER_IN_UTF8,
     from_text,
+    never_found,
     other_word,
     spelled_as_bytes,
     spells_itself,
@@ -29,6 +30,10 @@ from bpetok.patterns.normalizers import Normalizer
 CARRIED = ("truncation", "padding", "pre_tokenizer", "post_processor", "decoder")
 CARRIED_OF_MODEL = ("dropout", "unk_token", "fuse_unk", "byte_fallback", "ignore_merges")
 """Parts of a tokenizer.json that are written back as they were."""
+RAW_NAMES = "raw_names"
+"""Names in a vocabulary that spell no bytes: "™" of Cohere, next to "âĦ¢", the token that a text
+gives. Both are decoded to the same bytes.
+"""
 
 
 def parse(document: Any) -> Parts:
@@ -85,7 +90,7 @@ def parse(document: Any) -> Parts:
         unk_id=unk_id,
         fuse_unk=fuse_unk,
         added_tokens=list(added.values()),
-        settings=_read_settings(content, model),
+        settings=_read_settings(content, model) | _names_to_keep(parts, names),
     )
 
 
@@ -131,6 +136,13 @@ def _read_settings(content: Mapping[str, Any], model: Mapping[str, Any]) -> dict
     settings = {name: content.get(name) for name in CARRIED}
     settings["model"] = {name: model[name] for name in CARRIED_OF_MODEL if model.get(name)}
     return settings
+
+
+def _names_to_keep(parts: Parts, names: Collection[str]) -> dict[str, Any]:
+    """Return the names that spell no bytes, which nothing else of a tokenizer tells."""
+    raw = map(never_found, parts.other_tokens or ())
+    kept = sorted(name for name in raw if name is not None and name in names)
+    return {RAW_NAMES: kept} if kept else {}
 
 
 def _check_model(model: dict[str, Any]) -> None:

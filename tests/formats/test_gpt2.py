@@ -67,6 +67,20 @@ def test_special_tokens_of_gpt2_files_may_be_named(tmp_path: Path) -> None:
     assert Tokenizer.from_gpt2(vocab, merges, special_tokens=iter(["END", "<|end|>"])) == tok
 
 
+def test_an_empty_token_of_gpt2_files_is_kept(tmp_path: Path) -> None:
+    """Whisper's files have one: no merge could make it, so none is missing."""
+    tok = Tokenizer(merges=MERGES, special_tokens=["<|end|>"])
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    vocab.write_text(json.dumps(json.loads(vocab.read_text()) | {"": 407}))
+    read = Tokenizer.from_gpt2(vocab, merges)
+    assert (read.other_tokens, read.special_tokens) == ({b"": 407}, tok.special_tokens)
+    assert read.encode(TEXT) == tok.encode(TEXT)
+    merges.write_text("".join(merges.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match=r"no merge makes b'.+', id 405: merges are missing"):
+        Tokenizer.from_gpt2(vocab, merges)
+
+
 def test_gpt2_files_read_back_equal(tok: Tokenizer, tmp_path: Path) -> None:
     """With our reader and with tokenizers' BPE; a file starts and ends as encoder.py expects."""
     tok.save_gpt2(tmp_path)

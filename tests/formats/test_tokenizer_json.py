@@ -209,6 +209,19 @@ READ = {
         model__merges=["a b", "b c", "ab c"],
     ),
     "a name that no bytes spell": document(model__vocab=vocab_without(**{"a b": 300})),
+    "such names, and tokens of the same bytes that a text gives": document(
+        model__vocab=vocab_without(
+            **{"\u00a0": 300, "\u00c2\u0142": 301, " b": 302, "\u0120b": 303}
+        ),
+        model__merges=["\u00c2 \u0142", "a b", "b c", "ab c", "\u0120 b"],
+    ),
+    "such names, words are taken whole": document(
+        model__vocab=vocab_without(**{"\u4e2d": 300, "\u00e4\u00b8\u0143": 301}),
+        model__ignore_merges=True,
+    ),
+    "a token that no merge makes next to a name": document(
+        model__vocab=vocab_without(**{"\u4e2d": 300, "\u0120\u0120": 301, "\u00a0": 302}),
+    ),
     "such a name, words are taken whole": document(
         model__vocab=vocab_without(**{"a b": 300, "é e": 301}),
         model__ignore_merges=True,
@@ -250,6 +263,9 @@ READ = {
         model__vocab=vocab_without(*SPELLED[0x80:], "q"),
         model__unk_token="<s>",
         model__fuse_unk=True,
+    ),
+    "what is unknown, by a name that no bytes spell": document(
+        model__vocab=vocab_without("q", **{"\u2047": 300}), model__unk_token="\u2047"
     ),
     "an unknown word": document(
         model__vocab=vocab_without("q", "zq"), model__unk_token="abc", model__ignore_merges=True
@@ -593,6 +609,8 @@ def check_read(data: bytes, tmp_path: Path) -> None:
     assert Tokenizer.load(tmp_path / "tok.json") == tok
     tok.save_pretrained(tmp_path)
     assert Tokenizer.from_pretrained(tmp_path) == tok
+    written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert written.get_vocab() == theirs.get_vocab()
 
 
 OTHER_IDS = {
