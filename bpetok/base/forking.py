@@ -1,4 +1,4 @@
-"""Forks wait for imports that bpetok has begun in other threads.
+"""Forks wait for imports that bpetok has begun in other threads, and for locks of bpetok.
 
 A child has the thread that forked only. A module that another one was importing stays locked in it,
 so who imports that module there waits for ever. This holds for each import in a function, too, so
@@ -9,68 +9,133 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import get_ident  # threading takes a millisecond
+from _thread import RLock, get_ident, start_new_thread  # threading takes a millisecond
+from importlib import _bootstrap  # Python's import itself
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import FrameType
 
 LONGEST = 10.0
 """Seconds after which a fork goes on: the other thread may wait for something that this one has."""
 _STEP = 0.0005
 
+_LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
+"""Modules, each with a lock that it lets forks take and release once it is imported."""
+
+_locks: list[RLock] = []
+"""In the order in which every fork takes them, so that no two forks wait for each other."""
+_held: dict[int, list[RLock]] = {}
+"""Those that a fork has taken, of each thread that forks."""
+_interrupted: set[int] = set()
+"""The threads in whose fork Ctrl-C has come."""
+
 
 def let_forks_wait() -> None:
-    """Let forks wait for imports of other threads, before they do what was registered earlier."""
+    """Let forks wait for imports and locks, before they do what was registered earlier."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_wait_for_imports)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+        )
 
 
-def hold_while_forking(lock: AbstractContextManager[Any]) -> None:
+def hold_while_forking(lock: RLock) -> None:
     """Let forks wait for a lock, which the thread that forks holds until it has.
 
-    What is registered while a fork waits is called after it, and not before: then there is nothing
-    to release.
+    A handler of a signal may fork where its thread has the lock: it must be one for that.
     """
-    held: list[object] = []
-
-    def acquire() -> None:
-        lock.__enter__()
-        held.append(lock)
-
-    def release() -> None:
-        if held:
-            held.pop()
-            lock.__exit__(None, None, None)
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)
+    _locks.append(lock)
 
 
-def _wait_for_imports() -> None:
+def _before_fork() -> None:
+    absent = [name for name in _LOCKS_OF_PYTHON if name not in sys.modules]
+    held = _held.setdefault(get_ident(), [])
     end = monotonic() + LONGEST
-    while _are_importing() and monotonic() < end:
+    while True:
+        try:
+            _wait(held, end)
+            break
+        except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
+            _interrupted.add(get_ident())
+    # What is registered while a fork waits is called after it, and not before: Python would release
+    # what was not taken, with a line on stderr, too.
+    for name in absent:
+        module = sys.modules.get(name)
+        if module is not None and not getattr(module.__spec__, "_initializing", True):
+            getattr(module, _LOCKS_OF_PYTHON[name]).acquire()
+
+
+def _wait(held: list[RLock], end: float) -> None:
+    """Take all locks at a time when nothing is imported; what is imported may need one of them."""
+    at_first = len(held)  # of the same fork: see `let_forks_wait`, which may be called again
+    while True:
+        n_taken = _take_all(held)
+        if _are_importing():
+            if monotonic() > end:
+                return
+        elif n_taken == len(_locks):
+            return
+        _release(held, at_first)
         sleep(_STEP)
+
+
+def _take_all(held: list[RLock]) -> int:
+    """Take locks until one is not free for a while; return how many were."""
+    n_taken = 0
+    for lock in _locks:
+        if not lock.acquire(timeout=0.1):
+            break
+        held.append(lock)
+        n_taken += 1
+    return n_taken
+
+
+def _release(held: list[RLock], n_kept: int = 0) -> None:
+    while len(held) > n_kept:
+        held.pop().release()
+
+
+def _after_in_parent() -> None:
+    _release(_held.pop(get_ident(), []))
+    if get_ident() in _interrupted:
+        _interrupted.discard(get_ident())
+        start_new_thread(_interrupt, (get_ident(),))
+
+
+def _after_in_child() -> None:
+    _release(_held.pop(get_ident(), []))
+    _interrupted.clear()
+
+
+def _interrupt(thread: int) -> None:
+    """Send the main thread Ctrl-C again, when nothing that is called after a fork is left."""
+    import signal
+
+    sleep(0.05)
+    signal.pthread_kill(thread, signal.SIGINT)
 
 
 def _are_importing() -> bool:
     """Tell whether another thread imports something because bpetok does, or a part of bpetok."""
     # Private, but the same from Python 3.10 to 3.14: name of a module -> weak reference to its
     # lock, which knows the thread that has it. Where it is another one day, no fork waits.
-    locks: dict[str, Any] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    locks: dict[str, Any] = getattr(_bootstrap, "_module_locks", {})
     owners = {name: getattr(lock(), "owner", None) for name, lock in locks.copy().items()}
     others = {name: owner for name, owner in owners.items() if owner not in (None, get_ident())}
     if not others:
         return False
     frames = sys._current_frames()
-    return any(_is_ours(name) or _is_in_ours(frames.get(others[name])) for name in others)
+    return any(_is_ours(name) or _imports_for_us(frames.get(others[name])) for name in others)
 
 
-def _is_in_ours(frame: FrameType | None) -> bool:
+def _imports_for_us(frame: FrameType | None) -> bool:
+    """Tell whether an import was called in bpetok, and not bpetok in an import of others."""
+    imports = False
     while frame is not None:
-        if _is_ours(str(frame.f_globals.get("__name__"))):
+        if frame.f_globals is vars(_bootstrap):
+            imports = True
+        elif imports and _is_ours(str(frame.f_globals.get("__name__"))):
             return True
         frame = frame.f_back
     return False

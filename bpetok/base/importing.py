@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
@@ -43,7 +43,6 @@ def _wait_before_logging() -> None:
     import logging  # noqa: F401
 
     let_forks_wait()
-    hold_while_forking(_lock)
 
 
 def import_whole(name: str, *, makes_loggers: bool = True) -> Any:
@@ -82,17 +81,29 @@ def _signals_deferred() -> Iterator[None]:
 
     Python calls them in the main thread only, between any two of its steps.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     with ExitStack() as to_raise, ExitStack() as to_restore:  # the last is left first
 
         def note(number: int, _: FrameType | None) -> None:
             to_raise.callback(signal.raise_signal, number)
 
-        for number in signal.valid_signals():
-            handler = signal.getsignal(number)
-            if callable(handler):
-                to_restore.callback(signal.signal, number, handler)
-                signal.signal(number, note)
+        for number, handler in _handlers().items():
+            to_restore.callback(signal.signal, number, handler)
+            signal.signal(number, note)
         yield
+
+
+def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
+    """Return Python's handlers of signals, in the main thread; none in others."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    for number in map(int, signal.valid_signals()):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = handler
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    except ValueError:  # before Python 3.13 threading takes the thread that first imports it
+        return {}
+    return handlers

@@ -18,7 +18,7 @@ from bpetok.base.importing import environment, whole
 from bpetok.base.records import NamedTuple
 from bpetok.base.timing import stage
 
-_parallel_lock = threading.Lock()
+_parallel_lock = threading.RLock()
 """Held while a parallel kernel runs: Numba's workqueue aborts when two threads enter it."""
 _is_forked_child = False
 

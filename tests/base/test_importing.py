@@ -227,6 +227,8 @@ FIRST_CALLS = {
     "bpetok.train_from_iterator(['ab c'], vocab_size=257)": ("bpetok.counting", "numpy.lib"),
     "bpetok.base.notes.note('a note')": ("logging",),
     "bpetok.base.files.check_path('a')": ("pathlib",),
+    # It imports pyarrow whole, which asks for a lock, while it is imported itself.
+    "__import__('bpetok.counting.tables')": ("bpetok.counting.tables", "pyarrow"),
 }
 
 
@@ -238,12 +240,11 @@ def test_a_fork_waits_for_whatever_a_first_call_imports(call: str) -> None:
         run_python(
             ACT_AT_IMPORT
             + f"""
-    import bpetok, bpetok.base.files, bpetok.base.notes
+    import bpetok, bpetok.base.files, bpetok.base.forking, bpetok.base.notes
     assert {module!r} not in sys.modules
-    def told(error):  # of what is called around a fork; logging has a fault of that kind itself
-        if getattr(error.object, "__module__", None) != "logging":
-            os._exit(9)
-    sys.unraisablehook = told
+    bpetok.base.forking.LONGEST = 1000
+    signal.alarm(80)
+    sys.unraisablehook = lambda _: os._exit(9)  # for what is called around a fork
     importing = threading.Event()
     Finder({module!r}, lambda: (importing.set(), time.sleep(0.2)))
     thread = threading.Thread(target=lambda: {call})
@@ -263,10 +264,13 @@ def test_a_fork_waits_for_whatever_a_first_call_imports(call: str) -> None:
 @needs_fork
 def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
     """Nor for ever for one of ours, which may wait for what the thread that forks has."""
-    for name in ("theirs", "ours"):
-        (tmp_path / f"{name}.py").write_text(
-            "import events; events.begun.set(); events.go.wait(20)"
-        )
+    wait = "import events; events.begun.set(); events.go.wait(20)"
+    for name, code in {
+        "theirs": wait,
+        "calls_ours": f"exec({wait!r}, {{'__name__': 'bpetok.some'}})",  # a training in a script
+        "ours": wait,
+    }.items():
+        (tmp_path / f"{name}.py").write_text(code)
     run_python(
         f"""
     import os, sys, threading, time, types, warnings
@@ -281,7 +285,7 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
     forking.sleep = step
     sys.path.insert(0, {str(tmp_path)!r})
     events = sys.modules["events"] = types.ModuleType("events")
-    for module, importer in (("theirs", "them"), ("ours", "bpetok.some")):
+    for module, importer in (("theirs", "a"), ("calls_ours", "a"), ("ours", "bpetok.some")):
         events.begun, events.go = threading.Event(), threading.Event()
         code = f"import {{module}}"
         thread = threading.Thread(target=exec, args=(code, {{"__name__": importer}}))
@@ -323,5 +327,139 @@ def test_a_variable_of_the_users_stays() -> None:
     Finder("numpy", lambda: seen.append(os.environ.get(name)))
     calls["train"]()
     assert seen == ["28"] == [os.environ[name]], seen
+    """
+    )
+
+
+@needs_fork
+def test_ctrl_c_while_a_fork_waits() -> None:
+    """It is raised after the fork, which has waited all the same."""
+    run_python(
+        ACT_AT_IMPORT
+        + """
+    import bpetok
+    sys.unraisablehook = lambda _: os._exit(9)
+    importing, interrupted = threading.Event(), threading.Event()
+    from bpetok.base import forking
+    def step(_, sleep=forking.sleep):
+        if not interrupted.is_set():
+            interrupted.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        sleep(0.001)
+    forking.sleep = step
+    Finder("json.decoder", lambda: (importing.set(), interrupted.wait(20), time.sleep(0.1)))
+    thread = threading.Thread(target=lambda: bpetok.Tokenizer(merges=[]))
+    thread.start()
+    importing.wait()
+    main, children = os.getpid(), []
+    try:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            bpetok.Tokenizer(merges=[])
+            os._exit(0)
+        children.append(child)
+        time.sleep(20)
+    except KeyboardInterrupt:
+        assert os.getpid() == main
+        assert os.wait()[1] == 0
+        thread.join()
+    else:
+        raise AssertionError("it was not raised")
+    """
+    )
+
+
+@needs_fork
+@pytest.mark.parametrize("lock", ["importing._lock", "loading._parallel_lock"])
+def test_a_handler_of_a_signal_may_fork(lock: str) -> None:
+    """Python calls it in the main thread, which may have a lock that forks wait for."""
+    run_python(
+        f"""
+    import os, signal
+    from bpetok.base import importing
+    from bpetok.learning import loading
+    def fork(*_):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    signal.signal(signal.SIGUSR1, fork)
+    signal.alarm(20)
+    with {lock}:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    """
+    )
+
+
+@needs_fork
+def test_forks_in_several_threads_at_once() -> None:
+    """Each releases what it has taken, and only that, also when locks come meanwhile."""
+    run_python(
+        """
+    import os, sys, threading, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from bpetok.base import forking
+    sys.unraisablehook = lambda _: os._exit(9)
+    sys.setswitchinterval(1e-5)
+    def work():
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                free = [threading.Thread(target=lock.__enter__) for lock in forking._locks]
+                for thread in free: thread.start()
+                for thread in free: thread.join(20)
+                os._exit(any(thread.is_alive() for thread in free))
+            assert os.waitpid(child, 0)[1] == 0
+            forking.hold_while_forking(threading.RLock())
+            forking.let_forks_wait()
+        done.append(True)
+    done = []
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join(80)
+    assert len(done) == 3
+    assert not forking._held
+    """
+    )
+
+
+@needs_fork
+def test_forks_while_the_process_ends() -> None:
+    """They say nothing on stderr: by then modules are gone."""
+    code = """
+    import os, sys
+    import bpetok
+    os.dup2(1, 2)
+    class Forks:
+        def __del__(self, fork=os.fork, end=os._exit, wait=os.waitpid, write=os.write):
+            child = fork()
+            if child == 0:
+                end(0)
+            wait(child, 0)
+            write(1, b"forked")
+    Forks.self = Forks()  # a cycle, which Python frees when it has emptied sys.modules
+    """
+    assert run_python(code) == "forked"
+
+
+def test_a_process_whose_other_thread_imports_threading_first() -> None:
+    """Before Python 3.13 threading takes that one for the main thread, as in embedded Python."""
+    run_python(
+        """
+    import sys, _thread
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    done = []
+    def work():
+        from bpetok.base.importing import whole
+        try:
+            with whole():
+                done.append(True)
+        finally:
+            ended.release()
+    _thread.start_new_thread(work, ())
+    ended.acquire()
+    assert done
     """
     )
