@@ -36,7 +36,7 @@ from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.ranges import Counted, Range, gaps_between, joined
 from bpetok.counting.tables import given_split, load, read_metadata, save
-from bpetok.counting.words import Words
+from bpetok.counting.words import Words, take_over
 from bpetok.sources.arrow import naming
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import StrPath, file_state
@@ -167,7 +167,7 @@ class Checkpoint:
         paths = [saved.path for saved in self._saved[part]]
         run = self._run
         given = given_split(run["pattern"], run["special_tokens"], run["normalizer"])
-        return Words.of_arrays(*load(paths, given, rare))
+        return take_over(*load(paths, given, rare))
 
     def _check_unchanged(self, part: int, counted: Counted) -> None:
         """Check that files whose parts are counted at different times have not changed."""

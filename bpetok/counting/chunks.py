@@ -11,7 +11,7 @@ from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
 from bpetok.counting.sharing import SharedCounting
 from bpetok.counting.spill import Spill
-from bpetok.counting.words import Words
+from bpetok.counting.words import Words, take_over
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
 from bpetok.sources.segments import Items, Segment
@@ -89,7 +89,7 @@ def count_segments(
             counter.close()
         if spill is not None:
             spill.close()
-    return Words.of_arrays(arrays, options.split)
+    return take_over(arrays, options.split)
 
 
 def without_rare(words: Words, rare: RareWords) -> Words:

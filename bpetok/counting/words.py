@@ -80,14 +80,9 @@ class Words:
 
     @classmethod
     def of_arrays(cls, arrays: WordArrays, split: Split) -> Words:
-        """Take arrays over as they are; nobody else may have them, since they are not copied."""
-        words = object.__new__(cls)
-        for name, array in arrays._asdict().items():
-            object.__setattr__(words, name, _frozen(array))
-        for name, value in split._asdict().items():
-            object.__setattr__(words, name, value)
-        _check_arrays(words.arrays)
-        return words
+        """Return the words of arrays, which are copied, with how they were split."""
+        pattern, special_tokens, normalizer, prefix_space = split
+        return cls(*arrays, pattern, special_tokens, normalizer, prefix_space)
 
     def __reduce__(self) -> tuple[type[Words], tuple[object, ...]]:
         """Pickle and copy by the constructor: arrays of a pickle can be written."""
@@ -151,7 +146,7 @@ class Words:
         changes = check_changes(normalizer, prefix_space)
         tokens = check_special_tokens(special_tokens)
         split = Split(check_pattern(pattern), tokens, changes.spec, prefix_space)
-        return cls.of_arrays(arrays, split)
+        return take_over(arrays, split)
 
     @classmethod
     def combine(cls, parts: Iterable[tuple[Words, float]]) -> Words:
@@ -194,7 +189,7 @@ class Words:
                 "scale the weights down"
             )
         arrays = weighted_sum([(words.arrays, weight) for words, weight in checked])
-        return cls.of_arrays(arrays, checked[0][0].split)
+        return take_over(arrays, checked[0][0].split)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table ``word: binary, count: int64``, in the order of the words' bytes.
@@ -222,7 +217,7 @@ class Words:
 
         several = [tables] if hasattr(tables, "num_rows") else tables
         given = given_split(pattern, special_tokens, normalizer)
-        return cls.of_arrays(*from_tables(several, given))
+        return take_over(*from_tables(several, given))
 
     def save(self, path: StrPath) -> None:
         """Write the words to a Parquet file, the table of `to_arrow`; whole or not at all.
@@ -267,7 +262,7 @@ class Words:
         """
         from bpetok.counting.tables import given_split, load
 
-        return cls.of_arrays(*load(files, given_split(pattern, special_tokens, normalizer)))
+        return take_over(*load(files, given_split(pattern, special_tokens, normalizer)))
 
     def select(self, kept: NDArray[np.bool_] | Sequence[bool]) -> Words:
         """Return some of the words: those for which `kept`, shape (n_words,), is True.
@@ -285,7 +280,7 @@ class Words:
                 f"kept must be an array of bool of shape ({len(self):,},), "
                 f"got {kept.dtype} of shape {kept.shape}"
             )
-        return Words.of_arrays(self.arrays.select(kept), self.split)
+        return take_over(self.arrays.select(kept), self.split)
 
     def __len__(self) -> int:
         """Return the number of unique words."""
@@ -337,6 +332,20 @@ class Words:
         if len(best) < len(self):
             rows.append(("…", "…"))
         return table_html(repr(self), ("word", "count"), rows)
+
+
+def take_over(arrays: WordArrays, split: Split) -> Words:
+    """Return words of arrays as they are, which are not copied: nobody else may have them.
+
+    Requires: a checked split.
+    """
+    words = object.__new__(Words)
+    for name, array in arrays._asdict().items():
+        object.__setattr__(words, name, _frozen(array))
+    for name, value in split._asdict().items():
+        object.__setattr__(words, name, value)
+    _check_arrays(words.arrays)
+    return words
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -52,6 +52,7 @@ from bpetok.encoding.vocab import (
     check_unknown,
 )
 from bpetok.encoding.whole_words import WholeWords
+from bpetok.patterns.bounds import check_growth
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.scan import split_words
@@ -888,8 +889,10 @@ class Codec(TextEncoder):
             self._decoder.decode(ids := list_of_ids(ids, name), name)
             return " ".join(map(self._spelling, ids))
         text = self._text_decoder.decode(ids, name).decode("utf-8", errors)
+        n_characters = len(text)
         for step in self._text_steps:
             text = step(text)
+            check_growth(n_characters, len(text))
         return text
 
     def _skipped_ids(self) -> frozenset[int]:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
-from bpetok.patterns.bounds import check_size
+from bpetok.patterns.bounds import check_size, check_steps
 from bpetok.patterns.named import CHAINS as CHAINS
 from bpetok.patterns.named import CL100K as CL100K
 from bpetok.patterns.named import DEEPSEEK as DEEPSEEK
@@ -227,8 +227,8 @@ def _check_chain(pattern: object) -> str:
         raise TypeError(f"pattern must be a str or a list of steps, got {shorten(pattern)}")
     spelling = spell_chain(pattern)
     steps = steps_of(spelling)
+    check_steps([step for step, _ in steps])
     for step, _ in steps:
-        check_size(step)  # as of an expression alone
         if re.fullmatch(r"[\w-]*", step) and step not in (*STEPS, *PATTERNS, BYTE_LEVEL):
             raise ValueError(
                 f"a step of a pattern must be an expression or one of "

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.base.records import NamedTuple
+from bpetok.patterns.bounds import MOST_GROWTH, check_growth
 from bpetok.patterns.classes import contains, named_set
 from bpetok.patterns.normalize import LocalNormalizer, holds, strip_accents
 
@@ -260,7 +261,9 @@ class _Replace:
         starts: list[int] = []
         ends: list[int] = []
         at = 0
-        for start, end in self._matches(text) if text else ():
+        matches = list(self._matches(text)) if text else []
+        check_growth(len(text), len(matches) * len(self._content))
+        for start, end in matches:
             parts += (text[at:start], self._content)
             starts.extend(range(at, start))
             ends.extend(range(at + 1, start + 1))
@@ -274,13 +277,18 @@ class _Replace:
 
     def normalize(self, text: bytes) -> bytes:
         if self._string is not None:
-            return text.replace(self._string, self._content.encode())
+            content = self._content.encode()
+            if len(content) > MOST_GROWTH * len(self._string):  # less can't become too long
+                check_growth(len(text), text.count(self._string) * len(content))
+            return text.replace(self._string, content)
         if not text:
             return text
         decoded = text.decode()
         parts: list[str] = []
         at = 0
-        for start, end in self._matches(decoded):
+        matches = list(self._matches(decoded))
+        check_growth(len(text), len(matches) * len(self._content))
+        for start, end in matches:
             parts += (decoded[at:start], self._content)
             at = end
         parts.append(decoded[at:])
@@ -366,9 +374,17 @@ class Normalizer:
             self.local = self._steps[0].local
 
     def __call__(self, text: bytes) -> bytes:
-        """Return a text in UTF-8 as it is after all steps."""
+        """Return a text in UTF-8 as it is after all steps.
+
+        Raises
+        ------
+        ValueError
+            If it becomes too long: see `MOST_GROWTH`.
+        """
+        n_given = len(text)
         for step in self._steps:
             text = step.normalize(text)
+            check_growth(n_given, len(text))
         return text
 
     def leaves(self, text: bytes | memoryview) -> bool:
@@ -382,10 +398,12 @@ class Normalizer:
         """Return a text as it is after all steps, and where its characters come from.
 
         Where several characters become others, each of the new ones comes from all of the old.
+        Raises what the call raises.
         """
         result = Aligned(text, list(range(len(text))), list(range(1, len(text) + 1)))
         for step in self._steps:
             new = step.align(result.text)
+            check_growth(len(text), len(new.text))
             result = Aligned(
                 new.text,
                 [_at(result.starts, start, result.ends) for start in new.starts],

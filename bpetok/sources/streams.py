@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+MOST = 1 << 20
+"""Bytes of a single read of standard input: a pipe gives 64 kB, a file all."""
+
+
 class Stream(Protocol):
     """What can be read: `read` and `readinto` as files have them, with no bytes only at the end."""
 
@@ -51,11 +55,13 @@ def whole_reads(file: Any) -> BufferedReader:
 class StandardInput(RawIOBase):
     """Waits for what comes, also if the process that started this one set O_NONBLOCK.
 
-    Without waiting, a read gives None where nothing has come yet, which is not the end.
+    Without waiting, a read gives None where nothing has come yet, which is not the end. Of what
+    comes from a terminal the end is seen once only: to read on would wait for more.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file: Any = file
+        self._ended = False
 
     def readable(self) -> bool:
         """Return True."""
@@ -65,19 +71,19 @@ class StandardInput(RawIOBase):
         """Return the next bytes, at least one but at the end; all if `size` is below 0."""
         if size < 0:
             return b"".join(iter(lambda: self.read(1 << 16), b""))
-        data: bytes = self._when_there(lambda: self._file.read(size))
-        return data
+        data = bytearray(min(size, MOST))
+        return bytes(memoryview(data)[: self.readinto(data)])
 
     def readinto(self, buffer: Buffer, /) -> int:
         """Fill a buffer with the next bytes, at least one but at the end."""
-        n_read: int = self._when_there(lambda: self._file.readinto(buffer))
+        n_read = 0
+        if not self._ended and memoryview(buffer).nbytes:
+            with naming_errors("standard input"):
+                # Not readinto, which goes on until the buffer is full: it would go past the end.
+                while (n_read := self._file.readinto1(buffer)) is None:
+                    select.select([self._file], [], [])
+            self._ended = n_read == 0
         return n_read
-
-    def _when_there(self, read: Any) -> Any:
-        with naming_errors("standard input"):
-            while (result := read()) is None:
-                select.select([self._file], [], [])
-            return result
 
 
 class FileBefore(RawIOBase):

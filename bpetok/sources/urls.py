@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
@@ -58,9 +59,10 @@ def expand_url(url: str) -> list[str]:
         file_system.invalidate_cache(path)  # listed by an earlier call, maybe
         found = _find(file_system, path)
         if not found and url.startswith("file:"):
-            from urllib.parse import unquote  # takes 2 ms
+            from urllib.parse import unquote_to_bytes  # takes 2 ms
 
-            found = _find(file_system, unquote(path))  # what Path.as_uri has written
+            # What Path.as_uri has written, of a name that is not UTF-8, too.
+            found = _find(file_system, os.fsdecode(unquote_to_bytes(path)))
         return found
 
     found = _ask(url, find)

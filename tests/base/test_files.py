@@ -113,7 +113,7 @@ def test_standard_input_that_cannot_be_read_is_named() -> None:
     """A terminal that is gone."""
 
     class Gone(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
+        def readinto1(self, buffer: Any, /) -> int:
             raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(OSError, match="Input/output error: 'standard input'"):

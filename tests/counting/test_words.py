@@ -425,6 +425,7 @@ def test_nobody_can_change_words_that_were_checked() -> None:
         Words.combine([(words, 1)]),
         Words.from_arrow(words.to_arrow()),
         bpetok.count_words_from_iterator(["low lower"]),
+        Words.of_arrays(words.arrays, words.split),
     ]
     for one in made:
         for array in one.arrays:
@@ -433,6 +434,17 @@ def test_nobody_can_change_words_that_were_checked() -> None:
                 array.flags.writeable = True
         assert sorted(word.strip() for word in one.to_dict()) == [b"low", b"lower"]
     assert made[1:4] == [words] * 3
+
+
+def test_arrays_that_were_given_may_change_afterwards() -> None:
+    """The kernels read arrays unchecked: an id of 2**30 ended the process."""
+    words = Words.from_counts({b"abab": 2, b"ba": 1})
+    arrays = words.arrays._replace(ids=np.array(words.ids))
+    taken = Words.of_arrays(arrays, words.split)
+    arrays.ids[:] = 1 << 30
+    assert taken == words
+    with pytest.raises(ValueError, match="pattern must be one of"):
+        Words.of_arrays(arrays, words.split._replace(pattern="gtp2"))
 
 
 def test_what_words_were_split_by_is_checked() -> None:

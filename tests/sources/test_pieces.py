@@ -287,6 +287,9 @@ def test_urls_of_files_may_be_percent_encoded(tmp_path: Path) -> None:
         assert bpetok.count_words(url).to_dict() == {b"plum": 1}
     (tmp_path / "a%20b#1.txt").write_text("low")
     assert bpetok.count_words(f"file://{tmp_path}/a%20b#1.txt").to_dict() == {b"low": 1}
+    other = tmp_path / os.fsdecode(b"\xff.txt")
+    other.write_text("fig")
+    assert bpetok.count_words(other.as_uri()).to_dict() == {b"fig": 1}
 
 
 def test_brackets_in_a_pattern_are_explained(tmp_path: Path) -> None:

@@ -60,6 +60,31 @@ def test_commands_read_input_that_does_not_block_to_its_end(
         assert process.stdout.read().split() == [b"97", b"98"] * 8
 
 
+@pytest.mark.parametrize("command", ["encode", "count", "explain"])
+def test_the_end_at_a_terminal_is_seen_once(
+    command: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Ctrl-D ends the text: to read on would wait for a second one."""
+    bpetok.Tokenizer(merges=[]).save(tmp_path / "tok.json")
+    options = {"encode": ["--tokenizer", "tok.json"], "count": ["-", "-o", "words.parquet"]}
+    options["explain"] = options["encode"]
+    ours, theirs = os.openpty()
+    os.write(ours, b"low\n\x04")
+    done = subprocess.run(
+        [sys.executable, "-m", "bpetok", command, *options[command]],
+        stdin=theirs,
+        capture_output=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    if command == "count":
+        assert bpetok.Words.load(tmp_path / "words.parquet").to_dict() == {b"low": 1, b"\n": 1}
+
+
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails to read")
 @pytest.mark.parametrize("format", ["text", "jsonl"])
 def test_a_file_that_fails_to_be_read_is_named(format: str) -> None:
