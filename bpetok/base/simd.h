@@ -438,6 +438,22 @@ static inline void *table_alloc(size_t size) {
 #endif
 }
 
+/* Zero a part of such memory, and give whole huge pages of it back until they are written again. */
+static inline void table_zero(void *memory, size_t size) {
+#if defined(__linux__)
+    char *end = (char *)memory + size;
+    char *first = (char *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    char *last = (char *)((uintptr_t)end & ~(uintptr_t)(HUGE_PAGE - 1));
+    /* A large table begins at a huge page, and a small one has room for none. */
+    if (first < last && madvise(first, (size_t)(last - first), MADV_DONTNEED) == 0) {
+        memset(memory, 0, (size_t)(first - (char *)memory));
+        memset(last, 0, (size_t)(end - last));
+        return;
+    }
+#endif
+    memset(memory, 0, size);
+}
+
 /* Requires: `size` is what table_alloc was called with, a multiple of 4096 where it is large. */
 static inline void table_free(void *memory, size_t size) {
     if (memory == NULL) return;

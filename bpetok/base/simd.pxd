@@ -8,3 +8,4 @@ cdef extern from "simd.h":
     void prefetch(const void* address) noexcept nogil
     void* table_alloc(size_t size) noexcept nogil
     void table_free(void* memory, size_t size) noexcept nogil
+    void table_zero(void* memory, size_t size) noexcept nogil

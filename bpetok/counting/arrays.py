@@ -65,6 +65,7 @@ def combine_tables(tables: list[WordTable], n_threads: int = 1) -> WordArrays:
     The order of the words depends on the words alone.
     """
     with stage("combine"):
+        exhaust(map_threads(WordTable.sort, tables, n_threads))
         combination = Combination(tables)
         starts = [N_PARTITIONS * i // n_threads for i in range(n_threads + 1)]
         shares = list(pairwise(starts))

@@ -20,7 +20,7 @@ import os
 import numpy as np
 
 from bpetok.base.built_from cimport check_sources
-from bpetok.base.simd cimport prefetch, table_alloc, table_free
+from bpetok.base.simd cimport prefetch, table_alloc, table_free, table_zero
 from bpetok.patterns.word_key cimport (
     Key, LONG_WORD, PACKED_WORD, Seed, hash_bytes, hash_key, known_seed, pack_word
 )
@@ -594,26 +594,80 @@ cdef class WordTable:
                     key.high,
                     seen.bytes,
                 ).count
-                at += write_word(&ids[at], seen)
+                at += write_word(&ids[0] + at, &ids[0] + ids.shape[0], seen)
             offsets[n_words] = at
         return arrays
 
-    cdef void sort_secret(self) noexcept nogil:
-        # Sort the words if they are in an order that another process would not have.
-        cdef Table* table = &self.table
-        cdef Entry* entry
-        cdef size_t i, n = 0
-        if not table.is_secret or table.is_sorted:
-            return
-        for i in range(table.capacity):
+    def sort(self):
+        """Sort the words, in place, as they are handed over; words can be added afterwards."""
+        cdef int status
+        with nogil:
+            status = table_sort(&self.table)
+        if status:
+            raise MemoryError("no memory to sort words")
+
+
+cdef int table_sort(Table* table) noexcept nogil:
+    # Move the entries to the begin, in the order of `order_of`, and give back what is empty then.
+    # Returns -1 without memory.
+    cdef Entry* entry
+    cdef Entry* wrapped
+    cdef size_t i, n_wrapped, n = 0
+    if table.is_sorted:
+        return 0
+    wrapped = take_wrapped(table, &n_wrapped)
+    if wrapped == NULL and n_wrapped > 0:
+        return -1
+    for i in range(table.capacity):
+        # Moved first and kept then, without a branch, which would be guessed wrong half the time.
+        table.entries[n] = table.entries[i]
+        n += table.entries[n].high != 0
+    if n_wrapped > 0:
+        memcpy(table.entries + n, wrapped, n_wrapped * sizeof(Entry))
+        n += n_wrapped
+        free(wrapped)
+    table_zero(table.entries + n, (table.capacity - n) * sizeof(Entry))
+    if table.is_secret:  # in an order that another process would not have
+        for i in range(n):
             entry = table.entries + i
-            if entry.high != 0:
-                entry.low = key_of_entry(entry, known_seed()).low
-                table.entries[n] = entry[0]
-                n += 1
-        memset(table.entries + n, 0, (table.capacity - n) * sizeof(Entry))
+            entry.low = key_of_entry(entry, known_seed()).low
         qsort(table.entries, n, sizeof(Entry), &compare_entries)
-        table.is_sorted = True
+    else:
+        sort_entries(table.entries, n)
+    table.is_sorted = True
+    return 0
+
+
+cdef Entry* take_wrapped(Table* table, size_t* n_wrapped) noexcept nogil:
+    # Take out the entries that belong to the last slots, but lie in the first ones, since the last
+    # ones were taken; return a copy of them: sort_entries would move each over all the others. NULL
+    # if there are none, or there is no memory.
+    cdef Entry* wrapped
+    cdef Entry* entry
+    cdef size_t i, n_first = 0
+    n_wrapped[0] = 0
+    while table.entries[n_first].high != 0:
+        n_wrapped[0] += is_wrapped(table, n_first)
+        n_first += 1
+    if n_wrapped[0] == 0:
+        return NULL
+    wrapped = <Entry*> malloc(n_wrapped[0] * sizeof(Entry))
+    if wrapped == NULL:
+        return NULL
+    n_wrapped[0] = 0
+    for i in range(n_first):
+        if is_wrapped(table, i):
+            entry = table.entries + i
+            wrapped[n_wrapped[0]] = entry[0]
+            n_wrapped[0] += 1
+            entry.high = 0
+    return wrapped
+
+
+cdef inline bint is_wrapped(const Table* table, size_t slot) noexcept nogil:
+    # An entry lies in the first free slot from its home on.
+    cdef const Entry* entry = table.entries + slot
+    return home(table, hash_key(entry.low, entry.high, table.seed)) > slot
 
 
 cdef inline Py_ssize_t word_length(const Entry* entry) noexcept nogil:
@@ -639,9 +693,10 @@ cdef int compare_entries(const void* a, const void* b) noexcept nogil:
 
 
 cdef struct Partition:
-    Entry* entries
+    const Entry* entries
     Py_ssize_t n_words
     Py_ssize_t n_bytes
+    Entry* merged          # the same entries, if they are not those of a table
 
 
 @cython.final
@@ -660,12 +715,12 @@ cdef class Combination:
         cdef WordTable table
         self.tables = tables
         for table in tables:
-            table.sort_secret()
+            table.sort()
 
     def __dealloc__(self):
         cdef int p
         for p in range(1 << PARTITION_BITS):
-            free(self.partitions[p].entries)
+            free(self.partitions[p].merged)
 
     def combine(self, int first, int last):
         """Gather the words of partitions first..last - 1 of all tables, with their counts' sums."""
@@ -685,16 +740,17 @@ cdef class Combination:
             raise MemoryError("no memory to combine the tables of words")
 
     def allocate(self):
-        """Make the arrays that `write` fills and let go of the tables' entries."""
+        """Make the arrays that `write` fills, and let go of entries that have been merged."""
         cdef WordTable table
         cdef Py_ssize_t n_words = 0, n_bytes = 0
         cdef int p
         for p in range(1 << PARTITION_BITS):
             n_words += self.partitions[p].n_words
             n_bytes += self.partitions[p].n_bytes
-        for table in self.tables:
-            table_clear(&table.table)
-            table.table.used = 0
+        if len(self.tables) > 1:
+            for table in self.tables:
+                table_clear(&table.table)
+                table.table.used = 0
         self.ids = np.empty(n_bytes, np.int32)
         self.offsets = np.empty(n_words + 1, np.int64)
         self.offsets[n_words] = n_bytes
@@ -708,10 +764,14 @@ cdef class Combination:
         cdef Py_ssize_t i, row = 0, at = 0
         cdef int p
         cdef const Entry* entries
+        cdef const int32_t* end
         with nogil:
             for p in range(first):
                 row += self.partitions[p].n_words
                 at += self.partitions[p].n_bytes
+            end = &ids[0] + at
+            for p in range(first, last):
+                end += self.partitions[p].n_bytes
             for p in range(first, last):
                 entries = self.partitions[p].entries
                 for i in range(self.partitions[p].n_words):
@@ -721,27 +781,28 @@ cdef class Combination:
                         prefetch(entries[i + 16].bytes)
                     offsets[row] = at
                     counts[row] = entries[i].count
-                    at += write_word(&ids[at], entries + i)
+                    at += write_word(&ids[0] + at, end, entries + i)
                     row += 1
 
 
 cdef int combine_partition(
     Partition* partition, const Table* tables, int n_tables, int p
 ) noexcept nogil:
-    # Gather the words of partition p of all tables, sorted. Returns -1 without memory.
-    cdef Partition first = Partition(NULL, 0, 0)
-    cdef Partition second = Partition(NULL, 0, 0)
+    # Gather the words of partition p of all tables, which are sorted. Returns -1 without memory.
+    cdef Partition first = Partition(NULL, 0, 0, NULL)
+    cdef Partition second = Partition(NULL, 0, 0, NULL)
     cdef int half = n_tables // 2
     cdef int status
     if n_tables == 0:
         return 0
     if n_tables == 1:
-        return sort_partition(partition, tables, p)
+        partition[0] = partition_of(tables, p)
+        return 0
     status = combine_partition(&first, tables, half, p)
     status = status or combine_partition(&second, tables + half, n_tables - half, p)
     status = status or merge_partitions(partition, &first, &second)
-    free(first.entries)
-    free(second.entries)
+    free(first.merged)
+    free(second.merged)
     return status
 
 
@@ -767,21 +828,20 @@ cdef int merge_partitions(Partition* partition, const Partition* a, const Partit
         i += order <= 0
         j += order >= 0
         n += 1
-    partition.entries = entries
+    partition.entries = partition.merged = entries
     partition.n_words = n
     return 0
 
 
-cdef inline Py_ssize_t sort_entries(Entry* entries, Py_ssize_t n) noexcept nogil:
-    # Sort words by their hashes; return their bytes in all. Insertion sort, since the entries of a
-    # table are in that order but for collisions.
-    cdef Py_ssize_t i, at, n_bytes = 0
+cdef inline void sort_entries(Entry* entries, Py_ssize_t n) noexcept nogil:
+    # Sort words by their hashes. Insertion sort, since the entries of a table are in that order but
+    # for collisions.
+    cdef Py_ssize_t i, at
     cdef uint64_t hash, last = 0
     cdef Entry entry
     for i in range(n):
         entry = entries[i]
         hash = hash_key(entry.low, entry.high, known_seed())
-        n_bytes += word_length(&entry)
         if hash > last:
             last = hash
             continue
@@ -790,39 +850,6 @@ cdef inline Py_ssize_t sort_entries(Entry* entries, Py_ssize_t n) noexcept nogil
             entries[at] = entries[at - 1]
             at -= 1
         entries[at] = entry
-    return n_bytes
-
-
-cdef int sort_partition(Partition* partition, const Table* table, int p) noexcept nogil:
-    # Copy the words of partition p of a table, sorted. Returns -1 without memory. They lie from the
-    # partition's first slot to the first empty one after its last; among them, at both ends, may
-    # lie words of other partitions.
-    if table.is_sorted:
-        return copy_partition(partition, table, p)
-    cdef size_t mask = table.capacity - 1
-    cdef size_t n_slots = table.capacity >> (PARTITION_BITS - table.skipped_bits)
-    cdef size_t first = 0 if table.skipped_bits else p * n_slots
-    cdef size_t i
-    cdef Py_ssize_t n = 0
-    cdef uint64_t hash
-    cdef Entry* entries
-    while n_slots < table.capacity and table.entries[(first + n_slots) & mask].high != 0:
-        n_slots += 1
-    entries = <Entry*> malloc(n_slots * sizeof(Entry))
-    if entries == NULL:
-        return -1
-    for i in range(n_slots):
-        # Copied first and taken then, without a branch, which would be guessed wrong half the time.
-        entries[n] = table.entries[(first + i) & mask]
-        hash = hash_key(entries[n].low, entries[n].high, known_seed())
-        n += (entries[n].high != 0) & (hash >> (64 - PARTITION_BITS) == <uint64_t>p)
-    partition.n_bytes += sort_entries(entries, n)
-    partition.entries = <Entry*> realloc(entries, max(n, 1) * sizeof(Entry))
-    if partition.entries == NULL:
-        free(entries)
-        return -1
-    partition.n_words = n
-    return 0
 
 
 cdef size_t first_of(const Table* table, uint64_t least) noexcept nogil:
@@ -837,33 +864,33 @@ cdef size_t first_of(const Table* table, uint64_t least) noexcept nogil:
     return low
 
 
-cdef int copy_partition(Partition* partition, const Table* table, int p) noexcept nogil:
-    # As sort_partition, of a sorted table.
+cdef Partition partition_of(const Table* table, int p) noexcept nogil:
+    # The words of a partition, where they lie. Requires: the table is sorted.
     cdef size_t first = first_of(table, <uint64_t>p << (64 - PARTITION_BITS))
-    cdef size_t end = table.used
-    cdef Py_ssize_t i
+    cdef size_t i, n_bytes = 0, end = table.used
     if p + 1 < 1 << PARTITION_BITS:
         end = first_of(table, <uint64_t>(p + 1) << (64 - PARTITION_BITS))
-    partition.n_words = end - first
-    partition.entries = <Entry*> malloc(max(partition.n_words, 1) * sizeof(Entry))
-    if partition.entries == NULL:
-        return -1
-    memcpy(partition.entries, table.entries + first, partition.n_words * sizeof(Entry))
-    for i in range(partition.n_words):
-        partition.n_bytes += word_length(partition.entries + i)
-    return 0
+    for i in range(first, end):
+        n_bytes += word_length(table.entries + i)
+    return Partition(table.entries + first, end - first, n_bytes, NULL)
 
 
-cdef inline Py_ssize_t write_word(int32_t* ids, const Entry* entry) noexcept nogil:
+cdef inline Py_ssize_t write_word(
+    int32_t* ids, const int32_t* end, const Entry* entry
+) noexcept nogil:
+    # Write the bytes of a word, and return how many they are. Up to `end` more may be written.
+    cdef const uint8_t* bytes = entry.bytes if entry.high >= LONG_WORD else <const uint8_t*> entry
     cdef Py_ssize_t i, n = word_length(entry)
-    cdef uint64_t key
-    if entry.high >= LONG_WORD:
-        for i in range(n):
-            ids[i] = entry.bytes[i]
+    if entry.high < LONG_WORD and end - ids >= 16:
+        # Eight at a time: a number of turns that varies would be guessed wrong for most words.
+        for i in range(8):
+            ids[i] = bytes[i]
+        if n > 8:
+            for i in range(8, 16):
+                ids[i] = bytes[i]
         return n
     for i in range(n):
-        key = entry.low if i < 8 else entry.high
-        ids[i] = key >> 8 * (i & 7) & 0xFF
+        ids[i] = bytes[i]
     return n
 
 
@@ -877,16 +904,10 @@ def sorted_words(WordTable table not None, int p):
     lengths : int32 array, shape (n_words,)
     counts : int64 array, shape (n_words,)
     """
-    cdef Partition partition = Partition(NULL, 0, 0)
     cdef Py_ssize_t i, n, at = 0
-    cdef int status
-    cdef Entry* entry
-    with nogil:
-        table.sort_secret()
-        status = sort_partition(&partition, &table.table, p)
-    if status:
-        free(partition.entries)
-        raise MemoryError("no memory to sort words")
+    cdef const Entry* entry
+    table.sort()
+    cdef Partition partition = partition_of(&table.table, p)
     data = np.empty(partition.n_bytes, np.uint8)
     lengths = np.empty(partition.n_words, np.int32)
     counts = np.empty(partition.n_words, np.int64)
@@ -898,10 +919,11 @@ def sorted_words(WordTable table not None, int p):
             entry = partition.entries + i
             n = word_length(entry)
             memcpy(
-                &data_view[at], entry.bytes if entry.high >= LONG_WORD else <uint8_t*> entry, n
+                &data_view[at],
+                entry.bytes if entry.high >= LONG_WORD else <const uint8_t*> entry,
+                n,
             )
             length_view[i] = n
             count_view[i] = entry.count
             at += n
-        free(partition.entries)
     return data, lengths, counts

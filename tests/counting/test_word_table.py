@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from time import perf_counter
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import bpetok
 from bpetok import Words
+from bpetok.counting.arrays import combine_tables
 from bpetok.counting.word_table import N_PARTITIONS, WordTable, sorted_words
 from bpetok.patterns.special import SpecialTokens
 
@@ -114,6 +115,47 @@ def test_the_order_does_not_tell_that_words_have_collided(
     combined = Words.combine([(Words.from_counts(Counter(words)), 1)])
     singles = Words.combine((Words.from_counts({word: 1}), 1) for word in words)
     assert list(combined) == list(singles)
+
+
+@pytest.mark.parametrize("n_words", [1, *range(2_300, 2_500, 16), 150_000])
+def test_words_are_sorted_by_their_hashes_where_they_lie(n_words: int) -> None:
+    """Those that ran over the end of the table, too; large tables give memory back meanwhile."""
+    numbers = np.random.default_rng(n_words).permutation(10**6)[:n_words].tolist()
+    words = [b"%d" % number for number in numbers]
+    expected = sorted(words, key=known_hash)
+    table = WordTable(SpecialTokens([]))
+    for n in (1, 2):  # it can be counted on
+        for begin in range(0, n_words, 64):  # so that it grows as when text is counted
+            add(table, words[begin : begin + 64])
+        table.sort()
+        found = [row for p in range(N_PARTITIONS) for row in rows(table, p)]
+        assert found == [(word, n) for word in expected]
+    table.clear()
+    assert not any(rows(table, p) for p in range(N_PARTITIONS))
+    add(table, words)
+    assert [row for p in range(N_PARTITIONS) for row in rows(table, p)] == [
+        (word, 1) for word in expected
+    ]
+
+
+@pytest.mark.parametrize("n_tables", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_tables_are_added_up_in_the_order_of_the_hashes(n_tables: int, n_threads: int) -> None:
+    """Words of all lengths up to those that are held apart, by any number of threads."""
+    rng = np.random.default_rng(n_tables)
+    tables = [WordTable(SpecialTokens([])) for _ in range(n_tables)]
+    counted: Counter[bytes] = Counter()
+    for table in tables:
+        words = [bytes(rng.integers(97, 100, n).tolist()) for n in rng.integers(1, 40, 3_000)]
+        words = list(dict.fromkeys(words))
+        add(table, words)
+        counted.update(words)
+    ids, offsets, counts = combine_tables(tables, n_threads)
+    data = ids.astype(np.uint8).tobytes()
+    found = [data[begin:end] for begin, end in pairwise(offsets.tolist())]
+    assert dict(zip(found, counts.tolist(), strict=True)) == counted
+    short = [word for word in found if len(word) <= 15]
+    assert short == sorted(short, key=known_hash)
 
 
 def add(table: WordTable, words: list[bytes]) -> None:
