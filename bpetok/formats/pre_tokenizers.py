@@ -102,7 +102,7 @@ def read(pre_tokenizer: Any, *, spelled: bool = False) -> Splitting:
     ValueError
         If it is not byte-level, or does what no pattern can say; the message says what.
     """
-    rows = [] if spelled and pre_tokenizer is None else _flatten(pre_tokenizer, "pre_tokenizer")
+    rows = [] if pre_tokenizer is None else _flatten(pre_tokenizer, "pre_tokenizer")
     normalizer: list[dict[str, Any]] = []
     steps: list[Step] = [BYTE_LEVEL] if spelled else []
     if rows and rows[0][0]["type"] == "Metaspace":
@@ -124,7 +124,9 @@ def read(pre_tokenizer: Any, *, spelled: bool = False) -> Splitting:
     prefix_space = at >= 0 and bool(rows[at][0].get("add_prefix_space", True))
     if prefix_space and (at > 0 or normalizer):
         refuse(
-            f"{rows[at][1]}.add_prefix_space", True, "a space before each piece, not before a text"
+            f"{rows[at][1]}.add_prefix_space",
+            True,
+            f"a space before each piece, not before a text; {READ_ELSEWHERE}",
         )
     for row, name in rows:
         steps += _steps_of(row, name)

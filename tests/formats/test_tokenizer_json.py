@@ -955,6 +955,8 @@ def test_a_special_token_that_would_give_a_byte_an_id_is_not_written() -> None:
         {"model__end_of_word_suffix": "</w>"},
         {"model__continuing_subword_prefix": "##"},
         {"pre_tokenizer": {"type": "Whitespace"}},
+        {"pre_tokenizer": None},
+        {"pre_tokenizer": sequence({"type": "Digits"}, BYTE_LEVEL | {"add_prefix_space": True})},
         {"decoder": {"type": "Metaspace", "replacement": "\u2581"}},
     ],
     ids=str,
