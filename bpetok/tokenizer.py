@@ -347,8 +347,8 @@ class Tokenizer(Codec):
             ours, theirs = getattr(self, name), getattr(texts, name)
             if ours != theirs:
                 raise ValueError(
-                    f"texts must be words of the {name} {ours!r}, got words of {theirs!r}: count "
-                    f"them with the tokenizer's {name}"
+                    f"texts must be words of the {name} {shorten(ours)}, got words of "
+                    f"{shorten(theirs)}: count them with the tokenizer's {name}"
                 )
         pairs = [(left, right) for left, right in self.merge_pairs.tolist()]
         gone = {*pruning_order(pairs, count_tokens(self, texts).tolist())[:n_gone]}

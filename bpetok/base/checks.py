@@ -344,9 +344,9 @@ def check_special_tokens(special_tokens: Iterable[str | Reserved]) -> tuple[str,
         if not token:
             raise ValueError("an element of special_tokens must not be empty: leave it out")
         if token in seen:
-            raise ValueError(f"special_tokens must differ, but {token!r} comes twice")
+            raise ValueError(f"special_tokens must differ, but {shorten(token)} comes twice")
         seen.add(token)
-        encode_utf8(token, f"special token {token!r}")
+        encode_utf8(token, f"special token {shorten(token)}")
     return tokens
 
 

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from bpetok.base.checks import parse_count
+from bpetok.base.checks import parse_count, shorten
 
 if TYPE_CHECKING:
     from bpetok.sources.reading import Reading
@@ -307,7 +307,7 @@ def load_only_tokenizer(options: argparse.Namespace, name: str = "--tokenizer") 
     if options.pattern not in (None, tokenizer.pattern):
         raise CommandError(
             f"--pattern is only for a .tiktoken file: {options.tokenizer} says "
-            f"{tokenizer.pattern!r}, leave it out"
+            f"{shorten(tokenizer.pattern)}, leave it out"
         )
     return tokenizer
 

@@ -27,7 +27,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from bpetok.base.array_types import Int32, Int64
-from bpetok.base.checks import check_integer
+from bpetok.base.checks import check_integer, shorten
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_folder, check_path, read_whole, write_whole
 from bpetok.base.limits import MAX_INT64
@@ -390,7 +390,8 @@ def _check_run(folder: Path, run: dict[str, Any]) -> None:
         raise ValueError(f"{folder / 'run.json'}: is not a run's: must be an object")
     for name in {**before, **run}:
         if before.get(name) != run.get(name):
-            raise _changed(folder, f"{name} was {before.get(name)!r} and is {run.get(name)!r}")
+            was, now = shorten(before.get(name)), shorten(run.get(name))
+            raise _changed(folder, f"{name} was {was} and is {now}")
 
 
 def _check_inputs(folder: Path, inputs: Any) -> None:
@@ -403,7 +404,7 @@ def _check_inputs(folder: Path, inputs: Any) -> None:
         raise _changed(folder, f"the file {os.fsdecode(path)} has changed")
     raise _changed(
         folder,
-        f"the files are others: {before.num_rows} of them then, {inputs.num_rows} now",
+        f"the files are others: {before.num_rows} of them then, {inputs.num_rows}",
     )
 
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import IO, Any, NoReturn
 
+from bpetok.base.checks import shorten
 from bpetok.patterns.errors import Limit, SplitError
 from bpetok.patterns.expressions import compile_splitter
 from bpetok.patterns.special import SpecialTokens
@@ -107,8 +108,8 @@ class CounterProcess:
     ) -> None:
         if not sys.executable:
             raise RuntimeError(
-                f"pattern {expression!r} needs processes to count with, and this Python does not "
-                "know its own path: set sys.executable, or take a built-in pattern"
+                f"pattern {shorten(expression)} needs processes to count with, and this Python "
+                "does not know its own path: set sys.executable, or take a built-in pattern"
             )
         path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others
         self._process = subprocess.Popen(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bpetok.base.arrow_checks import check_array
-from bpetok.base.checks import check_iterable, check_special_tokens
+from bpetok.base.checks import check_iterable, check_special_tokens, shorten
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_no_pipe
 from bpetok.base.limits import MAX_INT64
@@ -285,8 +285,9 @@ def _agreed(splits: Iterable[tuple[str, Split | None]], given: Mapping[str, Any]
             if name in known and known[name] != theirs:
                 remedy = f"; leave {name} out" if says == "the caller says" else ""
                 raise ValueError(
-                    f"{origin}: its words were counted with {name} {theirs!r}, but {says} "
-                    f"{known[name]!r}: only what was counted alike can be used together{remedy}"
+                    f"{origin}: its words were counted with {name} {shorten(theirs)}, but {says} "
+                    f"{shorten(known[name])}: "
+                    f"only what was counted alike can be used together{remedy}"
                 )
         if len(known) < len(split):
             says = f"{origin} says"

@@ -378,8 +378,8 @@ def check_same_split(first: Words, words: Words, number: int) -> None:
         ours, theirs = getattr(first, name), getattr(words, name)
         if ours != theirs:
             raise ValueError(
-                f"parts must have the same {name}: part 0 has {ours!r}, part {number} has "
-                f"{theirs!r}; count them with the same"
+                f"parts must have the same {name}: part 0 has {shorten(ours)}, part {number} has "
+                f"{shorten(theirs)}; count them with the same"
             )
 
 

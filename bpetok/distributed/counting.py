@@ -25,6 +25,9 @@ pa = require_pyarrow("arrow")
 pc = require("pyarrow.compute", "arrow")
 
 
+MAX_BUCKETS = 1 << 16
+
+
 class PlanError(RuntimeError):
     """A worker can't count by a plan: it has another bpetok, or the plan is not whole."""
 
@@ -113,7 +116,7 @@ class CountPlan:
         ValueError
             If `n_buckets` is out of its range.
         """
-        check_integer("n_buckets", n_buckets, 1, 1 << 16)
+        check_integer("n_buckets", n_buckets, 1, MAX_BUCKETS)
         if self.version != __version__:
             raise PlanError(
                 f"the plan was made by bpetok {self.version} and this worker has "
@@ -190,10 +193,22 @@ def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
 
     Raises
     ------
-    ValueError
-        If the table points outside of its memory.
+    TypeError, ValueError
+        If `n_buckets` is out of its range, or the table has no such words, or points outside of its
+        memory.
     """
+    n_buckets = check_integer("n_buckets", n_buckets, 1, MAX_BUCKETS)
+    if not isinstance(table, pa.Table | pa.RecordBatch):
+        raise TypeError(f"table must be a pyarrow.Table, got {shorten(table)}")
+    kinds = [field.type for field in table.schema if field.name == "word"]
+    if len(kinds) != 1 or not (pa.types.is_binary(kinds[0]) or pa.types.is_large_binary(kinds[0])):
+        raise ValueError(
+            "table must have one column word (binary), as those of count_batch, its columns are "
+            f"{', '.join(f'{field.name} ({field.type})' for field in table.schema) or 'none'}"
+        )
     table.validate(full=True)
+    if table["word"].null_count:
+        raise ValueError("table has a word that is null: count_batch makes none")
     buckets = pa.array([crc32(word) % n_buckets for word in table["word"].to_pylist()], pa.int64())
     return [table.filter(pc.equal(buckets, bucket)) for bucket in range(n_buckets)]
 

@@ -9,6 +9,7 @@ from bpetok.base.checks import (
     check_texts,
     encode_replacing,
     encode_utf8,
+    shorten,
     type_and_value,
 )
 from bpetok.patterns.scan import check_utf8
@@ -28,15 +29,17 @@ class SpecialTokenError(ValueError):
         self.unit = unit
 
     def __str__(self) -> str:
+        token = shorten(self.token)
         return (
-            f"{self.place}. To give it its own id, pass allowed_special={{{self.token!r}}} or "
+            f"{self.place}. To give it its own id, pass allowed_special={{{token}}} or "
             "'all'; to encode it as ordinary text, pass disallowed_special=()"
         )
 
     @property
     def place(self) -> str:
         """The message without its remedies, which are other ones on a command line."""
-        return f"{self.name} holds the special token {self.token!r} at {self.unit} {self.index}"
+        token = shorten(self.token)
+        return f"{self.name} holds the special token {token} at {self.unit} {self.index}"
 
 
 def special_token_error(text: object, name: str, start: int, length: int) -> SpecialTokenError:

@@ -116,8 +116,8 @@ def choose_pre(tokenizer: Codec) -> str:
         return PRE[pattern][0 if all_whole else -1]
     if PRE[pattern][0] not in WHOLE_WORDS_FIRST:
         raise ValueError(
-            f"llama.cpp takes no words whole (whole_words) with the pattern {pattern!r}, and "
-            f"gives other ids for {shorten(next(iter(tokenizer.whole_words)))}"
+            f"llama.cpp takes no words whole (whole_words) with the pattern {shorten(pattern)}, "
+            f"and gives other ids for {shorten(next(iter(tokenizer.whole_words)))}"
         )
     if tokenizer.other_tokens:
         raise ValueError(
@@ -132,8 +132,8 @@ def _check_added_tokens(tokens: list[AddedToken]) -> None:
     for token in tokens:
         if token.lstrip or token.rstrip or token.single_word:
             raise ValueError(
-                f"the special token {token.content!r} has lstrip, rstrip or single_word, which a "
-                "GGUF file can't say"
+                f"the special token {shorten(token.content)} has lstrip, rstrip or single_word, "
+                "which a GGUF file can't say"
             )
     ids = [token.id for token in tokens]
     if len(set(ids)) < len(ids):
@@ -175,7 +175,7 @@ def _add_vocab(writer: Any, tokenizer: Codec, pre: str) -> None:
         types[added.id] = CONTROL if added.special else USER_DEFINED
     if len({*names}) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ValueError(f"two tokens are spelled {twice!r} in a GGUF file")
+        raise ValueError(f"two tokens are spelled {shorten(twice)} in a GGUF file")
     writer.add_vocab_size(tokenizer.vocab_size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)

@@ -34,7 +34,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
     if tokenizer.pattern != "gpt2":
         raise ValueError(
             f"these files are read with the pattern 'gpt2', but this tokenizer has "
-            f"{tokenizer.pattern!r}; save_pretrained keeps the pattern"
+            f"{shorten(tokenizer.pattern)}; save_pretrained keeps the pattern"
         )
     target = check_folder(folder)
     check_plain(tokenizer, "these files")

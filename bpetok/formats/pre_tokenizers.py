@@ -276,7 +276,7 @@ def write(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
         if pattern not in ("gpt2", "none"):
             raise ValueError(
                 "tokenizer.json can say prefix_space only with the patterns 'gpt2' and 'none', "
-                f"this tokenizer has {pattern!r}"
+                f"this tokenizer has {shorten(pattern)}"
             )
         return BYTE_LEVEL_ALONE | {"add_prefix_space": True, "use_regex": pattern == "gpt2"}
     if pattern == "none":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpetok.base.checks import shorten
 from bpetok.base.records import NamedTuple
 
 
@@ -32,16 +33,16 @@ class SplitError(Exception):
         """Return what the user is told; `offset` is the byte in the text `origin`."""
         if self.reason == "time":
             return TimeoutError(
-                f"{origin}: pattern {pattern!r} takes more than {LIMIT.least:g} s and "
+                f"{origin}: pattern {shorten(pattern)} takes more than {LIMIT.least:g} s and "
                 f"{LIMIT.per_character * 1e6:g} s more for a million characters: "
                 "make it possessive or atomic where it backtracks, or split the text"
             )
         if self.reason == "empty":
             return ValueError(
-                f"{origin}: pattern {pattern!r} matches nothing at all at byte {offset}, and a "
-                "word must not be empty: put + for *"
+                f"{origin}: pattern {shorten(pattern)} matches nothing at all at byte {offset}, "
+                "and a word must not be empty: put + for *"
             )
         return ValueError(
-            f"{origin}: pattern {pattern!r} does not match the text at byte {offset}; "
+            f"{origin}: pattern {shorten(pattern)} does not match the text at byte {offset}; "
             "unmatched='word' makes words of such places, unmatched='drop' leaves them out"
         )

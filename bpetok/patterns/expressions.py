@@ -46,19 +46,19 @@ def compile_expression(expression: str, *, may_be_empty: bool = False) -> Any:
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"pattern {shorten(expression)} does not compile: {error}") from None
     if compiled.flags & regex.REVERSE:
-        raise ValueError(f"pattern {expression!r} must not search backwards: leave out (?r)")
+        raise ValueError(f"pattern {shorten(expression)} must not search backwards: leave out (?r)")
     for probe in _PROBES:
         try:
             spans = [match.span() for match in compiled.finditer(probe, timeout=1)]
         except (TimeoutError, MemoryError):
             raise ValueError(
-                f"pattern {expression!r} comes to no end in {probe!r}: it calls itself, or "
+                f"pattern {shorten(expression)} comes to no end in {probe!r}: it calls itself, or "
                 "backtracks without end"
             ) from None
         if not may_be_empty and any(start == end for start, end in spans):
             raise ValueError(
-                f"pattern {expression!r} must not match the empty text, as it does in {probe!r}: "
-                "put + for *"
+                f"pattern {shorten(expression)} must not match the empty text, as it does in "
+                f"{probe!r}: put + for *"
             )
     return compiled
 

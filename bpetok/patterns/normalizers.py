@@ -320,7 +320,7 @@ def _find_expression(expression: str) -> Callable[[str], Iterable[tuple[int, int
             return matches_of(compiled, text, LIMIT.seconds(text))
         except TimeoutError:
             raise TimeoutError(
-                f"the normalizer's expression {expression!r} takes more than "
+                f"the normalizer's expression {shorten(expression)} takes more than "
                 f"{LIMIT.seconds(text):.0f} s for a text of {len(text)} characters"
             ) from None
 

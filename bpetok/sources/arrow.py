@@ -243,12 +243,21 @@ def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.
         yield from source.to_batches() if isinstance(source, pa.Table) else [source]
         return
     if isinstance(source, pa.RecordBatchReader):
-        column_of(name, source.schema, context)
-        yield from source
+        yield from _batches_of(source, name, context)
         return
     with pa.RecordBatchReader.from_stream(source) as reader:
-        column_of(name, reader.schema, context)
-        yield from reader
+        yield from _batches_of(reader, name, context)
+
+
+def _batches_of(
+    reader: pa.RecordBatchReader, name: str, context: ReadContext
+) -> Iterator[pa.RecordBatch]:
+    column_of(name, reader.schema, context)
+    for batch in reader:
+        # pyarrow does not look whether batches are what the reader says, and an array of another
+        # type has no texts where they would be read.
+        column_of(name, batch.schema, context)
+        yield batch
 
 
 def column_of(name: str, schema: pa.Schema, context: ReadContext) -> str:

@@ -42,8 +42,8 @@ def warn_of_split(given: Sequence[str | bytes], pattern: str) -> None:
     for token in given:
         if isinstance(token, str) and len(words := list(pretokenize(token, pattern))) > 1:
             warnings.warn(
-                f"initial_tokens: {token!r} is {len(words)} words with this pattern, so that "
-                "no text gives it: take another pattern, or leave it out",
+                f"initial_tokens: {shorten(token)} is {len(words)} words with this pattern, so "
+                "that no text gives it: take another pattern, or leave it out",
                 stacklevel=4,
             )
 

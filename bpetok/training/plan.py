@@ -358,7 +358,7 @@ def _check_filter(merge_filter: MergeFilter | None, compat: str | None) -> Merge
 def _check_normalizer(initial: Tokenizer, normalizer: Spec | None) -> None:
     if normalizer is not None and check_changes(normalizer).spec != initial.normalizer:
         raise ValueError(
-            f"normalizer must be that of initial, {initial.normalizer!r}, or not given, "
+            f"normalizer must be that of initial, {shorten(initial.normalizer)}, or not given, "
             f"got {shorten(normalizer)}"
         )
 
@@ -367,7 +367,7 @@ def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: i
     """Return how many merges come to those of a tokenizer."""
     if options.pattern != initial.pattern:
         raise ValueError(
-            f"pattern must be that of initial, {initial.pattern!r}, or not given, "
+            f"pattern must be that of initial, {shorten(initial.pattern)}, or not given, "
             f"got {shorten(options.pattern)}"
         )
     n_new = len(_new_special_tokens(initial, options.special_tokens))

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from bpetok.base.checks import Reserved
+from bpetok.base.checks import Reserved, shorten
 from bpetok.base.files import check_path
 from bpetok.base.progress import Progress, reporting
 from bpetok.counting.count import (
@@ -388,8 +388,8 @@ def _check_split(words: Words, plan: Plan) -> None:
         ours, theirs = getattr(plan.counting.split, name), getattr(words, name)
         if plan.like is not None and ours != theirs:
             raise ValueError(
-                f"words must have been counted with the {name} of like, {ours!r}, got words of "
-                f"{theirs!r}: count them anew, or train on the texts"
+                f"words must have been counted with the {name} of like, {shorten(ours)}, got words "
+                f"of {shorten(theirs)}: count them anew, or train on the texts"
             )
 
 

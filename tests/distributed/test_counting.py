@@ -151,3 +151,23 @@ def test_a_killed_dask_worker_changes_nothing(tmp_path: Path) -> None:
         words = count_words(dask.bag.from_delayed(parts), CountPlan(), n_buckets=3)
     assert (tmp_path / "killed").exists()
     assert words == expected(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("table", "n_buckets", "message"),
+    [
+        # No bucket at all, and so no word; -1 gave none either, 0 ended in ZeroDivisionError.
+        (pa.table({"word": [b"a"], "count": [1]}), 0, r"n_buckets must be in 1\.\.65536, got 0"),
+        (pa.table({"word": [b"a"], "count": [1]}), -1, r"n_buckets must be in 1\.\.65536, got -1"),
+        (pa.table({"word": [b"a"], "count": [1]}), "2", "n_buckets must be an int, got '2'"),
+        (pa.table({"word": [b"a"], "count": [1]}), True, "n_buckets must be an int, got True"),
+        (pa.table({"text": ["a"]}), 2, r"one column word \(binary\), .* text \(string\)"),
+        (pa.table({"word": ["a"], "count": [1]}), 2, r"are word \(string\), count \(int64\)"),
+        (pa.table({"word": [b"a", None]}), 2, "table has a word that is null"),
+        (None, 2, "table must be a pyarrow.Table, got None"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_refused(table: Any, n_buckets: Any, message: str) -> None:
+    """Whatever is shared out, each word is in one bucket."""
+    with pytest.raises((TypeError, ValueError), match=message):
+        split_by_bucket(table, n_buckets)

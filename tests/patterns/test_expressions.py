@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -320,3 +321,24 @@ def test_tiktoken_splits_in_the_same_way_at_two_ampersands() -> None:
     ids = theirs.encode(text)
     assert 256 not in ids
     assert 257 in ids
+
+
+def test_messages_do_not_repeat_all_of_a_long_pattern_or_token() -> None:
+    """Those of a file may have megabytes, and a message is one line."""
+    token, long = "<" + "x" * 100_000 + ">", "[" + "ab" * 30_000 + "]+"
+    words = bpetok.Words.from_counts({b"a": 1}, pattern=long)
+    calls: list[Callable[[], object]] = [
+        lambda: bpetok.pretokenize("q", long),
+        lambda: bpetok.count_words_from_iterator(["q"], pattern=long),
+        lambda: bpetok.Tokenizer(merges=[], special_tokens=[token]).encode(token),
+        lambda: bpetok.Tokenizer(merges=[], special_tokens=[token] * 2),
+        lambda: bpetok.Words.combine([(words, 1), (bpetok.Words.from_counts({b"a": 1}), 1)]),
+        lambda: bpetok.Words.from_arrow(words.to_arrow(), pattern="none"),
+        lambda: bpetok.train_from_words(
+            words, vocab_size=257, initial=bpetok.Tokenizer(merges=[], pattern="none")
+        ),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="characters in all") as error:
+            call()
+        assert len(str(error.value)) < 700

@@ -253,3 +253,28 @@ def test_an_array_is_no_iterable_of_texts(offsets: list[int]) -> None:
                     print("to_pylist()" in str(error))
     """)
     assert printed == "True\n" * 10
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ([pa.array([1, 2])], "text_column must be strings, it is int64"),
+        ([pa.array([b"abcd"], pa.binary(4))], "must be strings, it is fixed_size_binary"),
+        # Its nulls would be read as a text of three bytes.
+        ([pa.array([[None] * 20 + ["x", "y", "z"], ["x"]]).slice(0, 1)], "it is list<"),
+        ([pa.array(["a"]), pa.array([{"x": "a"}])], "it is struct<"),
+    ],
+)
+def test_batches_that_are_not_what_their_reader_says_are_refused(
+    arrays: list[pa.Array], message: str
+) -> None:
+    """pyarrow does not look; what they hold in the place of texts would be counted."""
+    batches = [pa.record_batch([array], ["text"]) for array in arrays]
+    for kind in (pa.string(), pa.large_string()):
+        schema = pa.schema([("text", kind)])
+        reader = pa.RecordBatchReader.from_batches(schema, iter(batches))
+        with pytest.raises(ValueError, match=message):
+            bpetok.count_words(reader)
+    other = pa.RecordBatchReader.from_batches(schema, iter([pa.record_batch([["a"]], ["b"])]))
+    with pytest.raises(ValueError, match=r"RecordBatchReader has no column 'text', it has \['b'\]"):
+        bpetok.count_words(other)
