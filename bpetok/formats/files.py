@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
-from bpetok.base.checks import shorten
+from bpetok.base.checks import encode_utf8, shorten
 from bpetok.base.collector import without_collector
 from bpetok.base.files import check_path, naming_errors
 from bpetok.formats.json_arrays import parts_of_array
@@ -74,7 +74,7 @@ def read_json(data: bytes) -> Any:
     ------
     ValueError, RecursionError
         If it is not UTF-8 or not JSON, holds more than MAX_COMMAS values, or an object has a name
-        twice; or is nested too deeply.
+        twice, or a str has a lone surrogate; or is nested too deeply.
     """
     n_commas = data.count(b",")
     if n_commas > MAX_COMMAS:
@@ -154,7 +154,13 @@ def _parse(data: bytes) -> Any:
         raise ValueError(f"byte {error.start} is not UTF-8") from None
     del data  # the tree takes several times as much
     with without_collector():
-        return json.loads(text, object_pairs_hook=_unique)
+        content = json.loads(text, object_pairs_hook=_unique)
+    if re.search(_SURROGATE, text):  # most are one of two that make a character
+        encode_utf8(json.dumps(content, ensure_ascii=False), "its JSON")  # it can't be written
+    return content
+
+
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
 def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from bpetok.formats.checks import (
 )
 from bpetok.formats.files import (
     LARGE,
+    expect,
     naming_file,
     read_json,
     read_without_merges,
@@ -553,6 +554,9 @@ def read(file: Path) -> Parts:
     if file.name != "tokenizer.json":
         return parts
     config = _read_beside(file.with_name("tokenizer_config.json"))
+    if config.get("tokenizer_class") is not None:
+        with naming_file(file.with_name("tokenizer_config.json")):
+            expect(config["tokenizer_class"], str, "tokenizer_class")
     roles = _read_beside(file.with_name("special_tokens_map.json"))
     template = file.with_name(TEMPLATE)
     if template.exists():

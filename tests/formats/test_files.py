@@ -178,3 +178,28 @@ def test_merges_are_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert content == json.loads(data)
     rows.clear()
     assert not list(rows)
+
+
+def test_a_lone_surrogate_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    """Python's json takes one, tokenizers does not, and the file could not be written again."""
+    Tokenizer(merges=[(97, 98)]).save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+    for value, is_whole in (("\ud83d\ude42", True), ("\ud83d", False), ("\ude42 \\ud83d", False)):
+        path.write_text(json.dumps(content | {"note": value.replace("\ud83d\ude42", "🙂")}))
+        if is_whole:
+            assert Tokenizer.from_pretrained(tmp_path).merges == [(b"a", b"b")]
+        else:
+            with pytest.raises(ValueError, match=r"tokenizer\.json: .*has a lone surrogate"):
+                Tokenizer.from_pretrained(tmp_path)
+
+
+def test_a_class_that_is_no_name_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    """The file is named; to write it ended in a TypeError of Python's own."""
+    Tokenizer(merges=[]).save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text('{"tokenizer_class": []}')
+    with pytest.raises(ValueError, match=r"config\.json: tokenizer_class must be a string, got"):
+        Tokenizer.from_pretrained(tmp_path)
+    path.write_text('{"tokenizer_class": null}')
+    Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
