@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-LONGEST = 10.0
-"""Seconds after which a fork goes on: the other thread may wait for something that this one has."""
+LONGEST = 30.0
+"""Seconds without a new module after which a fork goes on: the thread that imports may wait for
+something that the one that forks has. An import may take as long on a machine that is slow."""
 _STEP = 0.0005
 
 _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
@@ -51,10 +52,9 @@ def hold_while_forking(lock: RLock) -> None:
 def _before_fork() -> None:
     absent = [name for name in _LOCKS_OF_PYTHON if name not in sys.modules]
     held = _held.setdefault(get_ident(), [])
-    end = monotonic() + LONGEST
     while True:
         try:
-            _wait(held, end)
+            _wait(held)
             break
         except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
             _interrupted.add(get_ident())
@@ -66,15 +66,18 @@ def _before_fork() -> None:
             getattr(module, _LOCKS_OF_PYTHON[name]).acquire()
 
 
-def _wait(held: list[RLock], end: float) -> None:
+def _wait(held: list[RLock]) -> None:
     """Take all locks at a time when nothing is imported; what is imported may need one of them."""
     at_first = len(held)  # of the same fork: see `let_forks_wait`, which may be called again
+    n_modules, end = 0, 0.0
     while True:
         n_taken = _take_all(held)
-        if _are_importing():
-            if monotonic() > end:
+        if not _are_importing():
+            if n_taken == len(_locks):
                 return
-        elif n_taken == len(_locks):
+        elif len(sys.modules) != n_modules:
+            n_modules, end = len(sys.modules), monotonic() + LONGEST
+        elif monotonic() > end:
             return
         _release(held, at_first)
         sleep(_STEP)

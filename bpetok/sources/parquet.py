@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 from bpetok.base.extras import require
@@ -93,10 +92,9 @@ class _RowGroups:
             if f"{part.path}.".startswith(f"{self.column}.")
         ]
         self._checked: set[int] = set()
-
-    @cached_property
-    def _in_parts(self) -> Any:
-        return self._open(PART_SIZE, self.reader.metadata)
+        # No cached_property: before Python 3.12 that of one file would wait for those of others,
+        # and in a child that is forked meanwhile for ever.
+        self._in_parts: Any = None
 
     def _open(self, buffer_size: int, metadata: Any) -> Any:
         # What ParquetFile, which can't be told a pool, has in it.
@@ -110,7 +108,11 @@ class _RowGroups:
         """Yield the column of a row group, some rows at a time."""
         group = self._group(number)
         n_bytes = sum(group.column(part).total_compressed_size for part in self._parts)
-        reader = self.reader if n_bytes <= MOST_AT_ONCE else self._in_parts
+        reader = self.reader
+        if n_bytes > MOST_AT_ONCE:
+            if self._in_parts is None:
+                self._in_parts = self._open(PART_SIZE, self.reader.metadata)
+            reader = self._in_parts
         # On this thread: to hand a column over to another, and wait, took a tenth longer.
         batches: Iterator[Any] = reader.iter_batches(
             n_rows, [number], self._parts, use_threads=False

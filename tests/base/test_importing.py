@@ -332,6 +332,45 @@ def test_a_variable_of_the_users_stays() -> None:
 
 
 @needs_fork
+def test_a_fork_waits_as_long_as_modules_come(tmp_path: Path) -> None:
+    """However long it takes on a slow machine."""
+    (tmp_path / "ours.py").write_text(
+        "import events, sys\n"
+        "events.begun.set()\n"
+        "for n in range(5):\n"
+        "    assert events.asked.acquire(timeout=20)\n"
+        "    sys.modules[f'part{n}'] = events\n"
+    )
+    run_python(
+        f"""
+    import os, sys, threading, types, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    import bpetok
+    from bpetok.base import forking
+    now = 0
+    def step(_, sleep=forking.sleep):
+        global now
+        now += 20
+        events.asked.release()
+        while f"part{{now // 20 - 1}}" not in sys.modules and thread.is_alive():
+            sleep(0.001)
+    forking.sleep, forking.monotonic = step, lambda: now
+    sys.path.insert(0, {str(tmp_path)!r})
+    events = sys.modules["events"] = types.ModuleType("events")
+    events.begun, events.asked = threading.Event(), threading.Semaphore(0)
+    thread = threading.Thread(target=exec, args=("import ours", {{"__name__": "bpetok.some"}}))
+    thread.start()
+    assert events.begun.wait(20)
+    child = os.fork()
+    if child == 0:
+        os._exit("part4" not in sys.modules)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )
+
+
+@needs_fork
 def test_ctrl_c_while_a_fork_waits() -> None:
     """It is raised after the fork, which has waited all the same."""
     run_python(

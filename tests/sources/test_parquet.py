@@ -1,6 +1,7 @@
 """Parquet files of others: what is damaged in one is said, wherever it is."""
 
 import base64
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,30 @@ def test_a_column_may_be_read_at_once_or_in_parts(
     monkeypatch.setattr(parquet, "MOST_AT_ONCE", most)
     monkeypatch.setattr(parquet, "PART_SIZE", 1000)
     assert bpetok.count_words(path) == bpetok.count_words_from_iterator(texts)
+
+
+def test_files_are_opened_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One does not wait for another that is slow, and so a forked child does not, for ever."""
+    texts = [f"{number} plum" for number in range(2000)]
+    for name in ("slow", "other"):
+        pq.write_table(pa.table({"text": texts}), tmp_path / f"{name}.parquet")
+    monkeypatch.setattr(parquet, "MOST_AT_ONCE", 0)
+    opening, go = threading.Event(), threading.Event()
+    unchanged = parquet._RowGroups._open
+
+    def open_slowly(groups: Any, buffer_size: int, metadata: Any) -> Any:
+        if threading.current_thread() is thread and buffer_size == parquet.PART_SIZE:
+            opening.set()
+            assert go.wait(60)
+        return unchanged(groups, buffer_size, metadata)
+
+    monkeypatch.setattr(parquet._RowGroups, "_open", open_slowly)
+    path = tmp_path / "slow.parquet"
+    thread = threading.Thread(target=bpetok.count_words, args=(path,), kwargs={"n_threads": 1})
+    thread.start()
+    try:
+        assert opening.wait(60)
+        assert len(bpetok.count_words(tmp_path / "other.parquet", n_threads=1)) > 0
+    finally:
+        go.set()
+        thread.join()
