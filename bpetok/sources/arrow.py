@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+VIEW_BYTES = 16
+"""Of a view: how long a text is, and the text, or where it begins and is."""
 MOST_ROWS = 1 << 16
 DATASET_ROWS = 1000
 
@@ -441,7 +443,25 @@ def as_texts(column: pa.Array) -> pa.Array:
     if pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_string_view(kind):
-        return column.cast(pa.large_string())
+        return _without_views_of_nulls(column).cast(pa.large_string())
     if pa.types.is_binary_view(kind):
-        return column.cast(pa.large_binary())
+        return _without_views_of_nulls(column).cast(pa.large_binary())
     return column
+
+
+def _without_views_of_nulls(column: pa.Array) -> pa.Array:
+    """Return an array of views in which those of nulls are empty.
+
+    They may be anything, and no check looks at them; but pyarrow's cast does, and ends the process.
+    """
+    import pyarrow as pa
+
+    if not column.null_count:
+        return column
+    valid = _is_valid(column)
+    _, views, *data = column.buffers()
+    begin = column.offset * VIEW_BYTES
+    rows = np.frombuffer(views, np.uint8, len(column) * VIEW_BYTES, begin)
+    rows = np.where(valid[:, np.newaxis], rows.reshape(-1, VIEW_BYTES), np.uint8(0))
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(column.type, len(column), [bitmap, pa.py_buffer(rows), *data])
