@@ -50,7 +50,7 @@ def hold_while_forking(lock: RLock) -> None:
 
 
 def _before_fork() -> None:
-    absent = [name for name in _LOCKS_OF_PYTHON if name not in sys.modules]
+    later = [n for n, lock in _LOCKS_OF_PYTHON.items() if not hasattr(sys.modules.get(n), lock)]
     held = _held.setdefault(get_ident(), [])
     while True:
         try:
@@ -60,7 +60,7 @@ def _before_fork() -> None:
             _interrupted.add(get_ident())
     # What is registered while a fork waits is called after it, and not before: Python would release
     # what was not taken, with a line on stderr, too.
-    for name in absent:
+    for name in later:
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", True):
             getattr(module, _LOCKS_OF_PYTHON[name]).acquire()

@@ -225,7 +225,7 @@ FIRST_CALLS = {
         "bpetok.patterns.parse",
     ),
     "bpetok.train_from_iterator(['ab c'], vocab_size=257)": ("bpetok.counting", "numpy.lib"),
-    "bpetok.base.notes.note('a note')": ("logging",),
+    "bpetok.base.notes.note('a note')": ("logging", "string"),  # which logging imports
     "bpetok.base.files.check_path('a')": ("pathlib",),
     # It imports pyarrow whole, which asks for a lock, while it is imported itself.
     "__import__('bpetok.counting.tables')": ("bpetok.counting.tables", "pyarrow"),
