@@ -90,11 +90,12 @@ def _packed(name: str, *pack: Callable[[bytes], bytes]) -> list[Callable[[Path],
 
 def _table() -> pa.Table:
     rows = [{"role": "a", "content": text} for text in TEXTS[:3]]
+    texts = [row for text in TEXTS for row in (text, None)]  # what a null holds may be damaged
     return pa.table(
         {
-            "id": list(range(len(TEXTS) + 1)),
-            "text": pa.array([*TEXTS, None], pa.string()),
-            "messages": [rows] * len(TEXTS) + [None],
+            "id": list(range(len(texts))),
+            "text": pa.array(texts, pa.string()),
+            "messages": [rows] * (len(texts) - 1) + [None],
         }
     )
 
@@ -122,7 +123,8 @@ def _texts(path: Path, column: str = "text") -> Mapping[bytes, int]:
 def _right_texts(table: pa.Table) -> Mapping[bytes, int]:
     column = table["text"]
     table.validate(full=True)
-    if not any(check(column.type) for check in (pa.types.is_string, pa.types.is_large_string)):
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(check(column.type) for check in kinds):
         raise ValueError("no text")
     return Counter(text.encode() for text in column.to_pylist() if text)
 
@@ -280,8 +282,16 @@ FORMATS = {
             _arrow(pa.ipc.new_file, pa.string(), None),
             _arrow(pa.ipc.new_file, pa.large_string(), "lz4"),
             _arrow(pa.ipc.new_stream, pa.string(), None),
-            _arrow(pa.ipc.new_file, pa.string_view(), None),
             _arrow(pa.ipc.new_file, pa.dictionary(pa.int32(), pa.string()), None),
+        ],
+        _texts,
+        _right_arrow,
+    ),
+    "arrow views": Format(
+        "t.arrow",
+        [
+            _arrow(pa.ipc.new_file, pa.string_view(), None),
+            _arrow(pa.ipc.new_stream, pa.string_view(), None),
         ],
         _texts,
         _right_arrow,
