@@ -60,7 +60,8 @@ class Documents(Campaign[Case]):
         # Names that are not spelled, perhaps of a token that is there spelled, too.
         words += [_text(random, units, 2) for _ in range(random.choice((0, 0, 3)))]
         names = dict.fromkeys([*spelled, *filter(None, words)])
-        gap = random.randint(len(spelled), len(names)) if random.random() < 0.2 else len(names)
+        n_made = len({*spelled})  # two merges may make the same token
+        gap = random.randint(n_made, len(names)) if random.random() < 0.2 else len(names)
         vocab = {name: number + 2 * (number >= gap) for number, name in enumerate(names)}
         added = [_added(random, name) for name in random.sample(NAMES, random.choice((0, 0, 1, 3)))]
         n_ids = len(vocab)
