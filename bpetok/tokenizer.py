@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.checks import (
     check_bool,
@@ -643,6 +643,7 @@ class Tokenizer(Codec):
         merges: str | os.PathLike[str],
         *,
         special_tokens: Iterable[str] | None = None,
+        unmade: Literal["error", "keep"] = "error",
     ) -> Self:
         """Return the tokenizer of a vocab.json and a merges.txt.
 
@@ -652,6 +653,10 @@ class Tokenizer(Codec):
         special_tokens : iterable of str, optional
             Which entries of the vocabulary are special tokens. By default those no merge makes, as
             long as none is one word by itself, as a token is whose merge is missing.
+        unmade : {"error", "keep"}
+            What to do with tokens that no merge makes and that are not special: raise, since merges
+            may have been cut off, or keep them, as transformers does. No text gives such a token,
+            but its id is decoded.
 
         Raises
         ------
@@ -662,7 +667,10 @@ class Tokenizer(Codec):
         """
         from bpetok.formats import gpt2
 
-        return cls._from_parts(gpt2.read(vocab, merges, special_tokens), vocab, merges)
+        if not is_one_of(unmade, ("error", "keep")):
+            raise ValueError(f"unmade must be 'error' or 'keep', got {shorten(unmade)}")
+        parts = gpt2.read(vocab, merges, special_tokens, keep_unmade=unmade == "keep")
+        return cls._from_parts(parts, vocab, merges)
 
     # ---- minbpe ----
 

@@ -26,10 +26,34 @@ LARGE = 1 << 20
 """Bytes of a file of which merges are read apart."""
 
 
+READERS = {
+    "tokenizer.json": "from_pretrained",
+    "tekken.json": "from_tekken",
+    "merges.txt": "from_gpt2",
+    "*.tiktoken": "from_tiktoken",
+}
+"""What reads the files of a folder: methods of Tokenizer."""
+
+
 def find_file(path: str | os.PathLike[str], name: str) -> Path:
-    """Return the file that is meant: the path itself, or that of this name in the folder."""
-    file = check_path(path)
-    return file / name if file.is_dir() else file
+    """Return the file that is meant: the path itself, or that of this name in the folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has others instead; the message says what reads them.
+    """
+    folder = check_path(path)
+    if not folder.is_dir():
+        return folder
+    if not (folder / name).exists():
+        for pattern, reader in READERS.items():
+            other = next(folder.glob(pattern), None)
+            if other is not None:
+                raise FileNotFoundError(
+                    f"{folder} has no {name}, but {other.name}, which Tokenizer.{reader} reads"
+                )
+    return folder / name
 
 
 def seems_of_hub(path: str | os.PathLike[str]) -> bool:

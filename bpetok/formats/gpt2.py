@@ -76,17 +76,23 @@ def read(
     vocab: str | os.PathLike[str],
     merges: str | os.PathLike[str],
     special_tokens: Iterable[str] | None,
+    *,
+    keep_unmade: bool = False,
 ) -> Parts:
-    """Return the parts of a tokenizer from such files; `special_tokens` as in `parse`."""
+    """Return the parts of a tokenizer from such files; the options are as in `parse`."""
     names = None if special_tokens is None else check_special_tokens(special_tokens)
     vocab_data = read_bounded(vocab)
     merges_data = read_bounded(merges)
     with naming_file(vocab, merges):
-        return parse(vocab_data, merges_data, names)
+        return parse(vocab_data, merges_data, names, keep_unmade=keep_unmade)
 
 
 def parse(
-    vocab_data: bytes, merges_data: bytes, special_tokens: Iterable[str] | None = None
+    vocab_data: bytes,
+    merges_data: bytes,
+    special_tokens: Iterable[str] | None = None,
+    *,
+    keep_unmade: bool = False,
 ) -> Parts:
     """Return the parts of a tokenizer from what such files hold.
 
@@ -95,6 +101,9 @@ def parse(
     special_tokens : iterable of str, optional
         What in the vocabulary is special. By default what no merge makes, unless a token whose
         merge is missing could be that.
+    keep_unmade : bool
+        Whether tokens that no merge makes, and that are not special, are kept. Otherwise only an
+        empty one is, which Whisper has: no merge could make it.
     """
     vocab = read_json(vocab_data)
     if not isinstance(vocab, dict):
@@ -123,14 +132,14 @@ def parse(
             stacklevel=4,  # the caller of from_gpt2
         )
     parts = from_merges(ids, merges, "gpt2", {name: vocab[name] for name in special})
-    # Whisper has an empty one, which no merge could make.
     unmade = [row for row in (parts.other_tokens or {}).items() if row[0]]
-    if unmade:
+    if unmade and not keep_unmade:
         first, n_more = unmade[0], len(unmade) - 1
         raise ValueError(
             f"no merge makes {shorten(first[0])}, id {first[1]}"
             + (f", and {n_more} other tokens" if n_more else "")
-            + ": merges are missing, or it is a special token and must be given as one"
+            + ": merges are missing, or it is a special token and must be given as one, or no text "
+            "is meant to give it and unmade='keep' keeps it"
         )
     return parts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -203,3 +204,25 @@ def test_a_class_that_is_no_name_is_refused_where_it_is_read(tmp_path: Path) -> 
         Tokenizer.from_pretrained(tmp_path)
     path.write_text('{"tokenizer_class": null}')
     Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("merges.txt", "from_gpt2"),
+        ("tekken.json", "from_tekken"),
+        ("qwen.tiktoken", "from_tiktoken"),
+        ("tokenizer.json", "from_pretrained"),
+    ],
+)
+def test_a_folder_of_another_format_says_what_reads_it(
+    name: str, reader: str, tmp_path: Path
+) -> None:
+    """Each reader of a folder names the file that is there."""
+    (tmp_path / name).touch()
+    for load in (Tokenizer.from_pretrained, Tokenizer.from_tekken):
+        if load.__name__ != reader:
+            message = rf"has no \w+\.json, but {re.escape(name)}, which Tokenizer\.{reader} reads"
+            with pytest.raises(FileNotFoundError, match=message):
+                load(tmp_path)
+        assert callable(getattr(Tokenizer, reader))

@@ -53,6 +53,29 @@ def test_merges_that_are_cut_off_are_refused(tmp_path: Path) -> None:
             Tokenizer.from_gpt2(vocab, merges)
 
 
+def test_tokens_that_no_merge_makes_are_kept_if_wanted(tmp_path: Path) -> None:
+    """As tokenizers keeps them: no text gives them, their ids are decoded, and they are saved."""
+    tok = TOKENIZERS["as trained"]
+    tok.save_gpt2(tmp_path)
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    lines = merges.read_bytes().splitlines(keepends=True)
+    merges.write_bytes(b"".join(lines[: len(lines) // 2]))
+    kept = Tokenizer.from_gpt2(vocab, merges, unmade="keep")
+    tokenizers = pytest.importorskip("tokenizers")
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(vocab), str(merges)))
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.decoder = tokenizers.decoders.ByteLevel()
+    assert kept.vocab_size == tok.vocab_size
+    for text in ("low lower lowest", "the new widest é", "  END <|end|>"):
+        assert kept.encode(text, disallowed_special=()) == theirs.encode(text).ids
+        ids = tok.encode(text, disallowed_special=())
+        assert kept.decode(ids) == tok.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
+    kept.save_pretrained(tmp_path / "saved")
+    assert Tokenizer.from_pretrained(tmp_path / "saved") == kept
+    with pytest.raises(ValueError, match="unmade must be"):
+        Tokenizer.from_gpt2(vocab, merges, unmade="drop")  # type: ignore[arg-type]  # a wrong one
+
+
 def test_special_tokens_of_gpt2_files_may_be_named(tmp_path: Path) -> None:
     """As they must be where they could be ordinary tokens."""
     tok = Tokenizer(merges=MERGES, special_tokens=["END", "<|end|>"])
