@@ -106,3 +106,13 @@ def test_compiled_modules_follow_the_stages() -> None:
             for target in imported(path):
                 other = target.split(".")[1]
                 assert other == own or place[other] < place[own], f"{path} imports {target}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".py"], ids=FILES.get)
+def test_no_cached_property(path: Path) -> None:
+    """Before Python 3.12 each has a lock, which a child that is forked meanwhile would wait for."""
+    names = {
+        getattr(node, "attr", None) or getattr(node, "id", None)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    }
+    assert "cached_property" not in names

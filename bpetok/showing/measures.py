@@ -12,7 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,73 +73,52 @@ class TokenizerReport:
     sources : tuple of SourceReport
     total : SourceReport
         All sources together.
+    ids, tokens : list of int, list of bytes
+        The id and the bytes of each ordinary token, in the order of `merge_pairs`; a byte without
+        an id is none.
+    unused : list of int
+        Ids of merged tokens that the texts never use.
+    n_by_length : int64 array
+        The number of ordinary tokens of each length in bytes, from length 0.
+    not_utf8 : list of int
+        Ids of merged tokens that are no whole characters: parts of them, or more than some.
+    variants : list of list of int
+        Ids of tokens alike but for case or a leading space, in groups, the largest first.
     """
 
     name: str
     tokenizer: Codec
     sources: tuple[SourceReport, ...]
     total: SourceReport
-
-    @cached_property
-    def tokens(self) -> list[bytes]:
-        """The bytes of each ordinary token, in the order of `merge_pairs`."""
-        return [token for _, token in self._known]
-
-    @cached_property
-    def _known(self) -> list[tuple[int, bytes]]:
-        """The id and bytes of each ordinary token; a byte without an id is none."""
-        return [(i, self.tokenizer.token_bytes(i)) for i in self._ids if i >= 0]
-
-    @cached_property
-    def _ids(self) -> list[int]:
-        return list(self.tokenizer.token_ids.tolist())
+    ids: list[int]
+    tokens: list[bytes]
+    unused: list[int]
+    n_by_length: Int64
+    not_utf8: list[int]
+    variants: list[list[int]]
 
     @property
     def n_merges(self) -> int:
         """The number of merges."""
-        return len(self._ids) - N_BYTES
+        return len(self.tokenizer.merge_pairs)
 
     @property
     def vocab_sizes(self) -> Int64:
         """The vocabulary with the first r merges, for each r: int64, shape (n_merges + 1,)."""
         return np.arange(self.n_merges + 1) + N_BYTES + len(self.tokenizer.special_tokens)
 
-    @cached_property
-    def unused(self) -> list[int]:
-        """Ids of merged tokens that the texts never use."""
-        counts = self.total.token_counts
-        return [self._ids[i] for i in np.flatnonzero(counts == 0).tolist() if i >= N_BYTES]
-
     def rare(self, n: int) -> list[tuple[int, int]]:
         """Return the `n` merged tokens that are used least, but used: (id, count)."""
         counts = self.total.token_counts
         order = np.argsort(counts, kind="stable")
         used = order[(counts[order] > 0) & (order >= N_BYTES)][:n]
-        return [(self._ids[i], int(counts[i])) for i in used.tolist()]
-
-    @cached_property
-    def n_by_length(self) -> Int64:
-        """The number of ordinary tokens of each length in bytes: int64, from length 0."""
-        return np.bincount([len(token) for token in self.tokens])
+        ids = self.tokenizer.token_ids
+        return [(int(ids[i]), int(counts[i])) for i in used.tolist()]
 
     def longest(self, n: int) -> list[int]:
         """Return the ids of the `n` longest tokens."""
-        return [i for i, _ in sorted(self._known, key=lambda known: -len(known[1]))[:n]]
-
-    @cached_property
-    def not_utf8(self) -> list[int]:
-        """Ids of merged tokens that are no whole characters: parts of them, or more than some."""
-        return [i for i, token in self._known if len(token) > 1 and _decoded(token) is None]
-
-    @cached_property
-    def variants(self) -> list[list[int]]:
-        """Ids of tokens alike but for case or a leading space, in groups, the largest first."""
-        groups: dict[str, list[int]] = defaultdict(list)
-        for token_id, token in self._known:
-            text = _decoded(token)
-            if text is not None and (core := text.removeprefix(" ")):
-                groups[core.casefold()].append(token_id)
-        return sorted((group for group in groups.values() if len(group) > 1), key=lambda g: -len(g))
+        known = zip(self.ids, self.tokens, strict=True)
+        return [i for i, _ in sorted(known, key=lambda token: -len(token[1]))[:n]]
 
 
 def measure(name: str, tokenizer: Codec, sources: Sequence[tuple[str, Words]]) -> TokenizerReport:
@@ -155,7 +133,32 @@ def measure(name: str, tokenizer: Codec, sources: Sequence[tuple[str, Words]]) -
     )
     if total.n_words == 0:
         raise ValueError("texts must have at least one word, but there is no text in them")
-    return TokenizerReport(name, tokenizer, reports, total)
+    all_ids: list[int] = tokenizer.token_ids.tolist()
+    known = [(i, tokenizer.token_bytes(i)) for i in all_ids if i >= 0]
+    tokens = [token for _, token in known]
+    return TokenizerReport(
+        name,
+        tokenizer,
+        reports,
+        total,
+        ids=[i for i, _ in known],
+        tokens=tokens,
+        unused=[
+            all_ids[i] for i in np.flatnonzero(total.token_counts == 0).tolist() if i >= N_BYTES
+        ],
+        n_by_length=np.bincount([len(token) for token in tokens]),
+        not_utf8=[i for i, token in known if len(token) > 1 and _decoded(token) is None],
+        variants=_variants(known),
+    )
+
+
+def _variants(known: Sequence[tuple[int, bytes]]) -> list[list[int]]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for token_id, token in known:
+        text = _decoded(token)
+        if text is not None and (core := text.removeprefix(" ")):
+            groups[core.casefold()].append(token_id)
+    return sorted((group for group in groups.values() if len(group) > 1), key=lambda g: -len(g))
 
 
 def _source_report(name: str, tokenizer: Codec, words: Words) -> SourceReport:
