@@ -21,7 +21,7 @@ class Campaign(ABC, Generic[Case]):
     case : type
         The NamedTuple that an input is.
     seconds_each : float
-        An input that takes longer hangs.
+        An input that takes more of the processor hangs, or ten times as many by the clock.
     shrinks : bool
         Whether an input that fails is made smaller: not where each takes seconds.
     memory : int

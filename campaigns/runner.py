@@ -18,10 +18,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
 from multiprocessing.process import BaseProcess
-from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any, NamedTuple
 
 from campaigns import instruction_set  # noqa: F401  # uses the one that is asked for
@@ -35,6 +35,8 @@ MOST_FINDINGS = 10
 SHRINK_SECONDS = 30.0
 START_SECONDS = 600.0
 """Those that a process has more before its first input: on a busy machine its imports take long."""
+WAITING = 10
+"""So many times its seconds of processor an input may take by the clock: others may use it, too."""
 
 
 class Options(NamedTuple):
@@ -88,7 +90,7 @@ def run(name: str, options: Options) -> Outcome:
             if left <= 0:
                 break
             number = context.Value("q", first - 1)
-            since = context.Value("d", monotonic() + START_SECONDS)
+            since = context.Array("d", [monotonic() + START_SECONDS, START_SECONDS])
             found, found_here = context.Pipe(duplex=False)
             job = (name, CAMPAIGNS[name], options, left, first, end, places)
             process = context.Process(target=_work, args=(*job, scratch, number, since, found_here))
@@ -112,16 +114,25 @@ def run(name: str, options: Options) -> Outcome:
     return Outcome(first - options.first, monotonic() - began, findings, counts)
 
 
-def _watch(process: BaseProcess, name: str, since: Synchronized[float]) -> str | None:
-    """Wait for the process; returns how it failed, None if it has ended by itself."""
+def _watch(process: BaseProcess, name: str, since: SynchronizedArray[float]) -> str | None:
+    """Wait for the process; returns how it failed, None if it has ended by itself.
+
+    `since` is the time at which its input began, by the clock and of its processor.
+    """
     limit = campaign_class(CAMPAIGNS[name]).seconds_each
     try:
         while process.is_alive():
             process.join(0.2)
-            if monotonic() - since.value > limit:
-                process.kill()
-                process.join()
-                return f"took more than {limit:.0f} seconds"
+            began, began_of_processor = since[:]
+            if _processor_seconds(process) - began_of_processor > limit:
+                failure = f"took more than {limit:.0f} seconds of processor"
+            elif monotonic() - began > WAITING * limit:
+                failure = f"took more than {WAITING * limit:.0f} seconds"
+            else:
+                continue
+            process.kill()
+            process.join()
+            return failure
     except BaseException:
         process.kill()
         raise
@@ -130,6 +141,15 @@ def _watch(process: BaseProcess, name: str, since: Synchronized[float]) -> str |
     if process.exitcode < 0:
         return f"ended by {signal.Signals(-process.exitcode).name}"
     return f"ended with status {process.exitcode}"
+
+
+def _processor_seconds(process: BaseProcess) -> float:
+    """Return the seconds that a process has taken of processors, 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # user's and system's
 
 
 def _save_failure(name: str, options: Options, number: int, failure: str) -> Path:
@@ -154,7 +174,7 @@ def _work(
     places: set[Place],
     scratch: str,
     number: Synchronized[int],
-    since: Synchronized[float],
+    since: SynchronizedArray[float],
     found: Any,
 ) -> None:
     # The process that draws and checks.
@@ -168,7 +188,7 @@ def _work(
             for i in count(first):
                 if i == end or monotonic() > deadline or len(places) >= MOST_FINDINGS:
                     return
-                number.value, since.value = i, monotonic()
+                number.value, since[:] = i, (monotonic(), process_time())
                 case = draw(campaign, name, options.seed, i)
                 error = failure_of(campaign, case)
                 if error is None or place_of(error) in places:
@@ -185,12 +205,12 @@ def _work(
 
 
 def _fails_alike(
-    campaign: Campaign[Any], error: Exception, since: Synchronized[float]
+    campaign: Campaign[Any], error: Exception, since: SynchronizedArray[float]
 ) -> Callable[[Any], bool]:
     place = place_of(error)
 
     def fails(case: Any) -> bool:
-        since.value = monotonic()
+        since[:] = monotonic(), process_time()
         other = failure_of(campaign, case)
         return other is not None and place_of(other) == place
 

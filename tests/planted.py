@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from campaigns.campaign import Campaign, expect
+from campaigns.runner import WAITING
 
 
 class Numbers(NamedTuple):
@@ -46,8 +47,19 @@ class Crashing(Failing):
         os.kill(os.getpid(), signal.SIGABRT)  # which sanitizers let pass
 
 
+class Spinning(Failing):
+    """Fails by never ending."""
+
+    def fail(self) -> None:
+        """Take a processor."""
+        while True:
+            pass
+
+
 class Hanging(Failing):
     """Fails by doing nothing."""
+
+    seconds_each = 0.2
 
     def fail(self) -> None:
         """Do nothing for long."""
@@ -57,9 +69,11 @@ class Hanging(Failing):
 class SlowToBegin(Failing):
     """Takes longer to begin than an input may take, and fails nowhere."""
 
+    seconds_each = 0.2
+
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
-        time.sleep(self.seconds_each + 0.5)
+        time.sleep(WAITING * self.seconds_each + 0.5)
 
     def fail(self) -> None:
         """Do nothing."""

@@ -25,7 +25,8 @@ class One(NamedTuple):
     [
         ("Failing", "AssertionError: numbers"),
         ("Crashing", "ended by SIGABRT"),
-        ("Hanging", "took more than 1 seconds"),
+        ("Spinning", "took more than 1 seconds of processor"),
+        ("Hanging", "took more than 2 seconds"),
     ],
 )
 def test_a_planted_fault_is_found_and_saved(
@@ -33,7 +34,7 @@ def test_a_planted_fault_is_found_and_saved(
 ) -> None:
     """Whichever way it fails; an input that can be made smaller is."""
     monkeypatch.setitem(CAMPAIGNS, "planted", f"planted:{name}")
-    n_inputs = 4 if name == "Hanging" else 12
+    n_inputs = 4 if name in ("Spinning", "Hanging") else 12
     options = runner.Options(60.0, n_inputs, 3, 0, tmp_path)
     outcome = runner.run("planted", options)
     assert outcome.inputs == n_inputs
