@@ -355,9 +355,11 @@ def check_sequence(given: ArrayLike, n_symbols: int, name: str) -> Int32:
         If it is no sequence of integers, or one is out of range; the message says where.
     """
     ids = _integers(given, name)
+    # A copy before the check, since another thread may write to what was given.
+    ids = ids.astype(np.int32 if np.can_cast(ids.dtype, np.int32) else np.int64)
     if (at := _first_outside(ids, n_symbols)) is not None:
         raise _range_error(f"{name}[{at}]", ids[at], n_symbols)
-    return ids.astype(np.int32)
+    return ids.astype(np.int32, copy=False)
 
 
 def _integers(given: ArrayLike, name: str) -> NDArray[np.integer[Any]]:

@@ -204,3 +204,22 @@ def test_a_sequence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sequences, "MAX_ENCODED", 5)
     with pytest.raises(ValueError, match="at most 5 symbols, got one of 6: cut it"):
         SequenceTokenizer(n_symbols=2, merges=[]).encode([0] * 6)
+
+
+def test_numbers_are_copied_before_they_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may write to an array after the check: that is read without one."""
+    check = sequences._first_outside
+    given = np.array([0, 1, 0, 1])
+
+    def check_and_write(ids: Any, n_symbols: int) -> int | None:
+        found = check(ids, n_symbols)
+        given[:] = -5
+        return found
+
+    monkeypatch.setattr(sequences, "_first_outside", check_and_write)
+    tok = SequenceTokenizer(n_symbols=2, merges=[(0, 1)])
+    for dtype in (np.int32, np.int64, np.int8):
+        given = np.array([0, 1, 0, 1], dtype)
+        assert tok.encode(given).tolist() == [2, 2]
+        given = np.array([2, 2], dtype)
+        assert tok.decode(given).tolist() == [0, 1, 0, 1]

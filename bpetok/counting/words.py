@@ -67,7 +67,7 @@ class Words:
 
     def __post_init__(self) -> None:
         for name, dtype in (("ids", np.int32), ("offsets", np.int64), ("counts", np.int64)):
-            array = getattr(self, name)
+            array = vars(self)[name]  # what was given
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
                 raise TypeError(f"{name} must be a 1-D array of {dtype.__name__}")
             # A copy: what somebody else can write would be read unchecked while merges are learned.
@@ -334,6 +334,27 @@ class Words:
         return table_html(repr(self), ("word", "count"), rows)
 
 
+class _Array:
+    """An attribute of `Words`: whoever asks for it gets an array object of his own.
+
+    It can't be written to, but it may be given another dtype or shape: if all had the same object,
+    the memory would then be read as other words.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, words: Words | None, owner: type) -> Any:
+        return self if words is None else np.asarray(vars(words)[self._name])
+
+    def __set__(self, words: Words, array: object) -> None:
+        vars(words)[self._name] = array
+
+
+for _name in WordArrays._fields:
+    setattr(Words, _name, _Array(_name))
+
+
 def take_over(arrays: WordArrays, split: Split) -> Words:
     """Return words of arrays as they are, which are not copied: nobody else may have them.
 
@@ -348,9 +369,9 @@ def take_over(arrays: WordArrays, split: Split) -> Words:
     return words
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array, contiguous, that can't be written to, nor be made writable again."""
-    return np.asarray(np.ascontiguousarray(array).data.toreadonly())
+def _frozen(array: NDArray[Any]) -> memoryview:
+    """Return a view, contiguous; arrays of it can't be written to, nor be made writable again."""
+    return np.ascontiguousarray(array).data.toreadonly()
 
 
 def _check_arrays(words: WordArrays) -> None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -434,6 +434,17 @@ def test_nobody_can_change_words_that_were_checked() -> None:
                 array.flags.writeable = True
         assert sorted(word.strip() for word in one.to_dict()) == [b"low", b"lower"]
     assert made[1:4] == [words] * 3
+
+
+def test_arrays_of_words_may_be_taken_for_something_else() -> None:
+    """Each is an object of its own: one of another dtype or shape is not that of the words."""
+    words = Words.from_counts({b"abab": 2, b"ba": 1})
+    for array in (words.ids, words.offsets, words.counts, *words.arrays):
+        cast("Any", array).dtype = np.uint8  # which NumPy lets everybody do
+        array.shape = (-1, 1)
+    assert words.to_dict() == {b"abab": 2, b"ba": 1}
+    assert words == pickle.loads(pickle.dumps(words))
+    assert bpetok.train_from_words(words, vocab_size=257).merges == [(b"a", b"b")]
 
 
 def test_arrays_that_were_given_may_change_afterwards() -> None:
