@@ -18,6 +18,7 @@ import zstandard
 
 import bpetok
 from bpetok import Tokenizer, Words
+from bpetok.counting.checkpoint import METADATA_KEY, digest
 from campaigns.campaign import expect
 from campaigns.scanner import assigned, regex_words
 
@@ -182,6 +183,8 @@ def _checkpoint(folder: Path) -> None:
     counts = tok.merge_counts
     assert counts is not None
     merges = pa.table({"left": left, "right": right, "count": counts[:10]})
+    words = digest(bpetok.count_words(corpus)).encode()
+    merges = merges.replace_schema_metadata({METADATA_KEY: words})
     pq.write_table(merges, folder / "run/merges.parquet", compression="none")
 
 

@@ -7,6 +7,8 @@
 
 Each file appears whole or not at all, and a counts file, whose metadata says which texts it has, is
 the only record that these were counted, so there is no moment at which a run must not be killed.
+It also says what its words sum to, and merges.parquet of which words its merges are, so that a file
+that was cut, or is of another run, is not believed.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ INPUTS = pa.schema(
 )
 """Paths are bytes, as the system has them, since names of files need not be UTF-8."""
 MERGES = pa.schema([("left", pa.int32()), ("right", pa.int32()), ("count", pa.int64())])
-LAYOUT = 4
+LAYOUT = 5
 """Goes up when a folder is laid out in another way."""
 METADATA_KEY = b"bpetok.checkpoint"
 BEGUN = {"lock", "inputs.parquet"}
@@ -68,10 +70,11 @@ MergeArrays: TypeAlias = tuple[Int32, Int64]
 
 
 class _Saved(NamedTuple):
-    """A file of counts, and what it has."""
+    """A file of counts, and what it has: texts, and `Words.n_bytes` of its words."""
 
     path: Path
     counted: Counted
+    n_word_bytes: int
 
 
 class Checkpoint:
@@ -93,6 +96,7 @@ class Checkpoint:
         self._run = run
         self._inputs = inputs
         self._saved = [_read_part(folder, part, len(files)) for part, files in enumerate(inputs)]
+        self._learns_from = ""  # the digest of the words that merges are learned from
         self._saved_at = monotonic()
 
     def is_due(self) -> bool:
@@ -149,8 +153,9 @@ class Checkpoint:
         numbers = range(len(self._saved[part]), MAX_INT64)
         paths = (self._folder / f"counts-{part}-{number}.parquet" for number in numbers)
         path = next(path for path in paths if not path.exists())
-        save(words.arrays, words.split, path, {METADATA_KEY: json.dumps(counted).encode()})
-        self._saved[part].append(_Saved(path, counted))
+        content = json.dumps([*counted, words.n_bytes]).encode()
+        save(words.arrays, words.split, path, {METADATA_KEY: content})
+        self._saved[part].append(_Saved(path, counted, words.n_bytes))
         self._saved_at = monotonic()
 
     def words(self, part: int, rare: RareWords) -> Words:
@@ -161,13 +166,13 @@ class Checkpoint:
         OSError, ValueError
             If a file is not what was saved, or its words were split otherwise.
         """
-        for path, counted in self._saved[part]:
-            if _read_counted(path) != counted:
-                raise changed_error(str(path))
-        paths = [saved.path for saved in self._saved[part]]
+        for saved in self._saved[part]:
+            if _read_saved(saved.path) != saved:
+                raise changed_error(str(saved.path))
+        sizes = {str(saved.path): saved.n_word_bytes for saved in self._saved[part]}
         run = self._run
         given = given_split(run["pattern"], run["special_tokens"], run["normalizer"])
-        return take_over(*load(paths, given, rare))
+        return take_over(*load(list(sizes), given, rare, sizes))
 
     def _check_unchanged(self, part: int, counted: Counted) -> None:
         """Check that files whose parts are counted at different times have not changed."""
@@ -189,29 +194,37 @@ class Checkpoint:
         if not self.is_due():
             return
         pairs, counts = merges()
-        table = pa.table([pairs[:, 0], pairs[:, 1], counts], schema=MERGES)
+        schema = MERGES.with_metadata({METADATA_KEY: self._learns_from})
+        table = pa.table([pairs[:, 0], pairs[:, 1], counts], schema=schema)
         _write_table(self._folder / "merges.parquet", table)
         self._saved_at = monotonic()
 
-    def merges(self, known: Sequence[bytes], most: int, longest: int) -> MergeArrays:
-        """Return the merges that were saved, or none.
+    def merges(self, words: Words, known: Sequence[bytes], most: int) -> MergeArrays:
+        """Return the merges that were saved, or none; those that are saved later are of `words`.
 
         Parameters
         ----------
+        words : Words
+            What they are learned from.
         known : sequence of bytes
             The tokens that there were before them.
         most : int
             How many merges the run learns.
-        longest : int
-            The bytes of the longest word.
 
         Raises
         ------
         ValueError
-            If a merge can't be one of this run: the message has the file and the row.
+            If they were learned from other words, or a merge can't be one of this run: the message
+            has the file and the row.
         """
+        self._learns_from = digest(words)
         path = self._folder / "merges.parquet"
-        table = _read_table(path, MERGES) if path.exists() else MERGES.empty_table()
+        table = MERGES.empty_table()
+        if path.exists():
+            table = _read_table(path, MERGES)
+            if (table.schema.metadata or {}).get(METADATA_KEY) != self._learns_from.encode():
+                raise ValueError(f"{path} has merges of other words than this run: remove the file")
+        longest = int(words.arrays.lengths.max())
         left, right, counts = (table[name].to_numpy() for name in MERGES.names)
         if (row := _first_wrong(left, right, counts, list(known), most, longest)) is not None:
             raise ValueError(
@@ -232,7 +245,8 @@ def saved_in(folder: StrPath) -> tuple[int, int]:
         If a file can't be read.
     """
     folder = Path(folder)
-    n_bytes = sum(_read_counted(path).n_bytes for path in folder.glob("counts-*.parquet"))
+    counts = folder.glob("counts-*.parquet")
+    n_bytes = sum(_read_saved(path).counted.n_bytes for path in counts)
     merges = folder / "merges.parquet"
     return n_bytes, _read_table(merges, MERGES).num_rows if merges.exists() else 0
 
@@ -339,7 +353,7 @@ def _read_part(folder: Path, part: int, n_files: int) -> list[_Saved]:
     """Return what the files of counts of a part have, in the order of their names."""
     saved: list[_Saved] = []
     for path in sorted(folder.glob(f"counts-{part}-*.parquet")):
-        saved.append(_Saved(path, _read_counted(path)))
+        saved.append(_read_saved(path))
         for begin, end in saved[-1].counted.ranges:
             if begin >= end or not (end.file < n_files or end == Position(n_files)):
                 raise ValueError(
@@ -359,19 +373,19 @@ def _ranges(saved: Iterable[_Saved]) -> Iterator[Range]:
     return chain.from_iterable(counts.counted.ranges for counts in saved)
 
 
-def _read_counted(path: Path) -> Counted:
+def _read_saved(path: Path) -> _Saved:
     """Return what a file of counts says that it has."""
     metadata = read_metadata(str(path))
     try:
-        ranges, n_bytes, n_null = json.loads(metadata[METADATA_KEY])
+        ranges, n_bytes, n_null, n_word_bytes = json.loads(metadata[METADATA_KEY])
         found = tuple((Position(*begin), Position(*end)) for begin, end in ranges)
         for position in chain.from_iterable(found):
             check_integer("a file", position.file, 0, MAX_INT64)
             check_integer("a place", position.at, 0, MAX_INT64)
             check_integer("a record", position.record, UNKNOWN, MAX_INT64)
-        for number in (n_bytes, n_null):
+        for number in (n_bytes, n_null, n_word_bytes):
             check_integer("a number", number, 0, MAX_INT64)
-        return Counted(found, n_bytes, n_null)
+        return _Saved(path, Counted(found, n_bytes, n_null), n_word_bytes)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{path} does not say what was counted: remove the folder") from None
 

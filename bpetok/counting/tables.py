@@ -157,10 +157,13 @@ def load(
     files: StrPath | Iterable[StrPath],
     given: Mapping[str, Any],
     rare: RareWords | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> tuple[WordArrays, Split]:
     """Return the words of Parquet files. `given` is what `given_split` returns.
 
     What is more than `rare.limits.max_memory` is spilled to files, and words may be left out.
+    `sizes`, if given, has the sum of count * length over the words of each file: a file with
+    another one is refused.
     """
     paths, states = find_files(files)
     check_repeated(paths, states[:, 1:])
@@ -173,8 +176,15 @@ def load(
     split = _agreed(splits, given)
     with _Rows(rare or RareWords()) as rows:
         for path in paths:
+            before = rows.size
             with _parquet_file(path) as file:
                 rows.add(_batches(file, path), path)
+            if sizes is not None and rows.size - before != sizes[path]:
+                raise damaged_error(
+                    path,
+                    f"its words have {rows.size - before} bytes, counted as often as they come, of "
+                    f"{sizes[path]} that were saved",
+                )
         return rows.words(), split
 
 
@@ -331,7 +341,7 @@ class _Rows:
 
     def __init__(self, rare: RareWords) -> None:
         self._table = WordTable(SpecialTokens([]))
-        self._size = 0  # the sum of count * length
+        self.size = 0  # the sum of count * length
         self._rare = rare
         self._spill: Spill | None = None
         if rare.limits.max_memory is not None:
@@ -370,8 +380,8 @@ class _Rows:
         offsets = np.frombuffer(offset_buffer, np.int64)[words.offset :][: len(words) + 1]
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
         n = np.require(counts.to_numpy(), requirements="A")  # Dask's messages are not aligned
-        self._size += sum_of_products(n, np.diff(offsets))
-        if self._size > MAX_INT64:
+        self.size += sum_of_products(n, np.diff(offsets))
+        if self.size > MAX_INT64:
             raise ValueError(
                 f"{origin}, row {row} and the following: the sum of count * length over the words "
                 "must be below 2**63: scale the counts down"

@@ -271,8 +271,7 @@ def lay_out(words: Words, run: Run) -> Layout:
     n_merges, n_known = plan.n_merges - len(first.counts), len(known)
     if run.checkpoint is not None:
         tokens = build_token_bytes(np.ascontiguousarray(known).reshape(-1).data)
-        longest = int(words.arrays.lengths.max())
-        before = Merges(*run.checkpoint.merges(tokens, n_merges, longest))
+        before = Merges(*run.checkpoint.merges(words, tokens, n_merges))
         known = np.concatenate([known, before.pairs])
     if len(known):
         begun, tokens = start_after(words.arrays, known, n_threads)

@@ -251,7 +251,7 @@ def test_what_has_changed_since_is_named_and_refused(corpus: list[Path], tmp_pat
         bpetok.train(corpus, **TRAIN, checkpoint=run)
     old = {name: value for name, value in content.items() if name != "checkpoint_layout"}
     (run / "run.json").write_text(json.dumps(old), "utf-8")
-    with pytest.raises(ValueError, match="checkpoint_layout was None and is 4 now: go on with"):
+    with pytest.raises(ValueError, match="checkpoint_layout was None and is 5 now: go on with"):
         bpetok.train(corpus, **TRAIN, checkpoint=run)
     (run / "run.json").write_text(json.dumps(content), "utf-8")
     os.utime(corpus[3], (time.time(), 12345))
@@ -320,9 +320,9 @@ def test_words_of_any_bytes_resume(tmp_path: Path) -> None:
     assert resumed == bpetok.train_from_words(words, vocab_size=300)
 
 
-def learned(folder: Path) -> Path:
+def learned(folder: Path, text: str = "low lower lowest newest widest " * 50) -> Path:
     """Begin a run, with merges that were saved; return their file."""
-    (folder / "t.txt").write_text("low lower lowest newest widest " * 50)
+    (folder / "t.txt").write_text(text)
     stop = StopAt("learn", 3)
     with pytest.raises(KeyboardInterrupt):
         bpetok.train(folder / "t.txt", vocab_size=270, checkpoint=folder / "run", progress=stop)
@@ -352,12 +352,31 @@ def test_merges_that_cannot_be_of_the_run_are_refused(
 ) -> None:
     """Ids that there are not yet, counts that rise, tokens twice or longer than any word."""
     path = learned(tmp_path)
-    pq.write_table(pa.table(list(zip(*rows, strict=True)), schema=checkpoint.MERGES), path)
+    schema = pq.read_schema(path)  # it says which words they were learned from
+    pq.write_table(pa.table(list(zip(*rows, strict=True)), schema=schema), path)
     with pytest.raises(ValueError, match=r"merges\.parquet, row \d+ .* can't be a merge of this"):
         bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
     path.unlink()
     resumed = bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
     assert resumed == bpetok.train(tmp_path / "t.txt", vocab_size=270)
+
+
+@pytest.mark.usefixtures("_save_always")
+def test_merges_of_other_words_are_refused(tmp_path: Path) -> None:
+    """Each of them could be one of this run; they were learned from another text of its size."""
+    path = learned(tmp_path)
+    expected = bpetok.train(tmp_path / "t.txt", vocab_size=270)
+    (tmp_path / "other").mkdir()
+    other = learned(tmp_path / "other", "newest newest newest widest low" * 50)
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(ValueError, match=r"merges\.parquet has merges of other words .*: remove"):
+        bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+    pq.write_table(pq.read_table(other).replace_schema_metadata(), path)
+    with pytest.raises(ValueError, match=r"merges\.parquet has merges of other words .*: remove"):
+        bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+    path.unlink()
+    resumed = bpetok.train(tmp_path / "t.txt", vocab_size=270, checkpoint=tmp_path / "run")
+    assert resumed == expected
 
 
 @pytest.mark.usefixtures("_save_always")
@@ -382,16 +401,18 @@ def test_every_damaged_byte_of_merges_is_found_or_changes_nothing(tmp_path: Path
         b"",
         b"null",
         b"[]",
-        b"[[[0, 0, 0], [1, 0, 0]], 5, 0]",
+        b"[[[0, 0, 0], [1, 0, 0]], 5, 0, 5]",
         b"[[[[0, 0, 0], [1, 0, 0]]], 5]",
-        b"[[[[0, 0, 0, 0], [1, 0, 0]]], 5, 0]",
-        b"[[[[0, 0, 0], [1, 0, 0]]], -5, 0]",
-        b"[[[[0, 0, 0], [1, 0, 0]]], 5.5, 0]",
-        b"[[[[0, 0, 0], [1, 0, true]]], 5, 0]",
-        b"[[[[0, 0, 0], [2, 0, 0]]], 5, 0]",
-        b"[[[[0, 0, 0], [1, 5, 0]]], 5, 0]",
-        b"[[[[0, 0, 0], [0, 0, 0]]], 5, 0]",
-        b"[[[[0, 9, 0], [0, 5, 0]]], 5, 0]",
+        b"[[[[0, 0, 0], [1, 0, 0]]], 5, 0]",
+        b"[[[[0, 0, 0], [1, 0, 0]]], 5, 0, -1]",
+        b"[[[[0, 0, 0, 0], [1, 0, 0]]], 5, 0, 5]",
+        b"[[[[0, 0, 0], [1, 0, 0]]], -5, 0, 5]",
+        b"[[[[0, 0, 0], [1, 0, 0]]], 5.5, 0, 5]",
+        b"[[[[0, 0, 0], [1, 0, true]]], 5, 0, 5]",
+        b"[[[[0, 0, 0], [2, 0, 0]]], 5, 0, 5]",
+        b"[[[[0, 0, 0], [1, 5, 0]]], 5, 0, 5]",
+        b"[[[[0, 0, 0], [0, 0, 0]]], 5, 0, 5]",
+        b"[[[[0, 9, 0], [0, 5, 0]]], 5, 0, 5]",
         b"[" * 100_000,
     ],
 )
@@ -422,10 +443,32 @@ def test_counts_up_to_a_place_where_no_text_ends_are_refused(
     (tmp_path / "t.txt").write_text("low lower lowest " * 50)
     words = bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
     path = tmp_path / "run" / "counts-0-0.parquet"
-    content = json.dumps([ranges, 5, 0]).encode()
+    content = json.dumps([ranges, 5, 0, words.n_bytes]).encode()
     save(words.arrays, words.split, path, {checkpoint.METADATA_KEY: content})
     with pytest.raises(ValueError, match=r"run': .*counts-0-0\.parquet.*: remove the folder"):
         bpetok.count_words(tmp_path / "t.txt", checkpoint=tmp_path / "run")
+
+
+@pytest.mark.usefixtures("_save_always")
+@pytest.mark.parametrize("change", ["cut", "one count", "empty"])
+@pytest.mark.parametrize("max_memory", [None, "100MB"])
+def test_counts_that_were_cut_are_refused(
+    corpus: list[Path], tmp_path: Path, change: str, max_memory: str | None
+) -> None:
+    """A whole file of counts, which says what was counted, but has not all words of it."""
+    run = tmp_path / "run"
+    bpetok.count_words(corpus, checkpoint=run, max_memory=max_memory)
+    path = run / "counts-0-1.parquet"
+    table = pq.read_table(path)
+    if change == "one count":
+        counts = table["count"].to_numpy().copy()
+        counts[3] += 1
+        table = table.set_column(1, table.schema.field("count"), pa.array(counts))
+    else:
+        table = table.slice(0, 0 if change == "empty" else table.num_rows - 1)
+    pq.write_table(table, path)
+    with pytest.raises(ValueError, match=r"counts-0-1\.parquet is damaged .* that were saved"):
+        bpetok.count_words(corpus, checkpoint=run, max_memory=max_memory)
 
 
 @pytest.mark.usefixtures("_save_always")
