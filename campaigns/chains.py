@@ -14,7 +14,14 @@ from bpetok.counting.chunks import count_pieces
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import check_count_options
 from bpetok.patterns.builtin import PATTERNS, check_pattern, scanner_of
-from bpetok.patterns.chains import BEHAVIORS, Step, splits_of
+from bpetok.patterns.chains import (
+    BEHAVIORS,
+    BYTE_LEVEL,
+    PREFIX_SPACE,
+    Step,
+    put_space,
+    splits_of,
+)
 from bpetok.patterns.expressions import compile_expression, compile_splitter, split_piece
 from bpetok.patterns.scan import split_words
 from bpetok.sources.pieces import Chunk, Piece, cut, read_into, text_pieces
@@ -123,12 +130,16 @@ def words_by_regex(pattern: str, text: str) -> list[bytes]:
             for piece in pieces
             for begin, end in split_piece(compiled, split, piece, None)
         ]
+        if split.spaced:
+            pieces = [*map(put_space, pieces)]
     return pieces
 
 
 def _given(steps: list[tuple[str, str]]) -> list[Step]:
     """Return a chain as users give it."""
-    return [name if name == "byte_level" else (name, behavior) for name, behavior in steps]
+    return [
+        name if name in (BYTE_LEVEL, PREFIX_SPACE) else (name, behavior) for name, behavior in steps
+    ]
 
 
 def _check_counts(
@@ -163,7 +174,9 @@ def _steps(random: Random) -> list[tuple[str, str]]:
         else:
             steps.append((_expression(random), behavior))
     if random.random() < 0.08:
-        steps.insert(random.randrange(len(steps) + 1), ("byte_level", "isolated"))
+        steps.insert(random.randrange(len(steps) + 1), (BYTE_LEVEL, "isolated"))
+    if random.random() < 0.15:
+        steps.insert(random.randint(1, len(steps)), (PREFIX_SPACE, "isolated"))
     return steps
 
 

@@ -205,7 +205,10 @@ def _pre_tokenizer(random: Random, units: list[str]) -> dict[str, Any]:
     if random.random() < 0.2:
         chain = random.choice([*CHAINS.values()])
         steps = [_split(step, "Isolated") for step in chain if isinstance(step, str)]
-    return {"type": "Sequence", "pretokenizers": [*steps, BYTE_LEVEL_ALONE]}
+    flags = {}
+    if random.random() < 0.2:
+        flags = {"add_prefix_space": True, "use_regex": random.random() < 0.5}
+    return {"type": "Sequence", "pretokenizers": [*steps, BYTE_LEVEL_ALONE | flags]}
 
 
 def _split(expression: str, behavior: str, invert: bool = False) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import zstandard
 import bpetok
 from bpetok import Tokenizer, Words
 from bpetok.counting.checkpoint import METADATA_KEY, digest
+from bpetok.patterns.chains import around_spaces
 from campaigns.campaign import expect
 from campaigns.scanner import assigned, regex_words
 
@@ -207,13 +208,14 @@ def _trained() -> Tokenizer:
 
 def _check_tokenizer(tok: Tokenizer) -> Tokenizer:
     # A vocabulary may lack bytes, which are left out then. A normalizer changes text, a space may
-    # be put before it, and a token may take the white space around it. Of two special tokens with
-    # one id, as of "<|end|>" and a damaged copy of its row, one is decoded.
+    # be put before it or a piece of it, and a token may take the white space around it. Of two
+    # special tokens with one id, as of "<|end|>" and a damaged copy of its row, one is decoded.
     vocab = tok.vocab
     takes_space = any(token.lstrip or token.rstrip for token in tok.added_tokens)
     is_whole = tok.normalizer is None and all(bytes([byte]) in vocab for byte in range(256))
     special = tok.special_tokens.values()
     is_whole = is_whole and not takes_space and not tok.prefix_space
+    is_whole = is_whole and around_spaces(tok.pattern) is None
     is_whole = is_whole and len({*special}) == len(special)
     for text in TEXTS:
         ids = tok.encode(text, allowed_special="all")

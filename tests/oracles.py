@@ -15,6 +15,8 @@ def step_of(step: Step) -> pre_tokenizers.PreTokenizer:
     name, behavior = step if isinstance(step, tuple) else (step, "isolated")
     if name == "byte_level":
         return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    if name == "prefix_space":  # what it replaces is what it replaces it by
+        return pre_tokenizers.Metaspace(" ", "always", split=False)
     if name == "digits" and behavior in ("isolated", "contiguous"):
         return pre_tokenizers.Digits(individual_digits=behavior == "isolated")
     if name == "punctuation":

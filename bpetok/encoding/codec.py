@@ -54,8 +54,8 @@ from bpetok.encoding.vocab import (
 from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.bounds import check_growth
 from bpetok.patterns.builtin import check_pattern, scanner_of
-from bpetok.patterns.chains import Pattern
-from bpetok.patterns.scan import split_words
+from bpetok.patterns.chains import Pattern, around_spaces, put_space
+from bpetok.patterns.scan import word_spans
 from bpetok.patterns.special import SpecialTokens
 
 if TYPE_CHECKING:
@@ -522,15 +522,16 @@ class Codec(TextEncoder):
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the ids of a text and where each is in it: (start, end), in characters.
 
-        A character that several ids share belongs to each of them; otherwise text[start:end] is the
-        text of the id.
+        A character that several ids share belongs to each of them, and a space that is put before a
+        text or a piece of it to the first character there; otherwise text[start:end] is the text of
+        the id.
         """
         text = replaced(text, errors)
         ids = self.encode(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
         data = to_utf8(text)
-        if self._decoder.decode(ids) == data:
+        if around_spaces(self._pattern) is None and self._decoder.decode(ids) == data:
             return ids, self._decoder.offsets(ids, data)
         return ids, self._offsets_in_changed_text(data, allowed_special)
 
@@ -590,18 +591,37 @@ class Codec(TextEncoder):
         missing = {byte for byte in range(N_BYTES) if self._ids()[byte] < 0}
         text = self._begin_words(data)
         n_prefix = len(text) - len(data)
-        # The space before a text is a part of its first character.
-        least = len(data[:1].decode(errors="ignore").encode()) or 1
+        # The space before a text, or before a piece of it, is a part of the first character there.
+        least = _n_bytes_of_first(data)
         spans: list[tuple[int, int]] = []
-        end = 0
-        for word in self._words(text):
-            at = text.index(word, end)  # what the pattern leaves out comes before
-            end = at + len(word)
-            for token_id in self._encode_word(word):
-                first, at = self._next_span(text, at, end, token_id, missing)
-                last = max(at - n_prefix, least)
-                spans.append((begin + max(0, first - n_prefix), begin + last))
+        for start, piece, n_put, pattern in self._pieces(text):
+            least_here = _n_bytes_of_first(piece[n_put:])
+            for at, end in _word_spans(piece, pattern):
+                for token_id in self._encode_word(piece[at:end]):
+                    first, at = self._next_span(piece, at, end, token_id, missing)
+                    first = start + max(0, first - n_put) - n_prefix
+                    last = start + max(at - n_put, least_here) - n_prefix
+                    spans.append((begin + max(0, first), begin + max(last, least)))
         return spans
+
+    def _words(self, text: bytes) -> Iterator[bytes]:
+        # The words of a text without special tokens.
+        for _start, piece, _n_put, pattern in self._pieces(text):
+            for begin, end in _word_spans(piece, pattern):
+                yield piece[begin:end]
+
+    def _pieces(self, text: bytes) -> Iterator[tuple[int, bytes, int, str]]:
+        # The pieces of a text that spaces are put before: where each begins, what it becomes, the
+        # number of bytes put before it, and the pattern that splits it. Otherwise all of the text.
+        around = around_spaces(self._pattern)
+        if around is None:
+            yield 0, text, 0, self._pattern
+            return
+        before, after = around
+        for start, end in _word_spans(text, before):
+            piece = text[start:end]
+            spaced = put_space(piece)
+            yield start, spaced, len(spaced) - len(piece), after
 
     def _next_span(
         self, text: bytes, at: int, end: int, token_id: int, missing: Collection[int]
@@ -622,15 +642,6 @@ class Codec(TextEncoder):
                 at += 1
             at += 1
         return first, at
-
-    def _words(self, text: bytes) -> list[bytes]:
-        # The words of a text, without what the pattern leaves out.
-        scanner = scanner_of(self._pattern)
-        if scanner is not None:
-            return split_words(text, scanner)
-        ends = _splitter(self._pattern)(text).tolist()
-        begins = (abs(end) for end in [0, *ends])
-        return [text[begin:end] for begin, end in zip(begins, ends, strict=False) if end > 0]
 
     def encode_batch(
         self,
@@ -776,7 +787,7 @@ class Codec(TextEncoder):
 
     def _begin_words(self, data: bytes) -> bytes:
         # What is split into words: with a space before it, if there is to be one.
-        return b" " + data if self._prefix_space and data[:1] not in (b"", b" ") else data
+        return put_space(data) if self._prefix_space and data else data
 
     def _special_spans(self, text: bytes, allowed: Collection[str]) -> list[tuple[int, int, int]]:
         # Start, end and id of each special token in a text, in bytes, with the white space that
@@ -1080,7 +1091,22 @@ def _normalizer(spec: Spec | None) -> Normalizer | None:
     return normalizer if normalizer.spec != [] else None
 
 
-def _splitter(expression: str) -> Callable[[bytes], array[int]]:
+def _word_spans(text: bytes, pattern: str) -> list[tuple[int, int]]:
+    # Where the words of a text are, in bytes.
+    scanner = scanner_of(pattern)
+    if scanner is not None:
+        return word_spans(text, scanner)
+    ends = _splitter(pattern)(text)[1].tolist()
+    begins = (abs(end) for end in [0, *ends])
+    return [(begin, end) for begin, end in zip(begins, ends, strict=False) if end > 0]
+
+
+def _n_bytes_of_first(text: bytes) -> int:
+    # The bytes of the first character of a text, at least 1.
+    return len(text.decode(errors="ignore")[:1].encode()) or 1
+
+
+def _splitter(expression: str) -> Callable[[bytes], tuple[bytes, array[int]]]:
     # The regex module is not needed for any other pattern.
     from bpetok.patterns.expressions import Splitter
 

@@ -31,7 +31,7 @@ class Encoder:
         n_ids: int,
         token_ids: Buffer | None = None,
         pattern: int | CompiledPattern | None = 0,
-        split: Callable[[bytes], Buffer] | None = None,
+        split: Callable[[bytes], tuple[bytes, Buffer]] | None = None,
         whole_words: WholeWords | None = None,
         normalizer: Normalizer | None = None,
         prefix_space: bool = False,

@@ -211,7 +211,7 @@ cdef class Workspace:
     cdef Py_ssize_t kept_room
     cdef Py_ssize_t n_done   # ids that went into the sink
     cdef const int64_t* ends  # of the words of a text, where a callable splits
-    cdef object ends_owner
+    cdef object ends_owner     # and of the text that they are in
     cdef object error         # that it raised
     cdef Py_ssize_t wrong_at      # where a text has a special token that is disallowed, and
     cdef Py_ssize_t wrong_length  # how many bytes it has
@@ -344,7 +344,8 @@ cdef class Encoder:
     pattern : int, CompiledPattern or None
         An int is the index of the split pattern in `scan.PATTERN_NAMES`.
     split : callable, optional
-        With None: takes bytes and returns where each word ends, as a buffer of int64.
+        With None: takes bytes and returns what is split of them, as bytes, and where each word ends
+        in it, as a buffer of int64.
     whole_words : WholeWords, optional
         Words that have an id of their own, whatever their merges are.
     normalizer : Normalizer, optional
@@ -545,15 +546,19 @@ cdef class Encoder:
         return 0
 
     cdef int split_words(
-        self, Workspace work, const uint8_t* text, Py_ssize_t n
+        self, Workspace work, const uint8_t** text, Py_ssize_t* n
     ) noexcept with gil:
-        # Let `split` say where the words of a text end. What it raises is kept in `work.error`.
+        # Let `split` say where the words of a text end, which becomes the one that it has split.
+        # What it raises is kept in `work.error`.
         cdef const int64_t[::1] ends
+        cdef bytes given
         try:
-            work.ends_owner = ends = self.split(<bytes> text[:n])
-            if ends.shape[0] == 0 or abs(ends[ends.shape[0] - 1]) != n:
-                raise ValueError(f"words must end at {n}, where the text does")
-            work.ends = &ends[0]
+            given, ends = self.split(<bytes> text[0][:n[0]])
+            if (abs(ends[ends.shape[0] - 1]) if ends.shape[0] else 0) != len(given):
+                raise ValueError(f"words must end at {len(given)}, where the text does")
+            work.ends_owner = given, ends
+            work.ends = &ends[0] if ends.shape[0] else NULL
+            text[0], n[0] = given, len(given)
         except BaseException as error:
             work.error = error
             return NOT_SPLIT
@@ -576,8 +581,9 @@ cdef class Encoder:
         elif self.compiled is not None:
             if scan_compiled(&scanner, self.compiled, text, n) < 0:
                 return NO_MEMORY
-        elif n == 0 or self.split_words(work, text, n) == 0:
+        elif n == 0 or self.split_words(work, &text, &n) == 0:
             scan_given(&scanner, work.ends, text, n)
+            readable = text + n
         else:
             return NOT_SPLIT
         failure = self.append_scanned(work, &scanner, readable)

@@ -16,9 +16,17 @@ from bpetok.patterns.builtin import (
     SPELLINGS,
     expression_of,
     name_of,
+    steps_of_pattern,
     why_not_compiled,
 )
-from bpetok.patterns.chains import BYTE_LEVEL, STEPS, Pattern, Step, is_chain, steps_of
+from bpetok.patterns.chains import (
+    BYTE_LEVEL,
+    PREFIX_SPACE,
+    STEPS,
+    Pattern,
+    Step,
+    around_spaces,
+)
 from bpetok.patterns.dialects import from_oniguruma, to_oniguruma
 from bpetok.patterns.expressions import compile_expression
 from bpetok.patterns.portable import portable_steps
@@ -120,15 +128,13 @@ def read(pre_tokenizer: Any, *, spelled: bool = False) -> Splitting:
             "must have one ByteLevel, and no more than that: otherwise the characters of the text "
             "are not those that spell bytes, so it is no byte-level BPE; " + READ_ELSEWHERE,
         )
-    at = kinds.index("ByteLevel") if not spelled else -1
-    prefix_space = at >= 0 and bool(rows[at][0].get("add_prefix_space", True))
-    if prefix_space and (at > 0 or normalizer):
-        refuse(
-            f"{rows[at][1]}.add_prefix_space",
-            True,
-            f"a space before each piece, not before a text; {READ_ELSEWHERE}",
-        )
+    prefix_space = False
     for row, name in rows:
+        if row["type"] == "ByteLevel" and row.get("add_prefix_space", True):
+            if steps:
+                steps.append(PREFIX_SPACE)
+            else:
+                prefix_space = True
         steps += _steps_of(row, name)
     if steps[-1] == BYTE_LEVEL:
         steps.pop()
@@ -270,26 +276,42 @@ def write(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a space is to come before each text: the one that says so splits by GPT-2's pattern.
+        If a space is to come before each text or piece, and then another pattern than GPT-2's
+        splits: the one that says so splits by this one or not at all.
     """
-    if prefix_space:
-        if pattern not in ("gpt2", "none"):
+    given: Sequence[Step] = [] if pattern == "none" else steps_of_pattern(pattern)
+    steps = [(step, "isolated") if isinstance(step, str) else step for step in given]
+    spaced = [i for i, (step, _) in enumerate(steps) if step == PREFIX_SPACE]
+    if prefix_space or spaced:
+        if prefix_space and spaced:
             raise ValueError(
-                "tokenizer.json can say prefix_space only with the patterns 'gpt2' and 'none', "
-                f"this tokenizer has {shorten(pattern)}"
+                "tokenizer.json can't say both, prefix_space=True and a pattern with the step "
+                f"{PREFIX_SPACE!r}"
             )
-        return BYTE_LEVEL_ALONE | {"add_prefix_space": True, "use_regex": pattern == "gpt2"}
-    if pattern == "none":
-        return BYTE_LEVEL_ALONE
-    steps: Sequence[Step] = [pattern]
-    if pattern in CHAINS:
-        steps = CHAINS[pattern]
-    elif is_chain(pattern):
-        steps = steps_of(pattern)
-    rows = [_row_of(*(step if not isinstance(step, str) else (step, "isolated"))) for step in steps]
-    if BYTE_LEVEL_ALONE not in rows:
-        rows.append(BYTE_LEVEL_ALONE)
-    return {"type": "Sequence", "pretokenizers": rows}
+        at = spaced[0] if spaced else 0
+        rows = [
+            *(_row_of(*step) for step in steps[:at]),
+            *_rows_after_space(steps[at + len(spaced) :], pattern),
+        ]
+    else:
+        rows = [_row_of(*step) for step in steps]
+        if BYTE_LEVEL_ALONE not in rows:
+            rows.append(BYTE_LEVEL_ALONE)
+    return rows[0] if len(rows) == 1 else {"type": "Sequence", "pretokenizers": rows}
+
+
+def _rows_after_space(steps: list[tuple[str, str]], pattern: str) -> list[dict[str, Any]]:
+    """Return the ByteLevel that puts a space before what these steps split, and what follows it."""
+    is_gpt2 = steps[:1] == [("gpt2", "isolated")]
+    rest = steps[is_gpt2:]
+    if rest and rest[0][0] != BYTE_LEVEL:
+        raise ValueError(
+            "tokenizer.json can put a space before what is split then only if that is split by "
+            f"'gpt2' or not at all (prefix_space), this tokenizer has the pattern "
+            f"{shorten(pattern)}"
+        )
+    space = BYTE_LEVEL_ALONE | {"add_prefix_space": True, "use_regex": is_gpt2}
+    return [space, *(_row_of(*step) for step in rest[1:])]
 
 
 def write_portable(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
@@ -298,14 +320,14 @@ def write_portable(pattern: str, *, prefix_space: bool) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If no expression does, or a space is to come before each text.
+        If no expression does, or a space is to come before each text or piece.
     """
-    if prefix_space:
+    if prefix_space or around_spaces(pattern) is not None:
         if pattern != "none":
             raise ValueError(
                 "portable=True: only the pre-tokenizer that splits as GPT-2 does by itself can put "
-                "a space before each text (prefix_space), and it takes white space otherwise in "
-                "JavaScript"
+                "a space before each text or piece of one (prefix_space), and it takes white space "
+                "otherwise in JavaScript"
             )
         return write(pattern, prefix_space=True)
     rows = [

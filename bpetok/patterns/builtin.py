@@ -212,7 +212,7 @@ def _same_as(pattern: str) -> str | None:
     # Where text that is not matched is an error, an expression is equal only if it matches all.
     compiled = _compiled(pattern, "error")
     # Trainers may take groups for words.
-    if isinstance(compiled, str) or re.search(_GROUP, pattern):
+    if isinstance(compiled, str) or compiled.spaced_level >= 0 or re.search(_GROUP, pattern):
         return None
     return FINGERPRINTS.get(fingerprint(compiled.tables))
 
@@ -221,7 +221,7 @@ _GROUP = r"(?<!\\)\((?!\?)|\(\?P?<\w"
 
 
 def _check_chain(pattern: object) -> str:
-    from bpetok.patterns.chains import BYTE_LEVEL, STEPS, spell_chain, steps_of
+    from bpetok.patterns.chains import BYTE_LEVEL, PREFIX_SPACE, STEPS, spell_chain, steps_of
 
     if not isinstance(pattern, list | tuple):
         raise TypeError(f"pattern must be a str or a list of steps, got {shorten(pattern)}")
@@ -229,13 +229,15 @@ def _check_chain(pattern: object) -> str:
     steps = steps_of(spelling)
     check_steps([step for step, _ in steps])
     for step, _ in steps:
-        if re.fullmatch(r"[\w-]*", step) and step not in (*STEPS, *PATTERNS, BYTE_LEVEL):
+        step_names = (*STEPS, BYTE_LEVEL, PREFIX_SPACE, *PATTERNS)
+        if re.fullmatch(r"[\w-]*", step) and step not in step_names:
             raise ValueError(
                 f"a step of a pattern must be an expression or one of "
-                f"{', '.join(map(repr, (*STEPS, BYTE_LEVEL, *PATTERNS)))}, got {shorten(step)}"
+                f"{', '.join(map(repr, step_names))}, got {shorten(step)}"
             )
     if all(step == BYTE_LEVEL for step, _ in steps):
         raise ValueError("pattern must have a step that splits, got only 'byte_level'")
+    _check_prefix_space(steps)
     for name, chain in CHAINS.items():
         if spell_chain(chain) == spelling:
             return name
@@ -244,6 +246,26 @@ def _check_chain(pattern: object) -> str:
         if same in PATTERNS:
             return same
     return spelling
+
+
+def _check_prefix_space(steps: list[tuple[str, str]]) -> None:
+    """Raise ValueError unless spaces are put before pieces once at most, and where they can be."""
+    from bpetok.patterns.chains import BYTE_LEVEL, PREFIX_SPACE
+
+    places = [i for i, (step, _) in enumerate(steps) if step == PREFIX_SPACE]
+    if not places:
+        return
+    names = [step for step, _ in steps]
+    if steps[places[0]][1] != "isolated":
+        raise ValueError(
+            f"the step {PREFIX_SPACE!r} splits nothing, so it takes no behaviour, got "
+            f"{steps[places[0]][1]!r}"
+        )
+    if len(places) > 1 or places[0] == 0 or BYTE_LEVEL in names[: places[0]]:
+        raise ValueError(
+            f"the step {PREFIX_SPACE!r} must come once, after a step that splits and before "
+            f"{BYTE_LEVEL!r}, got {shorten(names)}; prefix_space=True puts a space before each text"
+        )
 
 
 @lru_cache(maxsize=64)

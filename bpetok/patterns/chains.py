@@ -20,7 +20,9 @@ What a step is, in ``pattern=[step, step, ...]``:
   ``"right_to_left_digits"`` (numbers in groups of three, counted from the right), ``"scripts"``
   (text of one script, as tokenizers knows them); also in a pair;
 * ``"byte_level"``, which splits nothing: the later steps see each byte as the character that
-  GPT-2 writes for it, as steps after ByteLevel do in a tokenizer.json.
+  GPT-2 writes for it, as steps after ByteLevel do in a tokenizer.json;
+* ``"prefix_space"``, which splits nothing either: it puts a space before each piece that does not
+  begin with one. Once in a chain, after a step that splits, and before ``"byte_level"``.
 
 Where an expression matches the empty text, a piece ends if it is isolated. Each piece
 is a text to the next step: look-ahead sees its end, not what follows there.
@@ -29,9 +31,10 @@ These are the pre-tokenizers of Hugging Face's tokenizers, which are the oracle:
 chain, ``Split(Regex)`` a pair (``invert=True`` turns removed into kept and kept into removed, the
 two that merge into each other, and changes nothing else), ``Digits`` is ``"digits"`` (contiguous
 unless ``individual_digits``), ``Punctuation`` ``"punctuation"`` with its behaviour, ``ByteLevel``
-``"gpt2"`` if it has ``use_regex``, and then ``"byte_level"``, ``WhitespaceSplit``
-``("whitespace", "removed")``, ``Whitespace`` ``(r"\w+|[^\w\s]+", "kept")``, ``FixedLength``
-``r"[\s\S]{1,5}"`` for a length of 5, ``UnicodeScripts`` ``("scripts", "kept")``.
+``"prefix_space"`` if it has ``add_prefix_space`` and is not the first, ``"gpt2"`` if it has
+``use_regex``, and then ``"byte_level"``, ``WhitespaceSplit`` ``("whitespace", "removed")``,
+``Whitespace`` ``(r"\w+|[^\w\s]+", "kept")``, ``FixedLength`` ``r"[\s\S]{1,5}"`` for a length of 5,
+``UnicodeScripts`` ``("scripts", "kept")``.
 
 In files, in `Tokenizer.pattern` and on the command line a chain is a str, JSON as
 ``[["\\p{N}{1,3}", "isolated"], ["gpt2", "isolated"]]``: `spell_chain`. That str is a pattern, too.
@@ -52,6 +55,7 @@ Pattern: TypeAlias = str | Sequence[Step]
 """What users give for a pattern: a name, an expression, or a chain."""
 
 BYTE_LEVEL = "byte_level"
+PREFIX_SPACE = "prefix_space"
 N_SCRIPTS = 135
 """Scripts that ``"scripts"`` knows: `older_scripts` has them."""
 
@@ -99,11 +103,14 @@ class SplitStep(NamedTuple):
         One of `BEHAVIORS`.
     by_byte : bool
         The expression sees each byte as the character that GPT-2 writes for it.
+    spaced : bool
+        A space is put before each piece that it leaves, unless it begins with one.
     """
 
     expression: str
     behavior: str = "isolated"
     by_byte: bool = False
+    spaced: bool = False
 
 
 def is_chain(pattern: str) -> bool:
@@ -164,6 +171,25 @@ def steps_of(spelling: str) -> list[tuple[str, str]]:
     return _read(spelling) or []
 
 
+def around_spaces(spelling: str) -> tuple[str, str] | None:
+    """Return what splits before a chain puts spaces before pieces, and what splits each of these.
+
+    Both are patterns; None if it puts none.
+    """
+    steps = steps_of(spelling)
+    places = [i for i, (step, _) in enumerate(steps) if step == PREFIX_SPACE]
+    if not places:
+        return None
+    after = steps[places[0] + 1 :]
+    splits = any(step != BYTE_LEVEL for step, _ in after)
+    return spell_chain(steps[: places[0]]), spell_chain(after) if splits else "none"
+
+
+def put_space(piece: bytes) -> bytes:
+    """Return a piece with a space before it, unless it begins with one."""
+    return piece if piece.startswith(b" ") else b" " + piece
+
+
 def splits_of(spelling: str, expressions: dict[str, str]) -> list[SplitStep]:
     """Return the steps of a chain as expressions; `expressions` has those of the named patterns."""
     splits: list[SplitStep] = []
@@ -171,6 +197,9 @@ def splits_of(spelling: str, expressions: dict[str, str]) -> list[SplitStep]:
     for step, behavior in steps_of(spelling):
         if step == BYTE_LEVEL:
             by_byte = True
+            continue
+        if step == PREFIX_SPACE:
+            splits[-1:] = [split._replace(spaced=True) for split in splits[-1:]]
             continue
         expression = STEPS.get(step) or expressions.get(step, step)
         splits.append(SplitStep(expression, behavior, by_byte))

@@ -55,6 +55,7 @@ def _compile(splits: list[SplitStep], unmatched: str | None) -> CompiledPattern:
         levels: list[Tables] = []
         provisional: list[Provisional | None] = []
         done = 0
+        spaced_level = -1
         while done < len(splits):
             if len(levels) == MOST_LEVELS:
                 raise Unsupported(f"more than {MOST_LEVELS} steps whose ends are not seen at once")
@@ -62,9 +63,11 @@ def _compile(splits: list[SplitStep], unmatched: str | None) -> CompiledPattern:
             levels.append(tables)
             provisional.append(words)
             done += n
+            if splits[done - 1].spaced:
+                spaced_level = len(levels) - 1
     except RecursionError:
         raise Unsupported("too many parts inside each other") from None
-    return CompiledPattern(tuple(levels), tuple(provisional), unmatched == "error")
+    return CompiledPattern(tuple(levels), tuple(provisional), unmatched == "error", spaced_level)
 
 
 def _tree(split: SplitStep) -> Node:
@@ -77,7 +80,7 @@ def _level(
 ) -> tuple[Tables, Provisional | None, int]:
     """Compile as many steps as one automaton can hold; return its tables and their number."""
     n = 1
-    while n < len(splits) and splits[n].by_byte == splits[0].by_byte:
+    while n < len(splits) and splits[n].by_byte == splits[0].by_byte and not splits[n - 1].spaced:
         n += 1
     alphabet = Alphabet(trees[:n])
     steps: list[AnyStep] = []

@@ -85,10 +85,16 @@ cdef struct ChainScan:
     const uint8_t* words[MOST_LEVELS - 1][LEVEL_WORDS + 1]
     Py_ssize_t[MOST_LEVELS - 1] next_word
     Py_ssize_t[MOST_LEVELS - 1] n_words
+    # Words of the level that spaces are put before, one after another: it and later levels have
+    # their bounds in here, not in the text.
+    int spaced_level              # -1 without
+    uint8_t* spaced
+    Py_ssize_t spaced_room
 
 cdef class CompiledPattern:
     cdef Level[MOST_LEVELS] levels
     cdef readonly int n_levels
+    cdef readonly int spaced_level
     cdef readonly tuple tables
     cdef readonly tuple provisional
     cdef int set_level(self, Level* level, tables) except -1
@@ -100,6 +106,8 @@ cdef int chain_begin(
 
 # Return the number of words found, one after another: word i is bounds[i]:bounds[i + 1]. 0 at the
 # end of the text, where it is not matched, or without memory: see `unmatched`, `no_memory`.
+# Where spaces are put before words, bounds are not in the text, and hold up to the next call; from
+# any of them on 16 bytes may be read.
 cdef Py_ssize_t chain_next(ChainScan* s, const uint8_t** bounds) noexcept nogil
 
 cdef void chain_end(ChainScan* s) noexcept nogil

@@ -4,13 +4,14 @@ The loop over a text has no branch that depends on where words end: each charact
 where the next word's begin belongs, and the number of words grows by one if the state says so. What
 is rare is an action (`automaton.Action`). Over characters outside ASCII two look-ups tell the code.
 
-A chain may need several levels, each of which splits the words of the one before.
+A chain may need several levels, each of which splits the words of the one before. Where a space
+is put before words, they are copied.
 """
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 from bpetok.base.built_from cimport check_sources
 
@@ -22,6 +23,8 @@ cdef enum:
     LONG_SEARCH = 256  # bytes from which on it is worth to keep what was read in vain
     LOOK_SOON = 32  # bytes after which it is asked again what follows: then more is looked at
     LOOK_BLOCK = 1024
+    SPACE = 0x20
+    PADDING = 16  # bytes after copied words that may be read
 
 cdef enum Action:  # `automaton.Action`
     NONE
@@ -47,13 +50,19 @@ cdef class CompiledPattern:
         For each level; None where there are none.
     fails : bool
         What is to be left out is an error.
+    spaced_level : int
+        Before each word of this level a space is put, unless it begins with one; -1 without.
     """
 
-    def __cinit__(self, tuple tables not None, tuple provisional not None, bint fails=False):
+    def __cinit__(
+        self, tuple tables not None, tuple provisional not None, bint fails=False,
+        int spaced_level=-1,
+    ):
         if not 1 <= len(tables) <= MOST_LEVELS:
             raise ValueError(f"levels must be in 1..{MOST_LEVELS}, got {len(tables)}")
         self.tables, self.provisional = tables, provisional  # keep the memory
         self.n_levels = len(tables)
+        self.spaced_level = spaced_level
         for number, level in enumerate(tables):
             self.set_level(&self.levels[number], level)
             self.levels[number].fails = fails
@@ -733,6 +742,8 @@ cdef int chain_begin(
 ) noexcept nogil:
     cdef int i
     s.n_levels = pattern.n_levels
+    s.spaced_level = pattern.spaced_level
+    s.spaced, s.spaced_room = NULL, 0
     s.unmatched = NULL
     s.no_memory = False
     for i in range(s.n_levels):
@@ -746,7 +757,42 @@ cdef int chain_begin(
 
 
 cdef Py_ssize_t next_words(ChainScan* s, int level, const uint8_t** bounds) noexcept nogil:
-    # Words of one level.
+    # Words of one level, as the next one takes them.
+    cdef Py_ssize_t n = split_next(s, level, bounds)
+    if level == s.spaced_level and n > 0:
+        return put_spaces(s, bounds, n)
+    return n
+
+
+cdef Py_ssize_t put_spaces(ChainScan* s, const uint8_t** bounds, Py_ssize_t n) noexcept nogil:
+    # Copy n words, each with a space before it unless it begins with one; return n, and 0 without
+    # memory. The words before are not needed any more: those of the next level are split by now.
+    cdef Py_ssize_t i, length, room = bounds[n] - bounds[0] + n + PADDING
+    cdef uint8_t* to
+    cdef const uint8_t* word = bounds[0]
+    if room > s.spaced_room:
+        free(s.spaced)
+        s.spaced_room = 2 * room
+        s.spaced = <uint8_t*> malloc(s.spaced_room)
+        if s.spaced == NULL:
+            s.no_memory = True
+            return 0
+    to = s.spaced
+    bounds[0] = to
+    for i in range(n):
+        length = bounds[i + 1] - word
+        if word[0] != SPACE:
+            to[0] = SPACE
+            to += 1
+        memcpy(to, word, length)
+        to += length
+        word, bounds[i + 1] = bounds[i + 1], to
+    memset(to, 0, PADDING)
+    return n
+
+
+cdef Py_ssize_t split_next(ChainScan* s, int level, const uint8_t** bounds) noexcept nogil:
+    # Words of one level, as it leaves them.
     cdef LevelScan* scan = &s.scans[level]
     cdef Py_ssize_t n
     cdef const uint8_t** words
@@ -833,3 +879,5 @@ cdef void chain_end(ChainScan* s) noexcept nogil:
         free(s.scans[i].columns)
         free(s.scans[i].failed)
         s.scans[i].columns = NULL
+    free(s.spaced)
+    s.spaced = NULL

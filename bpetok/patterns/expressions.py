@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 from bpetok.base.byte_characters import to_text
 from bpetok.base.checks import shorten
+from bpetok.base.records import NamedTuple
 from bpetok.patterns.bounds import check_size
-from bpetok.patterns.chains import SplitStep, is_chain, splits_of
+from bpetok.patterns.chains import SplitStep, is_chain, put_space, splits_of
 from bpetok.patterns.compiling import compile_chain
 from bpetok.patterns.errors import LIMIT, SplitError
 from bpetok.patterns.named import PATTERNS
@@ -127,19 +128,31 @@ def compile_splitter(pattern: str) -> Split:
 
 
 Span: TypeAlias = "tuple[int, int]"
-_Step: TypeAlias = "Callable[[bytes, float | None], list[Span]]"
+_SplitPiece: TypeAlias = "Callable[[bytes, float | None], list[Span]]"
 """A text in UTF-8 and seconds, to where each piece begins and ends in it."""
+
+
+class _Step(NamedTuple):
+    """A step of a chain.
+
+    spaced : bool
+        A space is put before each piece that it leaves, unless it begins with one.
+    """
+
+    split: _SplitPiece
+    spaced: bool
 
 
 @lru_cache(maxsize=16)
 def _compile_steps(pattern: str) -> tuple[_Step, ...]:
-    return tuple(_compile_step(split) for split in splits_of(pattern, PATTERNS))
+    splits = splits_of(pattern, PATTERNS)
+    return tuple(_Step(_compile_step(split), split.spaced) for split in splits)
 
 
-def _compile_step(split: SplitStep) -> _Step:
+def _compile_step(split: SplitStep) -> _SplitPiece:
     if not split.by_byte:  # whose pieces may end inside of a character, which no scanner takes
         with suppress(Unsupported):
-            scanner = compile_chain([split])
+            scanner = compile_chain([split._replace(spaced=False)])
             return lambda piece, _seconds: word_spans(piece, scanner)
     compiled = compile_expression(split.expression, may_be_empty=True)
     return partial(split_piece, compiled, split)
@@ -148,19 +161,31 @@ def _compile_step(split: SplitStep) -> _Step:
 def _split_by_chain(
     steps: Sequence[_Step], text: str, _unmatched: str, seconds: float | None
 ) -> list[bytes]:
-    data = text.encode()
-    return [data[begin:end] for begin, end in _spans_of_chain(steps, data, seconds)]
+    data, spans = _spans_of_chain(steps, text.encode(), seconds)
+    return [data[begin:end] for begin, end in spans]
 
 
-def _spans_of_chain(steps: Sequence[_Step], data: bytes, seconds: float | None) -> list[Span]:
+def _spans_of_chain(
+    steps: Sequence[_Step], data: bytes, seconds: float | None
+) -> tuple[bytes, list[Span]]:
+    """Return what a chain makes of a text, in which there may be more spaces, and its pieces."""
     pieces = [(0, len(data))]
     for step in steps:
         pieces = [
             (at + begin, at + end)
             for at, stop in pieces
-            for begin, end in step(data[at:stop], seconds)
+            for begin, end in step.split(data[at:stop], seconds)
         ]
-    return pieces
+        if step.spaced:
+            data, pieces = _put_spaces(data, pieces)
+    return data, pieces
+
+
+def _put_spaces(data: bytes, pieces: Sequence[Span]) -> tuple[bytes, list[Span]]:
+    """Return the pieces one after another, with a space before each, and where they are then."""
+    spaced = [put_space(data[begin:end]) for begin, end in pieces]
+    ends = [0, *accumulate(map(len, spaced))]
+    return b"".join(spaced), [*pairwise(ends)]
 
 
 def split_piece(compiled: Any, split: SplitStep, piece: bytes, seconds: float | None) -> list[Span]:
@@ -260,10 +285,15 @@ class Splitter:
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
 
-    def __call__(self, text: bytes) -> array[int]:
-        """Return where each word of a text in UTF-8 ends, in bytes, as int64.
+    def __call__(self, text: bytes) -> tuple[bytes, array[int]]:
+        """Return what a text in UTF-8 is split as, and where each word ends in it.
 
-        Where what is left out ends, less than 0.
+        Returns
+        -------
+        text : bytes
+            The same, unless a step of a chain puts spaces before pieces.
+        ends : array of int64
+            In bytes. Where what is left out ends, less than 0.
 
         Raises
         ------
@@ -272,10 +302,10 @@ class Splitter:
         """
         if not is_chain(self._pattern):
             words = _split_once(self._pattern, text.decode(), "word")
-            return array("q", accumulate(map(n_bytes, words)))
+            return text, array("q", accumulate(map(n_bytes, words)))
         seconds = LIMIT.seconds(text.decode())
         try:
-            spans = _spans_of_chain(_compile_steps(self._pattern), text, seconds)
+            text, spans = _spans_of_chain(_compile_steps(self._pattern), text, seconds)
         except TimeoutError:
             raise SplitError("time", 0).explain(self._pattern, "text", 0) from None
         ends = array("q")
@@ -287,7 +317,7 @@ class Splitter:
             at = end
         if at < len(text):
             ends.append(-len(text))
-        return ends
+        return text, ends
 
 
 def n_bytes(word: str | bytes) -> int:

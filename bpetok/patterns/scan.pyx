@@ -732,8 +732,8 @@ def check_utf8(const uint8_t[::1] text not None, const int64_t[::1] ends=None):
 def split_words(bytes text not None, pattern=0):
     """Return the words of `text`, as bytes, in order.
 
-    Their concatenation is `text`, but for what a compiled pattern leaves out. `pattern` is an index
-    of PATTERN_NAMES, or a CompiledPattern.
+    Their concatenation is `text`, but for what a compiled pattern leaves out, and spaces that it
+    puts before them. `pattern` is an index of PATTERN_NAMES, or a CompiledPattern.
 
     Raises
     ------
@@ -742,21 +742,30 @@ def split_words(bytes text not None, pattern=0):
     SplitError
         If it is not matched, and that is an error.
     """
-    return [text[begin:end] for begin, end in word_spans(text, pattern)]
+    return found_words(text, pattern, False)
 
 
 def word_spans(bytes text not None, pattern=0):
-    """Return where each word of `text` begins and ends, in bytes; otherwise as `split_words`."""
+    """Return where each word of `text` begins and ends, in bytes; otherwise as `split_words`.
+
+    Requires: a pattern that puts no space before words.
+    """
+    return found_words(text, pattern, True)
+
+
+cdef list found_words(bytes text, pattern, bint as_spans):
     cdef const uint8_t* data = text
     cdef const uint8_t* bounds[SCAN_WORDS + 1]
     cdef Scanner scanner
     cdef Py_ssize_t i, n
+    cdef list words = []
     if find_invalid_utf8(data, len(text)) >= 0:
         raise ValueError(
             f"text must be UTF-8, but byte {find_invalid_utf8(data, len(text))} is not"
         )
-    spans = []
     if isinstance(pattern, CompiledPattern):
+        if as_spans and pattern.spaced_level >= 0:
+            raise ValueError("a pattern that puts spaces before words has no spans")
         if scan_compiled(&scanner, pattern, data, len(text)) < 0:
             raise MemoryError
     elif not 0 <= pattern < len(PATTERN_NAMES):
@@ -768,13 +777,16 @@ def word_spans(bytes text not None, pattern=0):
         if n == 0:
             break
         for i in range(n):
-            spans.append((bounds[i] - data, bounds[i + 1] - data))
+            if as_spans:
+                words.append((bounds[i] - data, bounds[i + 1] - data))
+            else:
+                words.append(<bytes> bounds[i][:bounds[i + 1] - bounds[i]])
     scan_end(&scanner)
     if scanner.is_compiled and scanner.chain.no_memory:
         raise MemoryError
     if scanner.is_compiled and scanner.chain.unmatched != NULL:
         raise SplitError("unmatched", scanner.chain.unmatched - data)
-    return spans
+    return words
 
 
 cdef inline int character_flags(const uint8_t* c, Py_ssize_t n) noexcept nogil:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bpetok.base.limits import N_BYTES
-from bpetok.patterns.pretokenize import pretokenize
 
 if TYPE_CHECKING:
     from bpetok.encoding.codec import Codec
@@ -97,7 +96,7 @@ class _Explainer:
         self.numbers = {token_id: number for number, token_id in enumerate(self.ids)}
         self.pairs = tokenizer.merge_pairs
         self.counts = tokenizer.merge_counts
-        self.known: dict[str, ExplainedWord] = {}
+        self.known: dict[bytes, ExplainedWord] = {}
 
     def piece(self, data: bytes, allowed: Sequence[str]) -> Iterator[ExplainedWord]:
         """Yield the words of a text as it is normalized, and the tokens that are found in that."""
@@ -111,9 +110,9 @@ class _Explainer:
             at = end
 
     def words(self, data: bytes) -> Iterator[ExplainedWord]:
-        for word in pretokenize(data.decode(), self.tokenizer.pattern, unmatched="word"):
+        for word in self.tokenizer._words(data):
             if word not in self.known:
-                self.known[word] = self.word(word.encode())
+                self.known[word] = self.word(word)
             yield self.known[word]
 
     def word(self, word: bytes) -> ExplainedWord:

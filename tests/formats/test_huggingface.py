@@ -14,6 +14,7 @@ from bpetok.encoding.added_tokens import AddedToken
 from bpetok.formats.checks import check_ids_equal
 from bpetok.formats.tokenizer_json import parse
 from bpetok.patterns.builtin import names
+from bpetok.patterns.chains import Step
 from bpetok.tokenizer import Tokenizer
 from samples import MERGES, TOKENIZERS, document
 from strategies import TEXT, texts
@@ -356,6 +357,9 @@ def test_what_a_portable_folder_can_not_say_is_told(tmp_path: Path) -> None:
     """A space before a text is refused; what transformers.js takes otherwise has a warning."""
     with pytest.raises(ValueError, match=r"portable=True: only .*prefix_space"):
         Tokenizer(merges=MERGES, prefix_space=True).save_pretrained(tmp_path, portable=True)
+    spaced: list[Step] = ["digits", "prefix_space"]
+    with pytest.raises(ValueError, match=r"portable=True: only .* or piece of one"):
+        Tokenizer(merges=MERGES, pattern=spaced).save_pretrained(tmp_path, portable=True)
     Tokenizer(merges=MERGES, pattern="none", prefix_space=True).save_pretrained(
         tmp_path, portable=True
     )

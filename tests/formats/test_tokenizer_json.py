@@ -46,6 +46,7 @@ def sequence(*steps: dict[str, Any], key: str = "pretokenizers") -> dict[str, An
 
 
 METASPACE = {"type": "Metaspace", "replacement": "\u2581", "split": True}
+SPACED = BYTE_LEVEL | {"add_prefix_space": True, "use_regex": False}
 
 
 DAMAGED_JSON = {
@@ -71,10 +72,6 @@ DAMAGED_JSON = {
         "pre_tokenizer: .* must have one ByteLevel",
     ),
     "two ByteLevels": (document(pre_tokenizer=sequence(BYTE_LEVEL, BYTE_LEVEL)), "have one"),
-    "a space before each piece": (
-        document(pre_tokenizer=sequence(split("x+"), BYTE_LEVEL | {"add_prefix_space": True})),
-        r"pretokenizers\[1\]\.add_prefix_space: .* before each piece",
-    ),
     "an unknown pre-tokenizer": (
         document(pre_tokenizer=sequence({"type": "Chunks"}, BYTE_LEVEL)),
         r"pretokenizers\[0\]: .*Chunks.* no pattern can say that",
@@ -234,6 +231,29 @@ READ = {
     ),
     "a merge before that of its part": document(model__merges=["ab c", "a b"]),
     "a space before each text": document(pre_tokenizer=BYTE_LEVEL | {"add_prefix_space": True}),
+    "a space before each piece": document(pre_tokenizer=sequence(split("x+"), SPACED)),
+    "a space before each piece, which is then split": document(
+        pre_tokenizer=sequence(split(r"\s+", "Removed"), SPACED | {"use_regex": True})
+    ),
+    "a space before each piece, split again by characters of bytes": document(
+        pre_tokenizer=sequence({"type": "Whitespace"}, SPACED, split("\u0120a|\u00c3"))
+    ),
+    "a space before each piece, taken whole": document(
+        pre_tokenizer=sequence({"type": "Digits", "individual_digits": True}, SPACED),
+        model__vocab=vocab_without() | {"\u0120xy": 300},
+        model__ignore_merges=True,
+    ),
+    "a space before each piece that signs make": document(
+        pre_tokenizer=sequence(METASPACE, SPACED | {"use_regex": True})
+    ),
+    "a space before a text of signs": document(
+        pre_tokenizer=sequence(METASPACE | {"split": False}, SPACED)
+    ),
+    "a space before a text of signs, split again": document(
+        pre_tokenizer=sequence(
+            METASPACE | {"split": False}, SPACED | {"use_regex": True}, split("a")
+        )
+    ),
     "two splits": document(
         pre_tokenizer=sequence(
             {"type": "Digits", "individual_digits": True}, split(r"\s+", "Removed"), BYTE_LEVEL
@@ -336,6 +356,7 @@ READ = {
 
 # What no automaton can say, so that the `regex` module splits.
 READ_BY_REGEX = {
+    "a space before each piece": document(pre_tokenizer=sequence(split(r"b|\s*"), SPACED)),
     "a match of nothing": document(pre_tokenizer=sequence(split(r"b|\s*"), BYTE_LEVEL)),
     "matches of nothing that are joined": document(
         pre_tokenizer=sequence(split(r"b|\s*", "MergedWithNext"), BYTE_LEVEL)
@@ -611,6 +632,63 @@ def check_read(data: bytes, tmp_path: Path) -> None:
     assert Tokenizer.from_pretrained(tmp_path) == tok
     written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert written.get_vocab() == theirs.get_vocab()
+    check_ids_equal(tok, lambda text: written.encode(text).ids, "tokenizers, what is written")
+
+
+before_spaces = st.sampled_from(
+    [
+        [{"type": "Whitespace"}],
+        [{"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "MergedWithPrevious"}],
+        [{"type": "Digits", "individual_digits": True}, split(r"\s+", "MergedWithNext")],
+        [{"type": "FixedLength", "length": 3}],
+        [split(r" ?[a-c]+|\n", "Removed", True)],
+        [split(r"[ab]+(?=c)|\s", "Contiguous"), split(GPT2)],
+        [split(r"(b)\1|\s+(?!\S)"), {"type": "Digits", "individual_digits": False}],
+    ]
+)
+of_bytes = st.sampled_from([[], [{"type": "FixedLength", "length": 2}]])
+
+
+@pytest.mark.filterwarnings("ignore:pattern .* can't be compiled to a scanner:UserWarning")
+@given(
+    before=before_spaces,
+    after=of_bytes,
+    use_regex=st.booleans(),
+    is_carried=st.booleans(),
+    texts=st.lists(st.text("abc 1\n.\u00e9\u3000<s>", max_size=12), max_size=4),
+)
+def test_a_space_before_each_piece(
+    before: list[dict[str, Any]],
+    after: list[dict[str, Any]],
+    use_regex: bool,
+    is_carried: bool,
+    texts: list[str],
+) -> None:
+    """Ids, their places, texts of ids, and files: equal to those of tokenizers."""
+    tokenizers = pytest.importorskip("tokenizers")
+    byte_level = SPACED | {"use_regex": use_regex, "trim_offsets": False}
+    merges = ["\u0120 a", "\u0120 \u0120", "\u0120a b", "\u0120 1"]
+    names = ["\u0120a", "\u0120\u0120", "\u0120ab", "\u01201"]
+    data = document(
+        model__vocab={name: i for i, name in enumerate([*SPELLED, *names, "<s>"])},
+        model__merges=merges,
+        pre_tokenizer=sequence(*before, byte_level, *after),
+        added_tokens=[AddedToken("<s>", 260)._asdict()],
+    )
+    theirs = tokenizers.Tokenizer.from_str(data.decode())
+    parts = parse(json.loads(data))._asdict()
+    if not is_carried:  # so that it is written from the pattern
+        settings = {key: part for key, part in parts["settings"].items() if key != "pre_tokenizer"}
+        parts["settings"] = settings
+    tok = Tokenizer(**parts)
+    written = tok.to_tokenizers()
+    for text in texts:
+        expected = theirs.encode(text)
+        ids, offsets = tok.encode_with_offsets(text, allowed_special="all")
+        assert tok.encode(text, allowed_special="all") == ids == expected.ids
+        assert offsets == expected.offsets
+        assert tok.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
+        assert written.encode(text).ids == expected.ids
 
 
 OTHER_IDS = {
@@ -956,7 +1034,6 @@ def test_a_special_token_that_would_give_a_byte_an_id_is_not_written() -> None:
         {"model__continuing_subword_prefix": "##"},
         {"pre_tokenizer": {"type": "Whitespace"}},
         {"pre_tokenizer": None},
-        {"pre_tokenizer": sequence({"type": "Digits"}, BYTE_LEVEL | {"add_prefix_space": True})},
         {"decoder": {"type": "Metaspace", "replacement": "\u2581"}},
     ],
     ids=str,

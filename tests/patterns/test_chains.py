@@ -50,6 +50,16 @@ OTHERS: dict[str, list[Step]] = {
     "kept or looked behind": [(r"(?<=[a-s])[a-z]|(?<!\s)\d", "kept"), "digits"],
     "removed and looked behind at once": [(r"(?<=[a-s])[a-z]", "removed")],
     "bytes": ["gpt2", "byte_level", "digits", ("punctuation", "contiguous")],
+    "spaces before pieces": [("whitespace", "removed"), "prefix_space", "gpt2"],
+    "spaces before the last pieces": [(r"\w+|[^\w\s]+", "kept"), "prefix_space"],
+    "spaces, then bytes": ["digits", "prefix_space", "gpt2", "byte_level", r"\p{L}{2}"],
+    "spaces, then steps whose ends are seen late": [
+        (r"[a-m]+\s*", "merged_with_next"),
+        r"\s+(?!\S)|\p{L}{2}",
+        "prefix_space",
+        r" (?=\p{L}+!)|\d ",
+        (r"\s+(?!\S)|[,.]", "removed"),
+    ],
 }
 
 
@@ -134,6 +144,10 @@ def test_a_step_after_bytes_that_are_cut_apart() -> None:
         "removed and looked behind",
         "kept and looked behind",
         "removed and looked behind at once",
+        "spaces before pieces",
+        "spaces before the last pieces",
+        "spaces, then bytes",
+        "spaces, then steps whose ends are seen late",
     ],
 )
 @given(st.lists(st.text(CHARACTERS + "<|>", max_size=40), max_size=3), st.sampled_from([1, 7, 30]))
@@ -173,6 +187,10 @@ def test_a_chain_trains_encodes_and_is_saved(tmp_path: Path) -> None:
         ([("gpt2", "split")], "the behaviour of a step must be one of 'isolated'"),
         (["byte_level"], "must have a step that splits"),
         ([""], "must not be empty"),
+        (["prefix_space", "digits"], "'prefix_space' must come once, after a step that splits"),
+        (["digits", "byte_level", "prefix_space"], "and before 'byte_level'"),
+        (["digits", "prefix_space", "gpt2", "prefix_space"], "must come once"),
+        (["digits", ("prefix_space", "removed")], "splits nothing, so it takes no behaviour"),
     ],
 )
 def test_a_chain_that_can_not_be_is_refused(chain: list[Step], message: str) -> None:
@@ -197,7 +215,8 @@ def test_a_step_that_can_not_be_compiled_goes_to_regex(behavior: str, text: str)
     in_bytes: list[Step] = ["gpt2", "byte_level", (r"(.)\1", behavior)]
     ends_late: list[Step] = [(r"\s+(?!\S)", "merged_with_next"), "digits"]
     ever_empty: list[Step] = [(r"b|(?:12)*", behavior), (r"\.|(?=c)|a??", behavior)]
-    for steps in (chain, in_bytes, ends_late, ever_empty):
+    spaced: list[Step] = [(r"([a-z])\1", behavior), "prefix_space", r" ([a-z])\1"]
+    for steps in (chain, in_bytes, ends_late, ever_empty, spaced):
         assert bpetok.patterns.explain(steps).name == "regex"
         found = compile_splitter(check_pattern(steps))(text, "error", None)
         assert found == tokenizers_words(steps, text)
@@ -226,6 +245,61 @@ def test_what_regex_leaves_out_is_left_out(text: str) -> None:
     assert "".join(text[i] for i in sorted({*kept})).encode() == b"".join(expected)
     counts = bpetok.count_words_from_iterator([text], pattern=chain, n_threads=1).to_dict()
     assert counts == Counter(expected)
+
+
+@pytest.mark.filterwarnings("ignore:pattern.*can't be compiled to a scanner")
+@pytest.mark.parametrize("first", [r"\s|b+", r"(\s)\1|\s|b+"], ids=["compiled", "regex"])
+@pytest.mark.parametrize("behavior", BEHAVIORS)
+@given(text=st.text("ab1 \n\u00e9", max_size=20), prefix_space=st.booleans())
+def test_ids_of_pieces_that_get_spaces(
+    first: str, behavior: str, text: str, prefix_space: bool
+) -> None:
+    """They are those of the words of tokenizers; each occurs at its place, a space that was put
+    before a piece at the first character of that.
+    """
+    chain: list[Step] = [(first, behavior), "prefix_space", "gpt2"]
+    tok = bpetok.Tokenizer(
+        merges=[(32, 97), (256, 98), (195, 169)], pattern=chain, prefix_space=prefix_space
+    )
+    begun = " " + text if prefix_space and text[:1] not in ("", " ") else text
+    words = tokenizers_words(chain, begun)
+    expected = [token_id for word in words for token_id in tok._encode_word(word)]
+    ids, offsets = tok.encode_with_offsets(text)
+    assert tok.encode(text) == ids == expected == list(tok.explain(text).ids)
+    assert bpetok.pretokenize(begun, chain) == [word.decode() for word in words]
+    for token_id, (begin, end) in zip(ids, offsets, strict=True):
+        token = tok.token_bytes(token_id)
+        assert begin < end
+        assert token.lstrip() in text[begin:end].encode()
+        if token.lstrip() == token and len(token) > 1:
+            assert text[begin:end].encode() == token
+
+
+@pytest.mark.parametrize(
+    ("chain", "prefix_space", "message"),
+    [
+        (["digits", "prefix_space", "cl100k"], False, "only if that is split by 'gpt2' or not"),
+        (["digits", "prefix_space"], True, "can't say both, prefix_space=True and a pattern"),
+        (["digits", "cl100k"], True, "only if that is split by 'gpt2' or not"),
+    ],
+)
+def test_spaces_that_no_file_can_say_are_kept_in_our_own(
+    chain: list[Step], prefix_space: bool, message: str, tmp_path: Path
+) -> None:
+    """Others refuse them."""
+    tok = bpetok.Tokenizer(merges=[], pattern=chain, prefix_space=prefix_space)
+    tok.save(tmp_path / "tok.json")
+    assert bpetok.Tokenizer.load(tmp_path / "tok.json") == tok
+    with pytest.raises(ValueError, match=message):
+        tok.to_tokenizers()
+    with pytest.raises(ValueError, match="is a chain of steps"):
+        tok.to_tiktoken()
+
+
+def test_text_left_out_may_hold_the_next_word() -> None:
+    """The word occurs after it: its place was that of the first text like it."""
+    tok = bpetok.Tokenizer(merges=[], pattern=[(r"\s\w", "removed")])
+    assert tok.encode_with_offsets(" bb") == ([98], [(2, 3)])
 
 
 def test_scripts_are_those_of_tokenizers() -> None:

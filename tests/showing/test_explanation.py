@@ -148,6 +148,8 @@ def test_pages_need_an_extra(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) ->
     [
         {"normalizer": "NFC"},
         {"prefix_space": True},
+        {"pattern": [("whitespace", "removed"), "prefix_space", "gpt2"]},
+        {"pattern": "falcon"},
         {"token_ids": [-1 if byte == ord("x") else byte for byte in range(256)] + [256, 257]},
         {"whole_words": {b"xa": 400, b" e\xcc\x81": 401}},
         {
@@ -161,9 +163,11 @@ def test_pages_need_an_extra(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_ids_are_those_of_encode_whatever_changes_the_text(options: dict[str, Any]) -> None:
-    """Normalizers, a space before the text, bytes without an id, words that are whole."""
+    """Normalizers, spaces before texts and pieces, words that end inside of a character, bytes
+    without an id, words that are whole.
+    """
     tok = bpetok.Tokenizer(merges=[(97, 98), (0xC3, 0xA9)], **options)
-    for text in ("xab xx e\u0301 ab", "xa", "e\u0301<S>a  b<s>", "", "x"):
+    for text in ("xab xx e\u0301 ab", "xa", "e\u0301<S>a  b<s>", "", "x", "\u00f2 1 \u00f3"):
         explanation = tok.explain(text)
         assert explanation.ids == tok.encode(text, allowed_special="all")
         assert str(explanation)

@@ -53,6 +53,20 @@ SOURCES: dict[str, dict[str, Any]] = {
         "normalizer": normalizers.Sequence([normalizers.Strip(), normalizers.Lowercase()]),
         "pre_tokenizer": pre_tokenizers.ByteLevel(add_prefix_space=True),
     },
+    "a space before each piece": {
+        "pre_tokenizer": pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.Split(tokenizers.Regex(r"[,.]\s?"), "merged_with_previous"),
+                pre_tokenizers.ByteLevel(),
+            ]
+        )
+    },
+    "a space before each word": {
+        "pre_tokenizer": pre_tokenizers.Sequence(
+            [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(use_regex=False)]
+        )
+    },
     "template": {"post_processor": TEMPLATE},
     "roberta": {"post_processor": processors.RobertaProcessing(("</s>", 1), ("<s>", 0))},
 }
