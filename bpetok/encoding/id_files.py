@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -158,7 +159,7 @@ def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
             raise ValueError(
                 f"{summary} exists and is no summary of ids: move it away, or choose another output"
             )
-        names = content.names | content.temporary
+        names = {*content.sizes} | content.temporary
     shard_name = re.compile(rf"{re.escape(output.stem)}_\d{{6}}{re.escape(output.suffix)}")
     shards = {name for file in output.parent.iterdir() if shard_name.fullmatch(name := file.name)}
     foreign = sorted(shards - names)
@@ -174,15 +175,15 @@ def _earlier_files(output: Path, summary: Path, *, sharded: bool) -> set[Path]:
 class Summary(NamedTuple):
     """What a summary says.
 
-    names : set of str
-        Of the files of ids.
+    sizes : dict of str to int
+        The number of ids of each file, by its name; -1 where the run was killed, see below.
     temporary : set of str
         Of files that a run has left which was killed while it gave its files their names.
     dtype : str or None
         None if there was such a run: some files may be old ones, some new ones.
     """
 
-    names: set[str]
+    sizes: dict[str, int]
     temporary: set[str]
     dtype: str | None
 
@@ -203,8 +204,11 @@ def _read_summary(path: Path) -> Summary | None:
         is_whole = content.get("complete", True)
         dtype = content["dtype"] if is_whole else None
         if dtype in ("uint16", "uint32") or not is_whole:
-            names = {str(file["name"]) for file in content["files"]}
-            return Summary(names, set(map(str, content.get("temporary", ()))), dtype)
+            sizes = {
+                str(file["name"]): index(file["n_ids"]) if is_whole else -1
+                for file in content["files"]
+            }
+            return Summary(sizes, set(map(str, content.get("temporary", ()))), dtype)
     except (ValueError, TypeError, LookupError, AttributeError):
         pass
     return None
@@ -218,7 +222,8 @@ def map_ids(path: Path) -> Ids:
     OSError
         If it or its summary can't be read.
     ValueError
-        If there is no summary, or that of a run that was killed; or if the file is damaged.
+        If there is no summary, or that of a run that was killed; or if the file has not as many ids
+        as its summary says.
     """
     summary = summary_of(path)
     content = _read_summary(summary) if summary.exists() else None
@@ -234,6 +239,12 @@ def map_ids(path: Path) -> Ids:
     n_bytes = path.stat().st_size
     if n_bytes % dtype.itemsize:
         raise ValueError(f"{path}: must hold ids of {dtype.itemsize} bytes, has {n_bytes} bytes")
+    n_ids = n_bytes // dtype.itemsize
+    if (expected := content.sizes.get(path.name, n_ids)) != n_ids:  # one that was renamed is taken
+        raise ValueError(
+            f"{path}: must hold {expected} ids, as {summary.name} says, has {n_ids}: it was cut, "
+            "or one of both is of another run"
+        )
     return np.memmap(path, dtype, "r") if n_bytes else np.empty(0, dtype)  # no map of nothing
 
 

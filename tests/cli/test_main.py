@@ -398,6 +398,16 @@ def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) ->
     assert np.concatenate(shards).tolist() == expected
     names = [path.name for path in sorted(tmp_path.glob("train_0*.bin"))]
     assert run("decode", "--tokenizer", "tok.json", *names).stdout == tok.decode_bytes(expected)
+    cut = (tmp_path / names[0]).read_bytes()[:-2]
+    (tmp_path / names[0]).write_bytes(cut)
+    done = run("decode", "--tokenizer", "tok.json", names[0])
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"must hold 500 ids, as train.json says, has 499: it was cut" in done.stderr
+    (tmp_path / names[0]).rename(tmp_path / "train_900000.bin")
+    names[0] = "train_900000.bin"  # which the summary does not know
+    assert run("decode", "--tokenizer", "tok.json", names[0]).stdout == tok.decode_bytes(
+        expected[:499]
+    )
     small = Tokenizer(merges=[])
     small.save(tmp_path / "small.json")
     done = run("decode", "--tokenizer", "small.json", names[0])
