@@ -287,7 +287,11 @@ def keep_together(
                 asides[target].replace(target)
         _remove(asides.values())
         raise
-    _remove(asides.values())
+    try:
+        _remove(asides.values())
+    except BaseException:  # Ctrl-C: nothing is left to do but this, which no later run would do
+        _remove(asides.values())
+        raise
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -161,6 +161,30 @@ def test_ctrl_c_right_after_a_rename_brings_back_what_was_there(
     )
 
 
+@pytest.mark.parametrize("n_removed", [0, 1])
+def test_ctrl_c_while_old_files_are_removed_leaves_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_removed: int
+) -> None:
+    """All new ones have their names by then; nobody would remove the rest later."""
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"old")
+    unlink, n_left = Path.unlink, n_removed
+
+    def interrupted(path: Path, *args: Any, **options: Any) -> None:
+        nonlocal n_left
+        n_left -= 1
+        if n_left == -1:
+            raise KeyboardInterrupt
+        unlink(path, *args, **options)
+
+    monkeypatch.setattr(Path, "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_together({tmp_path / name: b"new" for name in "abc"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(
+        "abc", b"new"
+    )
+
+
 def test_ctrl_c_while_a_file_is_made_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
