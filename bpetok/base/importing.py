@@ -71,12 +71,12 @@ def whole(*, makes_loggers: bool = True) -> Iterator[None]:
     """Let forks and the handlers of signals wait until the block ends; see `import_whole`."""
     if makes_loggers:
         _wait_before_logging()
-    with _lock, _signals_deferred():
+    with _lock, signals_deferred():
         yield
 
 
 @contextmanager
-def _signals_deferred() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Call handlers of signals, such as the one that raises KeyboardInterrupt, after the block.
 
     Python calls them in the main thread only, between any two of its steps.

@@ -9,6 +9,8 @@ from functools import partial
 from threading import Condition, Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from bpetok.base.importing import signals_deferred
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -131,8 +133,11 @@ class ThreadPool:
             self._tasks.append(task)
             if len(self._working) < self._n_threads:
                 thread = Thread(target=self._work)
-                thread.start()
-                self._working.add(thread)
+                # Ctrl-C while `start` waits may leave a lock taken that the thread needs to begin:
+                # it never would, and Python waits for it at its end.
+                with signals_deferred():
+                    thread.start()
+                    self._working.add(thread)
         return task
 
     def n_free(self) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.importing import whole
+from bpetok.base.importing import signals_deferred, whole
 from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.base.records import NamedTuple
@@ -221,7 +221,8 @@ def loading_kernels() -> Iterator[None]:
             load_parallel_kernels(go_on)
 
     thread = threading.Thread(target=load)
-    thread.start()
+    with signals_deferred():  # as in `ThreadPool`
+        thread.start()
     try:
         yield
     except BaseException:

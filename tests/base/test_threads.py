@@ -1,6 +1,7 @@
 """Threads that work next to the caller's, and with it."""
 
 import gc
+import signal
 import threading
 import weakref
 
@@ -25,6 +26,23 @@ def test_work_goes_on_when_the_main_thread_has_ended() -> None:
     """
     )
     assert out == "300 True\n"
+
+
+def test_ctrl_c_while_a_thread_begins_waits_until_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a lock that it needs could stay taken, and Python would wait for it for ever."""
+    start = threading.Thread.start
+    begun: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(thread)
+        begun.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), ThreadPool(1) as pool:
+        pool.submit(len, "low")
+    assert len(begun) == 1
+    assert not begun[0].is_alive()
 
 
 def test_what_fails_leaves_no_thread() -> None:
