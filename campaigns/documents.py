@@ -187,14 +187,17 @@ def _normalizing(random: Random, units: list[str]) -> dict[str, Any]:
     if kind == "Prepend":
         step["prepend"] = random.choice(units)
     if kind == "Replace":
-        step |= {"pattern": _pattern(random, units), "content": random.choice(["", "_", "ab", " "])}
+        # Of a text with something where nothing was, tokenizers 0.23 takes parts twice, or panics.
+        expressions = [expression for expression in EXPRESSIONS if expression != "$"]
+        pattern = _pattern(random, units, expressions)
+        step |= {"pattern": pattern, "content": random.choice(["", "_", "ab", " "])}
     return step
 
 
-def _pattern(random: Random, units: list[str]) -> dict[str, str]:
+def _pattern(random: Random, units: list[str], expressions: list[str]) -> dict[str, str]:
     if random.random() < 0.3:
         return {"String": random.choice(units)}
-    return {"Regex": random.choice(EXPRESSIONS)}
+    return {"Regex": random.choice(expressions)}
 
 
 def _pre_tokenizer(random: Random, units: list[str]) -> dict[str, Any]:
@@ -222,7 +225,9 @@ def _splitting(random: Random, units: list[str]) -> dict[str, Any]:
     if kind == "Split":
         expression = random.choice([*EXPRESSIONS, *PATTERNS.values()])
         split = _split(expression, random.choice(BEHAVIORS), random.random() < 0.3)
-        return split if random.random() < 0.8 else split | {"pattern": _pattern(random, units)}
+        if random.random() < 0.2:
+            split["pattern"] = _pattern(random, units, EXPRESSIONS)
+        return split
     if kind == "Digits":
         return {"type": kind, "individual_digits": random.random() < 0.5}
     if kind == "Punctuation":
