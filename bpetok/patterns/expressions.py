@@ -19,6 +19,7 @@ from bpetok.base.records import NamedTuple
 from bpetok.patterns.bounds import check_size
 from bpetok.patterns.chains import SplitStep, is_chain, put_space, splits_of
 from bpetok.patterns.compiling import compile_chain
+from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.errors import LIMIT, SplitError
 from bpetok.patterns.named import PATTERNS
 from bpetok.patterns.parse import Unsupported
@@ -150,12 +151,19 @@ def _compile_steps(pattern: str) -> tuple[_Step, ...]:
 
 
 def _compile_step(split: SplitStep) -> _SplitPiece:
-    if not split.by_byte:  # whose pieces may end inside of a character, which no scanner takes
-        with suppress(Unsupported):
-            scanner = compile_chain([split._replace(spaced=False)])
-            return lambda piece, _seconds: word_spans(piece, scanner)
+    with suppress(Unsupported):
+        scanner = compile_chain([SplitStep(split.expression, split.behavior)])
+        if split.by_byte:  # whose pieces may end inside of a character, which no scanner takes
+            return lambda piece, _seconds: _spans_of_spelled(to_text(piece), scanner)
+        return lambda piece, _seconds: word_spans(piece, scanner)
     compiled = compile_expression(split.expression, may_be_empty=True)
     return partial(split_piece, compiled, split)
+
+
+def _spans_of_spelled(text: str, scanner: CompiledPattern) -> list[Span]:
+    """Return where each word of a text is, in characters."""
+    ends = {end: i for i, end in enumerate(accumulate(map(n_bytes, text), initial=0))}
+    return [(ends[begin], ends[end]) for begin, end in word_spans(text.encode(), scanner)]
 
 
 def _split_by_chain(

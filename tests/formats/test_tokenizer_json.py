@@ -357,6 +357,9 @@ READ = {
 # What no automaton can say, so that the `regex` module splits.
 READ_BY_REGEX = {
     "a space before each piece": document(pre_tokenizer=sequence(split(r"b|\s*"), SPACED)),
+    "scripts, of bytes": document(
+        pre_tokenizer=sequence(split(r"b|\s*"), BYTE_LEVEL, {"type": "UnicodeScripts"})
+    ),
     "a match of nothing": document(pre_tokenizer=sequence(split(r"b|\s*"), BYTE_LEVEL)),
     "matches of nothing that are joined": document(
         pre_tokenizer=sequence(split(r"b|\s*", "MergedWithNext"), BYTE_LEVEL)
