@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
@@ -76,20 +76,35 @@ def whole(*, makes_loggers: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
+def signals_deferred(numbers: Iterable[int] | None = None) -> Iterator[None]:
     """Call handlers of signals, such as the one that raises KeyboardInterrupt, after the block.
 
-    Python calls them in the main thread only, between any two of its steps.
+    Python calls them in the main thread only, between any two of its steps. `numbers` are those of
+    the signals; all if it is None.
     """
-    with ExitStack() as to_raise, ExitStack() as to_restore:  # the last is left first
+    handlers = _handlers(_valid_signals() if numbers is None else numbers)
+    is_inside = True
 
-        def note(number: int, _: FrameType | None) -> None:
-            to_raise.callback(signal.raise_signal, number)
+    def note(number: int, frame: FrameType | None) -> None:
+        if is_inside:
+            # Not raised again: `signal.set_wakeup_fd` would tell of it twice.
+            to_call.callback(handlers[number], number, frame)
+        else:
+            handlers[number](number, frame)
 
-        for number, handler in _handlers().items():
-            to_restore.callback(signal.signal, number, handler)
-            signal.signal(number, note)
-        yield
+    with ExitStack() as to_call:
+        try:
+            with ExitStack() as to_restore:
+                for number, handler in handlers.items():
+                    to_restore.callback(signal.signal, number, handler)
+                    signal.signal(number, note)
+                yield
+        finally:
+            is_inside = False
+            # A handler that was there again may have raised something before all others were.
+            for number, handler in handlers.items():
+                if signal.getsignal(number) is note:
+                    signal.signal(number, handler)
 
 
 @cache
@@ -98,18 +113,15 @@ def _valid_signals() -> list[int]:
     return [int(number) for number in signal.valid_signals()]
 
 
-def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
+def _handlers(numbers: Iterable[int]) -> dict[int, Callable[[int, FrameType | None], Any]]:
     """Return Python's handlers of signals, in the main thread; none in others."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-    for number in _valid_signals():
-        handler = signal.getsignal(number)
-        if callable(handler):
-            handlers[number] = handler
+    found = {number: signal.getsignal(number) for number in numbers}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
     try:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for number in [*handlers][:1]:
+            signal.signal(number, handlers[number])
     except ValueError:  # before Python 3.13 threading takes the thread that first imports it
         return {}
     return handlers

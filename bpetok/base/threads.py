@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from threading import Condition, Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -13,6 +14,8 @@ from bpetok.base.importing import signals_deferred
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+_RAISING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, n)]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -112,6 +115,15 @@ class Task(Generic[Result]):
             del error
 
 
+def starting_threads() -> AbstractContextManager[None]:
+    """Let signals whose handlers often raise something wait until the block has started threads.
+
+    What is raised while `start` waits may leave a lock taken that the thread needs to begin: it
+    never would, and Python waits for it at its end.
+    """
+    return signals_deferred(_RAISING)
+
+
 class ThreadPool:
     """Up to `n_threads` threads, which end when there is nothing to do; the block ends after them.
 
@@ -133,9 +145,7 @@ class ThreadPool:
             self._tasks.append(task)
             if len(self._working) < self._n_threads:
                 thread = Thread(target=self._work)
-                # Ctrl-C while `start` waits may leave a lock taken that the thread needs to begin:
-                # it never would, and Python waits for it at its end.
-                with signals_deferred():
+                with starting_threads():
                     thread.start()
                     self._working.add(thread)
         return task

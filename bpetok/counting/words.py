@@ -345,7 +345,11 @@ class _Array:
         self._name = name
 
     def __get__(self, words: Words | None, owner: type) -> Any:
-        return self if words is None else np.asarray(vars(words)[self._name])
+        if words is None:
+            return self
+        if self._name not in vars(words):  # which `hasattr` asks of one that is being made
+            raise AttributeError(self._name)
+        return np.asarray(vars(words)[self._name])
 
     def __set__(self, words: Words, array: object) -> None:
         vars(words)[self._name] = array

@@ -336,7 +336,7 @@ def expression_of(pattern: str) -> str:
         return SUPERBPE_EXPRESSION
     if pattern in CHAINS or is_chain(pattern):
         raise ValueError(
-            f"pattern {shorten(pattern)} is a chain of steps, which only bpetok's own file can "
-            "hold: take a pattern that is one expression"
+            f"pattern {shorten(pattern)} is a chain of steps, which only bpetok's own file and "
+            "tokenizer.json can hold: take a pattern that is one expression"
         )
     return PATTERNS.get(pattern, pattern)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.importing import signals_deferred, whole
+from bpetok.base.importing import whole
 from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.base.records import NamedTuple
+from bpetok.base.threads import starting_threads
 from bpetok.base.version import __version__
 from bpetok.counting.memory import RareWords
 from bpetok.counting.words import Words
@@ -221,16 +222,17 @@ def loading_kernels() -> Iterator[None]:
             load_parallel_kernels(go_on)
 
     thread = threading.Thread(target=load)
-    with signals_deferred():  # as in `ThreadPool`
-        thread.start()
     try:
+        with starting_threads():
+            thread.start()
         yield
     except BaseException:
         has_failed.set()
         raise
     finally:
         with whole():
-            thread.join()
+            if thread.ident is not None:  # it was started
+                thread.join()
 
 
 def leave_out_rare(words: Words, run: Run) -> Words:

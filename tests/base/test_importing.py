@@ -1,16 +1,18 @@
 """A first call imports much: neither Ctrl-C nor a fork leaves the process, or its child, broken."""
 
+import asyncio
 import os
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import bpetok
-from bpetok.base.importing import whole
+from bpetok.base.importing import signals_deferred, whole
 from processes import ACT_AT_IMPORT, needs_fork, needs_signals, run_python
 
 PROGRAM = (
@@ -136,6 +138,54 @@ def test_signals_come_after_the_block() -> None:
             signal.signal(number, handler)
     assert came[0] == "end"
     assert sorted(came[1:]) == ["fail", "usr1"]
+
+
+@needs_signals
+@pytest.mark.parametrize("numbers", [None, (signal.SIGALRM, signal.SIGINT)])
+def test_a_handler_that_raises_while_handlers_are_put_back(
+    numbers: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are put back, and Ctrl-C is as before."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError
+
+    def put_back(number: int, handler: Any) -> None:
+        is_begin = signal.getsignal(number) is handler
+        if number == signal.SIGINT and handler is signal.default_int_handler and not is_begin:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGALRM)  # which has its handler already
+        put(number, handler)
+
+    put = signal.signal
+    before = signal.signal(signal.SIGALRM, fail)
+    monkeypatch.setattr(signal, "signal", put_back)
+    try:
+        with pytest.raises(TimeoutError), signals_deferred(numbers):
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        put(signal.SIGALRM, before)
+        put(signal.SIGINT, signal.default_int_handler)
+
+
+@needs_signals
+def test_an_event_loop_hears_of_a_signal_once() -> None:
+    """It reads of it in a file, and has no handler of its own."""
+    came: list[str] = []
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, came.append, "usr1")
+        with signals_deferred():
+            os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.05)
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    asyncio.run(work())
+    assert came == ["usr1"]
 
 
 @needs_signals
