@@ -41,7 +41,7 @@ from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.arrow import as_texts, naming
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import STANDARD_INPUT, StrPath, find_files, open_source
-from bpetok.sources.streams import whole_reads
+from bpetok.sources.streams import WholeReads
 from bpetok.sources.use import check_repeated
 
 pa = require_pyarrow("arrow")
@@ -217,7 +217,7 @@ def _parquet_file(path: str) -> Iterator[Any]:
         raise ValueError("counts can't be read from standard input: name a file")
     with open_source(path) as file:
         with naming(path):
-            parquet = pq.ParquetFile(whole_reads(file), page_checksum_verification=True)
+            parquet = pq.ParquetFile(WholeReads(file), page_checksum_verification=True)
             _ = parquet.schema_arrow  # what is wrong in it is said here
         yield parquet
 

@@ -28,7 +28,7 @@ from bpetok.sources.reading import (
     meant_way,
 )
 from bpetok.sources.records import RecordNames, packed_texts
-from bpetok.sources.streams import LocalFile, whole_reads
+from bpetok.sources.streams import LocalFile, WholeReads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ def ipc_parts(
     begin = first
     if context.options.sample == 1:
         with open_source(path, context.stop) as file, naming(path):
-            source = whole_reads(file)
+            source = WholeReads(file)
             reader = _open_ipc(path, source)
             column = reader.schema.get_field_index(context.options.steps[0])
             n_batches = getattr(reader, "num_record_batches", 0)
@@ -96,7 +96,7 @@ def _count_rows(path: str, end: int, stop: Stop) -> int:
     """
     n_rows = 0
     with LocalFile(path) as file, naming(path):
-        reader = _open_ipc(path, whole_reads(file), [0])
+        reader = _open_ipc(path, WholeReads(file), [0])
         for number in range(end):
             n_rows += reader.get_batch(number).num_rows
             if stop.is_set():
@@ -117,7 +117,7 @@ def ipc_items(
         If the file is damaged or has no such column of texts; the message names it.
     """
     with open_source(path, context.stop) as file, naming(path):
-        source = whole_reads(file)
+        source = WholeReads(file)
         schema = _open_ipc(path, source).schema
         number = schema.get_field_index(column_of(path, schema, context))
         reader = _open_ipc(path, source, [number])

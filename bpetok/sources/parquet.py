@@ -11,7 +11,7 @@ from bpetok.sources.files import open_source
 from bpetok.sources.memory_pool import memory_pool, releasing
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import Position, ReadContext
-from bpetok.sources.streams import Stream, whole_reads
+from bpetok.sources.streams import Stream, WholeReads
 
 MOST_AT_ONCE = 1 << 21
 """Compressed bytes of a column in a row group that are read at once."""
@@ -79,7 +79,7 @@ class _RowGroups:
     """
 
     def __init__(self, path: str, file: Stream, context: ReadContext) -> None:
-        self._source = whole_reads(file)
+        self._source = WholeReads(file)
         # A column at once: where it is small, that is less work than to read it in parts.
         self.reader = self._open(0, None)
         # With a buffer, and not ahead: otherwise it would read the whole column.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from io import SEEK_SET, BufferedReader, FileIO, RawIOBase
+from io import SEEK_END, SEEK_SET, BufferedReader, FileIO, RawIOBase
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from bpetok.base.files import naming_errors
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST = 1 << 20
 """Bytes of a single read of standard input: a pipe gives 64 kB, a file all."""
+_MOST_UNSEEN = 1 << 20
+"""Bytes for which a read of pyarrow's takes memory without a look at how many are left."""
 
 
 class Stream(Protocol):
@@ -44,12 +46,23 @@ class LocalFile(FileIO):
             return super().readinto(buffer)
 
 
-def whole_reads(file: Any) -> BufferedReader:
-    """Return a file whose `read` gives as many bytes as are asked for, if there are so many.
+class WholeReads(BufferedReader):
+    """A file whose `read` gives as many bytes as are asked for, if there are so many.
 
-    A file may give fewer at once, as many of a network do. pyarrow takes that for its end.
+    A file may give fewer at once, as many of a network do. pyarrow takes that for its end. And it
+    asks for whatever number a damaged file says, for which Python takes memory before it reads.
     """
-    return BufferedReader(file, 1)  # reads no more than is asked for
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, 1)  # reads no more than is asked for
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes; all if `size` is below 0."""
+        if size is not None and size > _MOST_UNSEEN:
+            here = self.tell()
+            size = max(0, min(size, self.seek(0, SEEK_END) - here))
+            self.seek(here)
+        return super().read(size)
 
 
 class StandardInput(RawIOBase):

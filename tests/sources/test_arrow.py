@@ -1,5 +1,6 @@
 """Arrow data that others wrote: offsets, nulls and columns of all kinds."""
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,22 @@ def test_offsets_outside_are_refused(tmp_path: Path, kind: pa.DataType, offsets:
         return
     with pytest.raises(ValueError, match=r"a\.arrow is damaged or not whole"):
         bpetok.count_words(tmp_path / "a.arrow")
+
+
+def test_a_record_batch_of_more_bytes_than_the_file_is_damage(tmp_path: Path) -> None:
+    """And no want of memory: 2**46 bytes are not asked for where a thousand are left."""
+    sink = io.BytesIO()
+    table = pa.table({"text": ["low lower lowest"] * 1000})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data = sink.getvalue()
+    message = pa.ipc.read_message(pa.py_buffer(data[data.index(b"\xff\xff\xff\xff", 4) :]))
+    length = struct.pack("<q", message.body.size)
+    assert data.count(length) == 1
+    path = tmp_path / "a.arrow"
+    path.write_bytes(data.replace(length, struct.pack("<q", 1 << 46)))
+    with pytest.raises(ValueError, match=r"a\.arrow is damaged or not whole"):
+        bpetok.count_words(path)
 
 
 def nested(offsets: list[int]) -> dict[str, pa.Array]:

@@ -15,7 +15,7 @@ import zstandard
 
 import bpetok
 from bpetok.sources.arrow import naming
-from bpetok.sources.streams import LocalFile
+from bpetok.sources.streams import LocalFile, WholeReads
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and files")
 
@@ -92,6 +92,20 @@ def test_a_file_that_fails_to_be_read_is_named(format: str) -> None:
     with pytest.raises(OSError, match="/proc/self/mem") as error:
         bpetok.count_words("/proc/self/mem", format=format)  # type: ignore[arg-type]  # one of them
     assert error.value.filename == "/proc/self/mem"
+
+
+@pytest.mark.parametrize("at", [0, 1, 2_999_999, 3_000_000, 3_000_001])
+@pytest.mark.parametrize("size", [-1, None, 0, 1, 2_000_000, 3_000_000, 1 << 46])
+def test_whole_reads(tmp_path: Path, at: int, size: int | None) -> None:
+    """As Python's own files read, also if more is asked for than there is memory for."""
+    path = tmp_path / "a"
+    path.write_bytes(bytes(3_000_000))
+    with LocalFile(path) as file, path.open("rb") as own:
+        source = WholeReads(file)
+        source.seek(at)
+        own.seek(at)
+        few = 4_000_000 if size == 1 << 46 else size
+        assert (source.read(size), source.tell()) == (own.read(few), own.tell())
 
 
 def test_what_pyarrow_fails_to_read_is_named() -> None:
