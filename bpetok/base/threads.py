@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from threading import Condition, Event, Lock, Thread, current_thread
+from threading import Condition, Lock, RLock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bpetok.base.importing import signals_deferred
@@ -30,11 +30,14 @@ class Stop:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._changed = Condition()
+        # A condition itself is entered in Python, where Ctrl-C may come when its lock is taken and
+        # nothing would release it.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
 
     def set(self) -> None:
         """Tell it, for good."""
-        with self._changed:
+        with self._lock:
             self._is_set = True
             self._changed.notify_all()
 
@@ -52,7 +55,7 @@ class Stop:
         """
         for future in futures:
             future.add_done_callback(self._wake)
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(
                 lambda: self._is_set or any(future.done() for future in futures), seconds
             )
@@ -60,7 +63,7 @@ class Stop:
             raise StoppedError
 
     def _wake(self, _: object) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
 
@@ -73,7 +76,10 @@ class Task(Generic[Result]):
     def __init__(self, function: Callable[..., Result], *args: object) -> None:
         self._call: Callable[[], Result] | None = partial(function, *args)
         self._taken = Lock()
-        self._done = Event()
+        self._unmade = (
+            Lock()
+        )  # held until the call was made; an Event has the gap that `Stop` tells of
+        self._unmade.acquire()
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -95,16 +101,17 @@ class Task(Generic[Result]):
             self._error = error
             raise
         finally:
-            self._done.set()
+            self._unmade.release()
             del self, call  # as in `result`
 
     def done(self) -> bool:
         """Return whether the call was made."""
-        return self._done.is_set()
+        return not self._unmade.locked()
 
     def result(self) -> Result:
         """Wait for the call; return what it returned, or raise what it raised, once."""
-        self._done.wait()
+        with self._unmade:
+            pass
         # The error keeps all that its callers hold; if that were itself, all would stay.
         error, self._error = self._error, None
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
-from threading import Condition, Semaphore
+from threading import Condition, RLock, Semaphore
 from typing import Any, Generic, TypeVar
 
 from bpetok.base.records import NamedTuple
@@ -97,7 +97,8 @@ class SharedReading(Generic[Result]):
         self._on_wait = on_wait
         self._on_failure = on_failure
         self._free = Semaphore(n_threads)
-        self._changed = Condition()
+        self._lock = RLock()
+        self._changed = Condition(self._lock)  # entered by the lock: see `Stop`
         self._n_tasks = 0  # segments that are being read, and chunks that were handed over
         self._first: _Part[Result] | None = None  # whose results are taken next
         self._size = 0  # of all results that wait
@@ -142,7 +143,7 @@ class SharedReading(Generic[Result]):
             yield from results
         except BaseException:
             self._stop.set()
-            with self._changed:
+            with self._lock:
                 self._changed.notify_all()
             self._on_failure()
             raise
@@ -176,7 +177,7 @@ class SharedReading(Generic[Result]):
         """Yield what is next, until at most so many segments are being read; all if one failed."""
         while parts:
             first = parts[0]
-            with self._changed:
+            with self._lock:
                 self._first = first
                 results, first.results = first.results, deque()
                 self._size -= first.size
@@ -206,13 +207,13 @@ class SharedReading(Generic[Result]):
         except BaseException as error:  # else the rest of the segment would be missing, unsaid
             part.error = error
         finally:
-            with self._changed:
+            with self._lock:
                 part.has_ended = True
                 self._changed.notify_all()
 
     def _put(self, part: _Part[Result], result: Result) -> None:
         """Let a result wait, as soon as there is room; until then another task may begin."""
-        with self._changed:
+        with self._lock:
             if not self._has_room(part):
                 self._n_tasks -= 1
                 while not (self._has_room(part) or self._stop.is_set()):
@@ -282,18 +283,18 @@ class SharedReading(Generic[Result]):
             del chunk  # before more is read
 
     def _begin(self) -> None:
-        with self._changed:
+        with self._lock:
             self._n_tasks += 1
 
     def _begins(self, most: int) -> bool:
         """Begin a task if there are fewer than so many."""
-        with self._changed:
+        with self._lock:
             begins = self._n_tasks < most
             self._n_tasks += begins
         return begins
 
     def _end(self) -> None:
-        with self._changed:
+        with self._lock:
             self._n_tasks -= 1
 
     def _worked(self, chunk: Chunk) -> Result:

@@ -10,11 +10,12 @@ from contextlib import closing, contextmanager
 from errno import EBUSY
 from functools import partial
 from io import SEEK_SET, RawIOBase
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from bpetok.base.checks import did_you_mean
 from bpetok.base.extras import require
+from bpetok.base.forking import hold_while_forking
 from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.errors import changed_error
 
@@ -267,7 +268,8 @@ class _OpenFiles:
     """How many files of other machines are open."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
+        hold_while_forking(self._lock)
         self._n = 0
 
     @contextmanager
