@@ -22,9 +22,6 @@ from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.base.records import NamedTuple
 from bpetok.encoding.codec import Codec, Special
 from bpetok.encoding.texts import to_utf8
-from bpetok.formats import native
-from bpetok.formats.files import find_file, naming_file, seems_of_hub
-from bpetok.formats.parts import Parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from bpetok.base.progress import Progress
     from bpetok.counting.words import Words
     from bpetok.encoding.id_files import IdFiles
+    from bpetok.formats.parts import Parts
     from bpetok.patterns.chains import Pattern
     from bpetok.showing.explanation import Explanation
     from bpetok.sources.corpus import Files
@@ -132,6 +130,8 @@ class Tokenizer(Codec):
         write_whole(path, self._to_json())
 
     def _to_json(self, *, with_training: bool = True) -> bytes:
+        from bpetok.formats import native
+
         counts = facts = None
         if with_training and self._counts is not None:
             counts = memoryview(self._counts).cast("q").tolist()
@@ -165,6 +165,9 @@ class Tokenizer(Codec):
         ValueError
             If it is not a whole tokenizer; the message names the file and the place in it.
         """
+        from bpetok.formats import native
+        from bpetok.formats.files import naming_file
+
         parts = native.read(path)
         with naming_file(path, what=native.WHAT):
             return cls(**parts._asdict())
@@ -480,6 +483,7 @@ class Tokenizer(Codec):
             names the file, the place in it and the reason.
         """
         from bpetok.formats import huggingface
+        from bpetok.formats.files import find_file, seems_of_hub
 
         file = find_file(path, "tokenizer.json")
         if seems_of_hub(path):
@@ -618,6 +622,7 @@ class Tokenizer(Codec):
             place.
         """
         from bpetok.formats import tekken
+        from bpetok.formats.files import find_file
 
         file = find_file(path, "tekken.json")
         return cls._from_parts(tekken.read(file), file)
@@ -711,6 +716,8 @@ class Tokenizer(Codec):
     def _from_parts(cls, parts: Parts, *paths: str | os.PathLike[str]) -> Self:
         if not paths:
             return cls(**parts._asdict())
+        from bpetok.formats.files import naming_file
+
         with naming_file(*paths):
             return cls(**parts._asdict())
 

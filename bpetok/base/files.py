@@ -83,6 +83,17 @@ def is_url(path: str) -> bool:
     return sign != "" and not re.search(r"\s", protocol)  # which a text has
 
 
+def without_query(path: str) -> str:
+    """Return a path or URL without what may follow the name in it, ``?...`` in the web's URLs."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+
+
+def ending_of(path: str) -> str:
+    """Return what the name of a file ends in, with its dot, in small letters."""
+    name = without_query(path)
+    return name[name.rfind(".") :].lower()
+
+
 def check_path(path: str | os.PathLike[str]) -> Path:
     """Return a path, which is to be a str or a path, without a NUL character, and no URL."""
     if not isinstance(path, str | os.PathLike):

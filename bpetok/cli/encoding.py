@@ -157,9 +157,9 @@ def _check_plain(name: str) -> None:
     """Refuse files of records, which would be taken for text as they are."""
     if name.lower().endswith((".txt", ".md")) or "." not in name:
         return  # without NumPy
+    from bpetok.base.files import ending_of
     from bpetok.sources.compression import ENDINGS
     from bpetok.sources.files import format_of
-    from bpetok.sources.urls import ending_of
 
     refuse_ids(name)
     form = format_of(name)

@@ -10,7 +10,6 @@ from bpetok.counting.counters import make_counters
 from bpetok.counting.memory import RareWords
 from bpetok.counting.options import CountOptions
 from bpetok.counting.sharing import SharedCounting
-from bpetok.counting.spill import Spill
 from bpetok.counting.words import Words, take_over
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts
@@ -69,7 +68,11 @@ def count_segments(
     """
     n_threads = 1 if options.in_order else options.n_threads
     counters = make_counters(options, n_threads)
-    spill = None if rare.limits.max_memory is None else Spill()
+    spill = None
+    if rare.limits.max_memory is not None:
+        from bpetok.counting.spill import Spill
+
+        spill = Spill()
     try:
         if spill is not None:
             for counter in counters:

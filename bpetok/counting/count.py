@@ -19,13 +19,9 @@ from bpetok.base.records import NamedTuple
 from bpetok.counting.chunks import count_pieces, count_segments, without_rare
 from bpetok.counting.memory import NO_LIMITS, CountLimits, RareWords, check_limits
 from bpetok.counting.options import CountOptions, check_count_options
-from bpetok.counting.saving import count_saving
-from bpetok.counting.weights import check_weight
 from bpetok.counting.words import Words
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
-from bpetok.patterns.normalizers import Spec
-from bpetok.sources.arrow import is_column, is_table
 from bpetok.sources.corpus import Corpus, Files, resolve_corpus
 from bpetok.sources.files import StrPath, in_order
 from bpetok.sources.pieces import text_pieces
@@ -38,12 +34,14 @@ from bpetok.sources.segments import (
     whole_segment,
 )
 from bpetok.sources.sharing import Readers
+from bpetok.sources.tables import is_column, is_table
 from bpetok.sources.use import check_corpora
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from bpetok.counting.checkpoint import Checkpoint
+    from bpetok.patterns.normalizers import Spec
 
 WeightedFiles: TypeAlias = Files | Iterable[tuple[Files, float]]
 
@@ -258,6 +256,8 @@ def _weighted_parts(files: WeightedFiles) -> tuple[list[tuple[Files, float]], bo
         return [(items, 1)], False
     if len(pairs) < len(items) or any(len(pair) != 2 for pair in pairs):
         raise TypeError("files must be all pairs of (files, weight), or none of them")
+    from bpetok.counting.weights import check_weight
+
     return [(part, float(check_weight(i, weight))) for i, (part, weight) in enumerate(pairs)], True
 
 
@@ -329,6 +329,8 @@ def count_job(
 
     for number, (corpus, weight) in enumerate(job.parts):
         if checkpoint is not None:
+            from bpetok.counting.saving import count_saving
+
             job.null_texts.n_null += checkpoint.n_null(number)
             again = partial(count, readers=_readers(job))
             words = count_saving(number, corpus, context, again, checkpoint, job.rare)

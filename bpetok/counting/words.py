@@ -23,13 +23,14 @@ from bpetok.counting.arrays import Split, WordArrays, sum_of_products
 from bpetok.patterns.builtin import check_pattern
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
-from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from numpy.typing import NDArray
+
+    from bpetok.patterns.normalizers import Spec
 
 
 @dataclass(frozen=True, eq=False, repr=False)

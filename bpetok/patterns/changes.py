@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from bpetok.patterns.normalize import (
     have_space_at_ends,
     normalize_texts,
 )
-from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.special import SpecialTokens
+
+if TYPE_CHECKING:
+    from bpetok.patterns.normalizers import Normalizer, Spec
 
 Buffer = bytes | memoryview
 Ends = Int64
@@ -147,6 +149,8 @@ def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Change
     check_bool("prefix_space", prefix_space)
     if normalizer is None:
         return Changes(None, prefix_space)
+    from bpetok.patterns.normalizers import Normalizer
+
     checked = Normalizer(normalizer)
     return Changes(checked if checked.spec != [] else None, prefix_space)
 

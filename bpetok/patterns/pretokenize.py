@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bpetok.base.checks import check_unmatched, encode_utf8, shorten
 from bpetok.base.limits import DEFAULT_PATTERN
 from bpetok.patterns.builtin import check_pattern, scanner_of
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.errors import SplitError
-from bpetok.patterns.normalizers import Normalizer, Spec
 from bpetok.patterns.scan import split_words
+
+if TYPE_CHECKING:
+    from bpetok.patterns.normalizers import Spec
 
 
 def pretokenize(
@@ -55,6 +59,8 @@ def pretokenize(
         raise TypeError(f"text must be a str, got {shorten(text)}")
     data = encode_utf8(text, "text")
     if normalizer is not None:
+        from bpetok.patterns.normalizers import Normalizer
+
         data = Normalizer(normalizer)(data)
     scanner = scanner_of(pattern, unmatched)
     if scanner is not None:

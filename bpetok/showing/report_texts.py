@@ -13,13 +13,13 @@ from bpetok.counting.words import Words
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import (
     Files,
-    Table,
     corpus_items,
     resolve_corpus,
 )
 from bpetok.sources.files import STANDARD_INPUT
 from bpetok.sources.pieces import Cutting
 from bpetok.sources.reading import NullTexts, ReadContext, Reading, check_reading
+from bpetok.sources.tables import Table
 from bpetok.sources.use import check_use, columns_used, has_columns, is_remote
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from bpetok.sources.reading import (
 )
 from bpetok.sources.records import RecordNames, packed_texts
 from bpetok.sources.streams import LocalFile, WholeReads
+from bpetok.sources.tables import is_dataset
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -177,29 +178,6 @@ def _unread_error(path: str, error: Exception) -> ValueError:
     return damaged_error(path, error)
 
 
-def is_table(source: object) -> bool:
-    """Tell whether something gives Arrow record batches, or is a Hugging Face dataset."""
-    if isinstance(source, str):  # there may be a million of them
-        return False
-    if _is_dataset(source):
-        return True
-    return hasattr(source, "__arrow_c_stream__") and not is_column(source)
-
-
-def is_column(source: object) -> bool:
-    """Tell whether something is one column: a Series of pandas or Polars, an Arrow array."""
-    kind = type(source)
-    return (
-        any(hasattr(kind, f"__arrow_c_{what}__") for what in ("stream", "array"))
-        and any(hasattr(kind, name) for name in ("dtype", "type"))
-        and not any(hasattr(kind, name) for name in ("columns", "schema"))
-    )
-
-
-def _is_dataset(source: object) -> bool:
-    return type(source).__module__.partition(".")[0] == "datasets"
-
-
 def check_table(source: Any) -> None:
     """Check that there are records to read.
 
@@ -208,7 +186,7 @@ def check_table(source: Any) -> None:
     TypeError
         If it is several datasets.
     """
-    if _is_dataset(source) and not hasattr(source, "iter"):
+    if is_dataset(source) and not hasattr(source, "iter"):
         raise TypeError(
             f"a {type(source).__name__} is several datasets: give one, such as dataset['train']"
         )
@@ -231,7 +209,7 @@ def table_items(source: Any, context: ReadContext, start: Position) -> Iterator[
 def _table_batches(source: Any, name: str, context: ReadContext) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    if _is_dataset(source):
+    if is_dataset(source):
         for table in source.with_format("arrow").iter(batch_size=DATASET_ROWS):
             column_of(name, table.schema, context)
             yield from table.to_batches()

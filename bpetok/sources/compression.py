@@ -10,9 +10,9 @@ from io import RawIOBase, UnsupportedOperation
 from typing import Any
 
 from bpetok.base.extras import MissingExtraError, require
+from bpetok.base.files import ending_of
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.streams import Stream
-from bpetok.sources.urls import ending_of
 
 ENDINGS = {
     ".gz": "gzip",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,22 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from bpetok.base.checks import check_iterable, closest, plain, shorten
-from bpetok.base.files import is_url
+from bpetok.base.files import ending_of, is_url, without_query
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop, map_threads
 from bpetok.sources.compression import ENDINGS, CompressedFile, compression_of
 from bpetok.sources.contents import N_FIRST, check_text
 from bpetok.sources.errors import changed_error
 from bpetok.sources.many_files import file_states
+from bpetok.sources.reading import REMOTE_READERS
 from bpetok.sources.streams import FileAfterHead, FileBefore, LocalFile, StandardInput, Stream
-from bpetok.sources.urls import (
-    REMOTE_READERS,
-    ending_of,
-    expand_url,
-    open_url,
-    url_state,
-    without_query,
-)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,11 +169,15 @@ def _expand(path: str) -> Iterable[str]:
             raise FileNotFoundError("'-' is standard input, and there is none")
         return [path]
     if is_url(path):
+        from bpetok.sources.urls import expand_url
+
         return expand_url(path)
     if os.path.isdir(path):  # noqa: PTH112  # a quarter of the time of Path
         return _walk_all(path)
     if os.path.exists(path):  # noqa: PTH110
         return [path]
+    import glob
+
     if glob.has_magic(path):
         # Not Path.glob: that one takes no absolute pattern.
         matches = glob.glob(path, recursive=True)  # noqa: PTH207
@@ -262,6 +258,8 @@ def file_state(path: str, *, fresh: bool = False) -> tuple[int, str]:
     Of a URL it may be what was listed before, unless `fresh`.
     """
     if is_url(path):
+        from bpetok.sources.urls import url_state
+
         return url_state(path, fresh=fresh)
     state = os.stat(path)  # noqa: PTH116  # a Path takes as long as the call
     return state.st_size, str(state.st_mtime_ns)
@@ -297,6 +295,8 @@ def open_source(path: str, stop: Stop | None = None) -> Iterator[Stream]:
         yield StandardInput(sys.stdin.buffer)
         return
     if is_url(path):
+        from bpetok.sources.urls import open_url
+
         with open_url(path, stop) as remote:
             yield remote
         return

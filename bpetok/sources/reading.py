@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
@@ -16,7 +15,6 @@ from bpetok.base.limits import MAX_INT64
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import Stop
 from bpetok.sources.pieces import REMOTE_SIZE, Chunk, Cutting, Piece
-from bpetok.sources.urls import REMOTE_READERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +28,8 @@ _NAME = r"(?:\\[\\.\[]|\\(?![\\.\[])|(?!\[\])[^.\\])+"
 _STEP = rf"(?s:{_NAME}|\[\])"
 _WAY = rf"(?s:{_NAME}(?:\[\])*(?:\.{_NAME}(?:\[\])*)*)"
 _ESCAPED = r"\\([\\.\[])"
+REMOTE_READERS = 8
+"""Objects that are looked for or read at a time: most of that time is waiting."""
 MOST_READERS = 1024
 FORMATS = ("text", "jsonl", "parquet", "arrow")
 OTHERS = (
@@ -200,6 +200,8 @@ def _matches(key: str, source: object) -> bool:
     """Tell whether a key of `text_column` means a source: its path, the end of that, a folder."""
     if not isinstance(source, str):
         return key == "*"
+    from fnmatch import fnmatch
+
     folder = f"{key.rstrip('/')}/*"
     patterns = (key, f"*/{key}", folder, f"*/{folder}")
     return f"/{source}".endswith(f"/{key}") or any(fnmatch(source, one) for one in patterns)

@@ -11,11 +11,8 @@ import numpy as np
 
 from bpetok.base.files import is_url
 from bpetok.base.records import NamedTuple
-from bpetok.sources.arrow import ipc_parts
-from bpetok.sources.byte_ranges import line_ranges, text_ranges
 from bpetok.sources.corpus import (
     Corpus,
-    Table,
     batch_items,
     corpus_items,
     file_batches,
@@ -25,22 +22,19 @@ from bpetok.sources.corpus import (
 )
 from bpetok.sources.errors import changed_error
 from bpetok.sources.files import file_state, format_of
-from bpetok.sources.parquet import parquet_parts
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import NullTexts, Position, ReadContext
+from bpetok.sources.tables import Table
 
 SEGMENT_SIZE = 1 << 24
 """Bytes of texts that a thread takes at a time from a file with parts: so few that all threads end
 at nearly the same time, so many that opening the file once more takes no time."""
 
 
-PARTS = {
-    "arrow": ipc_parts,
-    "jsonl": line_ranges,
-    "parquet": parquet_parts,
-    "text": text_ranges,
-}
-"""What finds parts of a file of each format."""
+Parts: TypeAlias = Callable[
+    [str, ReadContext, Position, Position, int], Iterator[tuple[Position, Position]]
+]
+"""What finds parts of a file from one position to another, of about so many bytes."""
 
 Items: TypeAlias = Generator[Piece | Chunk | Position, None, None]
 """Texts, and between them positions where reading may go on later."""
@@ -148,13 +142,28 @@ def _file_segments(
 ) -> Iterator[Segment]:
     """Yield the parts of a file on this machine; of an object of another one the whole."""
     own = context.of(path)
-    parts = PARTS[own.options.format or format_of(path)]
     if is_url(path) or context.n_threads == 1:
         yield _part(path, own, first, stop)
         return
+    parts = _parts_of(own.options.format or format_of(path))
     state = file_state(path)
     for begin, end in parts(path, own, first, stop, SEGMENT_SIZE):
         yield _part(path, own, begin, end, state)
+
+
+def _parts_of(format_name: str) -> Parts:
+    """Return what finds parts of a file of a format; imported then, as in `source_items`."""
+    if format_name == "parquet":
+        from bpetok.sources.parquet import parquet_parts
+
+        return parquet_parts
+    if format_name == "arrow":
+        from bpetok.sources.arrow import ipc_parts
+
+        return ipc_parts
+    from bpetok.sources.byte_ranges import line_ranges, text_ranges
+
+    return line_ranges if format_name == "jsonl" else text_ranges
 
 
 def _part(

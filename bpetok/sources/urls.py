@@ -22,8 +22,6 @@ from bpetok.sources.errors import changed_error
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-REMOTE_READERS = 8
-"""Objects that are looked for or read at a time: most of that time is waiting."""
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before what may be temporary is tried again: a connection that broke, a busy server."""
 BLOCK_SIZE = 1 << 19
@@ -39,17 +37,6 @@ TIMEOUT = 60.0
 TEMPORARY = {"ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ProtocolError"}
 """Errors of the libraries that fsspec uses which mean the same as ConnectionError."""
 Result = TypeVar("Result")
-
-
-def without_query(path: str) -> str:
-    """Return a path or URL without what may follow the name in it, ``?...`` in the web's URLs."""
-    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
-
-
-def ending_of(path: str) -> str:
-    """Return what the name of a file ends in, with its dot, in small letters."""
-    name = without_query(path)
-    return name[name.rfind(".") :].lower()
 
 
 def expand_url(url: str) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 from bpetok.base.display import show_some
 from bpetok.base.files import is_url
 from bpetok.base.notes import note
-from bpetok.sources.corpus import Corpus, Table
+from bpetok.sources.corpus import Corpus
 from bpetok.sources.files import STANDARD_INPUT, format_of
 from bpetok.sources.reading import TEXT, ReadOptions
+from bpetok.sources.tables import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

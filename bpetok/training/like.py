@@ -51,15 +51,13 @@ def _load(like: StrPath) -> Tokenizer:
     )
 
 
-def implied_compat(like: Tokenizer | None) -> str | None:
+def implied_compat(like: Tokenizer) -> str | None:
     """Return the trainer whose merges a tokenizer has: "huggingface" if it came from its files."""
-    return "huggingface" if like is not None and "pre_tokenizer" in like.settings else None
+    return "huggingface" if "pre_tokenizer" in like.settings else None
 
 
-def n_own_ids(special_tokens: Sequence[str], like: Tokenizer | None) -> int:
+def n_own_ids(special_tokens: Sequence[str], like: Tokenizer) -> int:
     """Return how many ids special tokens have that are not those of bytes, too."""
-    if like is None:
-        return len(special_tokens)
     return len(_with_own_ids(special_tokens, like, BYTES_BY_CHARACTER))
 
 

@@ -45,16 +45,14 @@ class Parity(NamedTuple):
     global_merges: int = 0
 
 
-def check_balance(given: Literal["parity"] | Parity | None) -> Parity | None:
-    """Return the options of balance, None if there is to be none.
+def check_balance(given: Literal["parity"] | Parity) -> Parity:
+    """Return the options of balance.
 
     Raises
     ------
     TypeError, ValueError
         If one is out of its range, or does not go with another.
     """
-    if given is None:
-        return None
     parity = Parity() if is_one_of(given, ("parity",)) else given
     if not isinstance(parity, Parity):
         raise TypeError(f"balance must be 'parity' or a bpetok.Parity, got {shorten(given)}")

@@ -28,15 +28,13 @@ from bpetok.learning.rule import NO_MERGES, Merges, Rule
 from bpetok.sources.reading import NullTexts
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.continuing import start_after
-from bpetok.training.initial_tokens import count_merges
 from bpetok.training.lengths import begin_with_run, warn_of_long_runs
-from bpetok.training.lines import Lines, all_different
 from bpetok.training.memory import Begun, fit_learning
 from bpetok.training.plan import Plan
-from bpetok.training.superwords import without_unused
 
 if TYPE_CHECKING:
     from bpetok.counting.checkpoint import Checkpoint
+    from bpetok.training.lines import Lines
 
 
 class Run(NamedTuple):
@@ -144,6 +142,8 @@ def _why_few(learned: Learned, plan: Plan, where: str = "") -> str:
 def lines_of(run: Run, first: Learned) -> Lines:
     """Return about which lines stage 2 will have."""
     if run.lines is None:
+        from bpetok.training.lines import all_different
+
         return all_different(first.facts.n_bytes, first.facts, run.plan.counting.n_threads)
     return run.lines(all_pairs(first.merges, run.plan), first.facts)
 
@@ -268,6 +268,8 @@ def lay_out(words: Words, run: Run) -> Layout:
     if first is None:
         first = Merges(plan.first_pairs, np.zeros(len(plan.first_pairs), np.int64))
     elif plan.second is not None and plan.second.drops_unused:
+        from bpetok.training.superwords import without_unused
+
         begun, _ = start_after(words.arrays, first.pairs, n_threads)
         first = without_unused(first, len(plan.first_pairs), begun.ids)
     known = all_pairs(first, plan)
@@ -282,6 +284,8 @@ def lay_out(words: Words, run: Run) -> Layout:
         begun, before = begin_with_run(words.arrays, n_merges, plan.rule)
         tokens = build_token_bytes(before.pairs.reshape(-1).data)
     if run.first is None and len(first.counts):
+        from bpetok.training.initial_tokens import count_merges
+
         counts = count_merges(begun, known)
         first = first._replace(counts=counts[n_known - len(first.counts) : n_known])
     n_left = n_merges - len(before.counts)

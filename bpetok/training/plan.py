@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -29,14 +29,14 @@ from bpetok.counting.words import Words
 from bpetok.learning.rule import NO_MERGES, MergeFilter, Merges, Rule
 from bpetok.patterns.chains import Pattern
 from bpetok.patterns.changes import check_changes
-from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.tokenizer import Tokenizer
 from bpetok.training.compat import Trainer, check_compat, check_counting, check_rule, lay_out
-from bpetok.training.initial_tokens import check_initial_tokens, merges_of, warn_of_split
-from bpetok.training.like import implied_compat, lay_out_like, n_own_ids, read_like
-from bpetok.training.parity import Parity, check_balance
-from bpetok.training.superwords import SecondStage, Superwords, check_superwords
+
+if TYPE_CHECKING:
+    from bpetok.patterns.normalizers import Spec
+    from bpetok.training.parity import Parity
+    from bpetok.training.superwords import SecondStage, Superwords
 
 
 class WordTraining(TypedDict, total=False):
@@ -154,6 +154,8 @@ class Plan(NamedTuple):
             return _continued(self.initial, merges, special_tokens)
         learned = {"merges": merges.pairs, "merge_counts": merges.counts}
         if self.like is not None:
+            from bpetok.training.like import lay_out_like
+
             return learned | lay_out_like(self.like, merges.pairs, special_tokens)
         ids = lay_out(self.trainer, merges.pairs, special_tokens)
         if self.special_first:
@@ -175,8 +177,7 @@ def make_plan(given: TrainOptions) -> Plan:
         If one is out of its range, or does not go with another.
     """
     given = with_integers(given)
-    like = None if given.like is None else check_like(given)
-    compat = implied_compat(like) if given.compat is None else given.compat
+    like, compat = _check_like(given)
     trainer = check_compat(compat)
     limits = check_limits(given.max_memory, given.min_word_count)
     options = _count_options(given, like)
@@ -189,15 +190,27 @@ def make_plan(given: TrainOptions) -> Plan:
         _check_normalizer(initial, given.normalizer)
         n_merges = _check_continuation(initial, counting, given.vocab_size)
     else:
-        n_own = n_own_ids(counting.special_tokens, like)
+        n_own = len(counting.special_tokens)
+        if like is not None:
+            from bpetok.training.like import n_own_ids
+
+            n_own = n_own_ids(counting.special_tokens, like)
         n_merges = check_vocab_size(given.vocab_size, n_own)
     spelled = listed("initial_tokens", given.initial_tokens, "a list of tokens")
-    tokens = check_initial_tokens(spelled)
+    tokens: tuple[bytes, ...] = ()
+    first_pairs = NO_MERGES.pairs
+    if spelled:
+        from bpetok.training.initial_tokens import check_initial_tokens
+
+        tokens = check_initial_tokens(spelled)
+        first_pairs = _initial_merges(tokens, initial, trainer.name, n_merges)
     given = given._replace(initial_tokens=tokens)
-    first_pairs = _initial_merges(tokens, initial, trainer.name, n_merges)
     special_first = _check_special_ids(given)
     second = _second_stage(given, trainer.name, counting, rule, len(first_pairs), n_merges)
-    warn_of_split(spelled, counting.pattern if second is None else second.pattern)
+    if spelled:
+        from bpetok.training.initial_tokens import warn_of_split
+
+        warn_of_split(spelled, counting.pattern if second is None else second.pattern)
     identity = _identity(given, trainer.name, like, tokens, limits)
     return Plan(
         counting,
@@ -265,8 +278,9 @@ def _initial_merges(
     tokens: Sequence[bytes], initial: Tokenizer | None, compat: str | None, n_merges: int
 ) -> Int32:
     """Return the merges that make the initial tokens, after those of a tokenizer."""
-    if tokens:
-        _refuse_compat("initial_tokens", compat, "which has none")
+    from bpetok.training.initial_tokens import merges_of
+
+    _refuse_compat("initial_tokens", compat, "which has none")
     pairs = [] if initial is None else initial.merge_pairs.tolist()
     made = merges_of(tokens, [(left, right) for left, right in pairs])
     if len(made) > n_merges:
@@ -287,6 +301,8 @@ def _second_stage(
 ) -> SecondStage | None:
     if given.superwords is None:
         return None
+    from bpetok.training.superwords import check_superwords
+
     _refuse_compat("superwords", compat, "which has none")
     least = N_BYTES if given.initial is None else given.initial.vocab_size
     return check_superwords(given.superwords, counting, rule, least, n_first, n_merges)
@@ -298,14 +314,16 @@ def _refuse_compat(name: str, compat: str | None, reason: str) -> None:
         raise ValueError(f"{name} must not be given with compat={shorten(compat)}, {reason}")
 
 
-def check_like(given: TrainOptions) -> Tokenizer:
-    """Return the tokenizer that another one is to be like.
+def _check_like(given: TrainOptions) -> tuple[Tokenizer | None, str | None]:
+    """Return the tokenizer that another one is to be like, and the trainer that is followed.
 
     Raises
     ------
     OSError, TypeError, ValueError
         If it can't be read, or another option says what it says already or changes it.
     """
+    if given.like is None:
+        return None, given.compat
     for name in ("pattern", "normalizer", "initial"):
         if getattr(given, name) is not None:
             raise ValueError(f"{name} must not be given with like, which says it already")
@@ -314,8 +332,10 @@ def check_like(given: TrainOptions) -> Tokenizer:
             "superwords and like exclude each other, since stage 2 has a pattern of its own: give "
             "pattern and special_tokens in place of like"
         )
-    assert given.like is not None
-    return read_like(given.like)
+    from bpetok.training.like import implied_compat, read_like
+
+    like = read_like(given.like)
+    return like, implied_compat(like) if given.compat is None else given.compat
 
 
 def _check_special_ids(given: TrainOptions) -> bool:
@@ -332,9 +352,11 @@ def _check_special_ids(given: TrainOptions) -> bool:
 
 
 def _check_balance(given: TrainOptions, compat: str | None) -> Parity | None:
-    balance = check_balance(given.balance)
-    if balance is None:
+    if given.balance is None:
         return None
+    from bpetok.training.parity import check_balance
+
+    balance = check_balance(given.balance)
     if compat != "huggingface":
         _refuse_compat("balance", compat, "which has none")
     unset = TrainOptions(given.vocab_size)

@@ -24,21 +24,19 @@ from bpetok.counting.options import CountOptions
 from bpetok.counting.words import Words, check_same_split
 from bpetok.learning.rule import MergeFilter
 from bpetok.patterns.chains import Pattern
-from bpetok.patterns.normalizers import Spec
 from bpetok.sources.files import StrPath
 from bpetok.sources.reading import NullTexts, Reading
 from bpetok.tokenizer import Tokenizer
-from bpetok.training.balance import languages_of, train_balanced
-from bpetok.training.lines import look_at_lines, look_at_texts
-from bpetok.training.parity import Parity
 from bpetok.training.pipeline import Learned, Run, learn_lines, run_stages
 from bpetok.training.plan import Plan, Training, TrainOptions, WordTraining, make_plan
-from bpetok.training.superwords import Superwords
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from bpetok.counting.checkpoint import Checkpoint
+    from bpetok.patterns.normalizers import Spec
+    from bpetok.training.parity import Parity
+    from bpetok.training.superwords import Superwords
 
 Texts = Iterable[str | bytes]
 CountedText = Words | Mapping[bytes, int] | Iterable[tuple[bytes, int]]
@@ -207,6 +205,8 @@ def train(
         )
     )
     if plan.balance is not None:
+        from bpetok.training.balance import languages_of, train_balanced
+
         _refuse_checkpoint(checkpoint)
         with reporting(progress) as report:
             jobs: list[CountJob] = []
@@ -239,6 +239,8 @@ def train(
         run = Run(plan, job.rare, job.null_texts, report, saved, is_large)
         if plan.second is None:
             return run_stages(run, partial(count_job, job, report, saved))
+        from bpetok.training.lines import look_at_lines
+
         sizes: list[int] = []
         most_text = plan.second.most_text
         run = run._replace(
@@ -274,6 +276,7 @@ def train_from_iterator(
         plan.second.check_texts(texts)
     with reporting(progress) as report:
         if plan.balance is not None:
+            from bpetok.training.balance import languages_of, train_balanced
 
             def ready(part: Texts) -> Callable[[], Words]:
                 return partial(count_texts, part, plan.counting, RareWords(plan.limits), report)
@@ -290,6 +293,8 @@ def train_from_iterator(
 
         run = Run(plan, RareWords(plan.limits), NullTexts(), report)
         if plan.second is not None and isinstance(texts, list | tuple):
+            from bpetok.training.lines import look_at_texts
+
             run = run._replace(lines=partial(look_at_texts, texts, plan.second.counting))
         return run_stages(run, partial(count, plan.counting, run.rare), second)
 
@@ -340,6 +345,8 @@ def train_from_words(
         _check_split(part, plan)
     plan.check_given("words", words)
     if plan.balance is not None:
+        from bpetok.training.balance import languages_of, train_balanced
+
         _refuse_checkpoint(checkpoint)
         with reporting(progress) as report:
             return train_balanced(plan, languages_of(words, plan, _counted, "words"), report)
@@ -362,6 +369,8 @@ def _counted_words(words: object, given: TrainOptions) -> list[Words]:
         return [words]
     if given.balance is None:
         return []
+    from bpetok.training.parity import Parity
+
     measured = given.balance.development if isinstance(given.balance, Parity) else None
     parts = [
         part for given in (words, measured) if isinstance(given, list | tuple) for part in given

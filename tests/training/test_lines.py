@@ -13,7 +13,7 @@ import bpetok
 from bpetok import Superwords
 from bpetok.base.demo import demo_files
 from bpetok.patterns.builtin import steps_of_pattern
-from bpetok.training import train
+from bpetok.training import lines as lines_module
 from bpetok.training.continuing import start_after
 from bpetok.training.lines import Lines
 from bpetok.training.superwords import LINES
@@ -35,13 +35,13 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[Lines]:
     found: list[Lines] = []
 
     def note(name: Literal["look_at_lines", "look_at_texts"]) -> None:
-        look = getattr(train, name)
+        look = getattr(lines_module, name)
 
         def noting(*args: Any) -> Lines:
             found.append(look(*args))
             return found[-1]
 
-        monkeypatch.setattr(train, name, noting)
+        monkeypatch.setattr(lines_module, name, noting)
 
     note("look_at_lines")
     note("look_at_texts")
