@@ -10,6 +10,7 @@ gathering    many texts of an iterator in one buffer
 records      many short texts in one buffer -> chunks
 long_lines   a line of JSON that is long, in parts -> its texts, one after another, and its rest
 jsonl        lines of JSON -> chunks
+tables       what is a table, of whatever library
 arrow        Arrow files, tables, datasets -> chunks
 memory_pool  where pyarrow takes memory from, and when it lets go of it
 parquet      Parquet files -> chunks
