@@ -413,13 +413,22 @@ static inline void prefetch(const void *address) {
  * pages, which saves the misses of address translation that random access to it would cost. */
 #define HUGE_PAGE ((size_t)1 << 21)
 
+/* A table of a quarter of a huge page gets a whole one: the tables of a vocabulary of 32,000 tokens
+ * are that large, and without it a word that is in no cache takes about a tenth longer. */
+#define LARGE_TABLE (HUGE_PAGE / 4)
+
+static inline size_t large_size(size_t size) {
+    return size < HUGE_PAGE ? HUGE_PAGE : size;
+}
+
 static inline void *table_alloc(size_t size) {
 #if defined(__linux__)
     char *memory, *aligned;
-    if (size < HUGE_PAGE) {
+    if (size < LARGE_TABLE) {
         if (posix_memalign((void **)&memory, 64, size)) return NULL;
         return memset(memory, 0, size);
     }
+    size = large_size(size);
     memory = (char *)mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == (char *)MAP_FAILED) return NULL;
@@ -458,8 +467,8 @@ static inline void table_zero(void *memory, size_t size) {
 static inline void table_free(void *memory, size_t size) {
     if (memory == NULL) return;
 #if defined(__linux__)
-    if (size >= HUGE_PAGE) {
-        munmap(memory, size);
+    if (size >= LARGE_TABLE) {
+        munmap(memory, large_size(size));
         return;
     }
 #endif

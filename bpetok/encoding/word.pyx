@@ -15,6 +15,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from bpetok.base.built_from cimport check_sources
+from bpetok.base.simd cimport table_alloc, table_free
 from bpetok.encoding.long_word cimport Lists, merge_long
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Pair, Ranks, merged, ranks_free, ranks_init
 from bpetok.encoding.run_word cimport merge_runs
@@ -44,18 +45,19 @@ cdef inline bint stays_apart(
     # before that. With the merges 256 = `ab` and 257 = `bc`:
     #   `ab`, `c`:  256 is undone, which leaves `b`, `c`; they merge to 257, that is later: True.
     #   `a`, `bc`:  257 is undone, which leaves `a`, `b`; they merge to 256, that is earlier: False.
-    # It ends early where `sides` tell that no merge crosses: of six pairs in ten at once.
+    # It ends early where `before` and `after` tell that no merge crosses: of six pairs in ten at
+    # once.
     cdef const Ranks* ranks = &vocabulary.ranks
-    cdef const Sides* sides = vocabulary.sides
-    while sides[left].after >> (first & 63) & sides[right].before >> (last & 63) & 1:
+    cdef const Token* tokens = vocabulary.tokens
+    while tokens[left].after >> (first & 63) & tokens[right].before >> (last & 63) & 1:
         if merged(ranks, left, right) < limit:
             return False
         if left < N_BYTES and right < N_BYTES:
             return True
         if left > right:
-            limit, left = left, ranks.pairs[left].right
+            limit, left = left, tokens[left].parts.right
         else:
-            limit, right = right + 1, ranks.pairs[right].left
+            limit, right = right + 1, tokens[right].parts.left
     return True
 
 
@@ -87,31 +89,31 @@ cdef struct Ends:
 cdef inline void add_sides(
     Vocabulary* vocabulary, int32_t new_id, Pair pair, uint8_t last, uint8_t first
 ) noexcept nogil:
-    # Fill sides[new_id] from its parts, as they are now: what merges with them later comes too late
-    # to cut the new token. Only a pair of equals is cut by its own merge: `aa` after an `a`.
-    cdef Sides* sides = vocabulary.sides
-    sides[pair.left].after |= <uint64_t>1 << (first & 63)
-    sides[pair.right].before |= <uint64_t>1 << (last & 63)
-    sides[new_id].after = sides[pair.right].after
-    sides[new_id].before = sides[pair.left].before
+    # Fill `before` and `after` of a token from its parts, as they are now: what merges with them
+    # later comes too late to cut the new token. Only a pair of equals is cut by its own merge: `aa`
+    # after an `a`.
+    cdef Token* tokens = vocabulary.tokens
+    tokens[pair.left].after |= <uint64_t>1 << (first & 63)
+    tokens[pair.right].before |= <uint64_t>1 << (last & 63)
+    tokens[new_id].after = tokens[pair.right].after
+    tokens[new_id].before = tokens[pair.left].before
     vocabulary.seams[first << 2 | last >> 6] |= <uint64_t>1 << (last & 63)
 
 
 cdef int add_tokens(
     Vocabulary* vocabulary, Draft* draft, int32_t* nodes, Ends* ends
 ) noexcept nogil:
-    # Fill `lengths`, `sides`, `seams`, the draft and nodes[id]: 0 for a token that is not what
+    # Fill `tokens` but `shorter`, `seams`, the draft and nodes[id]: 0 for a token that is not what
     # merging makes of its own bytes, or that is longer than what is searched.
     cdef const Ranks* ranks = &vocabulary.ranks
-    cdef int32_t* lengths = vocabulary.lengths
+    cdef Token* tokens = vocabulary.tokens
     cdef int32_t i
     cdef uint8_t last, first
     cdef Pair pair
     vocabulary.longest = 1
     for i in range(N_BYTES):
         ends[i] = Ends(<uint8_t>i, <uint8_t>i)
-        lengths[i] = 1
-        vocabulary.sides[i] = Sides(0, 0)
+        tokens[i] = Token(0, 0, ranks.pairs[i], 1, -1)
         nodes[i] = draft_child(draft, 0, <uint8_t>i)
         if nodes[i] < 0:
             return -1
@@ -120,10 +122,11 @@ cdef int add_tokens(
         pair = ranks.pairs[i]
         last, first = ends[pair.left].last, ends[pair.right].first
         ends[i] = Ends(ends[pair.left].first, ends[pair.right].last)
-        lengths[i] = lengths[pair.left] + lengths[pair.right]
-        vocabulary.longest = max(vocabulary.longest, lengths[i])
+        tokens[i].parts = pair
+        tokens[i].length = tokens[pair.left].length + tokens[pair.right].length
+        vocabulary.longest = max(vocabulary.longest, tokens[i].length)
         nodes[i] = 0
-        if nodes[pair.left] and nodes[pair.right] and lengths[i] < PLACES:
+        if nodes[pair.left] and nodes[pair.right] and tokens[i].length < PLACES:
             if stays_apart(vocabulary, pair.left, pair.right, i, last, first):
                 nodes[i] = node_of_pair(draft, nodes, pair)
         if nodes[i] < 0:
@@ -144,23 +147,19 @@ cdef void find_shorter(
         node = draft.nodes[nodes[i]].parent
         while node and draft.nodes[node].token < 0:
             node = draft.nodes[node].parent
-        vocabulary.shorter[i] = draft.nodes[node].token
+        vocabulary.tokens[i].shorter = draft.nodes[node].token
 
 
 cdef int vocabulary_init(
     Vocabulary* vocabulary, const int32_t* pairs, Py_ssize_t n_merges, uint64_t seed
 ) noexcept nogil:
     cdef Draft draft
-    cdef size_t size = (N_BYTES + n_merges) * sizeof(int32_t)
-    cdef int32_t* nodes = <int32_t*> malloc(size)
+    cdef int32_t* nodes = <int32_t*> malloc((N_BYTES + n_merges) * sizeof(int32_t))
     cdef Ends* ends = <Ends*> malloc((N_BYTES + n_merges) * sizeof(Ends))
     cdef int failure = draft_init(&draft)
-    vocabulary.lengths = <int32_t*> malloc(size)
-    vocabulary.shorter = <int32_t*> malloc(size)
-    vocabulary.sides = <Sides*> malloc((N_BYTES + n_merges) * sizeof(Sides))
-    if nodes == NULL or ends == NULL or vocabulary.sides == NULL:
-        failure = -1
-    if vocabulary.lengths == NULL or vocabulary.shorter == NULL:
+    vocabulary.room = ((N_BYTES + n_merges) * sizeof(Token) + 4095) & ~<size_t>4095
+    vocabulary.tokens = <Token*> table_alloc(vocabulary.room)
+    if nodes == NULL or ends == NULL or vocabulary.tokens == NULL:
         failure = -1
     if failure == 0:
         failure = ranks_init(&vocabulary.ranks, pairs, n_merges, N_BYTES, seed)
@@ -178,9 +177,7 @@ cdef int vocabulary_init(
 cdef void vocabulary_free(Vocabulary* vocabulary) noexcept nogil:
     ranks_free(&vocabulary.ranks)
     trie_free(&vocabulary.trie)
-    free(vocabulary.sides)
-    free(vocabulary.lengths)
-    free(vocabulary.shorter)
+    table_free(vocabulary.tokens, vocabulary.room)
 
 
 cdef Py_ssize_t search(
@@ -208,13 +205,13 @@ cdef Py_ssize_t search(
         n_tries += 1
         if n_tries > 2 * at and n >= PLACES:
             return GIVEN_UP
-        token = vocabulary.shorter[token]
+        token = vocabulary.tokens[token].shorter
         if token < 0:
             given_up[at >> 6] |= <uint64_t>1 << (at & 63)
             n_ids -= 1
             token = ids[n_ids]
-            at -= vocabulary.lengths[token]
-        length = vocabulary.lengths[token]
+            at -= vocabulary.tokens[token].length
+        length = vocabulary.tokens[token].length
 
 
 cdef Py_ssize_t search_long(
