@@ -76,9 +76,8 @@ class Task(Generic[Result]):
     def __init__(self, function: Callable[..., Result], *args: object) -> None:
         self._call: Callable[[], Result] | None = partial(function, *args)
         self._taken = Lock()
-        self._unmade = (
-            Lock()
-        )  # held until the call was made; an Event has the gap that `Stop` tells of
+        # Held until the call was made. An Event has the gap that `Stop` tells of.
+        self._unmade = Lock()
         self._unmade.acquire()
         self._result: Any = None
         self._error: BaseException | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpetok.base.array_types import Int32
-from bpetok.base.importing import whole
+from bpetok.base.importing import signals_deferred
 from bpetok.base.limits import MAX_INT32, MAX_TOTAL_BYTES
 from bpetok.base.progress import OnProgress
 from bpetok.base.records import NamedTuple
@@ -230,7 +230,7 @@ def loading_kernels() -> Iterator[None]:
         has_failed.set()
         raise
     finally:
-        with whole():
+        with signals_deferred():  # not `whole`, for whose lock the thread may wait
             if thread.ident is not None:  # it was started
                 thread.join()
 

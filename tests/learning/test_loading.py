@@ -188,3 +188,24 @@ def test_words_of_one_shard_do_not_load_them() -> None:
     assert "numba" not in sys.modules
     """
     )
+
+
+def test_counting_may_end_before_kernels_are_begun() -> None:
+    """Who waits for the thread that loads them does not have the lock that it waits for."""
+    run_python(
+        """
+    import time
+    from bpetok.base.importing import whole
+    from bpetok.training import pipeline
+    loaded = []
+    def load(progress):
+        time.sleep(0.3)
+        with whole():
+            loaded.append(True)
+    pipeline.load_parallel_kernels = load
+    with pipeline.loading_kernels():
+        pass
+    assert loaded
+    """,
+        timeout=30,
+    )
