@@ -84,6 +84,10 @@ class Tokenizer(Codec):
         What each byte without an id becomes; nothing merges with it.
     fuse_unk : bool
         Whether several such bytes, one after another in a word, become one `unk_id`.
+    merge_order : sequence of int or integer array, shape (n_merges,), optional
+        The place of each merge in the order in which merges are taken, where that is not the order
+        of `merges`: files of others list merges before those that make what they join. Here they
+        come right after these. None where it makes no difference to any text.
     training : TrainingFacts, optional
         What it was trained on.
     settings : mapping of str, optional
@@ -151,6 +155,11 @@ class Tokenizer(Codec):
             prefix_space=self.prefix_space,
             unk_id=self.unk_id,
             fuse_unk=self.fuse_unk,
+            merge_order=(
+                None
+                if self._merge_order is None
+                else memoryview(self._merge_order).cast("i").tolist()
+            ),
             settings=self.settings if with_training else {},
         )
 

@@ -38,6 +38,7 @@ from bpetok.encoding.added_tokens import (
 from bpetok.encoding.batches import EncodedBatch, encode_flat, encode_lists
 from bpetok.encoding.decoder import Decoder, list_of_ids
 from bpetok.encoding.encoder import Encoder, Specials, TextEncoder
+from bpetok.encoding.merge_order import MergeOrder, made_at_once
 from bpetok.encoding.streams import DecodeStream
 from bpetok.encoding.text_decoders import text_steps
 from bpetok.encoding.texts import replaced, replaced_texts, to_utf8
@@ -46,6 +47,7 @@ from bpetok.encoding.vocab import (
     build_vocab,
     check_ids,
     check_merge_counts,
+    check_merge_order,
     check_merges,
     check_settings,
     check_tokens,
@@ -88,6 +90,7 @@ class Codec(TextEncoder):
         "_decoder",
         "_fuse_unk",
         "_id_of",
+        "_merge_order",
         "_narrow",
         "_normalizer",
         "_other_tokens",
@@ -123,6 +126,7 @@ class Codec(TextEncoder):
         prefix_space: bool = False,
         unk_id: int | None = None,
         fuse_unk: bool = False,
+        merge_order: Counts | None = None,
         training: TrainingFacts | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -133,6 +137,7 @@ class Codec(TextEncoder):
         given = special_tokens if isinstance(special_tokens, Mapping) else None
         special = check_special_tokens(special_tokens if given is None else tuple(given))
         counts = None if merge_counts is None else check_merge_counts(merge_counts, n_merges)
+        order = None if merge_order is None else check_merge_order(merge_order, pairs)
         self._whole_words = check_tokens({} if whole_words is None else whole_words, "whole_words")
         self._other_tokens = check_tokens(
             {} if other_tokens is None else other_tokens, "other_tokens"
@@ -149,6 +154,7 @@ class Codec(TextEncoder):
         # bytes, so that the arrays made of them can't be written to
         self._pairs = pairs.tobytes()
         self._counts = None if counts is None else counts.tobytes()
+        self._merge_order = None if order is None else order.tobytes()
         self._token_ids = None if ids is None else ids.tobytes()
         self._training = None if training is None else _check_training(training)
         settings = {} if settings is None else settings
@@ -190,7 +196,16 @@ class Codec(TextEncoder):
             self._prefix_space,
             -1 if self._unk_id is None else self._unk_id,
             self._fuse_unk,
+            self._order(),
         )
+
+    def _order(self) -> MergeOrder | None:
+        # What the encoder needs to merge in another order, if it is another.
+        if self._merge_order is None:
+            return None
+        places = memoryview(self._merge_order).cast("i")
+        late = made_at_once(memoryview(self._pairs).cast("i"), places)
+        return MergeOrder(places, [self._token_bytes[N_BYTES + merge] for merge in late])
 
     def _tokens_by_id(self) -> list[bytes | None]:
         tokens: list[bytes | None] = [None] * self._vocab_size
@@ -252,6 +267,27 @@ class Codec(TextEncoder):
         import numpy as np
 
         return np.frombuffer(self._pairs, dtype=np.int32).reshape(-1, 2)
+
+    @property
+    def merge_order(self) -> npt.NDArray[np.int32] | None:
+        """The place of each merge in the order in which merges are taken: int32, shape (n_merges,).
+
+        Read-only. None if it is that of `merges`, or if that makes no difference to any text.
+        """
+        if self._merge_order is None:
+            return None
+        load_numpy()
+        import numpy as np
+
+        return np.frombuffer(self._merge_order, dtype=np.int32)
+
+    def _merges_as_taken(self) -> list[tuple[bytes, bytes]]:
+        # What each merge joins, in the order in which they are taken.
+        merges = self.merges
+        if self._merge_order is None:
+            return merges
+        rows = zip(memoryview(self._merge_order).cast("i"), merges, strict=True)
+        return [merge for _, merge in sorted(rows, key=itemgetter(0))]
 
     @property
     def merge_counts(self) -> npt.NDArray[np.int64] | None:
@@ -417,6 +453,7 @@ class Codec(TextEncoder):
         new_number = {number: i for i, number in enumerate(numbers)}
         gone = sorted({*ids} - {ids[number] for number in numbers}) if packed else []
         counts = self.merge_counts
+        order = self.merge_order
 
         def new_id(token_id: int) -> int:
             n_below = bisect_left(gone, token_id)
@@ -444,6 +481,7 @@ class Codec(TextEncoder):
             prefix_space=self._prefix_space,
             unk_id=None if self._unk_id is None else new_id(self._unk_id),
             fuse_unk=self._fuse_unk,
+            merge_order=None if order is None else order[list(kept)].argsort().argsort(),
             settings=self._settings_with_ids(new_id) if gone else self.settings,
         )
 
@@ -1012,6 +1050,7 @@ class Codec(TextEncoder):
             self._prefix_space,
             self._unk_id,
             self._fuse_unk,
+            self._merge_order,
         )
 
 
@@ -1055,6 +1094,7 @@ def _restore(
     prefix_space: bool,
     unk_id: int | None,
     fuse_unk: bool,
+    merge_order: bytes | None,
     counts: bytes | None,
     training: TrainingFacts | None,
     settings: str,
@@ -1076,6 +1116,7 @@ def _restore(
         prefix_space=prefix_space,
         unk_id=unk_id,
         fuse_unk=fuse_unk,
+        merge_order=None if merge_order is None else memoryview(merge_order).cast("i").tolist(),
         training=training,
         settings=json.loads(settings),
     )

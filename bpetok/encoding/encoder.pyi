@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer
 
+from bpetok.encoding.merge_order import MergeOrder
 from bpetok.encoding.whole_words import WholeWords
 from bpetok.patterns.dfa import CompiledPattern
 from bpetok.patterns.normalizers import Normalizer
@@ -37,6 +38,7 @@ class Encoder:
         prefix_space: bool = False,
         unk_id: int = -1,
         fuse_unk: bool = False,
+        order: MergeOrder | None = None,
     ) -> None: ...
     @property
     def first_late(self) -> int: ...

@@ -36,6 +36,7 @@ from bpetok.encoding.whole_words cimport WholeWords
 from bpetok.encoding.late_merges cimport (
     LateMerges, MOST_PARTS, Parts, late_free, late_init, merge_late, parts_begin, parts_next
 )
+from bpetok.encoding.merge_order cimport MergeOrder
 from bpetok.encoding.ranks cimport N_BYTES
 from bpetok.encoding.word cimport Vocabulary, encode_word, vocabulary_free, vocabulary_init
 
@@ -356,6 +357,8 @@ cdef class Encoder:
         What each byte without an id becomes; nothing merges with it. -1: such bytes are left out.
     fuse_unk : bool
         Whether several such bytes in a row become one `unk_id`.
+    order : MergeOrder, optional
+        Where merges are not taken in their order.
     """
 
     cdef Vocabulary vocabulary  # of all merges, or of the early ones, if others are in `late`
@@ -372,6 +375,7 @@ cdef class Encoder:
     cdef bint lacks_bytes    # some have no id
     cdef int32_t unk_id
     cdef bint fuse_unk
+    cdef MergeOrder order
     cdef Workspace spare     # not in use; None where there is none
     cdef list unused         # other ones
     # numbers[id] is id: int objects shared by all results. Each is made when it is first needed,
@@ -383,7 +387,7 @@ cdef class Encoder:
         self, const int32_t[::1] pairs not None, Py_ssize_t n_ids,
         const int32_t[::1] token_ids = None, pattern=0, split=None,
         WholeWords whole_words=None, normalizer=None, bint prefix_space=False,
-        int32_t unk_id=-1, bint fuse_unk=False,
+        int32_t unk_id=-1, bint fuse_unk=False, MergeOrder order=None,
     ):
         cdef Py_ssize_t i, n_merges = pairs.shape[0] // 2
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
@@ -403,7 +407,9 @@ cdef class Encoder:
         self.prefix_space = prefix_space
         self.unk_id, self.fuse_unk = unk_id, fuse_unk
         self.local = None if normalizer is None else normalizer.local
-        if late_init(&self.late, data, n_merges, seed) < 0:
+        self.order = order
+        # Late merges are those behind any one place of the list; that would not hold here.
+        if order is None and late_init(&self.late, data, n_merges, seed) < 0:
             raise MemoryError
         if self.late.first:
             n_merges = self.late.first - N_BYTES
@@ -466,7 +472,11 @@ cdef class Encoder:
     ) noexcept nogil:
         # As `append_merged`, of bytes that all have an id.
         cdef int32_t* ids = work.ids + work.n_ids
-        cdef Py_ssize_t i, n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
+        cdef Py_ssize_t i, n_ids
+        if self.order is not None and self.order.concerns(word, n):
+            n_ids = self.order.merge(&self.vocabulary.ranks, word, n, ids)
+        else:
+            n_ids = encode_word(&self.vocabulary, work.lists, word, n, ids)
         if n_ids > 0 and self.late.first:
             n_ids = merge_late(&self.late, work.lists, ids, n_ids)
         if n_ids < 0:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import check_bool, check_index, plain, shorten
 from bpetok.base.limits import MAX_INT64, MAX_TOTAL_BYTES, N_BYTES
+from bpetok.encoding.merge_order import made_at_once
 from bpetok.encoding.token_bytes import find_bad_merge, find_repeated
 
 if TYPE_CHECKING:
@@ -143,6 +144,39 @@ def _check_pair(i: int, left: int, right: int, n_symbols: int, unit: str) -> Non
             f"merges[{i}] must join ids from 0 to {n_symbols + i - 1}, those of the {unit} and of "
             f"earlier merges, got {shorten((left, right))}"
         )
+
+
+def check_merge_order(merge_order: Counts, pairs: array[int]) -> array[int] | None:
+    """Return the places of the merges as a flat int32 array; None if they make no difference.
+
+    Raises
+    ------
+    TypeError
+        If a place is not an integer.
+    ValueError
+        If they are not 0 to n_merges - 1, each once, or a merge comes otherwise in `merges` than it
+        has to: see `bpetok.encoding.merge_order.made_at_once`.
+    """
+    n = len(pairs) // 2
+    places = [
+        check_index(f"merge_order[{i}]", place)
+        for i, place in enumerate(_rows(merge_order, "merge_order"))
+    ]
+    if sorted(places) != [*range(n)]:
+        raise ValueError(
+            f"merge_order must hold 0 to {n - 1}, each once: the places of the {n} merges; got "
+            f"{len(places)}, {shorten(places)}"
+        )
+    order = array("i", places)
+    try:
+        return order if made_at_once(pairs, order) else None
+    except ValueError as error:
+        (merge,) = error.args
+        raise ValueError(
+            f"merges[{merge}] must not come there, by merge_order, where its place is "
+            f"{order[merge]}: merges come by their places, but those that need a token of a higher "
+            "place right after the merge that makes it, by their places, too"
+        ) from None
 
 
 def check_merge_counts(merge_counts: Counts, n_merges: int) -> array[int]:

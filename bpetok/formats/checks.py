@@ -10,6 +10,7 @@ from bpetok.base.checks import shorten
 from bpetok.base.limits import N_BYTES
 from bpetok.encoding.codec import Codec
 from bpetok.formats.parts import Parts
+from bpetok.formats.recovery import from_ranks
 
 _PIECES = (
     *("the", " The", " of", "It's", "we'll", "I'VE", "don't", "they're", "'tis", "''s", "’s", "'"),
@@ -170,13 +171,7 @@ def check_ranks_mean_merges(tokenizer: Codec) -> None:
     if tokenizer.normalizer is not None or tokenizer.prefix_space or any(tokenizer.other_tokens):
         check_plain(tokenizer, "tiktoken")
     check_tokens_differ(tokenizer)
-    before = -1
-    for token_id in tokenizer.token_ids[N_BYTES:].tolist():
-        if token_id < before:
-            raise ValueError(
-                f"the id {token_id} belongs to a later merge than {before}, but ranks must be ids"
-            )
-        before = token_id
+    _check_ids_in_order(tokenizer)
     for token_id, token in ordinary_tokens(tokenizer):
         ids = tokenizer._encode_word(token)
         if token and ids != [token_id]:
@@ -185,6 +180,30 @@ def check_ranks_mean_merges(tokenizer: Codec) -> None:
                 "merge can't be told from ranks, and tiktoken would give other ids"
             )
     _check_words_unmade(tokenizer)
+
+
+def _check_ids_in_order(tokenizer: Codec) -> None:
+    """Refuse ids that, as ranks, give merges in another order, where that makes a difference."""
+    ids, order = tokenizer.token_ids[N_BYTES:], tokenizer.merge_order
+    ids = ids if order is None else ids[order.argsort()]
+    (late,) = (ids[1:] < ids[:-1]).nonzero()
+    if len(late) == 0:
+        return
+    if order is None and not tokenizer.other_tokens:
+        # A merge that needs a token of a higher rank comes after that one's.
+        read = from_ranks({token: i for i, token in ordinary_tokens(tokenizer)}, "none", {})
+        if Codec(**read._asdict()) == Codec(
+            merges=tokenizer.merge_pairs,
+            token_ids=tokenizer.token_ids,
+            whole_words=tokenizer.whole_words,
+            special_tokens={},
+            pattern="none",
+        ):
+            return
+    raise ValueError(
+        f"the id {ids[late[0] + 1]} belongs to a later merge than {ids[late[0]]}, but ranks must "
+        "be ids"
+    )
 
 
 def _check_words_unmade(tokenizer: Codec) -> None:

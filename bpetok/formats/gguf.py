@@ -181,7 +181,7 @@ def _add_vocab(writer: Any, tokenizer: Codec, pre: str) -> None:
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(names)
     writer.add_token_types(types)
-    merges = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges]
+    merges = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer._merges_as_taken()]
     if not merges:
         raise ValueError("llama.cpp reads no tokenizer without merges, and this one has none")
     writer.add_token_merges(merges)

@@ -48,7 +48,7 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
             )
         vocab[name] = token_id
     vocab_file = json.dumps(dict(sorted(vocab.items(), key=lambda item: item[1]))).encode()
-    rows = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges]
+    rows = [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer._merges_as_taken()]
     merges_file = ("\n".join([HEADER, *rows]) + "\n").encode()
     _check_files(tokenizer, vocab_file, merges_file)
     target.mkdir(exist_ok=True)

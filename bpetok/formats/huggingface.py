@@ -283,7 +283,9 @@ def build_document(tokenizer: Codec, *, portable: bool = False) -> dict[str, Any
         "model": {
             **model,
             "vocab": dict(sorted(vocab.items(), key=lambda item: item[1])),
-            "merges": [f"{to_text(left)} {to_text(right)}" for left, right in tokenizer.merges],
+            "merges": [
+                f"{to_text(left)} {to_text(right)}" for left, right in tokenizer._merges_as_taken()
+            ],
         },
     }
 

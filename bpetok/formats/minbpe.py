@@ -29,7 +29,7 @@ def save_minbpe(tokenizer: Codec, prefix: str | os.PathLike[str]) -> None:
     """Write PREFIX.model and PREFIX.vocab."""
     check_plain(tokenizer, "minbpe")
     ids = tokenizer.token_ids.tolist()
-    if ids != list(range(len(ids))):
+    if ids != list(range(len(ids))) or tokenizer.merge_order is not None:
         raise ValueError("the ids must be the bytes 0 to 255, then the merges in their order")
     for name in tokenizer.special_tokens:
         if name.split() != [name]:

@@ -37,6 +37,7 @@ def to_json(
     prefix_space: bool,
     unk_id: int | None,
     fuse_unk: bool,
+    merge_order: Sequence[int] | None,
     settings: Mapping[str, object],
 ) -> bytes:
     """Return what `Tokenizer.save` writes. `pairs`: left 0, right 0, left 1, right 1, ..."""
@@ -47,6 +48,8 @@ def to_json(
         more += '  "prefix_space": true,\n'
     if unk_id is not None:
         more += f'  "unk_id": {unk_id},\n  "fuse_unk": {json.dumps(fuse_unk)},\n'
+    if merge_order is not None:
+        more += f'  "merge_order": {json.dumps(merge_order)},\n'
     if settings:
         more += f'  "settings": {json.dumps(settings, ensure_ascii=False)},\n'
     flagged = [token for token in added_tokens if token != AddedToken(token.content, token.id)]
@@ -55,7 +58,9 @@ def to_json(
         more += '  "added_tokens": [\n    ' + ",\n    ".join(rows_of) + "\n  ],\n"
     for name, tokens in (("whole_words", whole_words), ("other_tokens", other_tokens)):
         if tokens:
-            spelled = {to_text(token): token_id for token, token_id in tokens.items()}
+            # Equal tokenizers have equal files, and so one hash, whatever the order was.
+            by_id = sorted((token_id, to_text(token)) for token, token_id in tokens.items())
+            spelled = {name: token_id for token_id, name in by_id}
             more += f'  "{name}": {json.dumps(spelled, ensure_ascii=False)},\n'
     text = (
         "{\n"
@@ -160,6 +165,7 @@ def parse(data: bytes) -> Parts:
         prefix_space=content.get("prefix_space", False),
         unk_id=content.get("unk_id"),
         fuse_unk=content.get("fuse_unk", False),
+        merge_order=content.get("merge_order"),
         settings=content["settings"],
         training=None if facts is None else TrainingFacts.from_json(facts),
     )

@@ -29,6 +29,7 @@ class Parts(NamedTuple):
     prefix_space: bool = False
     unk_id: int | None = None
     fuse_unk: bool = False
+    merge_order: Sequence[int] | None = None
     merge_counts: Sequence[int] | None = None
     training: TrainingFacts | None = None
     settings: Mapping[str, Any] | None = None

@@ -24,11 +24,6 @@ from bpetok.patterns.chains import Pattern
 # cl100k_base takes 8 million.
 MAX_STEPS = 50_000_000
 
-_AT_ONCE = (
-    "it has to be made right after each of these, before the next one to the right, which may need "
-    "the same bytes, but here all of these are made first: no order of merges gives the same ids"
-)
-
 
 def from_ranks(
     ranks: Mapping[bytes, int], pattern: Pattern, special_tokens: Mapping[str, int]
@@ -98,15 +93,7 @@ def _from_all_splits(
             left, right = numbers.get(token[:at]), numbers.get(token[at:])
             if left is not None and right is not None:
                 rows.extend((left, right, number))
-    try:
-        pairs, made = merges_taken(rows, [*words], True)
-    except ValueError as error:
-        token, later = (words[rows[3 * place + 2]] for place in error.args)
-        raise ValueError(
-            f"the token {shorten(token)}, rank {ranks[token]}, is made of {shorten(later)} with a "
-            f"higher rank, {ranks[later]}: {_AT_ONCE}. Read the tokenizer.json of this model by "
-            "from_pretrained, if there is one, or encode with tiktoken"
-        ) from None
+    pairs, made, order = merges_taken(rows, [*words], True)
     is_made = set(made)
     return Parts(
         _as_rows(pairs),
@@ -118,6 +105,7 @@ def _from_all_splits(
             for number, token in enumerate(tokens, N_BYTES)
             if number not in is_made
         },
+        merge_order=order,
     )
 
 
@@ -167,16 +155,7 @@ def from_merges(
     table = Names(names, ids, CHARACTERS)
     rows = _number_merges(merges, table, vocab)
     merges.clear()
-    try:
-        pairs, made = merges_taken(rows, table.words, whole_words_first)
-    except ValueError as error:
-        place, later = error.args
-        left, right, name = (names[number] for number in rows[3 * place :][:3])
-        raise ValueError(
-            f"merges[{place}] joins {left!r} and {right!r}, and {names[rows[3 * later + 2]]!r} in "
-            f"it is made by a later one, merges[{later}]: {_AT_ONCE}. Encode with tokenizers, or "
-            f"leave out merges[{place}] if texts may get other ids for {name!r}"
-        ) from None
+    pairs, made, order = merges_taken(rows, table.words, whole_words_first)
     is_made = bytearray(len(names))
     for number in chain(range(N_BYTES), made):
         is_made[number] = 1
@@ -197,6 +176,7 @@ def from_merges(
         token_ids,
         whole_words=whole,
         other_tokens=other,
+        merge_order=order,
     )
 
 

@@ -21,6 +21,8 @@ from heapq import heappop, heappush
 from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport N_BYTES
 
+from bpetok.encoding.merge_order import made_at_once
+
 check_sources(__name__)
 
 cdef extern from "simd.h":
@@ -198,12 +200,8 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
         In the order in which they are made; each makes one token, 256, 257, ...
     made : int32 array, length n_merges
         Which token, as an index of `words`, each of them makes.
-
-    Raises
-    ------
-    ValueError
-        If no order of the merges gives the same tokens; its arguments are the places of a merge and
-        of the later one that makes what it joins, or a part of that.
+    order : int32 array, length n_merges, or None
+        The place of each among them in the list, if that makes a difference.
     """
     cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_tokens = len(words)
     cdef int32_t left, right, token
@@ -227,16 +225,14 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
             order.make(i)
         elif way_of_word(table, words[made[i]], made[i], made) == i:
             order.wait(i)
-    return order.pairs[:2 * order.n], order.made[:order.n]
+    return order.pairs[:2 * order.n], order.made[:order.n], order.places_that_matter()
 
 
 cdef class Order:
     """Merges in the order in which they are made, which is that of their list but for a few.
 
-    A merge may join what only a later one of the list makes. As soon as that is made, it comes
-    first. Here it is put right after the later one, so all of these are made before it. That is no
-    different as long as no two of them can be so near to each other that the merges which come
-    after one reach into the other; where they can, `make` raises an error.
+    A merge may join what only a later one of the list makes: it is put right after that one. See
+    `bpetok.encoding.merge_order`, also for where that makes a difference.
     """
 
     cdef const int32_t[::1] rows
@@ -244,8 +240,11 @@ cdef class Order:
     cdef Py_ssize_t n         # how many are made
     cdef object pairs         # arrays with room for all rows
     cdef object made
+    cdef object made_from     # the rows, by the numbers of what they make
+    cdef bint has_waited
     cdef int32_t[::1] pairs_view
     cdef int32_t[::1] made_view
+    cdef int32_t[::1] made_from_view
     cdef dict waiting         # rows that wait for a token, by that token
 
     def __cinit__(self, const int32_t[::1] rows, Py_ssize_t n_tokens):
@@ -255,7 +254,9 @@ cdef class Order:
         for i in range(N_BYTES):
             self.number[i] = <int32_t> i
         self.pairs, self.made = array("i", bytes(8 * n_rows + 4)), array("i", bytes(4 * n_rows + 4))
+        self.made_from = array("i", bytes(4 * n_rows + 4))
         self.pairs_view, self.made_view, self.waiting = self.pairs, self.made, {}
+        self.made_from_view = self.made_from
 
     cdef bint can_be_made(self, Py_ssize_t i):
         return self.number[self.rows[3 * i]] >= 0 and self.number[self.rows[3 * i + 1]] >= 0
@@ -271,28 +272,30 @@ cdef class Order:
         self.pairs_view[2 * self.n] = self.number[self.rows[3 * i]]
         self.pairs_view[2 * self.n + 1] = self.number[self.rows[3 * i + 1]]
         self.made_view[self.n] = token
+        self.made_from_view[self.n] = <int32_t> i
         self.number[token] = <int32_t> (N_BYTES + self.n)
         self.n += 1
 
     cdef int make(self, Py_ssize_t i) except -1:
         cdef int32_t token = self.rows[3 * i + 2]
         self.add(i)
-        if not self.waiting or token not in self.waiting:
-            return 0
-        followers = self.make_waiting(token)
-        new = {token, *[self.rows[3 * k + 2] for k in followers]}
-        # What a follower may lie to the left of, if a second one of this merge comes after it.
-        nearby = {self.rows[3 * i], *new}
-        nearby.update(self.rows[3 * k] for k in followers if self.rows[3 * k + 1] in new)
-        for k in followers:
-            if self.rows[3 * k] in new and self.rows[3 * k + 1] in nearby:
-                raise ValueError(k, i)
+        if self.waiting and token in self.waiting:
+            self.make_waiting(token)
         return 0
 
-    cdef list make_waiting(self, int32_t token):
+    def places_that_matter(self):
+        """Return the place of each merge among those that are made; None if it is no different."""
+        if not self.has_waited:
+            return None
+        places = array("i", bytes(4 * self.n))
+        for place, number in enumerate(sorted(range(self.n), key=self.made_from.__getitem__)):
+            places[number] = place
+        return places if made_at_once(self.pairs[:2 * self.n], places) else None
+
+    cdef int make_waiting(self, int32_t token) except -1:
         # Add the rows that wait for the token, and those that wait for what these make, always the
-        # first of the list of all that can be made. Return them in that order.
-        cdef list ready = [], followers = []
+        # first of the list of all that can be made.
+        cdef list ready = []
         while True:
             for k in self.waiting.pop(token, ()):
                 if self.can_be_made(k):
@@ -300,10 +303,10 @@ cdef class Order:
                 else:
                     self.wait(k)
             if not ready:
-                return followers
+                return 0
             k = heappop(ready)
             self.add(k)
-            followers.append(k)
+            self.has_waited = True
             token = self.rows[3 * k + 2]
 
 

@@ -387,6 +387,12 @@ def _check_normalizer(initial: Tokenizer, normalizer: Spec | None) -> None:
 
 def _check_continuation(initial: Tokenizer, options: CountOptions, vocab_size: int) -> int:
     """Return how many merges come to those of a tokenizer."""
+    if initial.merge_order is not None:
+        raise ValueError(
+            "initial takes its merges in another order than that of their list (its merge_order), "
+            "as files of other trainers may have it, and can't get more merges: begin a new "
+            "training with like=, which has its pattern, normalizer and special tokens"
+        )
     if options.pattern != initial.pattern:
         raise ValueError(
             f"pattern must be that of initial, {shorten(initial.pattern)}, or not given, "

@@ -231,7 +231,7 @@ def test_a_plain_training_does_without(tmp_path: Path) -> None:
         *(f"bpetok.sources.{name}" for name in ("arrow", "byte_ranges", "jsonl", "parquet")),
         *(f"bpetok.sources.{name}" for name in ("long_lines", "records", "sampling", "urls")),
         *(f"bpetok.counting.{name}" for name in ("ranges", "saving", "spill", "weights")),
-        *("bpetok.patterns.classes", "bpetok.patterns.normalizers", "unicodedata"),
+        *("bpetok.patterns.classes", "bpetok.patterns.normalizers"),
         *("bpetok.formats", "bpetok.learning.parity", "fnmatch", "glob"),
     }
     code = f"""

@@ -768,7 +768,7 @@ tokens = st.text("ab", min_size=2, max_size=5)
     whole=st.booleans(),
     text=st.text("ab ", max_size=30),
 )
-def test_any_list_of_merges_is_read_or_refused(
+def test_any_list_of_merges_is_read(
     names: list[str], chosen: list[int], whole: bool, text: str
 ) -> None:
     """All splits of a token or some, in any order: never other ids than those of tokenizers."""
@@ -781,12 +781,7 @@ def test_any_list_of_merges_is_read_or_refused(
     changes = {"model__vocab": vocab, "model__merges": splits, "model__ignore_merges": whole}
     content = json.loads(document(added_tokens=[], **changes))
     theirs = tokenizers.Tokenizer.from_str(json.dumps(content))
-    try:
-        tok = Tokenizer(**parse(content)._asdict())
-    except ValueError as error:
-        if "no order of merges gives the same" in str(error):
-            return
-        raise
+    tok = Tokenizer(**parse(content)._asdict())
     for each in (text, text * 3, *names, *(a + b for a in names for b in names)):
         assert tok.encode(each) == theirs.encode(each).ids
 

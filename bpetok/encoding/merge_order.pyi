@@ -1,0 +1,6 @@
+from typing_extensions import Buffer
+
+def made_at_once(pairs: Buffer, places: Buffer) -> list[int]: ...
+
+class MergeOrder:
+    def __init__(self, places: Buffer, tokens: list[bytes]) -> None: ...
