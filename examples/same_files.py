@@ -78,6 +78,8 @@ RECIPES = {
             "eos_token": "<|im_end|>",
             "pad_token": "<|im_end|>",
             "unk_token": "<unk>",
+            # Their script has these in special_tokens_map.json; transformers takes both.
+            "additional_special_tokens": ["<s>", "</s>"],
             "model_max_length": 1000000000000000019884624838656,
         },
     ),
