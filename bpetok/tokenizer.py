@@ -87,7 +87,7 @@ class Tokenizer(Codec):
     merge_order : sequence of int or integer array, shape (n_merges,), optional
         The place of each merge in the order in which merges are taken, where that is not the order
         of `merges`: files of others list merges before those that make what they join. Here they
-        come right after these. None where it makes no difference to any text.
+        come right after these. None, also afterwards, where it can't make a difference.
     training : TrainingFacts, optional
         What it was trained on.
     settings : mapping of str, optional

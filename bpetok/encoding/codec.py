@@ -272,7 +272,7 @@ class Codec(TextEncoder):
     def merge_order(self) -> npt.NDArray[np.int32] | None:
         """The place of each merge in the order in which merges are taken: int32, shape (n_merges,).
 
-        Read-only. None if it is that of `merges`, or if that makes no difference to any text.
+        Read-only. None if it is that of `merges`, or can make no difference, as far as is known.
         """
         if self._merge_order is None:
             return None

@@ -4,7 +4,7 @@ from bpetok.encoding.ranks cimport Ranks
 
 cdef class MergeOrder:
     cdef list tokens
-    cdef Py_ssize_t n_tokens
+    cdef Py_ssize_t n_tokens   # -1: all words may have them
     cdef uint8_t** starts      # of the tokens; they are kept alive by `tokens`
     cdef Py_ssize_t* sizes
     cdef int32_t* places

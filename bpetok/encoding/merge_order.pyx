@@ -14,19 +14,18 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from heapq import heappop, heappush
-
 from bpetok.base.built_from cimport check_sources
 from bpetok.encoding.ranks cimport N_BYTES, NONE, Ranks, merged
 
 check_sources(__name__)
 
 cdef enum:
-    MOST_TOKENS = 16         # looked for in a word; of more, all words are merged by their places
+    MOST_TOKENS = 16         # looked for in a word; where there are more, or longer ones, all words
+    LONGEST_TOKEN = 256      # are merged by their places: a search takes words times tokens
 
 
 def made_at_once(const int32_t[::1] pairs not None, const int32_t[::1] places not None) -> list:
-    """Return the merges for which the order of the other list makes a difference, by number from 0.
+    """Return the merges for which the order of the other list may matter, by number from 0.
 
     Parameters
     ----------
@@ -58,6 +57,8 @@ cdef list _followers_at_once(
     const int32_t[::1] pairs, const int32_t[::1] places, Py_ssize_t first, Py_ssize_t end
 ):
     # Of the merges between `first`, which makes what they need, and `end`.
+    from heapq import heappop, heappush  # which most tokenizers do without
+
     cdef Py_ssize_t k
     cdef set new = {N_BYTES + first}
     cdef dict waiting = {}  # those that wait for a token, by that token
@@ -180,6 +181,8 @@ cdef class MergeOrder:
         cdef Py_ssize_t i
         self.tokens = tokens
         self.n_tokens = len(tokens)
+        if self.n_tokens > MOST_TOKENS or max(map(len, tokens), default=0) > LONGEST_TOKEN:
+            self.n_tokens = -1
         self.places = <int32_t*> malloc(max(1, places.shape[0]) * sizeof(int32_t))
         self.starts = <uint8_t**> malloc(MOST_TOKENS * sizeof(uint8_t*))
         self.sizes = <Py_ssize_t*> malloc(MOST_TOKENS * sizeof(Py_ssize_t))
@@ -187,7 +190,7 @@ cdef class MergeOrder:
             raise MemoryError
         for i in range(places.shape[0]):
             self.places[i] = places[i]
-        for i in range(min(self.n_tokens, <Py_ssize_t> MOST_TOKENS)):
+        for i in range(self.n_tokens):
             self.starts[i] = <uint8_t*> PyBytes_AS_STRING(tokens[i])
             self.sizes[i] = PyBytes_GET_SIZE(tokens[i])
 
@@ -200,7 +203,7 @@ cdef class MergeOrder:
         cdef Py_ssize_t i
         cdef const uint8_t* at
         cdef const uint8_t* last
-        if self.n_tokens > MOST_TOKENS:
+        if self.n_tokens < 0:
             return True
         for i in range(self.n_tokens):
             at, last = word, word + n - self.sizes[i]

@@ -147,7 +147,7 @@ def _check_pair(i: int, left: int, right: int, n_symbols: int, unit: str) -> Non
 
 
 def check_merge_order(merge_order: Counts, pairs: array[int]) -> array[int] | None:
-    """Return the places of the merges as a flat int32 array; None if they make no difference.
+    """Return the places of the merges as a flat int32 array; None if they can't matter.
 
     Raises
     ------
@@ -173,9 +173,9 @@ def check_merge_order(merge_order: Counts, pairs: array[int]) -> array[int] | No
     except ValueError as error:
         (merge,) = error.args
         raise ValueError(
-            f"merges[{merge}] must not come there, by merge_order, where its place is "
-            f"{order[merge]}: merges come by their places, but those that need a token of a higher "
-            "place right after the merge that makes it, by their places, too"
+            f"merges[{merge}], whose merge_order is {order[merge]}, must come elsewhere in merges: "
+            "they come by merge_order, but one that joins what a merge with a higher one makes "
+            "comes right after that"
         ) from None
 
 

@@ -213,7 +213,9 @@ def _check_words_unmade(tokenizer: Codec) -> None:
     """
     if not tokenizer.whole_words:
         return
-    merges_only = Codec(merges=tokenizer.merge_pairs, pattern="none")
+    merges_only = Codec(
+        merges=tokenizer.merge_pairs, merge_order=tokenizer.merge_order, pattern="none"
+    )
     for word, token_id in tokenizer.whole_words.items():
         parts = merges_only._encode_word(word)
         if len(parts) == 2:

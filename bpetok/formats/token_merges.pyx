@@ -201,7 +201,7 @@ def merges_taken(const int32_t[::1] rows not None, list words not None, bint eve
     made : int32 array, length n_merges
         Which token, as an index of `words`, each of them makes.
     order : int32 array, length n_merges, or None
-        The place of each among them in the list, if that makes a difference.
+        The place of each among them in the list, if that may matter.
     """
     cdef Py_ssize_t i, n_rows = rows.shape[0] // 3, n_tokens = len(words)
     cdef int32_t left, right, token
@@ -284,7 +284,7 @@ cdef class Order:
         return 0
 
     def places_that_matter(self):
-        """Return the place of each merge among those that are made; None if it is no different."""
+        """Return the place of each merge among those that are made; None if it can't matter."""
         if not self.has_waited:
             return None
         places = array("i", bytes(4 * self.n))

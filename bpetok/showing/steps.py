@@ -2,7 +2,8 @@
 
 Nothing is merged again to find them. A token that merge i makes is made of two tokens, each of them
 a byte or made by an earlier merge, so the tokens of a word tell all merges that led to them. What
-a merge makes takes part only in later merges, so they were applied in the order of rank.
+a merge makes takes part only in later merges, so they were applied in the order of rank. (With a
+`merge_order` they are the same merges, but some were applied sooner at one place than at another.)
 """
 
 from __future__ import annotations

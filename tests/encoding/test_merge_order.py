@@ -69,6 +69,17 @@ def test_more_tokens_than_are_looked_for() -> None:
         assert tok.encode(word) == merge(word, ranks)
 
 
+def test_a_long_token() -> None:
+    """It is not looked for at each place of a word."""
+    doubled = [b"a" * 2**i for i in range(1, 12)]
+    tok, ranks = of_ranks([*doubled, doubled[-1] + b"b" + doubled[-1], doubled[-1] + b"b"])
+    assert tok.merge_order is not None
+    word = (doubled[-1] + b"b") * 3 + b"a" * 50_000 + doubled[-1]
+    naive = merge(word[: 4 * len(doubled[-1])], ranks)
+    assert tok.encode(word[: 4 * len(doubled[-1])]) == naive
+    assert len(tok.encode(b"a" * 3_000_000)) == 3_000_000 // 2048 + bin(3_000_000 % 2048).count("1")
+
+
 def test_a_long_word() -> None:
     """In a time that does not grow with the square of its length."""
     assert TOK.encode("ab" * 500_000) == [257, 98] * 250_000
@@ -115,8 +126,28 @@ def test_other_libraries_give_the_same_ids(tmp_path: Path) -> None:
         TOK.save_minbpe(str(tmp_path / "minbpe"))
 
 
+def test_words_that_are_whole_beside_it() -> None:
+    """Whether merges would make them, too, is asked of merges in this order."""
+    tiktoken = pytest.importorskip("tiktoken")
+    tok, ranks = of_ranks([b"aba", b"ab", b"ababa"])
+    assert list(tok.whole_words) == [b"ababa"]
+    assert tok.to_tiktoken("x")._mergeable_ranks == ranks
+    ids = [*range(256), 257, 256, 258]
+    other = Tokenizer(
+        merges=[AB, ABA, (98, 98)],
+        merge_order=[1, 0, 2],
+        token_ids=ids,
+        whole_words={b"ababb": 259},
+        pattern="none",
+    )
+    assert other.encode("xababb") == [120, 256, 258]
+    with pytest.raises(ValueError, match="taken where it is a whole word only"):
+        other.to_tiktoken("x")
+    assert tiktoken is not None
+
+
 @pytest.mark.parametrize("order", [[0, 1], [0, 1, 2]])
-def test_an_order_that_makes_no_difference_is_none(order: list[int]) -> None:
+def test_an_order_that_cannot_matter_is_none(order: list[int]) -> None:
     """That of the list, or one in which a merge that waits can't meet another."""
     merges = [AB, ABA, (98, 99)][: len(order)]
     tok = Tokenizer(merges=merges, merge_order=order)
@@ -133,8 +164,8 @@ def test_an_order_that_makes_no_difference_is_none(order: list[int]) -> None:
         ([0, 1, 3], ValueError, "must hold 0 to 2, each once"),
         ([-1, 0, 1], ValueError, "must hold 0 to 2, each once"),
         ([0, 1, "2"], TypeError, "merge_order[2] must be an int, got '2'"),
-        ([0, 2, 1], ValueError, "merges[2] must not come there, by merge_order, where its place"),
-        ([2, 1, 0], ValueError, "merges[2] must not come there, by merge_order, where its place"),
+        ([0, 2, 1], ValueError, "merges[2], whose merge_order is"),
+        ([2, 1, 0], ValueError, "merges[2], whose merge_order is"),
     ],
 )
 def test_a_wrong_order_is_refused(order: Any, error: type[Exception], message: str) -> None:
