@@ -11,6 +11,8 @@ import os
 import sys
 from _thread import RLock, get_ident, start_new_thread  # threading takes a millisecond
 from importlib import _bootstrap  # Python's import itself
+from itertools import takewhile
+from operator import methodcaller
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +29,10 @@ _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_sh
 
 _locks: list[RLock] = []
 """In the order in which every fork takes them, so that no two forks wait for each other."""
-_held: dict[int, list[RLock]] = {}
-"""Those that a fork has taken, of each thread that forks."""
+_held: dict[int, list[list[RLock]]] = {}
+"""Those that forks have taken, of each thread that forks. There may be several: the handler of a
+signal may fork while another fork waits."""
+_take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
 _interrupted: set[int] = set()
 """The threads in whose fork Ctrl-C has come."""
 
@@ -51,7 +55,8 @@ def hold_while_forking(lock: RLock) -> None:
 
 def _before_fork() -> None:
     later = [n for n, lock in _LOCKS_OF_PYTHON.items() if not hasattr(sys.modules.get(n), lock)]
-    held = _held.setdefault(get_ident(), [])
+    held: list[RLock] = []
+    _held.setdefault(get_ident(), []).append(held)
     while True:
         try:
             _wait(held)
@@ -68,46 +73,44 @@ def _before_fork() -> None:
 
 def _wait(held: list[RLock]) -> None:
     """Take all locks at a time when nothing is imported; what is imported may need one of them."""
-    at_first = len(held)  # of the same fork: see `let_forks_wait`, which may be called again
     n_modules, end = 0, 0.0
     while True:
-        n_taken = _take_all(held)
+        # In one call, which a signal can't end between a lock that is taken and its place in the
+        # list: it would never be released. A lock that is not free for a while is not waited for.
+        held.extend(takewhile(_take, _locks[len(held) :]))
         if not _are_importing():
-            if n_taken == len(_locks):
+            if len(held) == len(_locks):
                 return
         elif len(sys.modules) != n_modules:
             n_modules, end = len(sys.modules), monotonic() + LONGEST
         elif monotonic() > end:
             return
-        _release(held, at_first)
+        _release(held)
         sleep(_STEP)
 
 
-def _take_all(held: list[RLock]) -> int:
-    """Take locks until one is not free for a while; return how many were."""
-    n_taken = 0
-    for lock in _locks:
-        if not lock.acquire(timeout=0.1):
-            break
-        held.append(lock)
-        n_taken += 1
-    return n_taken
+def _release(held: list[RLock]) -> None:
+    held[:] = filter(_give, held)  # all, and none is kept, since `release` returns None: as above
 
 
-def _release(held: list[RLock], n_kept: int = 0) -> None:
-    while len(held) > n_kept:
-        held.pop().release()
+def _release_last() -> None:
+    """Release what the fork that has just been made has taken."""
+    forks = _held.get(get_ident(), [])
+    if forks:  # what is registered while a fork waits is called once more after it than before it
+        _release(forks.pop())
+    if not forks:
+        _held.pop(get_ident(), None)
 
 
 def _after_in_parent() -> None:
-    _release(_held.pop(get_ident(), []))
+    _release_last()
     if get_ident() in _interrupted:
         _interrupted.discard(get_ident())
         start_new_thread(_interrupt, (get_ident(),))
 
 
 def _after_in_child() -> None:
-    _release(_held.pop(get_ident(), []))
+    _release_last()
     _interrupted.clear()
 
 

@@ -488,6 +488,40 @@ def test_a_handler_of_a_signal_may_fork(lock: str) -> None:
 
 
 @needs_fork
+def test_a_handler_of_a_signal_may_fork_while_a_fork_waits() -> None:
+    """Each releases what it has taken itself."""
+    run_python(
+        """
+    import os, signal, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from bpetok.base import forking, importing
+    taken, forked = threading.Event(), []
+    def work():
+        with importing._lock:
+            taken.set()
+            time.sleep(0.5)
+    def fork(*_):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        forked.append(os.waitpid(child, 0)[1])
+    signal.signal(signal.SIGALRM, fork)
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert taken.wait(20)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    fork()
+    thread.join()
+    assert forked == [0, 0] and not forking._held
+    free = threading.Thread(target=importing._lock.acquire, daemon=True)
+    free.start()
+    free.join(20)
+    assert not free.is_alive()
+    """
+    )
+
+
+@needs_fork
 def test_forks_in_several_threads_at_once() -> None:
     """Each releases what it has taken, and only that, also when locks come meanwhile."""
     run_python(
