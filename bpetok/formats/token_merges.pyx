@@ -287,9 +287,19 @@ cdef class Order:
         """Return the place of each merge among those that are made; None if it can't matter."""
         if not self.has_waited:
             return None
+        # Arrays, no list to sort: of Llama 3's merges that would be 9 MB and a tenth of the time.
+        cdef Py_ssize_t i, n_rows = self.rows.shape[0] // 3
+        cdef int32_t place = 0
         places = array("i", bytes(4 * self.n))
-        for place, number in enumerate(sorted(range(self.n), key=self.made_from.__getitem__)):
-            places[number] = place
+        numbers = array("i", [-1]) * n_rows
+        cdef int32_t[::1] places_view = places
+        cdef int32_t[::1] numbers_view = numbers
+        for i in range(self.n):
+            numbers_view[self.made_from_view[i]] = <int32_t> i
+        for i in range(n_rows):
+            if numbers_view[i] >= 0:
+                places_view[numbers_view[i]] = place
+                place += 1
         return places if made_at_once(self.pairs[:2 * self.n], places) else None
 
     cdef int make_waiting(self, int32_t token) except -1:
