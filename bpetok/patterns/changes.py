@@ -97,9 +97,11 @@ class Changes(NamedTuple):
             numbers = [number for number, between in enumerate(parts) for _ in between]
             data, ends = _joined([text for between in parts for text in between])
         if self.normalizer is not None and self._local is None:
-            data, ends = _joined([self.normalizer(text) for text in _texts(data, ends)])
-        texts, new_ends = normalize_texts(data, ends, self._local, self.prefix_space)
-        return texts, np.frombuffer(new_ends, np.int64), numbers
+            data, ends = _normalized(data, ends, self.normalizer)
+        if self._local is not None or self.prefix_space:
+            data, new_ends = normalize_texts(data, ends, self._local, self.prefix_space)
+            ends = np.frombuffer(new_ends, np.int64)
+        return bytes(data), ends, numbers
 
     def source_of(self, text: Buffer, offset: int) -> tuple[int, int]:
         """Return where a byte of what becomes of a text is from, for a message.
@@ -153,6 +155,15 @@ def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Change
 
     checked = Normalizer(normalizer)
     return Changes(checked if checked.spec != [] else None, prefix_space)
+
+
+def _normalized(data: Buffer, ends: Ends, normalizer: Normalizer) -> tuple[Buffer, Ends]:
+    if normalizer.of_texts is None:
+        return _joined([normalizer(text) for text in _texts(data, ends)])
+    for step in normalizer.of_texts:
+        data, new_ends = step(data, ends)
+        ends = np.frombuffer(new_ends, np.int64)
+    return data, ends
 
 
 def _texts(data: Buffer, ends: Ends) -> list[bytes]:

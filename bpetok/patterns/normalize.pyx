@@ -196,6 +196,32 @@ def have_space_at_ends(const uint8_t[::1] data not None, const int64_t[::1] ends
     return False
 
 
+cdef inline void strip_ends(
+    const uint8_t* text, Py_ssize_t* begin, Py_ssize_t* end, bint left, bint right
+) noexcept nogil:
+    # Moves `begin` and `end` past the white space at the ends of text[begin:end].
+    cdef Character c
+    while left and begin[0] < end[0]:
+        if begin[0] + size_of_character(text[begin[0]]) > end[0]:
+            break  # it is not UTF-8
+        c = character_at(text + begin[0])
+        if not is_space(c.point):
+            break
+        begin[0] += c.n
+    while right and begin[0] < end[0]:
+        c = character_before(text, begin[0], end[0])
+        if not is_space(c.point):
+            break
+        end[0] -= c.n
+
+
+def strip_spaces(bytes text not None, bint left, bint right):
+    """Return a text in UTF-8 without the white space at one or both of its ends."""
+    cdef Py_ssize_t begin = 0, end = len(text)
+    strip_ends(text, &begin, &end, left, right)
+    return text[begin:end]
+
+
 @cython.final
 cdef class Output:
     # Bytes that are written one after another, where the bytes object is made of them.
@@ -394,6 +420,26 @@ cdef class LocalNormalizer:
         return not (
             character_before(&text[0], 0, at).flags | character_at(&text[at]).flags
         ) & plain
+
+
+def strip_texts(
+    const uint8_t[::1] data not None, const int64_t[::1] ends not None, bint left, bint right
+):
+    """Strip texts that lie one after another in memory; see `normalize_texts`."""
+    cdef Output out = Output(data.shape[0])
+    cdef Py_ssize_t i, begin = 0, first, end
+    new_ends = array("q")
+    if data.shape[0] == 0 or ends.shape[0] == 0:
+        return b"", array("q", [0]) * ends.shape[0]
+    if ends[ends.shape[0] - 1] > data.shape[0]:
+        raise IndexError("ends must lie within data")
+    for i in range(ends.shape[0]):
+        first, end = begin, ends[i]
+        strip_ends(&data[0], &first, &end, left, right)
+        out.write(&data[0] + first, end - first)
+        new_ends.append(out.n)
+        begin = ends[i]
+    return out.finish(), new_ends
 
 
 def normalize_texts(

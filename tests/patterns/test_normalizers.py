@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,16 @@ from hypothesis import strategies as st
 from bpetok.patterns import scan
 from bpetok.patterns.changes import Changes
 from bpetok.patterns.generate_normal import MARK, NFC, SECOND, generate
-from bpetok.patterns.normalize import LocalNormalizer, have_space_at_ends, holds
+from bpetok.patterns.normalize import (
+    LocalNormalizer,
+    have_space_at_ends,
+    holds,
+    strip_spaces,
+    strip_texts,
+)
 from bpetok.patterns.normalizers import _WHITE_SPACE as WHITE_SPACE
 from bpetok.patterns.normalizers import Normalizer
+from bpetok.patterns.special import SpecialTokens
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
 BERT = {
@@ -331,6 +338,46 @@ def test_texts_that_are_left_as_they_are(spec: list[Any], texts: list[str]) -> N
     plain = [b"ab.", b"", b"b", "\u00e9".encode() * 3000, b"c"]
     if all(step in ("NFC", "NFKC", "Lowercase", "Strip", AS) for step in spec):
         assert changes.leave(b"".join(plain), np.cumsum([len(row) for row in plain]))
+
+
+@given(spec=st.lists(st.sampled_from(STEPS), max_size=3), texts=st.lists(awkward, max_size=4))
+def test_texts_in_a_row_become_what_each_becomes_in_tokenizers(
+    spec: list[Any], texts: list[str]
+) -> None:
+    """Nothing of one text gets into another."""
+    data, ends, numbers = Changes(Normalizer(spec)).apply(
+        "".join(texts).encode(),
+        np.cumsum([len(text.encode()) for text in texts], dtype=np.int64),
+        SpecialTokens([]),
+    )
+    starts = [0, *ends.tolist()]
+    new = [data[start:end].decode() for start, end in pairwise(starts)]
+    assert new == [theirs(spec).normalize_str(text) for text in texts]
+    assert list(numbers) == list(range(len(texts)))
+
+
+@given(
+    texts=st.lists(st.text("ab.\u3002\u00a0\u2009\u3000\x85 \n\x1c\u200b", max_size=5), max_size=4),
+    left=st.booleans(),
+    right=st.booleans(),
+)
+def test_texts_are_stripped_as_by_tokenizers(texts: list[str], left: bool, right: bool) -> None:
+    """Each alone, at the ends that are asked for."""
+    strip = tokenizers.normalizers.Strip(left, right)
+    ends = np.cumsum([len(text.encode()) for text in texts], dtype=np.int64)
+    data, new_ends = strip_texts("".join(texts).encode(), ends, left, right)
+    stripped = [strip.normalize_str(text) for text in texts]
+    assert data.decode() == "".join(stripped)
+    assert new_ends.tolist() == list(accumulate(len(text.encode()) for text in stripped))
+    assert [strip_spaces(text.encode(), left, right).decode() for text in texts] == stripped
+
+
+@given(data=st.binary(max_size=8) | st.text(WHITE_SPACE, max_size=3).map(lambda s: s.encode()[:-1]))
+def test_stripping_what_is_not_utf8_does_no_harm(data: bytes) -> None:
+    """Nothing outside of it is read, and only bytes at its ends are taken."""
+    assert strip_spaces(data, True, True) in data
+    with pytest.raises(IndexError, match="within"):
+        strip_texts(data + b"x", np.array([len(data) + 2]), True, True)
 
 
 def test_white_space_at_the_ends_of_texts() -> None:
