@@ -291,7 +291,8 @@ class _Replace:
             content = self._content.encode()
             if len(content) > MOST_GROWTH * len(self._string):  # less can't become too long
                 check_growth(len(text), text.count(self._string) * len(content))
-            return text.replace(self._string, content)
+            # `replace` alone takes 14 ms for 12 MB that hardly hold any, `holds` half of one.
+            return text.replace(self._string, content) if holds(text, self._string) else text
         if not text:
             return text
         decoded = text.decode()
