@@ -14,14 +14,16 @@ from collections.abc import Iterable
 
 from bpetok.patterns.generate_unicode import BLOCK, N_CODE_POINTS, c_array
 
-NFC, NFD, NFKC, NFKD, MARK, ACCENT, UPPER, LATER_FLAG, SECOND = (1 << i for i in range(9))
-RANK_SHIFT = 9
+NFC, NFD, NFKC, NFKD, MARK, ACCENT, UPPER, LATER_FLAG, SECOND, JOINS = (1 << i for i in range(10))
+RANK_SHIFT = 10
 """Flags of a code point. The first four: what this form makes of it is not the character itself.
 MARK: it has a combining class, so that two of them may change places. ACCENT: StripAccents removes
 it. UPPER: its lower case is another one. LATER: after Unicode 9.0. SECOND: NFC and NFKC may join it
-to a character before it. The bits from RANK_SHIFT on are the rank of its combining class among all
-classes, 0 if it has none: of two marks side by side the one of the lower rank comes first. A
-character that is made of several has the rank of the last of them."""
+to a character before it. JOINS: what becomes of it may depend on what comes before, since it, or
+the first of those that it is made of, is a combining mark or has SECOND; a mark that StripAccents
+removes leaves what comes before next to what comes after. The bits from RANK_SHIFT on are the rank
+of its combining class among all classes, 0 if it has none: of two marks side by side the one of the
+lower rank comes first. A character that is made of several has the rank of the last of them."""
 
 # Characters after Unicode 9.0 that have a combining class or a decomposition.
 LATER = """
@@ -91,7 +93,7 @@ def flags() -> list[int]:
             continue
         character = chr(point)
         value = UPPER if lower(character) != character else 0
-        is_mark = unicodedata2.category(character)[0] == "M" and point not in later_marks
+        is_mark = _is_mark(character) and point not in later_marks
         value |= ACCENT if is_mark or point in former_marks else 0
         if point in later:
             value |= LATER_FLAG
@@ -102,9 +104,19 @@ def flags() -> list[int]:
             value |= SECOND if point in second else 0
             value |= MARK if unicodedata2.combining(character) else 0
             last = unicodedata2.normalize("NFD", character)[-1]
+            firsts = {character, unicodedata2.normalize("NFKD", character)[0]}
+            joins = any(ord(first) in second or _is_mark(first) for first in firsts)
+            value |= JOINS if joins or value & ACCENT else 0
             value |= ranks.index(unicodedata2.combining(last)) << RANK_SHIFT
         result.append(value)
     return result
+
+
+def _is_mark(character: str) -> bool:
+    import unicodedata2
+
+    category: str = unicodedata2.category(character)
+    return category[0] == "M"
 
 
 def joined_pairs() -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bpetok.patterns import scan
 from bpetok.patterns.changes import Changes
-from bpetok.patterns.generate_normal import MARK, NFC, SECOND, generate
+from bpetok.patterns.generate_normal import MARK, NFC, NFKC, SECOND, flags, generate
 from bpetok.patterns.normalize import (
     LocalNormalizer,
     have_space_at_ends,
@@ -234,6 +234,38 @@ def test_pairs_that_may_become_one_character(form: str) -> None:
     for pair in pairs:
         for text in (pair, f"{pair}\u0301\u0316"):
             assert ours(text.encode()) == theirs.normalize_str(text).encode()
+
+
+@pytest.mark.parametrize(
+    "spec", [["NFC"], ["NFD"], ["NFKC"], ["NFKD"], ["Lowercase", "NFKC"], ["StripAccents", "NFC"]]
+)
+def test_each_character_changes_after_letters_that_it_may_join_as_in_tokenizers(spec: Any) -> None:
+    """Latin, Indic, Kana and jamo; also where the character is removed from before what joins."""
+    normalizer, other = Normalizer(spec), theirs(spec)
+    lefts = ["e", "e\u0327\u0301", "\u1100", "\uac00", "\u0928", "\u09c7", "\u304b", "\u0e01\u0e49"]
+    points = [*range(0xAC40), *range(0xD780, 0x110000)]  # of Hangul the first and the last
+    table = flags()
+    changing = [chr(point) for point in points if table[point]]
+    for first in range(0, len(changing), 64):
+        block = changing[first : first + 64]
+        for left in lefts:
+            for right in ("", "\u1161", "\u0301"):
+                text = "".join(left + character + right for character in block)
+                assert normalizer(text.encode()).decode() == other.normalize_str(text), ascii(text)
+
+
+def test_what_depends_on_nothing_before_it_is_one_span_after_all_letters() -> None:
+    """The library is asked about full-width punctuation once, not once after each letter."""
+    asked: list[bytes] = []
+
+    def change(span: bytes) -> bytes:
+        asked.append(span)
+        return unicodedata.normalize("NFKC", span.decode()).encode()
+
+    local = LocalNormalizer(NFKC | MARK | SECOND, change)
+    text = "a\uff0c\u4e2d\uff0ce\u00a0\uff0c \ufb01\u0301"
+    assert local.normalize(text.encode()).decode() == unicodedata.normalize("NFKC", text)
+    assert asked == [span.encode() for span in ("\uff0c", "\u00a0\uff0c", "\ufb01\u0301")]
 
 
 @pytest.mark.usefixtures("_both_ways")
