@@ -440,16 +440,17 @@ def strip_texts(
     """Strip texts that lie one after another in memory; see `normalize_texts`."""
     cdef Output out = Output(data.shape[0])
     cdef Py_ssize_t i, begin = 0, first, end
-    new_ends = array("q")
+    new_ends = array("q", [0]) * ends.shape[0]
+    cdef int64_t[::1] at_end = new_ends
     if data.shape[0] == 0 or ends.shape[0] == 0:
-        return b"", array("q", [0]) * ends.shape[0]
+        return b"", new_ends
     if ends[ends.shape[0] - 1] > data.shape[0]:
         raise IndexError("ends must lie within data")
     for i in range(ends.shape[0]):
         first, end = begin, ends[i]
         strip_ends(&data[0], &first, &end, left, right)
         out.write(&data[0] + first, end - first)
-        new_ends.append(out.n)
+        at_end[i] = out.n
         begin = ends[i]
     return out.finish(), new_ends
 
@@ -480,9 +481,11 @@ def normalize_texts(
     cdef Py_ssize_t i, n, at, span, end, size, first, begin = 0, done = 0, shift = 0
     cdef const uint8_t* start
     cdef bytes new
-    new_ends = array("q")
+    # Not appended to: for 12 MB of texts of 1,000 characters that takes 0.7 ms more.
+    new_ends = array("q", [0]) * ends.shape[0]
+    cdef int64_t[::1] at_end = new_ends
     if data.shape[0] == 0 or ends.shape[0] == 0:
-        return b"", array("q", [0]) * ends.shape[0]
+        return b"", new_ends
     if ends[ends.shape[0] - 1] > data.shape[0]:
         raise IndexError("ends must lie within data")
     start = &data[0]
@@ -515,6 +518,6 @@ def normalize_texts(
                 out.n -= 1
                 shift -= 1
         begin = ends[i]
-        new_ends.append(begin + shift)
+        at_end[i] = begin + shift
     out.write(start + done, begin - done)
     return out.finish(), new_ends
