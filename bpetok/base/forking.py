@@ -1,4 +1,4 @@
-"""Forks wait for imports that bpetok has begun in other threads, and for locks of bpetok.
+"""Forks wait for imports and first uses that bpetok has begun in other threads, and for its locks.
 
 A child has the thread that forked only. A module that another one was importing stays locked in it,
 so who imports that module there waits for ever. This holds for each import in a function, too, so
@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from _thread import RLock, get_ident, start_new_thread  # threading takes a millisecond
+from functools import partial
 from importlib import _bootstrap  # Python's import itself
-from itertools import takewhile
+from itertools import repeat, takewhile
 from operator import methodcaller
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -29,20 +30,31 @@ _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_sh
 
 _locks: list[RLock] = []
 """In the order in which every fork takes them, so that no two forks wait for each other."""
-_held: dict[int, list[list[RLock]]] = {}
-"""Those that forks have taken, of each thread that forks. There may be several: the handler of a
-signal may fork while another fork waits."""
+_held: list[RLock] = []
+"""Those that a fork holds until it is made. They are of one thread: no other can have the first."""
+first_uses: dict[object, int] = {}
+"""The threads that use something of a library for the first time: see `importing.first_use`."""
 _take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
-_interrupted: set[int] = set()
-"""The threads in whose fork Ctrl-C has come."""
+
+
+class _Released:
+    """Releases locks, whenever it is iterated over, and yields nothing."""
+
+    __iter__ = staticmethod(partial(filter, _give, _held))  # `release` returns None
+
+
+# Nothing in it is written in Python: Ctrl-C that has come inside of fork(2) would be raised in its
+# first line, be ignored there, and all would stay taken.
+_after_fork = partial(_held.__setitem__, slice(None), _Released())
 
 
 def let_forks_wait() -> None:
     """Let forks wait for imports and locks, before they do what was registered earlier."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+            before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
         )
+        os.register_at_fork(after_in_child=first_uses.clear)
 
 
 def hold_while_forking(lock: RLock) -> None:
@@ -56,13 +68,19 @@ def hold_while_forking(lock: RLock) -> None:
 def _before_fork() -> None:
     later = [n for n, lock in _LOCKS_OF_PYTHON.items() if not hasattr(sys.modules.get(n), lock)]
     held: list[RLock] = []
-    _held.setdefault(get_ident(), []).append(held)
+    is_interrupted = False
     while True:
         try:
             _wait(held)
+            _held.extend(map(held.pop, repeat(0, len(held))))  # all, in one call: see `_wait`
             break
         except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
-            _interrupted.add(get_ident())
+            is_interrupted = True
+        except BaseException:  # that of another signal's handler, which it tells of there
+            held[:] = filter(_give, held)
+            raise
+    if is_interrupted:
+        start_new_thread(_interrupt, (get_ident(),))
     # What is registered while a fork waits is called after it, and not before: Python would release
     # what was not taken, with a line on stderr, too.
     for name in later:
@@ -72,52 +90,32 @@ def _before_fork() -> None:
 
 
 def _wait(held: list[RLock]) -> None:
-    """Take all locks at a time when nothing is imported; what is imported may need one of them."""
+    """Take all locks at a time when nothing is imported or used for the first time.
+
+    What is imported may need one of them.
+    """
     n_modules, end = 0, 0.0
     while True:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
         held.extend(takewhile(_take, _locks[len(held) :]))
-        if not _are_importing():
+        if not (_are_importing() or any(thread != get_ident() for thread in first_uses.values())):
             if len(held) == len(_locks):
                 return
         elif len(sys.modules) != n_modules:
             n_modules, end = len(sys.modules), monotonic() + LONGEST
         elif monotonic() > end:
             return
-        _release(held)
+        held[:] = filter(_give, held)  # all, and none is kept
         sleep(_STEP)
-
-
-def _release(held: list[RLock]) -> None:
-    held[:] = filter(_give, held)  # all, and none is kept, since `release` returns None: as above
-
-
-def _release_last() -> None:
-    """Release what the fork that has just been made has taken."""
-    forks = _held.get(get_ident(), [])
-    if forks:  # what is registered while a fork waits is called once more after it than before it
-        _release(forks.pop())
-    if not forks:
-        _held.pop(get_ident(), None)
-
-
-def _after_in_parent() -> None:
-    _release_last()
-    if get_ident() in _interrupted:
-        _interrupted.discard(get_ident())
-        start_new_thread(_interrupt, (get_ident(),))
-
-
-def _after_in_child() -> None:
-    _release_last()
-    _interrupted.clear()
 
 
 def _interrupt(thread: int) -> None:
     """Send the main thread Ctrl-C again, when nothing that is called after a fork is left."""
     import signal
 
+    while _held:
+        sleep(_STEP)
     sleep(0.05)
     signal.pthread_kill(thread, signal.SIGINT)
 

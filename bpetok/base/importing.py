@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from bpetok.base.collector import without_collector
-from bpetok.base.forking import hold_while_forking, let_forks_wait
+from bpetok.base.forking import first_uses, hold_while_forking, let_forks_wait
 
 _lock = threading.RLock()
 """Held while something is imported or compiled; a fork waits for it."""
@@ -64,6 +64,30 @@ def environment(defaults: dict[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+_used: set[str] = set()
+
+
+@contextmanager
+def first_use(what: str) -> Iterator[None]:
+    """Let forks wait until something of a library was used for the first time.
+
+    C++ makes what a function needs when it is first called, and memory pools when they are first
+    asked: a child that is forked meanwhile would wait for ever. Of 540 that were forked while
+    another thread began to read Parquet, and read it as well, 6 did.
+    """
+    if what in _used:
+        yield
+        return
+    this = object()
+    with _lock:  # a fork that is being made has it
+        first_uses[this] = threading.get_ident()
+    try:
+        yield
+        _used.add(what)
+    finally:
+        first_uses.pop(this, None)  # it is gone in a child
 
 
 @contextmanager

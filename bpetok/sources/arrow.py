@@ -13,6 +13,7 @@ import numpy as np
 
 from bpetok.base.arrow_checks import check_array, offsets_of
 from bpetok.base.extras import load_pandas, require
+from bpetok.base.importing import first_use
 from bpetok.base.threads import Stop, StoppedError
 from bpetok.sources.errors import damaged_error
 from bpetok.sources.files import open_source
@@ -84,7 +85,8 @@ def _open_ipc(path: str, source: BufferedReader, columns: Sequence[int] = ()) ->
     is_file = first_bytes == b"ARROW1"
     options = ipc.IpcReadOptions(included_fields=list(columns))
     open_ipc = ipc.open_file if is_file else ipc.open_stream
-    return open_ipc(source, options=options, memory_pool=memory_pool())
+    with first_use("open_ipc"):
+        return open_ipc(source, options=options, memory_pool=memory_pool())
 
 
 def _count_rows(path: str, end: int, stop: Stop) -> int:
@@ -130,7 +132,7 @@ def ipc_items(
             if hasattr(reader, "get_batch")
             else islice(reader, start.at, end)
         )
-        for number, batch in enumerate(releasing(batches), start.at):
+        for number, batch in enumerate(releasing(batches, "Arrow"), start.at):
             if number > start.at:
                 yield records.position(number)
             yield from records.items([batch])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bpetok.base.extras import require
+from bpetok.base.importing import first_use
 from bpetok.sources.arrow import MOST_ROWS, Records, column_of, naming
 from bpetok.sources.files import open_source
 from bpetok.sources.memory_pool import memory_pool, releasing
@@ -68,7 +69,7 @@ def parquet_items(
             # As many rows as are a chunk of the column.
             n_rows = groups.n_rows(number) * chunk_size // max(1, groups.size(number))
             rows = max(1, min(MOST_ROWS, groups.n_rows(number), n_rows))
-            yield from records.items(releasing(groups.batches(number, rows)))
+            yield from records.items(releasing(groups.batches(number, rows), "Parquet"))
 
 
 class _RowGroups:
@@ -99,9 +100,10 @@ class _RowGroups:
     def _open(self, buffer_size: int, metadata: Any) -> Any:
         # What ParquetFile, which can't be told a pool, has in it.
         reader_of = require("pyarrow.parquet", "arrow").core.ParquetReader
-        reader = reader_of(memory_pool=memory_pool())
-        # Not ahead: a row group would be in memory as a whole.
-        reader.open(self._source, metadata=metadata, pre_buffer=False, buffer_size=buffer_size)
+        with first_use("ParquetReader"):
+            reader = reader_of(memory_pool=memory_pool())
+            # Not ahead: a row group would be in memory as a whole.
+            reader.open(self._source, metadata=metadata, pre_buffer=False, buffer_size=buffer_size)
         return reader
 
     def batches(self, number: int, n_rows: int) -> Iterator[Any]:
@@ -135,6 +137,7 @@ class _RowGroups:
 
     def _group(self, number: int) -> Any:
         if number not in self._checked:
-            next(self._tried.iter_batches(0, [number], self._parts, use_threads=False), None)
+            with first_use("iter_batches"):
+                next(self._tried.iter_batches(0, [number], self._parts, use_threads=False), None)
             self._checked.add(number)
         return self.reader.metadata.row_group(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
-from threading import Condition, RLock, Semaphore
+from threading import Condition, RLock
 from typing import Any, Generic, TypeVar
 
 from bpetok.base.records import NamedTuple
@@ -96,10 +96,11 @@ class SharedReading(Generic[Result]):
         self._size_of = size_of
         self._on_wait = on_wait
         self._on_failure = on_failure
-        self._free = Semaphore(n_threads)
         self._lock = RLock()
         self._changed = Condition(self._lock)  # entered by the lock: see `Stop`
+        self._has_ended = Condition(self._lock)  # one of those that work on a chunk
         self._n_tasks = 0  # segments that are being read, and chunks that were handed over
+        self._n_working = 0  # threads that work on a chunk
         self._first: _Part[Result] | None = None  # whose results are taken next
         self._size = 0  # of all results that wait
 
@@ -145,6 +146,7 @@ class SharedReading(Generic[Result]):
             self._stop.set()
             with self._lock:
                 self._changed.notify_all()
+                self._has_ended.notify_all()
             self._on_failure()
             raise
 
@@ -298,10 +300,20 @@ class SharedReading(Generic[Result]):
             self._n_tasks -= 1
 
     def _worked(self, chunk: Chunk) -> Result:
-        with self._free:
-            if self._stop.is_set():  # while this one waited
+        with self._lock:
+            while self._n_working == self._n_threads and not self._stop.is_set():
+                self._has_ended.wait()
+            if self._stop.is_set():
+                self._has_ended.notify()  # the next one that waits
                 raise StoppedError
+            self._n_working += 1
+        # Ctrl-C may come here, and one thread less would work: but all are stopped then.
+        try:
             return self._work(chunk)
+        finally:
+            with self._lock:
+                self._n_working -= 1
+                self._has_ended.notify()
 
     def _worked_here(self, chunk: Chunk) -> Task[Result]:
         """Work on a chunk; what is wrong with it waits for what is wrong before."""

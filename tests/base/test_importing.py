@@ -359,6 +359,40 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
     )
 
 
+@needs_fork
+def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
+    """In another thread; and not for later ones."""
+    run_python(
+        """
+    import os, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    import bpetok
+    from bpetok.base.importing import first_use
+    def fork():
+        child = os.fork()
+        if child == 0:
+            os._exit(bool(ended))
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with first_use("by this thread"):
+        ended = []
+        assert fork() == 0
+    for n in range(2):
+        begun, go, ended = threading.Event(), threading.Event(), []
+        def use():
+            with first_use("something"):
+                begun.set()
+                go.wait(0.2) if n == 0 else go.wait(20)
+                ended.append(1)
+        thread = threading.Thread(target=use)
+        thread.start()
+        assert begun.wait(20)
+        assert fork() == (n == 0)
+        go.set()
+        thread.join()
+    """
+    )
+
+
 def test_threads_of_numpys_blas_soon_sleep() -> None:
     """What is set for them is there while NumPy is imported, and not afterwards."""
     run_python(
@@ -461,6 +495,75 @@ def test_ctrl_c_while_a_fork_waits() -> None:
         thread.join()
     else:
         raise AssertionError("it was not raised")
+    """
+    )
+
+
+@needs_fork
+def test_a_handler_that_raises_while_a_fork_waits() -> None:
+    """Python says so, and nothing stays taken."""
+    run_python(
+        """
+    import os, signal, sys, threading, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    from bpetok.base import forking
+    said, forking.sleep = [], lambda _: signal.raise_signal(signal.SIGTERM)
+    sys.unraisablehook = lambda error: said.append(error.exc_type)
+    def stop(*_):
+        raise TimeoutError
+    signal.signal(signal.SIGTERM, stop)
+    first, second = threading.RLock(), threading.RLock()
+    forking.hold_while_forking(first)
+    forking.hold_while_forking(second)
+    forking.let_forks_wait()
+    begun, end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: second.acquire() and begun.set() or end.wait(20))
+    thread.start()
+    assert begun.wait(20)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert said and {*said} == {TimeoutError}
+    free = threading.Thread(target=lambda: first.acquire() and first.release(), daemon=True)
+    free.start()
+    free.join(5)
+    assert not free.is_alive()
+    end.set()
+    thread.join()
+    """
+    )
+
+
+@needs_fork
+def test_ctrl_c_inside_of_a_fork() -> None:
+    """It is raised after the fork, which has released what it took."""
+    run_python(
+        """
+    import _thread, logging, os, signal, sys, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    sys.unraisablehook = lambda _: os._exit(9)
+    signal.alarm(20)
+    # Called after a fork, before bpetok: as if Ctrl-C had come while the process was copied.
+    os.register_at_fork(after_in_parent=_thread.interrupt_main)
+    import bpetok
+    from bpetok.base import forking, importing
+    importing._wait_before_logging()
+    try:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        time.sleep(20)
+    except KeyboardInterrupt:
+        assert os.wait()[1] == 0
+    else:
+        raise AssertionError("it was not raised")
+    assert not forking._held
+    for lock in (*forking._locks, logging._lock):
+        free = threading.Thread(target=lambda: lock.acquire() and lock.release(), daemon=True)
+        free.start()
+        free.join(5)
+        assert not free.is_alive()
     """
     )
 

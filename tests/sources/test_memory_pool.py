@@ -50,7 +50,7 @@ def test_memory_is_let_go_of_where_a_pool_would_keep_it() -> None:
         memory_pool.RELEASED = 2500
         batch = pa.record_batch({"text": ["x" * 996]})  # and its offsets
         for _ in range(2):
-            list(memory_pool.releasing([batch] * 4))
+            list(memory_pool.releasing([batch] * 4, "a format"))
         print(calls)
         """,
         ARROW_DEFAULT_MEMORY_POOL="system",
