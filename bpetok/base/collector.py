@@ -31,6 +31,16 @@ def without_collector() -> Iterator[None]:
         _threads.remove(get_ident())
 
 
+def count_as_old() -> None:
+    """Let the collector take all objects for old, so that it leaves them alone for long.
+
+    Not for what is done again and again: garbage would count as old, too, and pile up.
+    """
+    if gc.get_freeze_count() == 0:  # those that somebody has frozen stay so
+        gc.freeze()
+        gc.unfreeze()
+
+
 def _after_fork_in_child() -> None:
     """Turn it on again, where a thread would that the child does not have."""
     own = [thread for thread in _threads if thread == get_ident()]

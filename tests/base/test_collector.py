@@ -29,6 +29,29 @@ def test_it_stays_off_where_it_was() -> None:
         gc.enable()
 
 
+def test_what_counts_as_old_is_not_walked_through_at_once() -> None:
+    """What somebody has frozen stays so."""
+    run_python(
+        """
+    import gc
+    from bpetok.base.collector import count_as_old, without_collector
+    walks = []
+    gc.callbacks.append(lambda phase, info: walks.append(info["generation"]))
+    for freezes in (False, True):
+        if freezes:
+            gc.freeze()
+        with without_collector():
+            made = [[] for _ in range(100_000)]
+            walks.clear()
+            count_as_old()
+        more = [[] for _ in range(10)]
+        assert walks == [] or freezes
+        assert (gc.get_freeze_count() > 0) == freezes
+    assert gc.isenabled()
+    """
+    )
+
+
 @needs_fork
 @pytest.mark.parametrize("is_on", [True, False])
 @pytest.mark.parametrize("forks_inside", [True, False])
