@@ -140,8 +140,11 @@ def test_words_are_sorted_by_their_hashes_where_they_lie(n_words: int) -> None:
 
 @pytest.mark.parametrize("n_tables", [1, 2, 3, 5])
 @pytest.mark.parametrize("n_threads", [1, 4])
-def test_tables_are_added_up_in_the_order_of_the_hashes(n_tables: int, n_threads: int) -> None:
+def test_tables_are_added_up_in_the_order_of_the_hashes(
+    n_tables: int, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Words of all lengths up to those that are held apart, by any number of threads."""
+    monkeypatch.setattr("bpetok.counting.arrays.FEW_WORDS", 0)
     rng = np.random.default_rng(n_tables)
     tables = [WordTable(SpecialTokens([])) for _ in range(n_tables)]
     counted: Counter[bytes] = Counter()
