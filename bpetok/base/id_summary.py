@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ def read_summary(path: Path) -> dict[str, Any] | None:
     OSError
         If it can't be read.
     """
+    import json
+
     try:
         content = json.loads(read_bounded(path))
     except (ValueError, RecursionError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -354,6 +353,8 @@ class Codec(TextEncoder):
         "tokenizer_config", "chat_template" and so on. "raw_names" are those of the vocabulary that
         spell no bytes, such as "™" next to the spelled token that a text gives.
         """
+        import json
+
         settings: dict[str, Any] = json.loads(self._settings)
         return settings
 
@@ -1099,6 +1100,8 @@ def _restore(
     training: TrainingFacts | None,
     settings: str,
 ) -> Codec:
+    import json
+
     flat = memoryview(pairs).cast("i")
     return cls(
         merges=list(zip(flat[::2], flat[1::2], strict=True)),

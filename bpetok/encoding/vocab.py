@@ -8,7 +8,6 @@ do: each has an id of its own, so merges are kept as pairs of ids, never of byte
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
@@ -338,6 +337,10 @@ def check_settings(settings: Mapping[str, Any]) -> str:
     """
     if not isinstance(settings, Mapping):
         raise TypeError(f"settings must be a mapping of str, got {shorten(settings)}")
+    if not settings:
+        return "{}"
+    import json
+
     try:
         return json.dumps(dict(settings), sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:

@@ -42,7 +42,6 @@ In files, in `Tokenizer.pattern` and on the command line a chain is a str, JSON 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -127,6 +126,8 @@ def spell_chain(pattern: Sequence[Step]) -> str:
         If it has no step, a step is neither a str nor a pair of them, or there is no such
         behaviour.
     """
+    import json
+
     if not pattern:
         raise ValueError("pattern must have at least one step, got none")
     return json.dumps([_check_step(step) for step in pattern], ensure_ascii=False)
@@ -157,6 +158,8 @@ def _check_step(step: object) -> tuple[str, str]:
 
 @lru_cache(maxsize=64)
 def _read(spelling: str) -> list[tuple[str, str]] | None:
+    import json
+
     try:
         steps = json.loads(spelling)
         if not all(isinstance(step, list) for step in steps):

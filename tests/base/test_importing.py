@@ -222,7 +222,7 @@ def test_a_plain_training_does_without(tmp_path: Path) -> None:
     """Each of these takes 0.1 to 4 ms to import, and most a little more when Python ends."""
     (tmp_path / "t.txt").write_text("low lower lowest")
     not_needed = {
-        *("concurrent.futures", "logging", "pathlib", "queue", "traceback", "urllib.parse"),
+        *("concurrent.futures", "json", "logging", "pathlib", "queue", "traceback", "urllib.parse"),
         *("numba", "numpy.ma", "numpy.random", "numpy.typing", "pyarrow", "fsspec", "regex"),
         *("bpetok.cli", "bpetok.distributed", "bpetok.showing", "bpetok.learning.forbidden"),
         *("bpetok.patterns.parse", "bpetok.patterns.nfa", "bpetok.counting.checkpoint"),
@@ -277,7 +277,7 @@ def test_a_fork_waits_for_an_import_before_it_takes_the_lock_of_logging() -> Non
 FIRST_CALLS = {
     "bpetok.Tokenizer(merges=[], pattern=r'\\w+|\\W').encode('ab c')": (
         "bpetok.tokenizer",
-        "json.decoder",
+        "bisect",
         "bpetok.patterns.parse",
     ),
     "bpetok.train_from_iterator(['ab c'], vocab_size=257)": ("bpetok.counting", "numpy.lib"),
@@ -476,7 +476,7 @@ def test_ctrl_c_while_a_fork_waits() -> None:
             os.kill(os.getpid(), signal.SIGINT)
         sleep(0.001)
     forking.sleep = step
-    Finder("json.decoder", lambda: (importing.set(), interrupted.wait(20), time.sleep(0.1)))
+    Finder("bisect", lambda: (importing.set(), interrupted.wait(20), time.sleep(0.1)))
     thread = threading.Thread(target=lambda: bpetok.Tokenizer(merges=[]))
     thread.start()
     importing.wait()
