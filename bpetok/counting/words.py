@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from bpetok.patterns.normalizers import Spec
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Words:
     """Unique words with their counts, packed into arrays that nobody can write to.
 
@@ -61,23 +59,41 @@ class Words:
     ids: Int32
     offsets: Int64
     counts: Int64
-    pattern: str = DEFAULT_PATTERN
-    special_tokens: tuple[str, ...] = field(default=())
-    normalizer: Any = None
-    prefix_space: bool = False
+    pattern: str
+    special_tokens: tuple[str, ...]
+    normalizer: Any
+    prefix_space: bool
 
-    def __post_init__(self) -> None:
+    # No dataclass: what makes one takes 1.4 ms, of which 0.8 to import.
+    def __init__(
+        self,
+        ids: Int32,
+        offsets: Int64,
+        counts: Int64,
+        pattern: str = DEFAULT_PATTERN,
+        special_tokens: tuple[str, ...] = (),
+        normalizer: Any = None,
+        prefix_space: bool = False,
+    ) -> None:
+        given = WordArrays(ids, offsets, counts)
         for name, dtype in (("ids", np.int32), ("offsets", np.int64), ("counts", np.int64)):
-            array = vars(self)[name]  # what was given
+            array = getattr(given, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
                 raise TypeError(f"{name} must be a 1-D array of {dtype.__name__}")
-            # A copy: what somebody else can write would be read unchecked while merges are learned.
-            object.__setattr__(self, name, _frozen(np.array(array)))
-        object.__setattr__(self, "pattern", check_pattern(self.pattern))
-        object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
-        changes = check_changes(self.normalizer, self.prefix_space)
-        object.__setattr__(self, "normalizer", changes.spec)
-        _check_arrays(self.arrays)
+        split = Split(
+            check_pattern(pattern),
+            check_special_tokens(special_tokens),
+            check_changes(normalizer, prefix_space).spec,
+            prefix_space,
+        )
+        # Copies: what somebody else can write would be read unchecked while merges are learned.
+        _fill(self, WordArrays(*map(np.array, given)), split)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Words can't be changed, so {name!r} can't be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Words can't be changed, so {name!r} can't be deleted")
 
     @classmethod
     def of_arrays(cls, arrays: WordArrays, split: Split) -> Words:
@@ -353,7 +369,7 @@ class _Array:
         return np.asarray(vars(words)[self._name])
 
     def __set__(self, words: Words, array: object) -> None:
-        vars(words)[self._name] = array
+        raise AttributeError(self._name)  # without which it would not be asked at all
 
 
 for _name in WordArrays._fields:
@@ -366,12 +382,15 @@ def take_over(arrays: WordArrays, split: Split) -> Words:
     Requires: a checked split.
     """
     words = object.__new__(Words)
-    for name, array in arrays._asdict().items():
-        object.__setattr__(words, name, _frozen(array))
-    for name, value in split._asdict().items():
-        object.__setattr__(words, name, value)
-    _check_arrays(words.arrays)
+    _fill(words, arrays, split)
     return words
+
+
+def _fill(words: Words, arrays: WordArrays, split: Split) -> None:
+    """Give new words their attributes."""
+    vars(words).update({name: _frozen(array) for name, array in arrays._asdict().items()})
+    vars(words).update(split._asdict())
+    _check_arrays(words.arrays)
 
 
 def _frozen(array: NDArray[Any]) -> memoryview:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -328,7 +327,9 @@ class Codec(TextEncoder):
     @property
     def normalizer(self) -> dict[str, Any] | list[dict[str, Any]] | None:
         """What changes a text before it is split, as tokenizer.json says it; None if nothing."""
-        return None if self._normalizer is None else copy.deepcopy(self._normalizer.spec)
+        from copy import deepcopy
+
+        return None if self._normalizer is None else deepcopy(self._normalizer.spec)
 
     @property
     def prefix_space(self) -> bool:

@@ -222,7 +222,8 @@ def test_a_plain_training_does_without(tmp_path: Path) -> None:
     """Each of these takes 0.1 to 4 ms to import, and most a little more when Python ends."""
     (tmp_path / "t.txt").write_text("low lower lowest")
     not_needed = {
-        *("concurrent.futures", "json", "logging", "pathlib", "queue", "traceback", "urllib.parse"),
+        *("concurrent.futures", "dataclasses", "json", "logging", "pathlib", "queue"),
+        *("traceback", "urllib.parse"),
         *("numba", "numpy.ma", "numpy.random", "numpy.typing", "pyarrow", "fsspec", "regex"),
         *("bpetok.cli", "bpetok.distributed", "bpetok.showing", "bpetok.learning.forbidden"),
         *("bpetok.patterns.parse", "bpetok.patterns.nfa", "bpetok.counting.checkpoint"),
