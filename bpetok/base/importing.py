@@ -86,9 +86,9 @@ def first_use(what: str) -> Iterator[None]:
         yield
         return
     this = object()
-    with _lock:  # a fork that is being made has it
-        first_uses[this] = threading.get_ident()
     try:
+        with _lock:  # a fork that is being made has it
+            first_uses[this] = threading.get_ident()
         yield
         _used.add(what)
     finally:
