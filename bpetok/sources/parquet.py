@@ -98,8 +98,9 @@ class _RowGroups:
         self._in_parts: Any = None
 
     def _open(self, buffer_size: int, metadata: Any) -> Any:
-        # What ParquetFile, which can't be told a pool, has in it.
-        reader_of = require("pyarrow.parquet", "arrow").core.ParquetReader
+        # What ParquetFile, which can't be told a pool, has in it. By itself it is imported without
+        # pyarrow.fs: 15 to 30 ms less.
+        reader_of = require("pyarrow._parquet", "arrow").ParquetReader
         with first_use("ParquetReader"):
             reader = reader_of(memory_pool=memory_pool())
             # Not ahead: a row group would be in memory as a whole.
