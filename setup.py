@@ -108,6 +108,8 @@ class BuildWithKernels(build_ext):
         text = f'#define BPETOK_BUILT_FROM "{built_from}"\n'
         if not header.exists() or header.read_text() != text:
             Path(BUILD_FOLDER, "cython", source).with_suffix(".c").unlink(missing_ok=True)
+            for name in names:  # of headers Cython has copies, which it renews by their times
+                Path(BUILD_FOLDER, "cython", name).unlink(missing_ok=True)
             if ext.name == MACHINE_CODE:
                 self.kernels.unlink(missing_ok=True)
             header.parent.mkdir(parents=True, exist_ok=True)

@@ -142,18 +142,21 @@ def test_what_was_built_from_other_sources_is_built_again(
     built, kernels = tmp_path / "machine_code.so", tmp_path / "kernels.o"
     in_c = tmp_path / "cython" / source.with_suffix(".c")
     in_c.parent.mkdir(parents=True)
+    copied = tmp_path / "cython" / "bpetok" / "base" / "built_from.pxd"  # as of headers
+    copied.parent.mkdir(parents=True)
     command = build.BuildWithKernels(importlib.import_module("setuptools").Distribution())
     command.build_temp = str(tmp_path)
     command.get_ext_fullpath = lambda name: str(built)
 
     def stay(content: str) -> tuple[bool, bool, bool]:
-        paths = (built, in_c, kernels)
+        paths = (built, in_c, kernels, copied)
         for path in paths:
             path.write_text(content)
         ext = build.extension(source)
         command.remove_stale(ext)
         assert str(header.parent) in ext.include_dirs
         assert "bpetok/learning/kernels.py" in ext.depends
+        assert copied.exists() == in_c.exists()
         return built.exists(), in_c.exists(), kernels.exists()
 
     header = tmp_path / "built_from" / "bpetok.learning.machine_code" / "built_from.h"
