@@ -16,9 +16,6 @@ cdef class LocalNormalizer:
     cdef Py_ssize_t begin_of(
         self, const uint8_t* text, Py_ssize_t first, Py_ssize_t at
     ) noexcept nogil
-    cdef Py_ssize_t border_of(
-        self, const uint8_t* text, Py_ssize_t first, Py_ssize_t at
-    ) noexcept nogil
     cdef Py_ssize_t end_of(self, const uint8_t* text, Py_ssize_t at, Py_ssize_t n) noexcept nogil
     cdef bytes changed(self, const uint8_t* span, Py_ssize_t n)
     cdef bytes change_from(self, const uint8_t* text, Py_ssize_t n, Py_ssize_t at)

@@ -328,16 +328,12 @@ cdef class LocalNormalizer:
         self, const uint8_t* text, Py_ssize_t first, Py_ssize_t at
     ) noexcept nogil:
         # Where the span of a change at `at` begins: there, if what becomes of it does not depend on
-        # what comes before. Full-width punctuation is such: with the character before it, it would
-        # be another span after each letter; 12 MB of mixed text have 102 different ones so, not
-        # 1,605. Requires: valid UTF-8, here and below.
-        return at if not character_at(text + at).flags & JOINS else self.border_of(text, first, at)
-
-    cdef Py_ssize_t border_of(
-        self, const uint8_t* text, Py_ssize_t first, Py_ssize_t at
-    ) noexcept nogil:
-        # `first`, or the last boundary before `at`.
+        # what comes before, otherwise at `first` or the last boundary. Full-width punctuation does
+        # not: with the character before it, it would be another span after each letter; 12 MB of
+        # mixed text have 102 different ones so, not 1,605. Requires: valid UTF-8, here and below.
         cdef Character c
+        if not character_at(text + at).flags & JOINS:
+            return at
         while at > first:
             c = character_before(text, first, at)
             if c.flags & LATER:
@@ -394,17 +390,24 @@ cdef class LocalNormalizer:
     def spans(self, bytes text not None):
         """Return the spans of a text in UTF-8 that may change, in bytes: start, end, start...
 
-        Each begins at a boundary, also where it need not: offsets of ids are told by that.
+        Each as short as can be, since offsets of ids are told by them: of a word in capitals each
+        letter is one.
         """
         cdef const uint8_t* data = text
         cdef Py_ssize_t at = 0, end = 0, n = len(text)
+        cdef Character c
         spans = array("q")
         while True:
             at = self.first_change(data, end, n)
             if at == n:
                 return spans
-            spans.append(self.border_of(data, end, at))
-            end = self.end_of(data, at, n)
+            spans.append(self.begin_of(data, end, at))
+            end = at + character_at(data + at).n
+            while end < n:
+                c = character_at(data + end)
+                if not (c.flags & self.flags and c.flags & JOINS):
+                    break  # what comes before has no influence on it
+                end += c.n
             spans.append(end)
 
     def is_normal(self, const uint8_t[::1] text not None):

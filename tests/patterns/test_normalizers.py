@@ -29,6 +29,7 @@ from bpetok.patterns.normalize import (
 from bpetok.patterns.normalizers import _WHITE_SPACE as WHITE_SPACE
 from bpetok.patterns.normalizers import Normalizer
 from bpetok.patterns.special import SpecialTokens
+from bpetok.tokenizer import Tokenizer
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
 BERT = {
@@ -144,6 +145,23 @@ def test_each_character_knows_where_it_comes_from(spec: list[Any], text: str) ->
     plain = Normalizer("NFC").align("ab \u4e2d")
     assert plain == ("ab \u4e2d", [0, 1, 2, 3], [1, 2, 3, 4])
     assert Normalizer("NFC").align("xe\u0301y") == ("x\u00e9y", [0, 1, 3], [1, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("Lowercase", "COMUNIDAD Él ǅ"),
+        ("NFD", "한국어 ÅÉ x"),
+        ("NFKD", "ＡＢ，한 ﬁx ㎏½"),
+        ("NFKC", "ＡＢ，国（ﬁｎ）"),
+        (["NFD", "Lowercase"], "ÀÉ 한국"),
+    ],
+)
+def test_characters_that_change_in_a_row_come_each_from_itself(spec: Any, text: str) -> None:
+    """As in tokenizers, but for a mark that joins what comes before: there it has no place."""
+    tok = Tokenizer(merges=[], normalizer=spec)
+    expected = tok.to_tokenizers().encode(text)
+    assert tok.encode_with_offsets(text) == (expected.ids, expected.offsets)
 
 
 MANY_MARKS = [  # in a row, in the wrong order; U+0F73, U+0F81, U+0344 and U+FF9E become marks
