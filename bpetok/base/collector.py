@@ -34,7 +34,7 @@ def without_collector() -> Iterator[None]:
 def count_as_old() -> None:
     """Let the collector take all objects for old, so that it leaves them alone for long.
 
-    Not for what is done again and again: garbage would count as old, too, and pile up.
+    What becomes garbage later is then found later. So not for what is done again and again.
     """
     if gc.get_freeze_count() == 0:  # those that somebody has frozen stay so
         gc.freeze()

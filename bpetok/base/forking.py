@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LONGEST = 30.0
 """Seconds without a new module after which a fork goes on: the thread that imports may wait for
 something that the one that forks has. An import may take as long on a machine that is slow."""
+LONGEST_USE = 1.0
+"""Seconds for which a fork waits for a first use: what is made then takes milliseconds, but who
+reads for the first time may wait for a network."""
 _STEP = 0.0005
 
 _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
@@ -31,7 +34,8 @@ _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_sh
 _locks: list[RLock] = []
 """In the order in which every fork takes them, so that no two forks wait for each other."""
 _held: list[RLock] = []
-"""Those that a fork holds until it is made. They are of one thread: no other can have the first."""
+"""Those that a fork holds until it is made. They are of one thread: no other can have the first. If
+a handler of a signal forks between that and the fork itself, they are released too early."""
 first_uses: dict[object, int] = {}
 """The threads that use something of a library for the first time: see `importing.first_use`."""
 _take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
@@ -69,16 +73,17 @@ def _before_fork() -> None:
     later = [n for n, lock in _LOCKS_OF_PYTHON.items() if not hasattr(sys.modules.get(n), lock)]
     held: list[RLock] = []
     is_interrupted = False
-    while True:
-        try:
-            _wait(held)
-            _held.extend(map(held.pop, repeat(0, len(held))))  # all, in one call: see `_wait`
-            break
-        except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
-            is_interrupted = True
-        except BaseException:  # that of another signal's handler, which it tells of there
-            held[:] = filter(_give, held)
-            raise
+    try:
+        while True:
+            try:
+                _wait(held)
+                _held.extend(map(held.pop, repeat(0, len(held))))  # all, in one call: see `_wait`
+                break
+            except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
+                is_interrupted = True
+    except BaseException:  # that of another signal's handler, which it tells of there
+        held[:] = filter(_give, held)
+        raise
     if is_interrupted:
         start_new_thread(_interrupt, (get_ident(),))
     # What is registered while a fork waits is called after it, and not before: Python would release
@@ -95,11 +100,13 @@ def _wait(held: list[RLock]) -> None:
     What is imported may need one of them.
     """
     n_modules, end = 0, 0.0
+    end_of_uses = monotonic() + LONGEST_USE
     while True:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
         held.extend(takewhile(_take, _locks[len(held) :]))
-        if not (_are_importing() or any(thread != get_ident() for thread in first_uses.values())):
+        uses = monotonic() < end_of_uses and {*first_uses.values()} - {get_ident()}
+        if not (_are_importing() or uses):
             if len(held) == len(_locks):
                 return
         elif len(sys.modules) != n_modules:

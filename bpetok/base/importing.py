@@ -80,7 +80,7 @@ def first_use(what: str) -> Iterator[None]:
 
     C++ makes what a function needs when it is first called, and memory pools when they are first
     asked: a child that is forked meanwhile would wait for ever. Of 540 that were forked while
-    another thread began to read Parquet, and read it as well, 6 did.
+    another thread began to read Parquet, and then read it, too, 6 hung.
     """
     if what in _used:
         yield

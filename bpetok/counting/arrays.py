@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 FEW_WORDS = 1 << 16
-"""So many words are combined sooner than six threads are started: 25,000 in 1.4 ms, not 3.1."""
+"""Fewer words are combined faster on one thread: 25,000 take 1.4 ms, with six threads 3.1."""
 
 
 class Split(NamedTuple):

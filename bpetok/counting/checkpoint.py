@@ -32,6 +32,7 @@ from bpetok.base.array_types import Int32, Int64
 from bpetok.base.checks import check_integer, shorten
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_folder, check_path, read_whole, write_whole
+from bpetok.base.importing import first_use
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.records import NamedTuple
 from bpetok.base.version import __version__
@@ -432,7 +433,7 @@ def _changed(folder: Path, what: str) -> ValueError:
 def _write_table(path: Path, table: Any) -> None:
     pending = PendingFile(path)
     try:
-        with pending.named():
+        with pending.named(), first_use("write_table"):
             pq.write_table(table, pending.file, write_page_checksum=True)
         pending.keep()
     finally:
@@ -441,7 +442,7 @@ def _write_table(path: Path, table: Any) -> None:
 
 def _read_table(path: Path, schema: Any) -> Any:
     """Return the table in a file, which must have this schema and no null."""
-    with path.open("rb") as file, naming(str(path)):
+    with path.open("rb") as file, naming(str(path)), first_use("ParquetFile.read"):
         table = pq.ParquetFile(file, page_checksum_verification=True).read()
     if table.schema != schema or any(column.null_count for column in table.columns):
         raise ValueError(

@@ -23,6 +23,7 @@ from bpetok.base.arrow_checks import check_array
 from bpetok.base.checks import check_iterable, check_special_tokens, shorten
 from bpetok.base.extras import require, require_pyarrow
 from bpetok.base.files import PendingFile, check_no_pipe
+from bpetok.base.importing import first_use
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.version import __version__
 from bpetok.counting.arrays import (
@@ -121,6 +122,7 @@ def save(
         schema = schema.with_metadata({**schema.metadata, **(metadata or {})})
         with (
             pending.named(),
+            first_use("ParquetWriter"),
             pq.ParquetWriter(
                 pending.file, schema, compression="zstd", write_page_checksum=True
             ) as writer,
@@ -216,7 +218,7 @@ def _parquet_file(path: str) -> Iterator[Any]:
     if path == STANDARD_INPUT:
         raise ValueError("counts can't be read from standard input: name a file")
     with open_source(path) as file:
-        with naming(path):
+        with naming(path), first_use("ParquetFile"):
             parquet = pq.ParquetFile(WholeReads(file), page_checksum_verification=True)
             _ = parquet.schema_arrow  # what is wrong in it is said here
         yield parquet
@@ -226,7 +228,7 @@ def _batches(file: Any, path: str) -> Iterator[Any]:
     batches = file.iter_batches(BATCH_ROWS, columns=["word", "count"])
     n_rows = 0
     while True:
-        with naming(path):
+        with naming(path), first_use("batches of counts"):
             batch = next(batches, None)
         if batch is None:
             break

@@ -362,12 +362,13 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
-    """In another thread; and not for later ones."""
+    """In another thread; not for later ones, nor for one that takes long, as of a network."""
     run_python(
         """
     import os, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
     import bpetok
+    from bpetok.base import forking
     from bpetok.base.importing import first_use
     def fork():
         child = os.fork()
@@ -377,13 +378,16 @@ def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
     with first_use("by this thread"):
         ended = []
         assert fork() == 0
-    for n in range(2):
+    forking.LONGEST_USE = 50
+    for n, what in enumerate(["something", "something", "something else"]):
         begun, go, ended = threading.Event(), threading.Event(), []
         def use():
-            with first_use("something"):
+            with first_use(what):
                 begun.set()
                 go.wait(0.2) if n == 0 else go.wait(20)
                 ended.append(1)
+        if n == 2:
+            forking.LONGEST_USE = 0.1
         thread = threading.Thread(target=use)
         thread.start()
         assert begun.wait(20)
