@@ -105,8 +105,9 @@ def _wait(held: list[RLock]) -> None:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
         held.extend(takewhile(_take, _locks[len(held) :]))
-        uses = monotonic() < end_of_uses and {*first_uses.values()} - {get_ident()}
-        if not (_are_importing() or uses):
+        # Once for a fork, although it calls this twice: what it holds already lets no use begin.
+        waits = not _held and monotonic() < end_of_uses
+        if not (_are_importing() or (waits and {*first_uses.values()} - {get_ident()})):
             if len(held) == len(_locks):
                 return
         elif len(sys.modules) != n_modules:

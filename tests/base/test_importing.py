@@ -388,12 +388,16 @@ def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
                 ended.append(1)
         if n == 2:
             forking.LONGEST_USE = 0.1
+            forking.let_forks_wait()  # as it is done after logging was imported
+            pauses = []
+            forking.sleep, forking.monotonic = pauses.append, lambda: len(pauses) / 20
         thread = threading.Thread(target=use)
         thread.start()
         assert begun.wait(20)
         assert fork() == (n == 0)
         go.set()
         thread.join()
+    assert len(pauses) == 2  # a tenth of a second, once
     """
     )
 
