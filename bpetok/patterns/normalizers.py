@@ -16,9 +16,8 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from bpetok.base.array_types import Int64
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.base.records import NamedTuple
 from bpetok.patterns.bounds import MOST_GROWTH, check_growth
@@ -32,11 +31,16 @@ from bpetok.patterns.normalize import (
     strip_texts,
 )
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from bpetok.base.array_types import Int64  # of NumPy, which encoding does without
+
+    Buffer: TypeAlias = bytes | memoryview
+    StepOfTexts: TypeAlias = Callable[[Buffer, Int64], tuple[bytes, array[int]]]
+
 Spec = str | Mapping[str, Any] | Sequence[Any]
 """How a user says a normalizer: "NFKC", an object of tokenizer.json, or a list of these."""
-
-Buffer = bytes | memoryview
-StepOfTexts = Callable[[Buffer, Int64], "tuple[bytes, array[int]]"]
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 

@@ -246,6 +246,19 @@ def test_a_plain_training_does_without(tmp_path: Path) -> None:
     assert run_python(code) == "[]\n"
 
 
+def test_reading_and_encoding_do_without_numpy(tmp_path: Path) -> None:
+    """It takes 60 ms and 13 MB."""
+    bpetok.Tokenizer(merges=[(97, 98)], normalizer=["NFC", "Strip"]).save_pretrained(tmp_path)
+    code = f"""
+    import sys
+    import bpetok
+    tok = bpetok.Tokenizer.from_pretrained({str(tmp_path)!r})
+    tok.decode(tok.encode("ab")), tok.encode_batch(["e\u0301"]), tok.encode_with_offsets(" ab")
+    print("numpy" in sys.modules)
+    """
+    assert run_python(code) == "False\n"
+
+
 @needs_fork
 def test_a_fork_waits_for_an_import_before_it_takes_the_lock_of_logging() -> None:
     """Or it would wait for an import that waits for that lock, to make a logger."""
