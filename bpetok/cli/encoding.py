@@ -250,7 +250,7 @@ def _decode_file(tokenizer: Tokenizer, path: Path, output: BinaryIO) -> None:
     from bpetok.encoding.id_files import map_ids
 
     try:
-        ids = map_ids(path)
+        ids = map_ids(path, tokenizer.vocabulary_sha256)
     except (OSError, ValueError) as error:
         raise CommandError(describe(error)) from None
     for start in range(0, len(ids), IDS_AT_ONCE):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
 from functools import partial
@@ -181,11 +182,14 @@ class Summary(NamedTuple):
         Of files that a run has left which was killed while it gave its files their names.
     dtype : str or None
         None if there was such a run: some files may be old ones, some new ones.
+    vocabulary_sha256 : str
+        Of the tokenizer that made the ids, empty if there was such a run.
     """
 
     sizes: dict[str, int]
     temporary: set[str]
     dtype: str | None
+    vocabulary_sha256: str
 
 
 def _interim_summary(names: Iterable[str], temporary: Iterable[str]) -> bytes:
@@ -208,14 +212,17 @@ def _read_summary(path: Path) -> Summary | None:
                 str(file["name"]): index(file["n_ids"]) if is_whole else -1
                 for file in content["files"]
             }
-            return Summary(sizes, set(map(str, content.get("temporary", ()))), dtype)
+            temporary = set(map(str, content.get("temporary", ())))
+            return Summary(sizes, temporary, dtype, str(content.get("vocabulary_sha256", "")))
     except (ValueError, TypeError, LookupError, AttributeError):
         pass
     return None
 
 
-def map_ids(path: Path) -> Ids:
+def map_ids(path: Path, vocabulary_sha256: str) -> Ids:
     """Map a file of ids that `encode_files` has written into memory.
+
+    Warns if its summary says that another tokenizer made them than the one of this vocabulary.
 
     Raises
     ------
@@ -244,6 +251,11 @@ def map_ids(path: Path) -> Ids:
         raise ValueError(
             f"{path}: must hold {expected} ids, as {summary.name} says, has {n_ids}: it was cut, "
             "or one of both is of another run"
+        )
+    if content.vocabulary_sha256 not in ("", vocabulary_sha256):
+        warnings.warn(
+            f"{summary} says that its ids were not made by this tokenizer: the text may be wrong",
+            stacklevel=2,
         )
     return np.memmap(path, dtype, "r") if n_bytes else np.empty(0, dtype)  # no map of nothing
 

@@ -391,7 +391,12 @@ def test_encode_writes_files_of_ids(run: Run, tok: Tokenizer, tmp_path: Path) ->
     expected = [*tok.encode(TEXT), 259, 259, *tok.encode(TEXT), 259]
     assert ids == expected
     done = run("decode", "--tokenizer", "tok.json", "train.bin")
-    assert done.stdout == tok.decode_bytes(expected)
+    assert (done.stdout, done.stderr) == (tok.decode_bytes(expected), b"")
+    more = Tokenizer(merges=tok.merge_pairs, special_tokens=["<|end|>", "<|more|>"])
+    more.save(tmp_path / "more.json")
+    done = run("decode", "--tokenizer", "more.json", "train.bin")
+    assert (done.returncode, done.stdout) == (0, tok.decode_bytes(expected))
+    assert b"warning: train.json says that its ids were not made by this tokenizer" in done.stderr
     done = run(*command, *options, "--shard-size", 500, "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     shards = [np.fromfile(path, dtype="<u2") for path in sorted(tmp_path.glob("train_0*.bin"))]
