@@ -2,20 +2,25 @@
 
 A child has the thread that forked only. A module that another one was importing stays locked in it,
 so who imports that module there waits for ever. This holds for each import in a function, too, so
-it is not left to those who write one: what Python's import knows of its locks is looked at.
+it is not left to those who write one: what other threads are doing is looked at.
+
+Between that look and the fork no other thread may go on. Python takes the GIL from a thread that
+has had it for some milliseconds, so a fork looks when it has just got it: after a pause, if another
+thread is in bpetok, where it could begin to import.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from _imp import lock_held
 from _thread import RLock, get_ident, start_new_thread  # threading takes a millisecond
 from functools import partial
 from importlib import _bootstrap  # Python's import itself
 from itertools import repeat, takewhile
 from operator import methodcaller
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -29,7 +34,8 @@ reads for the first time may wait for a network."""
 _STEP = 0.0005
 
 _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
-"""Modules, each with a lock that it lets forks take and release once it is imported."""
+"""Modules, each with a lock that it lets forks take and release once it is imported. A fork that
+has to wait for one gives the GIL away after it has looked."""
 
 _locks: list[RLock] = []
 """In the order in which every fork takes them, so that no two forks wait for each other."""
@@ -39,6 +45,7 @@ a handler of a signal forks between that and the fork itself, they are released 
 first_uses: dict[object, int] = {}
 """The threads that use something of a library for the first time: see `importing.first_use`."""
 _take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
+_try, _is_own = methodcaller("acquire", False), methodcaller("_is_owned")
 
 
 class _Released:
@@ -99,23 +106,39 @@ def _wait(held: list[RLock]) -> None:
 
     What is imported may need one of them.
     """
+    if any(map(_is_own, _held)):  # once for a fork, although it calls this twice
+        return
     n_modules, end = 0, 0.0
     end_of_uses = monotonic() + LONGEST_USE
+    has_paused = False
     while True:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
         held.extend(takewhile(_take, _locks[len(held) :]))
-        # Once for a fork, although it calls this twice: what it holds already lets no use begin.
-        waits = not _held and monotonic() < end_of_uses
-        if not (_are_importing() or (waits and {*first_uses.values()} - {get_ident()})):
-            if len(held) == len(_locks):
+        frames = sys._current_frames()
+        frames.pop(get_ident())
+        doing = {*map(_doing, frames.values())}
+        if _IMPORTS in doing:
+            if len(sys.modules) != n_modules:
+                n_modules, end = len(sys.modules), monotonic() + LONGEST
+            elif monotonic() > end:
                 return
-        elif len(sys.modules) != n_modules:
-            n_modules, end = len(sys.modules), monotonic() + LONGEST
-        elif monotonic() > end:
-            return
+        elif len(held) == len(_locks):
+            may_begin = _IS_IN in doing and not has_paused
+            if monotonic() >= end_of_uses or not (may_begin or _would_wait()):
+                return
         held[:] = filter(_give, held)  # all, and none is kept
         sleep(_STEP)
+        has_paused = True
+
+
+def _would_wait() -> bool:
+    """Tell whether a fork would wait for a lock of Python's, or cut a first use short."""
+    modules = sys.modules
+    names = [(n, lock) for n, lock in _LOCKS_OF_PYTHON.items() if hasattr(modules.get(n), lock)]
+    locks = [getattr(modules[name], lock) for name, lock in names]
+    n_free = len([*map(_give, filter(_try, locks))])  # in one call, see above
+    return n_free < len(locks) or lock_held() or bool({*first_uses.values()} - {get_ident()})
 
 
 def _interrupt(thread: int) -> None:
@@ -128,29 +151,30 @@ def _interrupt(thread: int) -> None:
     signal.pthread_kill(thread, signal.SIGINT)
 
 
-def _are_importing() -> bool:
-    """Tell whether another thread imports something because bpetok does, or a part of bpetok."""
-    # Private, but the same from Python 3.10 to 3.14: name of a module -> weak reference to its
-    # lock, which knows the thread that has it. Where it is another one day, no fork waits.
-    locks: dict[str, Any] = getattr(_bootstrap, "_module_locks", {})
-    owners = {name: getattr(lock(), "owner", None) for name, lock in locks.copy().items()}
-    others = {name: owner for name, owner in owners.items() if owner not in (None, get_ident())}
-    if not others:
-        return False
-    frames = sys._current_frames()
-    return any(_is_ours(name) or _imports_for_us(frames.get(others[name])) for name in others)
+_IMPORTS, _IS_IN = "imports", "is in bpetok"
+_FIND_AND_LOAD = getattr(vars(_bootstrap).get("_find_and_load"), "__code__", None)
+"""What imports a module that is not there yet, whose name is in its variable ``name``. Private, but
+the same from Python 3.10 to 3.14."""
 
 
-def _imports_for_us(frame: FrameType | None) -> bool:
-    """Tell whether an import was called in bpetok, and not bpetok in an import of others."""
+def _doing(frame: FrameType | None) -> str | None:
+    """Tell whether a thread imports because bpetok does, or a part of it, or is in bpetok at all.
+
+    bpetok that is called by what others import is not what imports.
+    """
+    doing = None
     imports = False
     while frame is not None:
         if frame.f_globals is vars(_bootstrap):
+            if frame.f_code is _FIND_AND_LOAD and _is_ours(frame.f_locals["name"]):
+                return _IMPORTS
             imports = True
-        elif imports and _is_ours(str(frame.f_globals.get("__name__"))):
-            return True
+        elif _is_ours(str(frame.f_globals.get("__name__"))):
+            if imports:
+                return _IMPORTS
+            doing = _IS_IN
         frame = frame.f_back
-    return False
+    return doing
 
 
 def _is_ours(module: str) -> bool:
