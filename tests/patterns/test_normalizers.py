@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -76,9 +77,9 @@ SCRIPTS = (
 scripts = st.text(st.sampled_from(SCRIPTS), min_size=20, max_size=80)
 
 
-@pytest.fixture(params=scan.instruction_sets()[:2], scope="module")
-def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Search character by character, and many bytes at a time where this machine can."""
+@pytest.fixture(params=scan.instruction_sets(), scope="module")
+def _each_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Search character by character, and many bytes at a time as this machine can."""
     scan.use_instruction_set(request.param)
     yield
     scan.use_instruction_set(scan.instruction_sets()[-1])
@@ -102,7 +103,7 @@ def theirs(spec: Any) -> Any:
     return tokenizers.Tokenizer.from_str(json.dumps(document)).normalizer
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", [*FORMS, "Nmt", BERT])
 def test_each_character_becomes_what_it_becomes_in_tokenizers(form: Any) -> None:
     """All code points: those that came after the version it goes by, too."""
@@ -124,7 +125,7 @@ def test_the_order_of_marks_is_that_of_tokenizers(form: str) -> None:
         assert normalizer(text.encode()).decode() == other.normalize_str(text), hex(first)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward | scripts)
 def test_steps_in_a_row_give_what_they_give_in_tokenizers(spec: list[Any], text: str) -> None:
     """Texts of all that interacts."""
@@ -286,7 +287,7 @@ def test_what_depends_on_nothing_before_it_is_one_span_after_all_letters() -> No
     assert asked == [span.encode() for span in ("\uff0c", "\u00a0\uff0c", "\ufb01\u0301")]
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(text=scripts, form=st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
 def test_what_is_not_normal_is_known_to_be(text: str, form: Any) -> None:
     """By the library, which must be asked about each place that changes."""
@@ -325,7 +326,7 @@ def test_marks_in_order_cost_no_call_of_the_library(text: str) -> None:
     assert asked == ["e\u0301".encode()]
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
     """Across the borders of the blocks that are looked at together, and at the end."""
@@ -340,7 +341,7 @@ def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
                 assert not local.is_normal(text)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 def test_marks_out_of_order_are_found_at_each_place(form: str) -> None:
     """Across the borders of the blocks; a mark alone, or after what it stays after, is normal."""
@@ -356,7 +357,7 @@ def test_marks_out_of_order_are_found_at_each_place(form: str) -> None:
                     assert local.is_normal((text + rest).encode()) is not changed
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("padding", ["x", "@", "[", "{", "\u044f", "\u4e2d", "\U0001f600"])
 def test_a_capital_is_found_at_each_place(padding: str) -> None:
     """Of ASCII, the first and the last, and of other scripts; nothing next to them in the table."""
@@ -371,6 +372,22 @@ def test_a_capital_is_found_at_each_place(padding: str) -> None:
                 assert not local.is_normal((text + rest).encode())
         assert local.is_normal((padding * n).encode())
         assert local.is_normal((padding * n + "az").encode())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_way_finds_the_same(name: str) -> None:
+    """Of all characters: apart from one another, in order, and in any order."""
+    local = Normalizer(name).local
+    assert local is not None
+    shuffled = random.Random(20).sample(ASSIGNED, len(ASSIGNED))
+    for text in (" ".join(ASSIGNED), "".join(ASSIGNED), "".join(shuffled)):
+        data = text.encode()
+        found = []
+        for way in scan.instruction_sets():  # the last one is what else is used
+            scan.use_instruction_set(way)
+            found.append(local.spans(data))
+        assert all(spans == found[0] for spans in found)
+        assert found[0]
 
 
 @given(
@@ -454,7 +471,7 @@ def test_a_string_is_found_wherever_it_is(text: bytes, string: bytes, n: int) ->
         assert holds(searched, string) == (string in searched)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(data=st.binary(max_size=100), form=st.sampled_from(["NFC", "NFKD", "Lowercase"]))
 def test_bytes_that_are_not_utf8_do_no_harm(data: bytes, form: str) -> None:
     """Whether they are normal may be said either way; nothing outside of them is read."""
