@@ -29,9 +29,7 @@ class WordTable:
     def words_in_order(
         self,
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]: ...
-    def count(
-        self, data: Buffer, text_ends: NDArray[np.int64], are_utf8: bool = False
-    ) -> int: ...
+    def count(self, data: Buffer, text_ends: NDArray[np.int64], are_utf8: bool = False) -> int: ...
 
 class Combination:
     ids: NDArray[np.int32]

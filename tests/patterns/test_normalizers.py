@@ -24,10 +24,10 @@ from bpetok.patterns.normalize import (
     LocalNormalizer,
     have_space_at_ends,
     holds,
+    prefix_texts,
     strip_spaces,
     strip_texts,
 )
-from bpetok.patterns.normalizers import _WHITE_SPACE as WHITE_SPACE
 from bpetok.patterns.normalizers import Normalizer
 from bpetok.patterns.special import SpecialTokens
 from bpetok.tokenizer import Tokenizer
@@ -56,6 +56,8 @@ STEPS: list[Any] = [
     BERT | {"strip_accents": True, "lowercase": False, "handle_chinese_chars": False},
 ]
 ASSIGNED = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+STRIP = tokenizers.normalizers.Strip()
+WHITE_SPACE = [character for character in ASSIGNED if not STRIP.normalize_str(character)]
 
 # Letters, all kinds of marks, jamo, white space, what came after Unicode 9.0.
 awkward = st.text(
@@ -445,6 +447,46 @@ def test_stripping_what_is_not_utf8_does_no_harm(data: bytes) -> None:
     assert strip_spaces(data, True, True) in data
     with pytest.raises(IndexError, match="within"):
         strip_texts(data + b"x", np.array([len(data) + 2]), True, True)
+
+
+def test_texts_that_are_normal_are_not_copied() -> None:
+    """But for what comes after the last of them."""
+    local = Normalizer("NFC").local
+    assert local is not None
+    data = b"abc" * 100
+    new, new_ends = local.normalize_texts(data, np.array([3, 3, 300]))
+    assert new is data
+    assert new_ends.tolist() == [3, 3, 300]
+    assert local.normalize_texts(data, np.array([2]))[0] == b"ab"
+
+
+def test_ends_that_do_not_ascend_are_refused() -> None:
+    """All are looked at, not only the last one."""
+    local = Normalizer("NFC").local
+    assert local is not None
+    for change in (
+        local.normalize_texts,
+        prefix_texts,
+        lambda data, ends: strip_texts(data, ends, True, True),
+        have_space_at_ends,
+    ):
+        for ends in ([3, 1, 4], [9, 4], [-1, 4]):
+            with pytest.raises(ValueError, match="ascend"):
+                change(b"abcd", np.array(ends))
+        with pytest.raises(IndexError, match="within"):
+            change(b"abcd", np.array([1, 5]))
+        change(b"", np.zeros(0, np.int64))
+        change(b"", np.zeros(2, np.int64))
+
+
+@given(texts=st.lists(st.text("ab \u00a0\n", max_size=3), max_size=5))
+def test_a_space_comes_before_each_text(texts: list[str]) -> None:
+    """Unless it begins with one, or has nothing in it."""
+    ends = np.cumsum([len(text.encode()) for text in texts], dtype=np.int64)
+    data, new_ends = prefix_texts("".join(texts).encode(), ends)
+    prefixed = [f" {text}" if text and text[0] != " " else text for text in texts]
+    assert data.decode() == "".join(prefixed)
+    assert new_ends.tolist() == list(accumulate(len(text.encode()) for text in prefixed))
 
 
 def test_white_space_at_the_ends_of_texts() -> None:
