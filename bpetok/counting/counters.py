@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Counter(Protocol):
     """Unique words with their counts. One thread at a time uses it."""
 
-    def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
+    def count(self, data: Buffer, text_ends: NDArray[np.int64], are_utf8: bool) -> int:
         """Count the words of texts; as `WordTable.count`.
 
         Raises
@@ -90,8 +90,8 @@ class _ExpressionCounter:
         self._special_tokens = special_tokens
         self._in_order = in_order
 
-    def count(self, data: Buffer, text_ends: NDArray[np.int64]) -> int:
-        invalid = check_utf8(data, text_ends)
+    def count(self, data: Buffer, text_ends: NDArray[np.int64], are_utf8: bool) -> int:
+        invalid = -1 if are_utf8 else check_utf8(data, text_ends)
         if invalid >= 0:
             return invalid
         self._process.count(bytes(data), text_ends.tolist())

@@ -98,7 +98,9 @@ class _Changed(NamedTuple):
     numbers: Sequence[int]
 
 
-def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: CountOptions) -> None:
+def count_chunk(
+    count: Callable[[Buffer, Int64, bool], int], chunk: Chunk, options: CountOptions
+) -> None:
     """Count the words of a chunk with a counter's `count`.
 
     Raises
@@ -110,9 +112,12 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
     cutting = options.cutting
     changed: _Changed | None = None
     try:
-        # Texts that are changed are checked before that, others while they are counted.
-        is_changed = _is_changed(chunk, cutting)
-        invalid = (check_utf8 if is_changed else count)(chunk.data, chunk.ends)
+        # Texts that are changed are checked before that, others while they are counted: what of
+        # English text is changed by NFKC took 2 % more to count when it was checked both times.
+        if is_changed := _is_changed(chunk, cutting):
+            invalid = check_utf8(chunk.data, chunk.ends)
+        else:
+            invalid = count(chunk.data, chunk.ends, False)
         if invalid >= 0:
             if options.errors == "strict":
                 origin = _place(chunk, invalid)
@@ -124,9 +129,9 @@ def count_chunk(count: Callable[[Buffer, Int64], int], chunk: Chunk, options: Co
             is_changed = _is_changed(chunk, cutting)
         if is_changed:
             changed = _Changed(*cutting.changes.apply(*chunk[:2], cutting.special_tokens))
-            count(changed.data, changed.ends)
+            count(changed.data, changed.ends, True)
         elif invalid >= 0:
-            count(chunk.data, chunk.ends)
+            count(chunk.data, chunk.ends, True)
     except SplitError as error:
         origin = _place(chunk, error.offset)
         if changed is not None:

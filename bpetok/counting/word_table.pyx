@@ -324,7 +324,10 @@ cdef class WordTable:
         self.table.used = 0
         self.clear_arena()
 
-    def count(self, const uint8_t[::1] data not None, const int64_t[::1] text_ends not None):
+    def count(
+        self, const uint8_t[::1] data not None, const int64_t[::1] text_ends not None,
+        bint are_utf8=False,
+    ):
         """Count the words of texts that lie one after another in memory.
 
         Parameters
@@ -332,6 +335,8 @@ cdef class WordTable:
         data : buffer of bytes
         text_ends : int64 array, ascending, at most len(data)
             Where each text ends; the first begins at 0. No word runs over an end.
+        are_utf8 : bool
+            Each text is known to be UTF-8: it is not looked at for that again.
 
         Returns
         -------
@@ -343,14 +348,14 @@ cdef class WordTable:
         SplitError
             If a text is not matched, and that is an error; words before it have been counted.
         """
-        cdef Py_ssize_t i, invalid, begin = 0
+        cdef Py_ssize_t i, invalid = -1, begin = 0
         cdef int status = 0
         if text_ends.shape[0] == 0 or text_ends[text_ends.shape[0] - 1] == 0:
             return -1
         if text_ends[text_ends.shape[0] - 1] > data.shape[0]:
             raise IndexError("text_ends must lie within data")
         with nogil:
-            for i in range(text_ends.shape[0]):
+            for i in range(0 if are_utf8 else text_ends.shape[0]):
                 invalid = find_invalid_utf8(&data[0] + begin, text_ends[i] - begin)
                 if invalid >= 0:
                     break

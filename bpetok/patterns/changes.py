@@ -14,7 +14,7 @@ from bpetok.base.records import NamedTuple
 from bpetok.patterns.normalize import (
     LocalNormalizer,
     have_space_at_ends,
-    normalize_texts,
+    prefix_texts,
 )
 from bpetok.patterns.special import SpecialTokens
 
@@ -96,10 +96,11 @@ class Changes(NamedTuple):
             ]
             numbers = [number for number, between in enumerate(parts) for _ in between]
             data, ends = _joined([text for between in parts for text in between])
-        if self.normalizer is not None and self._local is None:
-            data, ends = _normalized(data, ends, self.normalizer)
-        if self._local is not None or self.prefix_space:
-            data, new_ends = normalize_texts(data, ends, self._local, self.prefix_space)
+        steps = [] if self.normalizer is None else [*self.normalizer.of_texts]
+        if self.prefix_space:
+            steps.append(prefix_texts)
+        for step in steps:
+            data, new_ends = step(data, ends)
             ends = np.frombuffer(new_ends, np.int64)
         return bytes(data), ends, numbers
 
@@ -128,8 +129,8 @@ class Changes(NamedTuple):
             middle = next((at for at in characters if self.may_cut(text, at)), None)
             if middle is None:
                 break
-            ends = np.array([middle - begin])
-            n_before = len(normalize_texts(text[begin:middle], ends, self._local, False)[0])
+            before = bytes(text[begin:middle])
+            n_before = len(before if self._local is None else self._local.normalize(before))
             if n_before <= offset:
                 begin, offset = middle, offset - n_before
             else:
@@ -155,15 +156,6 @@ def check_changes(normalizer: Spec | None, prefix_space: bool = False) -> Change
 
     checked = Normalizer(normalizer)
     return Changes(checked if checked.spec != [] else None, prefix_space)
-
-
-def _normalized(data: Buffer, ends: Ends, normalizer: Normalizer) -> tuple[Buffer, Ends]:
-    if normalizer.of_texts is None:
-        return _joined([normalizer(text) for text in _texts(data, ends)])
-    for step in normalizer.of_texts:
-        data, new_ends = step(data, ends)
-        ends = np.frombuffer(new_ends, np.int64)
-    return data, ends
 
 
 def _texts(data: Buffer, ends: Ends) -> list[bytes]:

@@ -15,17 +15,16 @@ import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.base.checks import did_you_mean, encode_utf8, shorten
 from bpetok.base.records import NamedTuple
 from bpetok.patterns.bounds import MOST_GROWTH, check_growth
-from bpetok.patterns.classes import contains, named_set
+from bpetok.patterns.classes import WHITE_SPACE, contains, named_set
 from bpetok.patterns.normalize import (
     LocalNormalizer,
     holds,
-    normalize_texts,
     strip_accents,
     strip_spaces,
     strip_texts,
@@ -37,16 +36,12 @@ if TYPE_CHECKING:
     from bpetok.base.array_types import Int64  # of NumPy, which encoding does without
 
     Buffer: TypeAlias = bytes | memoryview
-    StepOfTexts: TypeAlias = Callable[[Buffer, Int64], tuple[bytes, array[int]]]
+    StepOfTexts: TypeAlias = Callable[[Buffer, Int64], tuple[Buffer, array[int]]]
 
 Spec = str | Mapping[str, Any] | Sequence[Any]
 """How a user says a normalizer: "NFKC", an object of tokenizer.json, or a list of these."""
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
-
-_WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
 
 # Capitals that came after Unicode 13, the tables of Python 3.10, with their small letters. Capital
 # sigma becomes the usual small one at the end of a word, too: tokenizers looks at each character
@@ -169,10 +164,8 @@ class _Group:
         self._steps = [step.apply for step in steps]
         self.local = LocalNormalizer(flags, lambda span: self._change(span.decode()).encode())
         self.normalize = self.local.normalize
+        self.normalize_texts: StepOfTexts = self.local.normalize_texts
         self.leaves = self.local.is_normal
-
-    def normalize_texts(self, data: Buffer, ends: Int64) -> tuple[bytes, array[int]]:
-        return normalize_texts(data, ends, self.local, False)
 
     def _change(self, text: str) -> str:
         for apply in self._steps:
@@ -209,9 +202,9 @@ class _Strip:
         self._left, self._right = left, right
 
     def align(self, text: str) -> Aligned:
-        end = len(text.rstrip(_WHITE_SPACE)) if self._right else len(text)
-        start = len(text) - len(text.lstrip(_WHITE_SPACE)) if self._left else 0
-        start = min(start, end)
+        data = text.encode()
+        end = len(strip_spaces(data, False, self._right).decode())
+        start = min(end, len(text) - len(strip_spaces(data, self._left, False).decode()))
         return Aligned(text[start:end], list(range(start, end)), list(range(start + 1, end + 1)))
 
     def normalize(self, text: bytes) -> bytes:
@@ -365,8 +358,8 @@ class Normalizer:
         What does the same, if all steps look only at a character and those right before it.
     strips : bool
         Whether a step takes white space from the ends of a text.
-    of_texts : list of callable, or None
-        What does the same to texts that lie one after another in memory, if all steps can: each
+    of_texts : list of callable
+        What does the same to texts that lie one after another in memory, one after another: each
         takes, and returns, the bytes and where each text ends.
 
     Raises
@@ -390,7 +383,7 @@ class Normalizer:
         self.strips = any(isinstance(step, _Strip) for step in self._steps)
         # 12 MB that are counted in 0.05 s are stripped in 1 ms so, and in 12 to 16 text by text.
         compiled = [step for step in self._steps if isinstance(step, _Group | _Strip)]
-        self.of_texts: list[StepOfTexts] | None = None
+        self.of_texts: list[StepOfTexts] = [self._one_by_one]
         if len(compiled) == len(self._steps):
             self.of_texts = [step.normalize_texts for step in compiled]
         self.local: LocalNormalizer | None = None
@@ -410,6 +403,11 @@ class Normalizer:
             text = step.normalize(text)
             check_growth(n_given, len(text))
         return text
+
+    def _one_by_one(self, data: Buffer, ends: Int64) -> tuple[bytes, array[int]]:
+        bounds = pairwise([0, *ends.tolist()])
+        texts = [self(bytes(data[begin:end])) for begin, end in bounds]
+        return b"".join(texts), array("q", accumulate(map(len, texts)))
 
     def leaves(self, text: bytes | memoryview) -> bool:
         """Tell whether a text stays as it is, and each part of it, too: surely, if it says so.
@@ -584,7 +582,7 @@ def _clean(character: str) -> str:
         code not in _LATER_CONTROLS and any(contains(kind, code) for kind in kinds)
     ):
         return ""
-    return " " if character in _WHITE_SPACE else character
+    return " " if contains(WHITE_SPACE, code) else character
 
 
 def _with_spaces(character: str) -> str:

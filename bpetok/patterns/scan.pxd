@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from bpetok.patterns.dfa cimport ChainScan, CompiledPattern, LEVEL_WORDS
 
@@ -89,3 +89,6 @@ cdef Py_ssize_t scan_next(Scanner* s, const uint8_t** bounds) noexcept nogil
 
 # Offset of the first byte that is not UTF-8, -1 if there is none.
 cdef Py_ssize_t find_invalid_utf8(const uint8_t* text, Py_ssize_t n) noexcept nogil
+
+# Of Unicode's White_Space; any number may be given.
+cdef bint is_white_space(uint32_t point) noexcept nogil

@@ -11,7 +11,7 @@ their words begin: `gpt2_starts`; `cl100k_starts` for cl100k, llama3, qwen2 and 
 patterns are compiled, and `dfa.pyx` scans them; `scan_next` serves both.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from bpetok.base.built_from cimport check_sources
@@ -108,6 +108,12 @@ cdef inline int flags_of(const uint8_t* c, int length) noexcept nogil:
     else:
         block = (c[0] & 0x07) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)
     return unicode_flags[unicode_block[block] * 64 + (c[length - 1] & 0x3F)]
+
+
+cdef bint is_white_space(uint32_t point) noexcept nogil:
+    return point <= 0x10FFFF and (
+        unicode_flags[unicode_block[point >> 6] * 64 + (point & 63)] & SPACE != 0
+    )
 
 
 cdef inline int length_of(uint8_t lead) noexcept nogil:

@@ -5,6 +5,10 @@
  * (of two bytes), 1,024 or more characters it may be; in some scripts the lower half leaves one of
  * those, or 64. Only if one of these has a flag is the character looked up. So letters of most
  * scripts are passed over as fast as ASCII is.
+ *
+ * With AVX-512 a first and a second byte say, nearly always, which character of two bytes or which
+ * 64 of three it may be, and all that are of the same 64 are looked up at once. Text in many
+ * languages takes 0.09 ms a MB by NFC and 0.21 by NFD; with AVX2 0.19 and 0.41, counting it 5.
  */
 #ifndef BPETOK_SUSPECTS_H
 #define BPETOK_SUSPECTS_H
@@ -15,6 +19,7 @@ enum {
     NORMAL_MARK = 16, /* the flag of a combining mark */
     NORMAL_LEAVES = sizeof normal_flags / sizeof *normal_flags / 64,
     NORMAL_BLOCKS = sizeof normal_block / sizeof *normal_block,
+    SETS = 16, /* a multiple of 8 */
     JOINED_PAIRS = sizeof joined_pairs / sizeof *joined_pairs
 };
 
@@ -27,6 +32,9 @@ typedef struct Suspects {
     /* For the lower half of a second byte, after a first byte that has_blocks knows, without and with
      * bit 1: the same bits, of the upper halves with which it may. */
     uint8_t blocks[2][16];
+    /* For the lower six bits of a first and of a second byte: bits, one for each of SETS sets of
+     * second bytes, of which both have one if such a character may have a flag. */
+    uint8_t leads[SETS / 8][64], seconds[SETS / 8][64];
     int in_ascii;                  /* which of ASCII have: NONE, CAPITALS or OTHERS */
 } Suspects;
 
@@ -38,6 +46,45 @@ static inline int has_blocks(int lead) {
     return (lead & 0xF4) == 0xD0 || (lead & 0xF8) == 0xE0;
 }
 
+#ifdef BPETOK_X86
+/* The one of SETS sets that a set is put into: that which differs least, an empty one before any
+ * that is not the same. */
+static inline int put_into(uint64_t *sets, uint64_t set) {
+    int best = 0, least = 65;
+    for (int i = 0; i < SETS; i++) {
+        int n_other = sets[i] ? __builtin_popcountll(sets[i] ^ set) : 1;
+        if (n_other < least) {
+            best = i;
+            least = n_other;
+        }
+    }
+    sets[best] |= set;
+    return best;
+}
+
+/* Fill Suspects.leads and .seconds. */
+static void fill_leads(Suspects *suspects) {
+    uint64_t of_lead[64] = {0}, sets[SETS] = {0};
+    for (int block = 2; block < NORMAL_BLOCKS; block++) {
+        uint64_t mask = suspects->masks[normal_block[block]];
+        if (block < 0x800 >> 6)
+            of_lead[block] = mask;
+        else if (mask && block < 0x10000 >> 6)
+            of_lead[0x20 | block >> 6] |= 1ULL << (block & 63);
+        else if (mask)
+            of_lead[0x30 | block >> 12] |= 1ULL << (block >> 6 & 63);
+    }
+    for (int lead = 0; lead < 64; lead++) {
+        if (!of_lead[lead]) continue;
+        int set = put_into(sets, of_lead[lead]);
+        suspects->leads[set / 8][lead] = (uint8_t)(1 << set % 8);
+    }
+    for (int set = 0; set < SETS; set++)
+        for (int i = 0; i < 64; i++)
+            suspects->seconds[set / 8][i] |= (uint8_t)((sets[set] >> i & 1) << set % 8);
+}
+#endif
+
 /* Tables for some flags, to be freed with free(); NULL without memory. */
 static Suspects *suspects_new(int flags) {
     Suspects *suspects = (Suspects *)calloc(1, sizeof *suspects);
@@ -46,6 +93,9 @@ static Suspects *suspects_new(int flags) {
         if (normal_flags[i] & flags) suspects->masks[i / 64] |= 1ULL << i % 64;
         if (normal_flags[i] & flags & ~NORMAL_MARK) suspects->alone[i / 64] |= 1ULL << i % 64;
     }
+#ifdef BPETOK_X86
+    fill_leads(suspects);
+#endif
     uint64_t first = suspects->masks[normal_block[0]], second = suspects->masks[normal_block[1]];
     suspects->in_ascii = !(first | second)                       ? NONE
                          : !first && second == 0x3FFFFFFULL << 1 ? CAPITALS
@@ -200,6 +250,86 @@ AVX2_TARGET static int next_suspect_avx2(const Suspects *suspects, const uint8_t
     }
     return 0;
 }
+
+#define AVX512_LOAD(bytes) _mm512_loadu_si512((const void *)(bytes))
+
+/* Which of the 64 bytes from bytes[0] on, which are `first`, begin a character that may have a flag;
+ * none of ASCII does. */
+AVX512_TARGET static inline uint64_t candidates_of_64(const Suspects *suspects,
+                                                      const uint8_t *bytes, __m512i first) {
+    __m512i second = AVX512_LOAD(bytes + 1), sets = _mm512_setzero_si512();
+    for (int i = 0; i < SETS / 8; i++) {
+        __m512i of_first = _mm512_permutexvar_epi8(first, AVX512_LOAD(suspects->leads[i]));
+        __m512i of_second = _mm512_permutexvar_epi8(second, AVX512_LOAD(suspects->seconds[i]));
+        sets = _mm512_or_si512(sets, _mm512_and_si512(of_first, of_second));
+    }
+    __mmask64 leads = _mm512_cmpge_epu8_mask(first, _mm512_set1_epi8((char)0xC0));
+    return _mm512_mask_test_epi8_mask(leads, sets, sets);
+}
+
+/* What is found in 64 bytes: where characters begin that have a flag, and those that have another
+ * one than NORMAL_MARK; where those with a flag end. */
+typedef struct Found {
+    uint64_t flagged, alone, ends;
+} Found;
+
+/* Add what is found at all of the candidates that are of the same 64 characters as the first one;
+ * return the other candidates. */
+AVX512_TARGET static inline uint64_t find_in_leaf(const Suspects *suspects, const uint8_t *bytes,
+                                                  uint64_t candidates, Found *found) {
+    const uint8_t *character = bytes + lowest_bit(candidates);
+    int size = size_of_character(character[0]);
+    uint32_t block = character[0] & 0x7F >> size;
+    uint64_t same = candidates;
+    for (int i = 0; i < size - 1; i++) {
+        if (i) block = block << 6 | (character[i] & 63);
+        same &= _mm512_cmpeq_epi8_mask(AVX512_LOAD(bytes + i),
+                                       _mm512_set1_epi8((char)character[i]));
+    }
+    if (block >= (uint32_t)NORMAL_BLOCKS) {
+        found->alone |= same;
+        return candidates & ~same;
+    }
+    int leaf = normal_block[block];
+    __m512i last = AVX512_LOAD(bytes + size - 1);
+    __m512i masks = _mm512_movm_epi8(suspects->masks[leaf]);
+    __m512i alone = _mm512_movm_epi8(suspects->alone[leaf]);
+    uint64_t flagged = same & _mm512_movepi8_mask(_mm512_permutexvar_epi8(last, masks));
+    found->flagged |= flagged;
+    found->alone |= same & _mm512_movepi8_mask(_mm512_permutexvar_epi8(last, alone));
+    found->ends |= flagged << size;
+    return candidates & ~same;
+}
+
+/* As next_suspect_avx2. */
+AVX512_TARGET static int next_suspect_avx512(const Suspects *suspects, const uint8_t *text,
+                                             size_t *at, size_t n, size_t *after) {
+    const __m512i n_capitals = _mm512_set1_epi8(suspects->in_ascii == CAPITALS ? 26 : 0);
+    for (; *at + 67 <= n; *at += 64) { /* a character may go on for 3 bytes after the 64 */
+        const uint8_t *bytes = text + *at;
+        __m512i first = AVX512_LOAD(bytes);
+        __m512i from_a = _mm512_sub_epi8(first, _mm512_set1_epi8('A'));
+        uint64_t wanted = _mm512_cmplt_epu8_mask(from_a, n_capitals);
+        if (_mm512_movepi8_mask(first)) {
+            uint64_t candidates = candidates_of_64(suspects, bytes, first);
+            if (candidates) {
+                Found found = {0, 0, *after - *at < 64 ? 1ULL << (*after - *at) : 0};
+                do candidates = find_in_leaf(suspects, bytes, candidates, &found);
+                while (candidates);
+                wanted |= found.alone | (found.flagged & found.ends);
+                if (found.flagged) {
+                    size_t last = *at + 63 - __builtin_clzll(found.flagged);
+                    *after = last + size_of_character(text[last]);
+                }
+            }
+        }
+        if (wanted) {
+            *at += lowest_bit(wanted);
+            return 1;
+        }
+    }
+    return 0;
+}
 #endif
 
 /* Where the next character from the one at text[at] on begins at which something may change, n if
@@ -210,7 +340,9 @@ static size_t next_suspect(const Suspects *suspects, int instruction_set, const 
     size_t after = follows ? at : n;
 #ifdef BPETOK_X86
     if (instruction_set >= AVX2 && suspects->in_ascii != OTHERS) {
-        if (next_suspect_avx2(suspects, text, &at, n, &after)) return at;
+        if (instruction_set == AVX512 ? next_suspect_avx512(suspects, text, &at, n, &after)
+                                      : next_suspect_avx2(suspects, text, &at, n, &after))
+            return at;
         /* No character may begin in the middle of one. */
         while (at < n && (text[at] & 0xC0) == 0x80) at++;
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -23,10 +24,10 @@ from bpetok.patterns.normalize import (
     LocalNormalizer,
     have_space_at_ends,
     holds,
+    prefix_texts,
     strip_spaces,
     strip_texts,
 )
-from bpetok.patterns.normalizers import _WHITE_SPACE as WHITE_SPACE
 from bpetok.patterns.normalizers import Normalizer
 from bpetok.patterns.special import SpecialTokens
 from bpetok.tokenizer import Tokenizer
@@ -55,6 +56,8 @@ STEPS: list[Any] = [
     BERT | {"strip_accents": True, "lowercase": False, "handle_chinese_chars": False},
 ]
 ASSIGNED = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+STRIP = tokenizers.normalizers.Strip()
+WHITE_SPACE = [character for character in ASSIGNED if not STRIP.normalize_str(character)]
 
 # Letters, all kinds of marks, jamo, white space, what came after Unicode 9.0.
 awkward = st.text(
@@ -76,9 +79,9 @@ SCRIPTS = (
 scripts = st.text(st.sampled_from(SCRIPTS), min_size=20, max_size=80)
 
 
-@pytest.fixture(params=scan.instruction_sets()[:2], scope="module")
-def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Search character by character, and many bytes at a time where this machine can."""
+@pytest.fixture(params=scan.instruction_sets(), scope="module")
+def _each_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Search character by character, and many bytes at a time as this machine can."""
     scan.use_instruction_set(request.param)
     yield
     scan.use_instruction_set(scan.instruction_sets()[-1])
@@ -102,7 +105,7 @@ def theirs(spec: Any) -> Any:
     return tokenizers.Tokenizer.from_str(json.dumps(document)).normalizer
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", [*FORMS, "Nmt", BERT])
 def test_each_character_becomes_what_it_becomes_in_tokenizers(form: Any) -> None:
     """All code points: those that came after the version it goes by, too."""
@@ -124,7 +127,7 @@ def test_the_order_of_marks_is_that_of_tokenizers(form: str) -> None:
         assert normalizer(text.encode()).decode() == other.normalize_str(text), hex(first)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(spec=st.lists(st.sampled_from(STEPS), min_size=1, max_size=3), text=awkward | scripts)
 def test_steps_in_a_row_give_what_they_give_in_tokenizers(spec: list[Any], text: str) -> None:
     """Texts of all that interacts."""
@@ -286,7 +289,7 @@ def test_what_depends_on_nothing_before_it_is_one_span_after_all_letters() -> No
     assert asked == [span.encode() for span in ("\uff0c", "\u00a0\uff0c", "\ufb01\u0301")]
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(text=scripts, form=st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
 def test_what_is_not_normal_is_known_to_be(text: str, form: Any) -> None:
     """By the library, which must be asked about each place that changes."""
@@ -325,7 +328,7 @@ def test_marks_in_order_cost_no_call_of_the_library(text: str) -> None:
     assert asked == ["e\u0301".encode()]
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
     """Across the borders of the blocks that are looked at together, and at the end."""
@@ -340,7 +343,7 @@ def test_what_is_not_normal_is_found_at_each_place(form: str) -> None:
                 assert not local.is_normal(text)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 def test_marks_out_of_order_are_found_at_each_place(form: str) -> None:
     """Across the borders of the blocks; a mark alone, or after what it stays after, is normal."""
@@ -356,7 +359,7 @@ def test_marks_out_of_order_are_found_at_each_place(form: str) -> None:
                     assert local.is_normal((text + rest).encode()) is not changed
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("padding", ["x", "@", "[", "{", "\u044f", "\u4e2d", "\U0001f600"])
 def test_a_capital_is_found_at_each_place(padding: str) -> None:
     """Of ASCII, the first and the last, and of other scripts; nothing next to them in the table."""
@@ -371,6 +374,22 @@ def test_a_capital_is_found_at_each_place(padding: str) -> None:
                 assert not local.is_normal((text + rest).encode())
         assert local.is_normal((padding * n).encode())
         assert local.is_normal((padding * n + "az").encode())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_way_finds_the_same(name: str) -> None:
+    """Of all characters: apart from one another, in order, and in any order."""
+    local = Normalizer(name).local
+    assert local is not None
+    shuffled = random.Random(20).sample(ASSIGNED, len(ASSIGNED))
+    for text in (" ".join(ASSIGNED), "".join(ASSIGNED), "".join(shuffled)):
+        data = text.encode()
+        found = []
+        for way in scan.instruction_sets():  # the last one is what else is used
+            scan.use_instruction_set(way)
+            found.append(local.spans(data))
+        assert all(spans == found[0] for spans in found)
+        assert found[0]
 
 
 @given(
@@ -430,6 +449,46 @@ def test_stripping_what_is_not_utf8_does_no_harm(data: bytes) -> None:
         strip_texts(data + b"x", np.array([len(data) + 2]), True, True)
 
 
+def test_texts_that_are_normal_are_not_copied() -> None:
+    """But for what comes after the last of them."""
+    local = Normalizer("NFC").local
+    assert local is not None
+    data = b"abc" * 100
+    new, new_ends = local.normalize_texts(data, np.array([3, 3, 300]))
+    assert new is data
+    assert new_ends.tolist() == [3, 3, 300]
+    assert local.normalize_texts(data, np.array([2]))[0] == b"ab"
+
+
+def test_ends_that_do_not_ascend_are_refused() -> None:
+    """All are looked at, not only the last one."""
+    local = Normalizer("NFC").local
+    assert local is not None
+    for change in (
+        local.normalize_texts,
+        prefix_texts,
+        lambda data, ends: strip_texts(data, ends, True, True),
+        have_space_at_ends,
+    ):
+        for ends in ([3, 1, 4], [9, 4], [-1, 4]):
+            with pytest.raises(ValueError, match="ascend"):
+                change(b"abcd", np.array(ends))
+        with pytest.raises(IndexError, match="within"):
+            change(b"abcd", np.array([1, 5]))
+        change(b"", np.zeros(0, np.int64))
+        change(b"", np.zeros(2, np.int64))
+
+
+@given(texts=st.lists(st.text("ab \u00a0\n", max_size=3), max_size=5))
+def test_a_space_comes_before_each_text(texts: list[str]) -> None:
+    """Unless it begins with one, or has nothing in it."""
+    ends = np.cumsum([len(text.encode()) for text in texts], dtype=np.int64)
+    data, new_ends = prefix_texts("".join(texts).encode(), ends)
+    prefixed = [f" {text}" if text and text[0] != " " else text for text in texts]
+    assert data.decode() == "".join(prefixed)
+    assert new_ends.tolist() == list(accumulate(len(text.encode()) for text in prefixed))
+
+
 def test_white_space_at_the_ends_of_texts() -> None:
     """Of all characters that which Unicode says, as first and as last one, and no other."""
     for code in chain(range(0x3100), range(0xFE00, 0x10000)):
@@ -454,7 +513,7 @@ def test_a_string_is_found_wherever_it_is(text: bytes, string: bytes, n: int) ->
         assert holds(searched, string) == (string in searched)
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_each_way")
 @given(data=st.binary(max_size=100), form=st.sampled_from(["NFC", "NFKD", "Lowercase"]))
 def test_bytes_that_are_not_utf8_do_no_harm(data: bytes, form: str) -> None:
     """Whether they are normal may be said either way; nothing outside of them is read."""
