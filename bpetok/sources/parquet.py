@@ -152,7 +152,10 @@ class _RowGroups:
 
         Each thread that decodes keeps memory, and so does each row group that is being decoded.
         """
-        while some := decoders.submit(_some, batches).result():
+        goes_on = True
+        while goes_on:
+            # Not once more to see the end: that would wait for those that others fetched.
+            some, goes_on = decoders.submit(_some, batches).result()
             self._fetched.keep(0, b"")  # pyarrow has read it all
             while some:
                 yield some.popleft()
@@ -179,11 +182,11 @@ class _RowGroups:
         return self.reader.metadata.row_group(number)
 
 
-def _some(batches: Iterator[Any]) -> deque[Any]:
-    """Return the next batches, about as many bytes as are decoded at a time; none at the end."""
+def _some(batches: Iterator[Any]) -> tuple[deque[Any], bool]:
+    """Return the next batches, about what is decoded at a time, and whether there may be more."""
     some: deque[Any] = deque()
     size = 0
     while size < MOST_DECODED and (batch := next(batches, None)) is not None:
         some.append(batch)
         size += batch.get_total_buffer_size()
-    return some
+    return some, size >= MOST_DECODED

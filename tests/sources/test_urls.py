@@ -318,7 +318,7 @@ def test_few_threads_decode_what_all_readers_fetch(
     lock = threading.Lock()
     n_groups = n_decoding = most = 0
 
-    def decode(batches: Iterator[Any]) -> deque[Any]:
+    def decode(batches: Iterator[Any]) -> tuple[deque[Any], bool]:
         nonlocal n_groups, n_decoding, most
         with lock:
             n_decoding += 1
@@ -329,7 +329,7 @@ def test_few_threads_decode_what_all_readers_fetch(
         here.is_decoding = False
         with lock:
             n_decoding -= 1
-            n_groups += bool(found)
+            n_groups += 1  # each at once
         return found
 
     def read(file: urls.RemoteFile, buffer: Any) -> int:
