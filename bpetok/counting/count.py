@@ -25,7 +25,7 @@ from bpetok.patterns.changes import check_changes
 from bpetok.sources.corpus import Corpus, Files, resolve_corpus
 from bpetok.sources.files import StrPath, in_order
 from bpetok.sources.pieces import text_pieces
-from bpetok.sources.reading import NullTexts, Reading, ReadOptions, check_reading
+from bpetok.sources.reading import NullTexts, Reading, ReadOptions, check_reading, decoders_for
 from bpetok.sources.segments import (
     Segment,
     corpus_segments,
@@ -327,20 +327,22 @@ def count_job(
 
         return count_segments(segments, job.options, rare, job.null_texts, readers, stop, on_count)
 
-    for number, (corpus, weight) in enumerate(job.parts):
-        if checkpoint is not None:
-            from bpetok.counting.saving import count_saving
+    with decoders_for(job.options.n_threads) as decoders:
+        context = context._replace(decoders=decoders)
+        for number, (corpus, weight) in enumerate(job.parts):
+            if checkpoint is not None:
+                from bpetok.counting.saving import count_saving
 
-            job.null_texts.n_null += checkpoint.n_null(number)
-            again = partial(count, readers=_readers(job))
-            words = count_saving(number, corpus, context, again, checkpoint, job.rare)
-        elif job.options.in_order or not has_parts(corpus, context):
-            words = count([whole_segment(corpus, context)], job.rare, Readers(1, 1))
-        else:
-            words = count(corpus_segments(corpus, context), job.rare, _readers(job))
-        counted.append((words, weight))
-        if on_part is not None:
-            on_part(words.n_bytes)
+                job.null_texts.n_null += checkpoint.n_null(number)
+                again = partial(count, readers=_readers(job))
+                words = count_saving(number, corpus, context, again, checkpoint, job.rare)
+            elif job.options.in_order or not has_parts(corpus, context):
+                words = count([whole_segment(corpus, context)], job.rare, Readers(1, 1))
+            else:
+                words = count(corpus_segments(corpus, context), job.rare, _readers(job))
+            counted.append((words, weight))
+            if on_part is not None:
+                on_part(words.n_bytes)
     words = Words.combine(counted) if job.weighted else counted[0][0]
     if not resumed:  # otherwise nobody knows what was found before
         _log_unseen(job.options)

@@ -36,7 +36,7 @@ from bpetok.patterns.scan import check_utf8
 from bpetok.patterns.special import SpecialTokens
 from bpetok.sources.corpus import Corpus
 from bpetok.sources.pieces import Chunk, Cutting, Origin, pieces_of, replacing_makes_tokens
-from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions
+from bpetok.sources.reading import NullTexts, ReadContext, ReadOptions, decoders_for
 from bpetok.sources.segments import Segment, corpus_segments
 from bpetok.sources.sharing import Readers, SharedReading
 
@@ -113,10 +113,12 @@ def encode_files(
         whole=job.takes_space or replacing_makes_tokens(job.boundaries, job.errors),
         changes=check_changes(job.codec.normalizer, job.codec.prefix_space),
     )
-    context = ReadContext(job.reading, cutting, job.errors, tally, job.n_threads, Stop())
-    segments = corpus_segments(corpus, context)
     done = 0
-    with reporting(progress) as report, shards:
+    with reporting(progress) as report, shards, decoders_for(job.n_threads) as decoders:
+        context = ReadContext(
+            job.reading, cutting, job.errors, tally, job.n_threads, Stop(), decoders
+        )
+        segments = corpus_segments(corpus, context)
         with closing(encode_segments(job, segments, tally, context.stop)) as encoded:
             for n_bytes, ids in encoded:
                 shards.append(ids)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpetok.base.extras import require
+from bpetok.base.files import is_url
 from bpetok.base.importing import first_use
 from bpetok.sources.arrow import MOST_ROWS, Records, column_of, naming
 from bpetok.sources.files import open_source
 from bpetok.sources.memory_pool import memory_pool, releasing
 from bpetok.sources.pieces import Chunk, Piece
 from bpetok.sources.reading import Position, ReadContext
-from bpetok.sources.streams import Stream, WholeReads
+from bpetok.sources.streams import FileWithPart, Stream, WholeReads
+
+if TYPE_CHECKING:
+    from bpetok.base.threads import ThreadPool
 
 MOST_AT_ONCE = 1 << 21
 """Compressed bytes of a column in a row group that are read at once."""
 PART_SIZE = 1 << 18
 """As much of a larger one is read at a time."""
+MOST_DECODED = 1 << 22
+"""Bytes of batches of an object that are decoded at a time: mostly all of a row group that was read
+at once. They wait to be counted; what it took to decode them, which is more, is free by then."""
 
 
 def parquet_sizes(path: str, context: ReadContext) -> list[int]:
@@ -80,7 +88,10 @@ class _RowGroups:
     """
 
     def __init__(self, path: str, file: Stream, context: ReadContext) -> None:
-        self._source = WholeReads(file)
+        are_many = context.options.n_remote(context.n_threads) > 1
+        self._decoders = context.decoders if is_url(path) and are_many else None
+        self._fetched = FileWithPart(file)
+        self._source = WholeReads(file if self._decoders is None else self._fetched)
         # A column at once: where it is small, that is less work than to read it in parts.
         self.reader = self._open(0, None)
         # With a buffer, and not ahead: otherwise it would read the whole column.
@@ -120,7 +131,34 @@ class _RowGroups:
         batches: Iterator[Any] = reader.iter_batches(
             n_rows, [number], self._parts, use_threads=False
         )
-        return batches
+        if self._decoders is None or reader is self._in_parts or not self._fetch(group):
+            return batches
+        return self._decoded(batches, self._decoders)
+
+    def _fetch(self, group: Any) -> bool:
+        """Read the column of a row group, for others to decode; return False if it is too large."""
+        columns = [group.column(part) for part in self._parts]
+        begins = [column.dictionary_page_offset or column.data_page_offset for column in columns]
+        sizes = [column.total_compressed_size for column in columns]
+        begin, end = min(begins), max(map(sum, zip(begins, sizes, strict=True)))
+        if begin < 0 or end - begin > MOST_AT_ONCE:
+            return False
+        self._source.seek(begin)
+        self._fetched.keep(begin, self._source.read(end - begin))
+        return True
+
+    def _decoded(self, batches: Iterator[Any], decoders: ThreadPool) -> Iterator[Any]:
+        """Yield batches of what was fetched; a few threads decode them for all that read.
+
+        Each thread that decodes keeps memory, and so does each row group that is being decoded.
+        """
+        goes_on = True
+        while goes_on:
+            # Not once more to see the end: that would wait for those that others fetched.
+            some, goes_on = decoders.submit(_some, batches).result()
+            self._fetched.keep(0, b"")  # pyarrow has read it all
+            while some:
+                yield some.popleft()
 
     def between(self, start: Position, stop: Position) -> range:
         """Return the row groups from one position to another, which may be in the next file."""
@@ -142,3 +180,13 @@ class _RowGroups:
                 next(self._tried.iter_batches(0, [number], self._parts, use_threads=False), None)
             self._checked.add(number)
         return self.reader.metadata.row_group(number)
+
+
+def _some(batches: Iterator[Any]) -> tuple[deque[Any], bool]:
+    """Return the next batches, about what is decoded at a time, and whether there may be more."""
+    some: deque[Any] = deque()
+    size = 0
+    while size < MOST_DECODED and (batch := next(batches, None)) is not None:
+        some.append(batch)
+        size += batch.get_total_buffer_size()
+    return some, size >= MOST_DECODED

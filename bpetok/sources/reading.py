@@ -13,7 +13,7 @@ from bpetok.base.checks import check_integer, check_size, did_you_mean, is_one_o
 from bpetok.base.files import is_url
 from bpetok.base.limits import MAX_INT64
 from bpetok.base.records import NamedTuple
-from bpetok.base.threads import Stop
+from bpetok.base.threads import Stop, ThreadPool
 from bpetok.sources.pieces import REMOTE_SIZE, Chunk, Cutting, Piece
 
 if TYPE_CHECKING:
@@ -304,6 +304,14 @@ class NullTexts:
             )
 
 
+def decoders_for(n_threads: int) -> ThreadPool:
+    """Return the threads that decode objects for so many that work on what is in them.
+
+    To decode a text takes less time than to count it.
+    """
+    return ThreadPool((n_threads + 1) // 2)
+
+
 NEVER = Stop()
 """Is never set."""
 
@@ -315,6 +323,8 @@ class ReadContext(NamedTuple):
         How many read small files.
     stop : Stop
         Ends waiting for other machines.
+    decoders : ThreadPool, optional
+        Decodes what several read of other machines; by default each thread that reads does.
     """
 
     options: ReadOptions
@@ -323,6 +333,7 @@ class ReadContext(NamedTuple):
     null_texts: NullTexts
     n_threads: int = 1
     stop: Stop = NEVER
+    decoders: ThreadPool | None = None
 
     def of(self, source: object) -> ReadContext:
         """Return the context for one source, whose column is known."""

@@ -65,6 +65,45 @@ class WholeReads(BufferedReader):
         return super().read(size)
 
 
+class FileWithPart(RawIOBase):
+    """A file of which a part may be in memory: what is read from within it comes from there."""
+
+    def __init__(self, file: Stream) -> None:
+        self._file = file
+        self._begin = 0
+        self._part = memoryview(b"")
+
+    def keep(self, begin: int, part: bytes) -> None:
+        """Keep a part that begins at an offset of the file, and no other one."""
+        self._begin, self._part = begin, memoryview(part)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Go to an offset of the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the offset in the file."""
+        return self._file.tell()
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes."""
+        at = self.tell()
+        data = self._part[max(0, at - self._begin) :][: len(buffer)]
+        if at < self._begin or not data:
+            return self._file.readinto(buffer)
+        buffer[: len(data)] = data
+        self.seek(at + len(data))
+        return len(data)
+
+
 class StandardInput(RawIOBase):
     """Waits for what comes, also if the process that started this one set O_NONBLOCK.
 

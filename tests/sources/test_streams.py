@@ -1,6 +1,7 @@
 """What bytes are read from: errors name the file, and waiting is not taken for the end."""
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 import bpetok
 from bpetok.sources.arrow import naming
-from bpetok.sources.streams import LocalFile, WholeReads
+from bpetok.sources.streams import FileWithPart, LocalFile, WholeReads
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and files")
 
@@ -174,3 +177,32 @@ def test_a_name_may_be_any_bytes(name: str, tmp_path: Path) -> None:
     assert words.total > 50
     words.save(path + ".parquet")
     assert bpetok.Words.load(path + ".parquet") == words
+
+
+@given(
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 45), st.integers(0, 45), st.booleans()), max_size=9),
+)
+def test_a_file_is_the_same_with_a_part_in_memory(
+    data: bytes, steps: list[tuple[int, int, bool]]
+) -> None:
+    """Wherever reading begins and ends: before, in or after the part, which may be another one."""
+    part = FileWithPart(io.BytesIO(data))
+    ours, theirs = WholeReads(part), io.BytesIO(data)
+    for begin, size, keeps in steps:
+        assert ours.seek(begin) == theirs.seek(begin)
+        read = ours.read(size)
+        assert read == theirs.read(size)
+        if keeps:
+            part.keep(begin, read)
+        assert ours.tell() == theirs.tell()
+        assert ours.read(3) == theirs.read(3)  # goes on
+
+
+def test_a_part_in_memory_is_not_read_again() -> None:
+    """But what follows it is."""
+    part = FileWithPart(io.BytesIO(bytes(range(30))))
+    source = WholeReads(part)
+    part.keep(10, b"x" * 10)
+    source.seek(12)
+    assert source.read(13) == b"x" * 8 + bytes(range(20, 25))

@@ -6,6 +6,9 @@ import random
 import signal
 import threading
 import time
+import warnings
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from itertools import product
@@ -23,7 +26,7 @@ from hypothesis import strategies as st
 import bpetok
 from benchmarks.servers import Store, serving
 from bpetok.base.threads import Stop
-from bpetok.sources import sharing, urls
+from bpetok.sources import parquet, sharing, urls
 
 pytest.importorskip("aiohttp")
 
@@ -304,6 +307,103 @@ def test_an_object_is_read_in_smaller_parts_with_the_same_result(
     local = bpetok.count_words(tmp_path / f"0.{kind}", **reading)
     with serving({f"0.{kind}": (tmp_path / f"0.{kind}").read_bytes()}) as store:
         assert bpetok.count_words(store.url(f"0.{kind}"), **reading) == local
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_few_threads_decode_what_all_readers_fetch(
+    n_threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each row group that is being decoded takes memory; and none of them waits for a server."""
+    here = threading.local()
+    lock = threading.Lock()
+    n_groups = n_decoding = most = 0
+
+    def decode(batches: Iterator[Any]) -> tuple[deque[Any], bool]:
+        nonlocal n_groups, n_decoding, most
+        with lock:
+            n_decoding += 1
+            most = max(most, n_decoding)
+        here.is_decoding = True
+        time.sleep(0.002)  # so that others would begin
+        found = decode_some(batches)
+        here.is_decoding = False
+        with lock:
+            n_decoding -= 1
+            n_groups += 1  # each at once
+        return found
+
+    def read(file: urls.RemoteFile, buffer: Any) -> int:
+        assert not getattr(here, "is_decoding", False)
+        return read_into(file, buffer)
+
+    read_into, decode_some = urls.RemoteFile.readinto, parquet._some
+    monkeypatch.setattr(urls.RemoteFile, "readinto", read)
+    monkeypatch.setattr(parquet, "_some", decode)
+    with serving(objects("parquet", 8), latency=0.005) as store:
+        words = count(store, n_threads)
+        assert n_groups == 8 * 5
+        names = [store.url(name) for name in store.objects]
+        tok = bpetok.Tokenizer(merges=[])
+        encoded = tok.encode_files(names, tmp_path / "ids", n_threads=n_threads)
+        assert n_groups == 2 * 8 * 5
+    assert 1 <= most <= (n_threads + 1) // 2
+    assert encoded.n_ids == words.n_bytes == 8 * len("".join(TEXTS))
+    assert not readers_left()
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"row_group_size": 7},
+    {"row_group_size": 9, "compression": "zstd", "use_dictionary": False},
+    {"row_group_size": 30, "compression": "snappy", "data_page_version": "2.0"},
+    {"compression": "none", "data_page_size": 1000, "use_dictionary": False},
+    {"compression": "gzip", "dictionary_pagesize_limit": 1000, "write_page_index": True},
+    {"row_group_size": 20, "store_schema": False},
+]
+
+
+@pytest.mark.parametrize("most", [1 << 10, 1 << 21])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_objects_of_any_shape_have_the_words_of_files(
+    shape: dict[str, Any], most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether a row group is small enough to be fetched at once or not, in few or many batches."""
+    monkeypatch.setattr(parquet, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(parquet, "MOST_ROWS", 3)
+    monkeypatch.setattr(parquet, "MOST_DECODED", 200)
+    texts = [f"{number} plum {'low ' * (number % 9)}" for number in range(90)]
+    table = {
+        "before": [*range(90)],
+        "text": [None if number % 7 == 0 else text for number, text in enumerate(texts)],
+        "meta.text": texts[::-1],
+        "meta": [{"number": n, "text": text, "more": text * 2} for n, text in enumerate(texts)],
+        "turns": [[{"by": "me", "text": text}] * (n % 3) for n, text in enumerate(texts)],
+        "after": texts,
+    }
+    path = tmp_path / "0.parquet"
+    pq.write_table(pa.table(table), path, **shape)
+    pq.write_table(pa.table(table).slice(0, 0), tmp_path / "1.parquet")
+    ways = [("text", 8), (r"meta\.text", 2), ("meta.text", 8), ("turns[].text", 1)]
+    with serving({str(n): path.read_bytes() for n in range(3)}) as store:
+        store.objects["3"] = (tmp_path / "1.parquet").read_bytes()
+        names = [store.url(name) for name in store.objects]
+        for way, n_readers in ways:
+            reading: Any = {"text_column": way, "format": "parquet"}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of null texts
+                local = bpetok.count_words([path] * 3, **reading)
+                assert bpetok.count_words(names, **reading, n_readers=n_readers) == local
+
+
+def test_what_is_damaged_in_a_row_group_that_was_fetched_names_the_url() -> None:
+    """Though another thread has found it; nothing is left of that either."""
+    found = objects("parquet", 3)
+    data = bytearray(found["1.parquet"])
+    middle = len(data) // 2
+    data[middle : middle + 2000] = bytes(2000)
+    found["1.parquet"] = bytes(data)
+    with serving(found) as store, pytest.raises(ValueError, match=r"/1\.parquet"):
+        count(store)
+    assert not readers_left()
 
 
 @pytest.mark.parametrize("value", [0, True, 10_000])
