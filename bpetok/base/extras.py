@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,16 @@ def require(module: str, extra: str) -> Any:
         raise MissingExtraError(
             f"{library} is needed for this and not installed: pip install 'bpetok[{extra}]'"
         ) from None
+
+
+def importing_whole() -> AbstractContextManager[None]:
+    """Return `importing.whole()`, for an import statement.
+
+    Without it a fork takes logging's lock, and then waits for an import that needs that lock.
+    """
+    from bpetok.base.importing import whole
+
+    return whole()
 
 
 def require_pyarrow(extra: str) -> Any:

@@ -85,6 +85,7 @@ def first_use(what: str) -> Iterator[None]:
     if what in _used:
         yield
         return
+    _wait_before_logging()  # pyarrow may import pandas then, which makes loggers
     this = object()
     try:
         with _lock:  # a fork that is being made has it

@@ -318,6 +318,9 @@ def _how_to_go_on(options: argparse.Namespace) -> str:
 def _saved_in(folder: str) -> str:
     """Say what a run has saved in its folder, and what giving the command again does."""
     from bpetok.base.display import plural, show_size
+    from bpetok.base.extras import load_numpy
+
+    load_numpy()
     from bpetok.counting.checkpoint import saved_in
 
     try:

@@ -51,9 +51,9 @@ def after_estimating(options: argparse.Namespace) -> list[str]:
         return []
     flags = {"vocab_size": options.vocab_size, "pattern": options.pattern}
     special = [("special_token", token) for token in options.special_tokens]
-    names = ("superwords", *(f"superwords_{name}" for name in ("pattern", "sample", "max_bytes")))
-    superwords = [(name, getattr(options, name)) for name in names]
-    given = [*flags.items(), *special, *superwords, *_reading(options)]
+    names = ["superwords", *(f"superwords_{name}" for name in ("pattern", "sample", "max_bytes"))]
+    others = [(name, getattr(options, name)) for name in [*names, "max_text_chars"]]
+    given = [*flags.items(), *special, *others, *_errors(options), *_reading(options)]
     return [_line("train", *options.files, *_flags(given), "-o", output)]
 
 
@@ -92,9 +92,8 @@ def _encode_files(
         "eot": _end_of_text(tokenizer),
         # In training special tokens were told from text, too.
         "special": "ids" if set(tokenizer.special_tokens) - set(unseen) else None,
-        "errors": None if options.errors == "strict" else options.errors,
     }
-    given = _flags([*flags.items(), *_reading(options)])
+    given = _flags([*flags.items(), *_errors(options), *_reading(options)])
     return _line("encode", *options.files, "--tokenizer", options.output, *given, "-o", output)
 
 
@@ -124,6 +123,10 @@ def _reading(options: argparse.Namespace) -> list[tuple[str, object]]:
     """Return what says where the texts are, which all that read them need."""
     columns = [("text_column", column) for column in options.text_column or ()]
     return [("format", options.format), *columns]
+
+
+def _errors(options: argparse.Namespace) -> list[tuple[str, object]]:
+    return [] if options.errors == "strict" else [("errors", options.errors)]
 
 
 def _flags(given: Iterable[tuple[str, object]]) -> list[object]:

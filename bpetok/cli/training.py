@@ -481,7 +481,10 @@ def _check_output(options: argparse.Namespace, inputs: list[str], form: str | No
 
     `form` is what the inputs are, None if their names say it.
     """
+    from bpetok.base.extras import load_numpy
     from bpetok.base.files import check_folder, check_no_input, check_writable
+
+    load_numpy()
     from bpetok.sources.files import STANDARD_INPUT, format_of, local_files, resolve_files
 
     if options.json:

@@ -72,7 +72,8 @@ def to_batches(words: WordArrays) -> Iterator[Any]:
     # the table that reads them.
     buffers = [None, pa.py_buffer(words.offsets), pa.py_buffer(words.ids.astype(np.uint8))]
     column = pa.Array.from_buffers(pa.large_binary(), len(words.counts), buffers)
-    order = pc.sort_indices(column).to_numpy()
+    with first_use("sort_indices"):
+        order = pc.sort_indices(column).to_numpy()
     ends = np.cumsum(words.lengths[order])
     start = 0
     while start < len(order):
@@ -362,17 +363,20 @@ class _Rows:
         """Add the rows of a table; `origin` names it in messages."""
         row = 0
         for batch in batches:
-            words, counts = batch.column("word"), batch.column("count")
-            with naming(origin):
-                check_array(words)
-                check_array(counts)
-            _refuse(pc.is_null(words), origin, row, "the word is null")
-            _refuse(pc.is_null(counts), origin, row, "the count is null")
-            counts = _to_int64(counts, origin, row)
-            _refuse(pc.less(counts, 1), origin, row, "the count must be at least 1", counts)
-            words = as_texts(words).cast(pa.large_binary())
-            self._add(words, counts, origin, row)
+            with first_use("rows of counts"):
+                self._add_batch(batch, origin, row)
             row += batch.num_rows
+
+    def _add_batch(self, batch: Any, origin: str, row: int) -> None:
+        words, counts = batch.column("word"), batch.column("count")
+        with naming(origin):
+            check_array(words)
+            check_array(counts)
+        _refuse(pc.is_null(words), origin, row, "the word is null")
+        _refuse(pc.is_null(counts), origin, row, "the count is null")
+        counts = _to_int64(counts, origin, row)
+        _refuse(pc.less(counts, 1), origin, row, "the count must be at least 1", counts)
+        self._add(as_texts(words).cast(pa.large_binary()), counts, origin, row)
 
     def _add(self, words: Any, counts: Any, origin: str, row: int) -> None:
         _refuse(pc.equal(pc.binary_length(words), 0), origin, row, "the word is empty")

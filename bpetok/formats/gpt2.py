@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bpetok.base.byte_characters import CHARACTERS, from_text, to_text
 from bpetok.base.checks import check_special_tokens, shorten
+from bpetok.base.extras import importing_whole
 from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.formats.checks import (
     check_ids_equal,
@@ -58,8 +59,9 @@ def save_gpt2(tokenizer: Codec, folder: str | os.PathLike[str]) -> None:
 def _check_files(tokenizer: Codec, vocab_file: bytes, merges_file: bytes) -> None:
     """Compare ids with those of the tokenizers library, or of the reader here without it."""
     try:
-        import tokenizers
-        from tokenizers import models
+        with importing_whole():
+            import tokenizers
+            from tokenizers import models
     except ImportError:  # not installed, or 1.0, which does not read such files
         same = encoder_of(parse(vocab_file, merges_file, tokenizer.special_tokens))
         check_ids_equal(tokenizer, same, "the files")

@@ -22,6 +22,7 @@ from bpetok.base.byte_characters import (
     to_text,
 )
 from bpetok.base.checks import check_integer, encode_utf8, shorten
+from bpetok.base.extras import importing_whole
 from bpetok.base.files import check_folder, read_bounded, write_together
 from bpetok.base.limits import MAX_INT64, N_BYTES
 from bpetok.encoding.added_tokens import AddedToken, left_in_texts
@@ -150,7 +151,8 @@ def _warn_of_class(name: object, tokenizer: Codec, files: Mapping[str, bytes]) -
     The class is that of the folder that the tokenizer was read from, where transformers did so too.
     """
     try:
-        from transformers import AutoTokenizer, __version__
+        with importing_whole():
+            from transformers import AutoTokenizer, __version__
     except ImportError:
         return
     with temporary_files(files) as folder:
@@ -180,7 +182,8 @@ def _check_beside(config: Path, tokenizer: Codec, files: Mapping[str, bytes]) ->
     pre-tokenizer, and normalizes.
     """
     try:
-        from transformers import AutoTokenizer, __version__
+        with importing_whole():
+            from transformers import AutoTokenizer, __version__
     except ImportError:
         _warn_of_model(config, tokenizer)
         return
@@ -208,7 +211,8 @@ def load(document: Mapping[str, Any]) -> tokenizers.Tokenizer:
 
     From a file, since tokenizers 1.0 reads nothing else.
     """
-    import tokenizers
+    with importing_whole():
+        import tokenizers
 
     with temporary_files({"tokenizer.json": dump(document)}) as folder:
         return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -218,7 +222,8 @@ def to_transformers(
     tokenizer: Codec, roles: Mapping[str, str | None], chat_template: str | None
 ) -> transformers.PreTrainedTokenizerFast:
     """Return the tokenizer as a fast tokenizer of the transformers library."""
-    from transformers import PreTrainedTokenizerFast
+    with importing_whole():
+        from transformers import PreTrainedTokenizerFast
 
     config = build_config(tokenizer, roles, chat_template, None)
     for name in NOT_OF_AN_OBJECT:
@@ -502,7 +507,8 @@ def _check_template(template: str) -> None:
     """
     if find_spec("jinja2") is None:
         return
-    import jinja2
+    with importing_whole():
+        import jinja2
 
     try:
         jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
@@ -526,7 +532,8 @@ def check(tokenizer: Codec, document: dict[str, Any]) -> None:
     # What is done with a text besides: it is cut off, filled up, and put into a template.
     plain = _without_dropout(document) | dict.fromkeys(("truncation", "padding", "post_processor"))
     try:
-        import tokenizers
+        with importing_whole():
+            import tokenizers
     except ImportError:
         model = copy.deepcopy(plain["model"])  # since its merges are used up
         check_ids_equal(tokenizer, encoder_of(parse(plain | {"model": model})), "the file")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpetok.base.checks import shorten
+from bpetok.base.extras import importing_whole
 from bpetok.base.files import read_bounded, write_whole
 from bpetok.encoding.codec import Codec
 from bpetok.formats.checks import (
@@ -37,7 +38,8 @@ NO_BYTES = b"="
 
 def to_tiktoken(tokenizer: Codec, name: str, *, portable: bool) -> tiktoken.Encoding:
     """Return the tokenizer as an Encoding, its ids compared."""
-    import tiktoken
+    with importing_whole():
+        import tiktoken
 
     encoding = tiktoken.Encoding(
         name,
@@ -79,7 +81,8 @@ def _check_file(tokenizer: Codec, data: bytes) -> None:
     """Compare ids with those of tiktoken, or of the reader here without it."""
     ranks = parse_ranks(data)
     try:
-        import tiktoken
+        with importing_whole():
+            import tiktoken
     except ImportError:
         same = encoder_of(from_ranks(ranks, tokenizer.pattern, {}))
         check_ids_equal(tokenizer, same, "the file", special=False)
@@ -149,7 +152,8 @@ def read(
 def check_expression(parts: Parts, ranks: Mapping[bytes, int], expression: str) -> None:
     """Compare the ids by an expression that has no name with those of tiktoken, if it is there."""
     try:
-        import tiktoken
+        with importing_whole():
+            import tiktoken
     except ImportError:
         return
     encoding = tiktoken.Encoding(

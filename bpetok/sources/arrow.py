@@ -359,13 +359,15 @@ def _texts(
         if pa.types.is_null(column.type):
             break
         if step != ELEMENTS:
-            # By number: pyarrow takes a name with dots for a way.
-            column = pc.struct_field(column, [column.type.get_field_index(step)])
+            with first_use("struct_field"):
+                # By number: pyarrow takes a name with dots for a way.
+                column = pc.struct_field(column, [column.type.get_field_index(step)])
             continue
         context.null_texts.n_null += int(np.count_nonzero(taken & ~_is_valid(column)))
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-        rows, taken = np.repeat(rows, lengths), np.repeat(taken, lengths)
-        column = pc.list_flatten(column)
+        with first_use("list_flatten"):
+            lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+            rows, taken = np.repeat(rows, lengths), np.repeat(taken, lengths)
+            column = pc.list_flatten(column)
     # Before they are chosen from: pyarrow does not do that with views, such as Polars's strings.
     column = as_texts(column)
     if column.null_count:
@@ -374,7 +376,8 @@ def _texts(
         taken = taken & valid
     if not taken.all():
         rows = rows[taken]
-        column = column.filter(pa.array(taken))
+        with first_use("filter"):
+            column = column.filter(pa.array(taken))
     if context.options.max_text_chars is not None:
         column = _beginnings(column, context.options.max_text_chars)
     if len(column) == 0:
@@ -386,8 +389,9 @@ def _texts(
 
 
 def _is_valid(column: pa.Array) -> NDArray[np.bool_]:
-    valid: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
-    return valid
+    with first_use("is_valid"):
+        valid: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+        return valid
 
 
 def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
@@ -396,7 +400,8 @@ def _beginnings(column: pa.Array, n_chars: int) -> pa.Array:
     import pyarrow.compute as pc
 
     try:
-        return pc.utf8_slice_codeunits(column.cast(pa.large_string()), 0, n_chars)
+        with first_use("utf8_slice_codeunits"):
+            return pc.utf8_slice_codeunits(column.cast(pa.large_string()), 0, n_chars)
     except pa.ArrowInvalid:  # not UTF-8: the counter says where, or replaces it
         texts = column.cast(pa.large_binary()).to_pylist()
         cut = [at_most_chars(n_chars, BytesIO(text).read)(len(text)) for text in texts]
@@ -418,15 +423,18 @@ def as_texts(column: pa.Array) -> pa.Array:
 
     if pa.types.is_dictionary(column.type):
         texts = as_texts(column.dictionary)
-        column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
+        with first_use(f"dictionary_decode {column.type}"):
+            column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
     kind = column.type
+    wide = pa.large_binary() if pa.types.is_binary_view(kind) else pa.large_string()
     if pa.types.is_null(kind):
-        return column.cast(pa.string())
-    if pa.types.is_string_view(kind):
-        return _without_views_of_nulls(column).cast(pa.large_string())
-    if pa.types.is_binary_view(kind):
-        return _without_views_of_nulls(column).cast(pa.large_binary())
-    return column
+        wide = pa.string()
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        column = _without_views_of_nulls(column)
+    else:
+        return column
+    with first_use(f"cast {kind}"):
+        return column.cast(wide)
 
 
 def _without_views_of_nulls(column: pa.Array) -> pa.Array:

@@ -53,7 +53,7 @@ def sample_file(
     Raises
     ------
     ValueError
-        If it is neither text nor JSON lines nor Parquet.
+        If it is neither text nor JSON lines nor Parquet, or text of which the beginning is wanted.
     """
     context = context.of(path)
     name = sampled_format(path, context)
@@ -62,6 +62,11 @@ def sample_file(
     if name is None:
         found = context.options.format or format_of(path)
         raise ValueError(f"{path}: an estimate needs text, JSON lines or Parquet, this is {found}")
+    if name == "text" and context.options.max_text_chars is not None:
+        raise ValueError(
+            f"{path}: max_text_chars can't be estimated for plain text, where it takes the "
+            "beginning of a file: leave it out"
+        )
     file_size = file_state(path)[0]
     block_size = BLOCK_SIZE if name == "text" else LINES_SIZE
     by_name = name == "text" and context.options.format is None and may_be_lines(path)

@@ -134,6 +134,7 @@ def test_whatever_is_proposed_runs(here: Shell, tmp_path: Path) -> None:
         f"bpetok train {name} --vocab-size 280 --initial new.json --checkpoint run -o i.json",
         f"bpetok train {name} --vocab-size 270 --like new.json -o like.json",
         f"bpetok estimate {name} --vocab-size 270 --special-token '<|a|>' --format text",
+        "bpetok estimate latin.txt --vocab-size 258 --errors replace",
         f"bpetok estimate {name} --vocab-size 270 --superwords 260 --superwords-max-bytes 1MB",
         *(f"bpetok export new.json --to {to} -o 'out {to}'" for to in formats),
         f"bpetok encode {name} --tokenizer new.json --special ids -o ids.bin",

@@ -214,6 +214,7 @@ def test_an_estimate_is_printed(tmp_path: Path, environment: dict[str, str]) -> 
     [
         ({"pattern": r"(\w)\1|.|\n"}, "needs a pattern that can be compiled"),
         ({"sample": 0.5}, "sample can't be estimated"),
+        ({"max_text_chars": 9, "format": "text"}, "max_text_chars can't be estimated for plain"),
         ({"sample_size": "1kB"}, "sample_size must be in 1000000"),
         ({"format": "arrow"}, "needs text, JSON lines or Parquet, this is arrow"),
     ],
