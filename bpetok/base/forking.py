@@ -128,8 +128,23 @@ def _wait(held: list[RLock]) -> None:
             if monotonic() >= end_of_uses or not (may_begin or _would_wait()):
                 return
         held[:] = filter(_give, held)  # all, and none is kept
-        sleep(_STEP)
+        _pause()
         has_paused = True
+
+
+def _pause() -> None:
+    """Let other threads go on; also those that need logging's lock, if this fork has it already.
+
+    What was registered last for a fork runs first, and logging may have been imported after bpetok:
+    an import that makes a logger, and the fork, would wait for each other.
+    """
+    lock = getattr(sys.modules.get("logging"), "_lock", None)
+    state = lock._release_save() if lock is not None and _is_own(lock) else None
+    try:
+        sleep(_STEP)
+    finally:
+        if lock is not None and state is not None:
+            lock._acquire_restore(state)
 
 
 def _would_wait() -> bool:

@@ -375,6 +375,37 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
 
 
 @needs_fork
+def test_a_fork_that_has_loggings_lock_waits_for_an_import_that_needs_it() -> None:
+    """Where logging was imported after bpetok, and a first call has begun, but imported nothing."""
+    run_python(
+        ACT_AT_IMPORT
+        + """
+    import bpetok, bpetok.base.forking, logging
+    bpetok.base.forking.LONGEST = 1000
+    signal.alarm(40)
+    importing, needs = threading.Event(), threading.Event()
+    def make_logger():
+        importing.set()
+        assert needs.wait(20)
+        logging.getLogger("made by an import")
+    Finder("bisect", make_logger)
+    thread = threading.Thread(target=lambda: bpetok.Tokenizer(merges=[]))
+    thread.start()
+    assert importing.wait(20)
+    threading.Timer(0.2, needs.set).start()
+    child = os.fork()
+    if child == 0:
+        logging.getLogger("of the child")
+        bpetok.Tokenizer(merges=[])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    logging.getLogger("of the parent")
+    """
+    )
+
+
+@needs_fork
 def test_a_fork_looks_again_after_a_pause(tmp_path: Path) -> None:
     """Where another thread is in bpetok, which may begin to import or to log in between."""
     (tmp_path / "ours.py").write_text("import events; events.begun.set(); events.go.wait(20)")
