@@ -426,15 +426,15 @@ def as_texts(column: pa.Array) -> pa.Array:
         with first_use(f"dictionary_decode {column.type}"):
             column = pa.DictionaryArray.from_arrays(column.indices, texts).dictionary_decode()
     kind = column.type
-    wide = pa.large_binary() if pa.types.is_binary_view(kind) else pa.large_string()
     if pa.types.is_null(kind):
-        wide = pa.string()
+        plain = pa.string()
     elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         column = _without_views_of_nulls(column)
+        plain = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
     else:
         return column
     with first_use(f"cast {kind}"):
-        return column.cast(wide)
+        return column.cast(plain)
 
 
 def _without_views_of_nulls(column: pa.Array) -> pa.Array:
