@@ -135,6 +135,8 @@ def run() -> NoReturn:
     except Ended as ended:  # how the process has ended is seen by who sent the signal
         signal.signal(ended.number, signal.SIG_DFL)
         signal.raise_signal(ended.number)
+    except KeyboardInterrupt:  # a second Ctrl-C, while it was said what the first has left
+        status = _fail("interrupted", 130)
     gc.freeze()
     sys.exit(status)
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -594,6 +595,21 @@ def test_ctrl_c_says_what_was_saved(
         assert not (tmp_path / "b.json").exists()
         assert call(*command, f"run-{name}").status == 0
         (tmp_path / "b.json").unlink()
+
+
+def test_ctrl_c_twice_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes while it is said what the first has left, which imports pyarrow."""
+    monkeypatch.setattr(main, "_parse", _interrupt)
+    monkeypatch.setattr(main, "_how_to_go_on", _interrupt)
+    monkeypatch.setattr(sys, "argv", ["bpetok", "train", "a.txt"])
+    for change in ("_fill_closed_files", "_clear_up_when_ended", "gc"):  # of this process
+        monkeypatch.setattr(main, change, Mock())
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "bpetok: error: interrupted\n"
 
 
 def _interrupt(*_: object) -> NoReturn:
