@@ -187,11 +187,22 @@ def program() -> str:
     """Return how this command was called, as a shell takes it."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m bpetok"
+        return f"{quoted(sys.executable)} -m bpetok"
     found = shutil.which("bpetok")
     if found is not None and called.exists() and called.samefile(found):
         return "bpetok"
-    return shlex.quote(sys.argv[0])
+    return quoted(sys.argv[0])
+
+
+def quoted(word: str) -> str:
+    """Return a word as bash and zsh take it, in one line.
+
+    What can't be printed, such as a byte that is not UTF-8, is written as its number.
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = re.sub(rb"[^\w /.=-]", lambda other: b"\\%03o" % other[0][0], os.fsencode(word))
+    return f"$'{shown.decode()}'"
 
 
 def count(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -29,6 +28,7 @@ from bpetok.cli.common import (
     load_only_tokenizer,
     on_terminal,
     program,
+    quoted,
     reading_of,
     standard_output,
 )
@@ -168,7 +168,7 @@ def _check_plain(name: str) -> None:
         what = "compressed" if packed is not None else NAMES[form]
         raise CommandError(
             f"{name} is {what}: the texts in it are encoded with --output TRAIN.bin, the file "
-            f"itself as one text by < {shlex.quote(name)}"
+            f"itself as one text by < {quoted(name)}"
         )
 
 

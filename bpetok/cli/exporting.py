@@ -100,7 +100,8 @@ def run_export(options: argparse.Namespace) -> None:
         _write(tokenizer, options.to, output, given)
     except (ValueError, OSError, ImportError) as error:
         raise failed(error) from None
-    sys.stderr.write(f"Saved to {saved_as(output, replaced)}.\n")
+    written = " and ".join(map(str, [output] if options.to in FOLDERS else files))
+    sys.stderr.write(f"Saved to {saved_as(written, replaced)}.\n")
     show_steps(after_exporting(options.output, options.to, tokenizer.pattern))
 
 

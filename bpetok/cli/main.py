@@ -10,7 +10,6 @@ import argparse
 import gc
 import os
 import re
-import shlex
 import signal
 import sys
 import warnings
@@ -22,7 +21,7 @@ import bpetok
 from bpetok.base.checks import closest
 from bpetok.base.extras import MissingExtraError
 from bpetok.cli import completion, encoding, estimate, exporting, info, showing, training
-from bpetok.cli.common import CommandError, describe, say, with_flags
+from bpetok.cli.common import CommandError, describe, quoted, say, with_flags
 from bpetok.cli.completion import complete
 
 EPILOG = """examples:
@@ -217,7 +216,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options, more = parser.parse_known_args(arguments)
     if more:
         hint = ": give a text in quotes" if name in ("explain", "watch") else ""
-        commands[name].error(f"unrecognized arguments {shlex.join(more)}{hint}")
+        shown = " ".join(map(quoted, more))
+        commands[name].error(f"unrecognized arguments {shown}{hint}")
     _check_values(commands[name], options)
     return options
 
@@ -234,7 +234,7 @@ def _check_order(commands: dict[str, argparse.ArgumentParser], arguments: Sequen
     option = arguments[0].partition("=")[0]
     for number, name in enumerate(arguments):
         if name in commands and option in commands[name]._option_string_actions:
-            after = shlex.join([*arguments[:number], *arguments[number + 1 :]])
+            after = " ".join(map(quoted, (*arguments[:number], *arguments[number + 1 :])))
             raise CommandError(f"{option} comes after the command: bpetok {name} {after}")
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+import re
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpetok.cli.common import flag_of, program
+from bpetok.cli.common import flag_of, program, quoted
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -41,7 +41,9 @@ def after_training(
 def after_counting(options: argparse.Namespace) -> list[str]:
     """Return: train on the counts."""
     output = _unused("tok.json", "tok-2.json", "tok-3.json")
-    return [] if output is None else [_line("train", "--counts", options.output, "-o", output)]
+    if output is None:
+        return []
+    return [_line("train", "--counts", _path(options.output), "-o", str(output))]
 
 
 def after_estimating(options: argparse.Namespace) -> list[str]:
@@ -54,7 +56,7 @@ def after_estimating(options: argparse.Namespace) -> list[str]:
     names = ["superwords", *(f"superwords_{name}" for name in ("pattern", "sample", "max_bytes"))]
     others = [(name, getattr(options, name)) for name in [*names, "max_text_chars"]]
     given = [*flags.items(), *special, *others, *_errors(options), *_reading(options)]
-    return [_line("train", *options.files, *_flags(given), "-o", output)]
+    return [_line("train", *map(_path, options.files), *_flags(given), "-o", str(output))]
 
 
 def after_encoding(options: argparse.Namespace, tokenizer: Tokenizer) -> list[str]:
@@ -66,19 +68,21 @@ def after_encoding(options: argparse.Namespace, tokenizer: Tokenizer) -> list[st
 
 def after_exporting(output: str, to: str, pattern: str) -> list[str]:
     """Return: load it with the library that it is for, if that is here, or else with ours."""
-    if to == "huggingface" and find_spec("transformers") is not None:
+    # To transformers a name is text, which one that is not UTF-8 can't be.
+    is_text = not re.search(r"[\ud800-\udfff]", output)
+    if to == "huggingface" and is_text and find_spec("transformers") is not None:
         # A shell quotes what is in single quotes by far longer.
         name = f'"{output}"' if output.isprintable() and not {*output} & {*'"\\'} else repr(output)
         code = (
             "from transformers import AutoTokenizer; "
             f'print(AutoTokenizer.from_pretrained({name})("Hello world"))'
         )
-        return [f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"]
+        return [f"{quoted(sys.executable)} -c {quoted(code)}"]
     if to == "gguf":  # which llama.cpp reads
         return []
     if to == "minbpe":
         return [_explain(f"{output}.model")]
-    return [_explain(output, *(("--pattern", pattern) if to == "tiktoken" else ()))]
+    return [_explain(output, _flags([("pattern", pattern if to == "tiktoken" else None)]))]
 
 
 def _encode_files(
@@ -94,7 +98,8 @@ def _encode_files(
         "special": "ids" if set(tokenizer.special_tokens) - set(unseen) else None,
     }
     given = _flags([*flags.items(), *_errors(options), *_reading(options)])
-    return _line("encode", *options.files, "--tokenizer", options.output, *given, "-o", output)
+    files, tokenizer_file = map(_path, options.files), _path(options.output)
+    return _line("encode", *files, "--tokenizer", tokenizer_file, *given, "-o", _path(output))
 
 
 _BINS = ("train", "train-2", "train-3")
@@ -108,11 +113,11 @@ def _export(path: str, tokenizer: Tokenizer) -> str | None:
     if output is None or any(tokenizer.token_id(name) != token_id for name, token_id in specials):
         return None  # tokenizer.json tells no special token from an ordinary one of its spelling
     flags = _flags([("eos_token", _end_of_text(tokenizer))])
-    return _line("export", path, "--to", "huggingface", *flags, "-o", output)
+    return _line("export", _path(path), "--to", "huggingface", *flags, "-o", _path(output))
 
 
-def _explain(path: object, *more: object) -> str:
-    return _line("explain", "Hello world", "--tokenizer", path, *more)
+def _explain(path: str, flags: Iterable[str] = ()) -> str:
+    return _line("explain", "Hello world", "--tokenizer", _path(path), *flags)
 
 
 def _end_of_text(tokenizer: Tokenizer) -> str | None:
@@ -129,8 +134,20 @@ def _errors(options: argparse.Namespace) -> list[tuple[str, object]]:
     return [] if options.errors == "strict" else [("errors", options.errors)]
 
 
-def _flags(given: Iterable[tuple[str, object]]) -> list[object]:
-    return [part for name, value in given if value is not None for part in (flag_of(name), value)]
+def _flags(given: Iterable[tuple[str, object]]) -> list[str]:
+    """Return options; one whose value begins with "-" would be taken for two, but for a "="."""
+    words: list[str] = []
+    for name, value in given:
+        if value is not None:
+            flag, text = flag_of(name), str(value)
+            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    return words
+
+
+def _path(path: str | Path) -> str:
+    """Return a path that is not taken for an option; "-" is standard input."""
+    name = str(path)
+    return f"./{name}" if name.startswith("-") and name != "-" else name
 
 
 def _unused(*names: str | Path, json: bool = False) -> Path | None:
@@ -141,5 +158,5 @@ def _unused(*names: str | Path, json: bool = False) -> Path | None:
     return None
 
 
-def _line(*words: object) -> str:
-    return " ".join([program(), *(shlex.quote(str(word)) for word in words)])
+def _line(*words: str) -> str:
+    return " ".join([program(), *map(quoted, words)])

@@ -6,7 +6,6 @@ import argparse
 import errno
 import os
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from bpetok.cli.common import (
     load_only_tokenizer,
     load_tokenizer,
     program,
+    quoted,
     reading_of,
     say,
     standard_output,
@@ -130,7 +130,7 @@ def run_explain(options: argparse.Namespace) -> None:
     if text is None:
         text = plain_text(next(open_inputs(["-"]))[1].read(), "standard input")
     elif Path(text).is_file():
-        say("note", f"{text} is taken as a text; for the file of that name: < {shlex.quote(text)}")
+        say("note", f"{text} is taken as a text; for the file of that name: < {quoted(text)}")
     try:
         explanation = tokenizer.explain(
             text, allowed_special="all" if options.special == "ids" else ()
@@ -181,7 +181,7 @@ def _text_to_watch(options: argparse.Namespace) -> str:
     given: str = options.text
     if given == "-":
         return plain_text(next(open_inputs(["-"]))[1].read(), "standard input")
-    as_text = f"; to take the name as a text: echo {shlex.quote(given[:40])} | {program()} watch -"
+    as_text = f"; to take the name as a text: echo {quoted(given[:40])} | {program()} watch -"
     try:
         path = Path(given)
         if path.is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from bpetok.cli.common import (
     failed,
     load_tokenizer,
     on_terminal,
+    quoted,
     reading_of,
     say,
     standard_output,
@@ -386,7 +386,7 @@ def _trained_on_counts(options: argparse.Namespace, reserved: list[bpetok.Reserv
     left_out = [] if given is None else [name for name in words.special_tokens if name not in given]
     if left_out:
         raise CommandError(
-            f"the words were counted with --special-token {shlex.quote(left_out[0])}: only what "
+            f"the words were counted with --special-token {quoted(left_out[0])}: only what "
             "was counted alike can be used together; give it, too, or none for those of the counts"
         )
     return bpetok.train_from_words(
@@ -472,7 +472,7 @@ def _note_commas(options: argparse.Namespace) -> None:
     """Say that a special token with a comma, which may be meant as a list, is one."""
     for token in options.special_tokens or ():
         if "," in token.strip(",") and not options.quiet:
-            option = f"--special-token {shlex.quote(token)}"
+            option = f"--special-token {quoted(token)}"
             say("note", f"{option} is one token: give the option once for each")
 
 

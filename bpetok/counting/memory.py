@@ -147,6 +147,7 @@ class RareWords:
         self._n_dropped = 0
         self._dropped_total = 0
         self._dropped_bytes = 0
+        self._most_dropped = 0  # how often one of them occurs
 
     def keep(self, lengths: NDArray[np.integer], counts: Int64) -> NDArray[np.bool_] | None:
         """Tell which words are kept, None for all of them; take account of the others."""
@@ -156,6 +157,7 @@ class RareWords:
         dropped = counts[~kept]
         self._n_dropped += len(dropped)
         self._dropped_total += int(dropped.sum())
+        self._most_dropped = max(self._most_dropped, int(dropped.max()))
         self._dropped_bytes += int(np.dot(dropped, lengths[~kept]))
         return kept
 
@@ -179,6 +181,20 @@ class RareWords:
             )
         self.least_count += 1
         return False
+
+    def check_left(self, n_words: int) -> None:
+        """Raise a ValueError if no word is kept, and those that there were are left out."""
+        if n_words or not self._n_dropped:
+            return
+        if self.limits.auto:
+            raise ValueError(
+                f"max_memory={(self.limits.max_memory or 0) / 1e6:g} MB is too little for any "
+                "word, so min_word_count='auto' leaves all of them out: give it more"
+            )
+        raise ValueError(
+            f"min_word_count must be at most {self._most_dropped}, as often as the most frequent "
+            f"word occurs, got {self.least_count}: no word would be left"
+        )
 
     def warn(self, total: int, n_bytes: int, stacklevel: int) -> None:
         """Tell the user what was left out of a text of which these words and bytes are kept."""

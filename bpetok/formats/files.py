@@ -6,13 +6,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpetok.base.checks import encode_utf8, shorten
 from bpetok.base.collector import without_collector
 from bpetok.base.files import check_path, naming_errors
+from bpetok.base.importing import signals_deferred
 from bpetok.formats.json_arrays import parts_of_array
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
     """
     import tempfile  # takes 1 ms, and most trainings need none
 
-    with tempfile.TemporaryDirectory(prefix="bpetok-") as made:
-        folder = check_path(made)
+    with ExitStack() as at_end:
+        with signals_deferred():  # Ctrl-C would leave it, as it would while it is removed
+            made = tempfile.TemporaryDirectory(prefix="bpetok-")
+            at_end.callback(signals_deferred()(made.cleanup))
+        folder = check_path(made.name)
         for name, data in files.items():
             path = folder / name
             with naming_errors(path):
@@ -83,7 +87,7 @@ def temporary_files(files: Mapping[str, bytes]) -> Iterator[Path]:
         try:
             yield folder
         except OSError as error:
-            error.filename = error.filename or made
+            error.filename = error.filename or made.name
             raise
         except Exception as error:
             if type(error) is Exception and "(os error " in str(error):  # of tokenizers

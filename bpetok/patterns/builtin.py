@@ -14,6 +14,7 @@ Of an expression that can't be compiled the `regex` module finds the words (`exp
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from functools import lru_cache
@@ -184,7 +185,32 @@ def check_pattern(pattern: Pattern) -> str:
     if is_chain(pattern):
         return _name_or_warning(_check_chain(steps_of(pattern)))
     check_size(pattern)  # before anything is made of an expression that may be a stranger's
+    if pattern.startswith("["):
+        _check_no_steps(pattern)
     return _name_or_warning(pattern)
+
+
+def _check_no_steps(pattern: str) -> None:
+    """Refuse JSON with a step's name that is no chain: as an expression it is a class of signs."""
+    import json
+
+    from bpetok.patterns.chains import BYTE_LEVEL, PREFIX_SPACE, STEPS, spell_chain
+
+    try:
+        steps = json.loads(pattern)
+    except (ValueError, RecursionError):
+        return
+    names = (*STEPS, BYTE_LEVEL, PREFIX_SPACE, *PATTERNS)
+    parts = (step[:1] if isinstance(step, list) else [step] for step in steps)
+    if not any(first in names for first in itertools.chain.from_iterable(parts)):
+        return
+    try:
+        spelling = spell_chain(steps)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    raise ValueError(
+        f"pattern {shorten(pattern)} has steps without their behaviour: as a str it is {spelling}"
+    )
 
 
 def _name_or_warning(pattern: str) -> str:

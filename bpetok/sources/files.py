@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from stat import S_ISREG
@@ -177,12 +178,10 @@ def _expand(path: str) -> Iterable[str]:
         return _walk_all(path)
     if os.path.exists(path):  # noqa: PTH110
         return [path]
-    import glob
+    from glob import has_magic
 
-    if glob.has_magic(path):
-        # Not Path.glob: that one takes no absolute pattern.
-        matches = glob.glob(path, recursive=True)  # noqa: PTH207
-        found = sorted(match for match in matches if not os.path.isdir(match))  # noqa: PTH112
+    if has_magic(path):
+        found = sorted({match for match in _matches(path) if not os.path.isdir(match)})  # noqa: PTH112
         if not found:
             hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
             raise FileNotFoundError(f"no file matches the pattern {path!r}{hint}")
@@ -193,6 +192,50 @@ def _expand(path: str) -> Iterable[str]:
             "what takes texts, such as train_from_iterator, or texts= of report"
         )
     raise FileNotFoundError(f"no such file: {path!r}{meant_file(path)}")
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern matches, maybe twice, as ``glob(pattern, recursive=True)``.
+
+    That one goes around where links lead to folders above: 2 ** 40 ways with two of them.
+    """
+    from glob import escape, glob  # not Path.glob, which takes no absolute pattern
+
+    separators = os.sep + (os.altsep or "")
+    one = f"[{re.escape(separators)}]"
+    found = re.search(rf"(?:^|(?<={one}))\*\*(?={one}|$)", pattern)
+    if found is None:
+        yield from glob(pattern)  # noqa: PTH207
+        return
+    before, after = pattern[: found.start()], pattern[found.end() :] or f"{os.sep}*"
+    for top in glob(before) if before else [""]:  # noqa: PTH207
+        for folder in _folders(top):
+            yield from _matches(escape(folder) + after.lstrip(separators))
+
+
+def _folders(top: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Yield a folder, "" or what ends in a separator, and those in it, as `glob` takes them.
+
+    A link to a folder that is `above`, on the way to it, is not followed.
+    """
+    names: list[str] = []
+    with suppress(OSError):  # as `glob`, which finds nothing where it may not look
+        state = os.stat(top or ".")  # noqa: PTH116
+        if (state.st_dev, state.st_ino) in above:
+            return
+        above |= {(state.st_dev, state.st_ino)}
+        with os.scandir(top or ".") as scan:
+            names = sorted(
+                entry.name for entry in scan if entry.name[0] != "." and _is_folder(entry)
+            )
+    yield top
+    for name in names:
+        yield from _folders(f"{top}{name}{os.sep}", above)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; its own method fails for some links."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
 
 
 def meant_file(path: str) -> str:
@@ -213,9 +256,14 @@ def _checked_size(path: str) -> int:
     """Return the size of a file that is to be read, -1 if it is no regular one on this machine."""
     if path == STANDARD_INPUT or is_url(path):
         return -1
-    if not os.access(path, os.R_OK):
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:  # a link, or the file has gone
+        raise FileNotFoundError(f"no such file: {path!r}{meant_file(path)}") from None
+    except PermissionError:
+        state = None
+    if state is None or not os.access(path, os.R_OK):
         raise PermissionError(f"no permission to read {path!r}")
-    state = os.stat(path)  # noqa: PTH116
     return state.st_size if S_ISREG(state.st_mode) else -1
 
 

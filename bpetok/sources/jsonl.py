@@ -302,12 +302,21 @@ class JsonLines:
         return meant_way(self._steps, n, is_list=is_list, is_text=is_text)
 
 
-def _parse_integer(digits: str) -> int | float:
-    """Return an integer. Python makes none of thousands of digits, but no number is a text."""
+class _LargeInteger:
+    """An integer of thousands of digits, of which Python makes none; messages show its digits."""
+
+    def __init__(self, digits: str) -> None:
+        self._digits = digits
+
+    def __repr__(self) -> str:
+        return self._digits
+
+
+def _parse_integer(digits: str) -> int | _LargeInteger:
     try:
         return int(digits)
     except ValueError:
-        return float(digits)
+        return _LargeInteger(digits)
 
 
 def _n_lines(lines: memoryview) -> int:

@@ -218,10 +218,11 @@ def spelled(steps: Iterable[str]) -> str:
 def meant_way(steps: Sequence[str], n: int, *, is_list: bool, is_text: bool) -> str:
     """Return the end of a message: which way was probably meant, of which `n` steps could be gone.
 
-    `is_list` and `is_text` tell what they lead to.
+    `is_list` and `is_text` tell what they lead to. A way begins with a name, so there is none to
+    texts of a record that has no names.
     """
     way = [*steps[:n], *([ELEMENTS] if is_list else []), *(steps[n:] if is_list else [])]
-    return f"; did you mean {spelled(way)!r}?" if way and (is_list or is_text) else ""
+    return f"; did you mean {spelled(way)!r}?" if n and (is_list or is_text) else ""
 
 
 def choose_one(names: Iterable[str], wanted: str) -> str:

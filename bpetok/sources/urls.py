@@ -41,6 +41,8 @@ Result = TypeVar("Result")
 
 def expand_url(url: str) -> list[str]:
     """Return the URLs of the files that a URL names: a pattern, a folder or a file."""
+    if url.startswith("file://localhost/"):  # another spelling, which fsspec takes for a folder
+        url = url.replace("localhost", "", 1)
     file_system, path = _file_system(url)
 
     def find() -> list[str]:
@@ -54,6 +56,8 @@ def expand_url(url: str) -> list[str]:
         return found
 
     found = _ask(url, find)
+    if url.startswith("file:"):  # it lists links to folders, too, and patterns match folders
+        found = [name for name in found if not os.path.isdir(name)]  # noqa: PTH112  # as of paths
     if not found:
         hint = "; '[[]' is a bracket that is part of a name" if "[" in path else ""
         raise FileNotFoundError(f"no such file: {url!r}{hint}")
@@ -159,8 +163,15 @@ def _file_system(url: str) -> tuple[Any, str]:
     except OSError as error:  # of those that connect at once, as that of ftp://
         raise _remote_error(url, error) from None
     except ValueError as error:
-        meant = did_you_mean(url.partition("://")[0], fsspec.available_protocols())
-        raise ValueError(f"{url} can't be read: {error}{meant}") from None
+        known = fsspec.available_protocols()
+        protocol = url.partition("://")[0]
+        meant = "" if protocol in known else did_you_mean(protocol, known)
+        raise ValueError(f"{url} can't be read: {_said(error)}{meant}") from None
+    except (TypeError, AttributeError) as error:  # of those that need more than a URL, as dir://
+        raise ValueError(
+            f"{url} can't be read: it does not say all that fsspec needs ({_said(error)}): give "
+            "the URL or path of the file itself"
+        ) from None
 
 
 def url_state(url: str, *, fresh: bool = False, stop: Stop | None = None) -> tuple[int, str]:

@@ -165,6 +165,7 @@ def learn_lines(
 
     def count_some() -> Words:
         words = count()
+        rare.check_left(len(words))
         if len(words) == 0 and second.reading:
             given = ", ".join(
                 f"superwords.{name}={value}" for name, value in second.reading.items()
@@ -240,6 +241,7 @@ def leave_out_rare(words: Words, run: Run) -> Words:
     plan = run.plan
     n_merges = plan.n_merges - (0 if run.first is None else len(run.first.counts))
     words = fit_learning(words, n_merges, plan.counting.n_threads, run.rare, run.begun)
+    run.rare.check_left(len(words))
     run.rare.warn(words.total, words.n_bytes, stacklevel=6)
     return words
 

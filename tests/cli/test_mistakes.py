@@ -41,6 +41,10 @@ MISTAKES = [
     (TRAIN.format("htp://a.org/a.txt"), "Protocol not known: htp; did you mean 'http'?"),
     (TRAIN.format("ftp://localhost:9/a.txt"), "ftp://localhost:9/a.txt can't be read: "),
     (TRAIN.format("a.txt --pattern ["), "--pattern '[' does not compile"),
+    (
+        TRAIN.format('a.txt --pattern ["digits","gpt2"]'),
+        '--pattern \'["digits","gpt2"]\' has steps',
+    ),
     (TRAIN.format("a.txt --compat hugingface"), "--compat must be .* did you mean 'huggingface'?"),
     (TRAIN.format("a.txt --vocab-size 32q"), "--vocab-size: must be a number such as 32000 or 32k"),
     (TRAIN.format("a.txt --vocab-size 99"), "--vocab-size must be at least 256"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,46 @@ def test_whatever_is_proposed_runs(here: Shell, tmp_path: Path) -> None:
         n_proposed += len(proposed)
         lines = [*(new for new in proposed if new not in run), *lines]
     assert n_proposed > 20
+
+
+@posix
+@pytest.mark.parametrize("name", [b"-dash", b"caf\xe9 1", b"two\nlines it's"])
+def test_what_is_proposed_for_any_name_runs(shell: Shell, tmp_path: Path, name: bytes) -> None:
+    """One that begins as an option does, is not UTF-8 or has a line feed; each is one line."""
+    pytest.importorskip("pyarrow")
+    stem = os.fsdecode(name)
+    try:
+        (tmp_path / f"{stem}.txt").write_text(f"{TEXT} -1")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    given = shlex.quote(f"./{stem}.txt" if stem.startswith("-") else f"{stem}.txt")
+    output = shlex.quote(f"./{stem}")
+    lines = [
+        f"bpetok train {given} --vocab-size 260 -o {output}.json --special-token=-end",
+        f"bpetok estimate {given} --vocab-size 260 --pattern='-|[^-]+'",
+        f"bpetok count {given} -o {output}.parquet",
+        *(f"bpetok export {output}.json --to {to} -o {output}.{to}" for to in ("gpt2", "minbpe")),
+        f"bpetok export {output}.json --to huggingface -o {output}.hf",
+    ]
+    run: list[str] = []
+    while lines:
+        run.append(lines.pop(0))
+        done = shell(run[-1])
+        assert done.returncode == 0, done.stderr
+        lines += {*steps(done)} - {*run, *lines}
+    assert len(run) > 15
+
+
+@posix
+def test_an_export_says_the_files_that_it_wrote(shell: Shell, tmp_path: Path) -> None:
+    """minbpe's have endings of their own; of others it is the file or the folder that was given."""
+    bpetok.train_from_iterator([TEXT], vocab_size=260).save(tmp_path / "tok.json")
+    for to in ("bpetok", "huggingface", "tiktoken", "gpt2", "minbpe"):
+        said = "x.model and x.vocab" if to == "minbpe" else f"{to}.x"
+        output = said.split(".", maxsplit=1)[0] if to == "minbpe" else said
+        done = shell(f"bpetok export tok.json --to {to} -o {output}")
+        assert done.stderr.startswith(f"Saved to {said}.\n"), done.stderr
+        assert all((tmp_path / name).exists() for name in said.split(" and "))
 
 
 @posix

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
+import signal
+import tempfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpetok.formats.files import Rows, read_without_merges
+from bpetok.formats.files import Rows, read_without_merges, temporary_files
 from bpetok.formats.json_arrays import parts_of_array
 from bpetok.tokenizer import Tokenizer
 from samples import TOKENIZERS, document
@@ -226,3 +231,25 @@ def test_a_folder_of_another_format_says_what_reads_it(
             with pytest.raises(FileNotFoundError, match=message):
                 load(tmp_path)
         assert callable(getattr(Tokenizer, reader))
+
+
+@pytest.mark.parametrize(("module", "name"), [(tempfile, "mkdtemp"), (os, "unlink"), (os, "rmdir")])
+def test_ctrl_c_leaves_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    """When the folder has just been made, or a part of it removed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    function = getattr(module, name)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(module, name, interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised, temporary_files({"a": b"", "b": b""}):
+        pass
+    monkeypatch.undo()
+    del raised  # with the frames, which might hold the folder
+    gc.collect()
+    assert not [*tmp_path.iterdir()]

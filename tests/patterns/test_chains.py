@@ -315,3 +315,19 @@ def test_scripts_are_those_of_tokenizers() -> None:
         text = "".join(f"a{one}\u03b1{one}" for one in some) if first < 0x20000 else "a".join(some)
         ours = [word.decode() for word in split_words(text.encode(), scanner)]
         assert ours == [word for word, _ in theirs.pre_tokenize_str(text)], hex(first)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ('["digits", "gpt2"]', r'it is \[\["digits", "isolated"\], \["gpt2", "isolated"\]\]'),
+        ('["digits", ["a+", "removed"]]', r'is \[\["digits", "isolated"\], \["a\+", "removed"\]\]'),
+        ('[["digits", "isolate"]]', "the behaviour of a step must be one of .*, got 'isolate'"),
+        ('["digits", 5]', "a step of a pattern must be .*, got 5"),
+    ],
+)
+def test_json_of_steps_that_is_no_chain_is_no_expression(pattern: str, message: str) -> None:
+    """It was a class of the characters in it, which did not match the text."""
+    with pytest.raises(ValueError, match=message):
+        bpetok.count_words_from_iterator(["a 1"], pattern=pattern)
+    assert bpetok.pretokenize('a"b', '["a", "b"]') == ["a", '"', "b"]

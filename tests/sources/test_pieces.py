@@ -1,5 +1,6 @@
 """Files and iterables are cut into chunks without changing a word."""
 
+import glob
 import os
 import threading
 from collections.abc import Iterator
@@ -71,6 +72,84 @@ def test_a_path_that_is_no_file_is_refused(
     """The message names the path and says what to do."""
     with pytest.raises(error, match=message):
         resolve_files([tmp_path / name])
+
+
+PATTERNS = ["**", "**/", "**/*", "**/*.txt", "**//a.txt", "d/**", "d//**/*.txt", "*/**/a.txt",
+            "**/e/*", "**/e/**/*.txt", "**/**/a.txt", "d/**/..", ".h/**", "**/.h/*", "**/[[]x]/*",
+            "a**", "**a", "**/l*/**/*", "./**/*.txt", "none/**", "**/none"]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_patterns_match_as_pythons_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any depth, with links to folders; each file once."""
+    for folder in ("d/e/e", "d/[x]", ".h/i", "d/.h", "f"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("a.txt", ".h.txt", "b"):
+            (tmp_path / folder / name).touch()
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "d" / "a.txt").touch()
+    (tmp_path / "f" / "link").symlink_to("../d/e")
+    monkeypatch.chdir(tmp_path)
+    for pattern in [*PATTERNS, *(f"{tmp_path}/{pattern}" for pattern in PATTERNS)]:
+        names = map(os.path.normpath, glob.glob(pattern, recursive=True))  # noqa: PTH207  # the oracle
+        expected = sorted(name for name in {*names} if Path(name).is_file())
+        if expected:
+            assert sorted(map(os.path.normpath, resolve_files(pattern))) == expected, pattern
+        else:
+            with pytest.raises(FileNotFoundError, match="no file matches the pattern"):
+                resolve_files(pattern)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_links_to_folders_above_are_not_followed(tmp_path: Path) -> None:
+    """Two of them had 2 ** 40 ways; one to a folder elsewhere is followed. None is an error."""
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "d" / "x.txt").touch()
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "y.txt").touch()
+    (tmp_path / "d" / "itself").symlink_to("itself")
+    (tmp_path / "d" / "loop").symlink_to(".")
+    (tmp_path / "d" / "e" / "up").symlink_to("../..")
+    (tmp_path / "d" / "e" / "f").symlink_to("../../f")
+    (tmp_path / "f" / "d").symlink_to("../d")
+    found = resolve_files(f"{tmp_path}/d/**/*.txt")
+    assert [str(Path(name).relative_to(tmp_path)) for name in found] == [
+        "d/e/f/y.txt",
+        "d/e/up/f/y.txt",
+        "d/x.txt",
+    ]
+    assert len(resolve_files(f"{tmp_path}/**/**/*.txt")) < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_link_that_leads_nowhere_is_no_matter_of_permission(tmp_path: Path) -> None:
+    """By its path, a pattern, in a folder, as a URL: what it leads to is said."""
+    (tmp_path / "gone.txt").symlink_to("nothing")
+    for name in ("gone.txt", "*.txt", ""):
+        with pytest.raises(
+            FileNotFoundError, match=r"gone\.txt', it is a link to 'nothing', which"
+        ):
+            bpetok.count_words(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_urls_of_files_are_as_their_paths(tmp_path: Path) -> None:
+    """Links to folders in a folder are not followed, folders are no files, the host may be said."""
+    (tmp_path / "a.txt").write_text("plum")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "up").symlink_to("..")
+    (tmp_path / "sub" / "b.txt").symlink_to("../a.txt")
+    for name in ("", "/*", "/**", "/a.txt", "/sub"):
+        expected = bpetok.count_words(f"{tmp_path}{name}", n_threads=1).to_dict()
+        for host in ("", "localhost"):
+            assert bpetok.count_words(f"file://{host}{tmp_path}{name}").to_dict() == expected
+
+
+@pytest.mark.parametrize("url", ["dir://x", "reference://x", "generic://x"])
+def test_a_url_that_does_not_say_enough_is_refused(url: str) -> None:
+    """fsspec's own TypeError and AttributeError do not name it."""
+    with pytest.raises(ValueError, match=f"{url} can't be read: it does not say all"):
+        bpetok.count_words(url)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")

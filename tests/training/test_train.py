@@ -120,6 +120,26 @@ def test_bad_options_are_refused_before_any_work(
         bpetok.train_from_words({b"ab": 1}, **options)  # type: ignore[arg-type]  # the mistakes tested
 
 
+def test_rare_words_are_not_all_left_out(tmp_path: Path) -> None:
+    """The message said that there was no text."""
+    (tmp_path / "a.txt").write_text("ab ab ab cd")
+    message = "min_word_count must be at most 2, as often as the most frequent word occurs, got 3"
+    stages = bpetok.Superwords(256)
+    with pytest.raises(ValueError, match=message):
+        bpetok.train(tmp_path / "a.txt", vocab_size=300, min_word_count=3)
+    with pytest.raises(ValueError, match=message):
+        bpetok.train_from_iterator(["ab ab ab"], vocab_size=300, min_word_count=3)
+    with pytest.raises(ValueError, match=message):
+        bpetok.train_from_words({b"ab": 2, b"c": 1}, vocab_size=300, min_word_count=3)
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"must be at most 1, .* got 2"),
+    ):
+        bpetok.train_from_iterator(
+            ["ab ab ab"], vocab_size=300, min_word_count=2, superwords=stages
+        )
+
+
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
     """Empty files, no texts, only special tokens, no words."""
     (tmp_path / "empty.txt").touch()
