@@ -47,7 +47,7 @@ a handler of a signal forks between that and the fork itself, they are released 
 first_uses: dict[object, int] = {}
 """The threads that use something of a library for the first time: see `importing.first_use`."""
 _take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
-_try = methodcaller("acquire", False)
+_try, _wait_for = methodcaller("acquire", False), methodcaller("acquire")
 
 
 class _Released:
@@ -87,16 +87,16 @@ def _before_fork() -> None:
     try:
         while True:
             try:
+                held[:] = filter(_give, held)
                 _wait(theirs, held)
                 # All of ours, in one call: see `_wait`.
-                _held.extend(map(held.pop, repeat(len(theirs), len(held) - len(theirs))))
+                _held.extend(map(held.pop, repeat(0, len(held) - len(theirs))))
                 break
             except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
                 is_interrupted = True
     except BaseException:  # that of another signal's handler, which it tells of there
-        held[len(theirs) :] = filter(_give, held[len(theirs) :])
-        for lock in theirs[len(held) :]:
-            lock.acquire()
+        held[:] = filter(_give, held)
+        held.extend(filter(_wait_for, theirs))
         raise
     if is_interrupted:
         start_new_thread(_interrupt, (get_ident(),))
@@ -110,8 +110,9 @@ def _before_fork() -> None:
 def _wait(theirs: list[Any], held: list[Any]) -> None:
     """Take all locks at a time when nothing is imported or used for the first time.
 
-    What is imported may need one of them, or of `theirs`, which Python has taken for this fork
-    already: all are given away for each pause. Only `theirs` are held in any case at the end.
+    What is imported may need one of them, or of `theirs`, which Python had taken for this fork.
+    Those are taken last, so that nobody waits for them while this waits for ours; and in any case,
+    since Python releases them.
     """
     n_modules, end = 0, 0.0
     end_of_uses = monotonic() + LONGEST_USE
@@ -119,16 +120,19 @@ def _wait(theirs: list[Any], held: list[Any]) -> None:
     while True:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
-        held.extend(takewhile(_take, [*theirs, *_locks][len(held) :]))
+        locks = [*_locks, *theirs]
+        held.extend(takewhile(_take, locks))
         frames = sys._current_frames()
         frames.pop(get_ident())
         doing = {*map(_doing, frames.values())}
         if _IMPORTS in doing:
             if len(sys.modules) != n_modules:
                 n_modules, end = len(sys.modules), monotonic() + LONGEST
-            elif monotonic() > end and len(held) >= len(theirs):
+            elif monotonic() > end:
+                held[:] = filter(_give, held)  # who has theirs may wait for one of ours
+                held.extend(filter(_wait_for, theirs))
                 return
-        elif len(held) == len(theirs) + len(_locks):
+        elif len(held) == len(locks):
             may_begin = _IS_IN in doing and not has_paused
             is_used = monotonic() < end_of_uses and (
                 lock_held() or bool({*first_uses.values()} - {get_ident()})

@@ -459,6 +459,41 @@ def test_a_fork_waits_for_a_lock_of_pythons_before_it_takes_ours() -> None:
 
 
 @needs_fork
+def test_a_fork_that_waits_for_our_locks_has_none_of_pythons() -> None:
+    """Each logger that an import makes would take a tenth of a second."""
+    run_python(
+        """
+    import os, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    from bpetok.base import forking, importing
+    import concurrent.futures.thread, logging
+    locks = [logging._lock, concurrent.futures.thread._global_shutdown_lock]
+    taken, pausing, free = threading.Event(), threading.Event(), []
+    forking.sleep = lambda seconds, sleep=time.sleep: pausing.set() or sleep(seconds)
+    def work():
+        with importing._lock:
+            taken.set()
+            assert pausing.wait(20)
+            for _ in range(20):
+                time.sleep(0.01)
+                for lock in locks:
+                    free.append(lock.acquire(False))
+                    if free[-1]:
+                        lock.release()
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert taken.wait(20)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    assert len(free) == 40 and all(free), free
+    """
+    )
+
+
+@needs_fork
 def test_two_forks_do_not_wait_for_each_other() -> None:
     """One begins before a module that forks lock is imported, and one after it."""
     run_python(
@@ -803,6 +838,7 @@ def test_a_handler_of_a_signal_may_fork_while_a_fork_waits() -> None:
     import os, signal, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)
     from bpetok.base import forking, importing
+    import concurrent.futures.thread  # whose lock the first fork has, and the other takes
     taken, forked = threading.Event(), []
     def work():
         with importing._lock:
