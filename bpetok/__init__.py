@@ -74,7 +74,6 @@ _MODULE_OF = {
 }
 
 _WITHOUT_NUMPY = {"base", "encoding", "patterns", "tokenizer"}
-_WITHOUT_LOGGING = {"counting.count", "counting.words", "learning.rule", "training.train"}
 
 __all__ = ["__version__", "patterns", *_MODULE_OF]
 
@@ -95,7 +94,7 @@ def _import(module: str) -> object:
         return import_module(f"bpetok.{module}")
     from bpetok.base.importing import import_whole
 
-    return import_whole(f"bpetok.{module}", makes_loggers=module not in _WITHOUT_LOGGING)
+    return import_whole(f"bpetok.{module}")
 
 
 def __dir__() -> list[str]:

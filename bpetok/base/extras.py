@@ -33,10 +33,7 @@ def require(module: str, extra: str) -> Any:
 
 
 def importing_whole() -> AbstractContextManager[None]:
-    """Return `importing.whole()`, for an import statement.
-
-    Without it a fork takes logging's lock, and then waits for an import that needs that lock.
-    """
+    """Return `importing.whole()`, for an import statement of what may import NumPy."""
     from bpetok.base.importing import whole
 
     return whole()
@@ -68,4 +65,4 @@ def load_numpy() -> None:
     """Import NumPy, before a function does that might be the first: whole, see `import_whole`."""
     from bpetok.base.importing import import_whole
 
-    import_whole("numpy", makes_loggers=False)
+    import_whole("numpy")

@@ -20,7 +20,7 @@ from importlib import _bootstrap  # Python's import itself
 from itertools import repeat, takewhile
 from operator import methodcaller
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -34,8 +34,10 @@ reads for the first time may wait for a network."""
 _STEP = 0.0005
 
 _LOCKS_OF_PYTHON = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
-"""Modules, each with a lock that it lets forks take and release once it is imported. A fork that
-has to wait for one gives the GIL away after it has looked."""
+"""Modules, each with a lock that it lets forks take and release once it is imported."""
+_imported_before: set[str] = set()
+"""Those of them that were there before bpetok. What was registered last for a fork runs first: it
+takes their locks when `_before_fork` has ended, and those of the others before it begins."""
 
 _locks: list[RLock] = []
 """In the order in which every fork takes them, so that no two forks wait for each other."""
@@ -45,7 +47,7 @@ a handler of a signal forks between that and the fork itself, they are released 
 first_uses: dict[object, int] = {}
 """The threads that use something of a library for the first time: see `importing.first_use`."""
 _take, _give = methodcaller("acquire", timeout=0.1), methodcaller("release")
-_try, _is_own = methodcaller("acquire", False), methodcaller("_is_owned")
+_try, _wait_for = methodcaller("acquire", False), methodcaller("acquire")
 
 
 class _Released:
@@ -62,6 +64,7 @@ _after_fork = partial(_held.__setitem__, slice(None), _Released())
 def let_forks_wait() -> None:
     """Let forks wait for imports and locks, before they do what was registered earlier."""
     if hasattr(os, "register_at_fork"):
+        _imported_before.update(_locks_of_python())
         os.register_at_fork(
             before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
         )
@@ -77,44 +80,48 @@ def hold_while_forking(lock: RLock) -> None:
 
 
 def _before_fork() -> None:
-    later = [n for n, lock in _LOCKS_OF_PYTHON.items() if not hasattr(sys.modules.get(n), lock)]
-    held: list[RLock] = []
+    there = _locks_of_python()
+    theirs = [lock for n, lock in there.items() if n not in _imported_before and _is_taken(lock)]
+    held = [*theirs]
     is_interrupted = False
     try:
         while True:
             try:
-                _wait(held)
-                _held.extend(map(held.pop, repeat(0, len(held))))  # all, in one call: see `_wait`
+                held[:] = filter(_give, held)
+                _wait(theirs, held)
+                # All of ours, in one call: see `_wait`.
+                _held.extend(map(held.pop, repeat(0, len(held) - len(theirs))))
                 break
             except KeyboardInterrupt:  # Python would ignore it here, with a line on stderr
                 is_interrupted = True
     except BaseException:  # that of another signal's handler, which it tells of there
         held[:] = filter(_give, held)
+        held.extend(filter(_wait_for, theirs))
         raise
     if is_interrupted:
         start_new_thread(_interrupt, (get_ident(),))
     # What is registered while a fork waits is called after it, and not before: Python would release
     # what was not taken, with a line on stderr, too.
-    for name in later:
-        module = sys.modules.get(name)
-        if module is not None and not getattr(module.__spec__, "_initializing", True):
-            getattr(module, _LOCKS_OF_PYTHON[name]).acquire()
+    for name, lock in _locks_of_python().items():
+        if name not in there and not getattr(sys.modules[name].__spec__, "_initializing", True):
+            lock.acquire()
 
 
-def _wait(held: list[RLock]) -> None:
+def _wait(theirs: list[Any], held: list[Any]) -> None:
     """Take all locks at a time when nothing is imported or used for the first time.
 
-    What is imported may need one of them.
+    What is imported may need one of them, or of `theirs`, which Python had taken for this fork.
+    Those are taken last, so that nobody waits for them while this waits for ours; and in any case,
+    since Python releases them.
     """
-    if any(map(_is_own, _held)):  # once for a fork, although it calls this twice
-        return
     n_modules, end = 0, 0.0
     end_of_uses = monotonic() + LONGEST_USE
     has_paused = False
     while True:
         # In one call, which a signal can't end between a lock that is taken and its place in the
         # list: it would never be released. A lock that is not free for a while is not waited for.
-        held.extend(takewhile(_take, _locks[len(held) :]))
+        locks = [*_locks, *theirs]
+        held.extend(takewhile(_take, locks))
         frames = sys._current_frames()
         frames.pop(get_ident())
         doing = {*map(_doing, frames.values())}
@@ -122,38 +129,43 @@ def _wait(held: list[RLock]) -> None:
             if len(sys.modules) != n_modules:
                 n_modules, end = len(sys.modules), monotonic() + LONGEST
             elif monotonic() > end:
+                held[:] = filter(_give, held)  # who has theirs may wait for one of ours
+                held.extend(filter(_wait_for, theirs))
                 return
-        elif len(held) == len(_locks):
+        elif len(held) == len(locks):
             may_begin = _IS_IN in doing and not has_paused
-            if monotonic() >= end_of_uses or not (may_begin or _would_wait()):
+            is_used = monotonic() < end_of_uses and (
+                lock_held() or bool({*first_uses.values()} - {get_ident()})
+            )
+            if not (may_begin or is_used or _would_wait(theirs)):
                 return
         held[:] = filter(_give, held)  # all, and none is kept
-        _pause()
+        sleep(_STEP)
         has_paused = True
 
 
-def _pause() -> None:
-    """Let other threads go on; also those that need logging's lock, if this fork has it already.
+def _locks_of_python() -> dict[str, Any]:
+    """Return the locks of those modules that are imported."""
+    modules = {name: sys.modules.get(name) for name in _LOCKS_OF_PYTHON}
+    return {
+        name: getattr(module, _LOCKS_OF_PYTHON[name])
+        for name, module in modules.items()
+        if hasattr(module, _LOCKS_OF_PYTHON[name])
+    }
 
-    What was registered last for a fork runs first, and logging may have been imported after bpetok:
-    an import that makes a logger, and the fork, would wait for each other.
+
+def _is_taken(lock: Any) -> bool:
+    """Tell whether this thread has a lock; for one that does not know, whether any thread has."""
+    return bool(lock._is_owned() if hasattr(lock, "_is_owned") else lock.locked())
+
+
+def _would_wait(theirs: list[Any]) -> bool:
+    """Tell whether Python would wait for a lock, and give the GIL away after this fork's look.
+
+    Who has that lock may wait for one of ours, so it is not taken before, however long it takes.
     """
-    lock = getattr(sys.modules.get("logging"), "_lock", None)
-    state = lock._release_save() if lock is not None and _is_own(lock) else None
-    try:
-        sleep(_STEP)
-    finally:
-        if lock is not None and state is not None:
-            lock._acquire_restore(state)
-
-
-def _would_wait() -> bool:
-    """Tell whether a fork would wait for a lock of Python's, or cut a first use short."""
-    modules = sys.modules
-    names = [(n, lock) for n, lock in _LOCKS_OF_PYTHON.items() if hasattr(modules.get(n), lock)]
-    locks = [getattr(modules[name], lock) for name, lock in names]
-    n_free = len([*map(_give, filter(_try, locks))])  # in one call, see above
-    return n_free < len(locks) or lock_held() or bool({*first_uses.values()} - {get_ident()})
+    locks = [lock for lock in _locks_of_python().values() if lock not in theirs]
+    return len([*map(_give, filter(_try, locks))]) < len(locks)  # in one call, see above
 
 
 def _interrupt(thread: int) -> None:

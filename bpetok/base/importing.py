@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from bpetok.base.collector import count_as_old, without_collector
-from bpetok.base.forking import first_uses, hold_while_forking, let_forks_wait
+from bpetok.base.forking import first_uses, hold_while_forking
 
 _lock = threading.RLock()
 """Held while something is imported or compiled; a fork waits for it."""
@@ -34,24 +34,9 @@ CPUs that we count on: a process that trains on 1 MB takes 0.10 of 0.28 s of pro
 6 % faster. Where a call of OpenBLAS follows another within these 6 ms, nothing changes."""
 
 
-@cache
-def _wait_before_logging() -> None:
-    """Let a fork wait for `_lock` before it takes the lock of logging.
-
-    What was registered last for a fork runs first, and logging registers, too. If a fork took its
-    lock first, an import that makes a logger meanwhile, and the fork, would wait for each other.
-    """
-    import logging  # noqa: F401
-
-    let_forks_wait()
-
-
-def import_whole(name: str, *, makes_loggers: bool = True) -> Any:
-    """Return a module, imported without a break.
-
-    `makes_loggers` tells whether it may import logging, or something that does.
-    """
-    with whole(makes_loggers=makes_loggers), without_collector(), environment(BLAS_THREADS):
+def import_whole(name: str) -> Any:
+    """Return a module, imported without a break."""
+    with whole(), without_collector(), environment(BLAS_THREADS):
         is_new = name not in sys.modules
         module = import_module(name)
         if is_new:
@@ -85,7 +70,6 @@ def first_use(what: str) -> Iterator[None]:
     if what in _used:
         yield
         return
-    _wait_before_logging()  # pyarrow may import pandas then, which makes loggers
     this = object()
     try:
         with _lock:  # a fork that is being made has it
@@ -97,10 +81,8 @@ def first_use(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def whole(*, makes_loggers: bool = True) -> Iterator[None]:
+def whole() -> Iterator[None]:
     """Let forks and the handlers of signals wait until the block ends; see `import_whole`."""
-    if makes_loggers:
-        _wait_before_logging()
     with _lock, signals_deferred():
         yield
 

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from bpetok.base.checks import check_integer, shorten
 from bpetok.base.extras import require, require_pyarrow
+from bpetok.base.importing import first_use
 from bpetok.base.limits import DEFAULT_PATTERN, MAX_INT64
 from bpetok.base.progress import reporting
 from bpetok.base.version import __version__
@@ -184,7 +185,9 @@ def merge_counts(tables: Iterable[Any], plan: CountPlan, *, complete: bool = Fal
     plan.check()
     merged = collect(tables, plan).to_arrow()
     if complete and plan.min_word_count > 1:
-        merged = merged.filter(pc.field("count") >= plan.min_word_count)
+        # Not an expression, which pyarrow would import its query engine and start threads for.
+        with first_use("words that come often"):
+            merged = merged.filter(pc.greater_equal(merged["count"], plan.min_word_count))
     return merged
 
 
@@ -210,7 +213,8 @@ def split_by_bucket(table: Any, n_buckets: int) -> list[Any]:
     if table["word"].null_count:
         raise ValueError("table has a word that is null: count_batch makes none")
     buckets = pa.array([crc32(word) % n_buckets for word in table["word"].to_pylist()], pa.int64())
-    return [table.filter(pc.equal(buckets, bucket)) for bucket in range(n_buckets)]
+    with first_use("buckets of words"):
+        return [table.filter(pc.equal(buckets, bucket)) for bucket in range(n_buckets)]
 
 
 def collect(tables: Iterable[Any], plan: CountPlan) -> Words:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bpetok.base.extras import require, require_pyarrow
+from bpetok.base.importing import first_use
 from bpetok.counting.tables import SCHEMA
 from bpetok.counting.words import Words
 from bpetok.distributed.counting import (
@@ -93,5 +94,6 @@ def _with_nulls(counts: Any, n_null: int) -> Any:
 
 def _without_nulls(table: Any) -> tuple[Any, int]:
     """Return the counts of words, and how many texts were null."""
-    null = pc.is_null(table["word"])
-    return table.filter(pc.invert(null)), pc.sum(table.filter(null)["count"]).as_py() or 0
+    with first_use("nulls in counts"):
+        null = pc.is_null(table["word"])
+        return table.filter(pc.invert(null)), pc.sum(table.filter(null)["count"]).as_py() or 0

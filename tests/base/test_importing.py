@@ -260,13 +260,13 @@ def test_reading_and_encoding_do_without_numpy(tmp_path: Path) -> None:
 
 
 @needs_fork
-def test_a_fork_waits_for_an_import_before_it_takes_the_lock_of_logging() -> None:
-    """Or it would wait for an import that waits for that lock, to make a logger."""
+def test_a_fork_waits_for_an_import_that_imports_logging() -> None:
+    """It was not there when the fork began, which so has not taken its lock."""
     run_python(
         ACT_AT_IMPORT
         + """
     from bpetok.base.importing import import_whole, whole
-    import_whole("bpetok.training.train", makes_loggers=False)
+    import_whole("bpetok.training.train")
     assert "logging" not in sys.modules
     importing = threading.Event()
     def work():
@@ -375,32 +375,176 @@ def test_a_fork_does_not_wait_for_imports_of_others(tmp_path: Path) -> None:
 
 
 @needs_fork
-def test_a_fork_that_has_loggings_lock_waits_for_an_import_that_needs_it() -> None:
-    """Where logging was imported after bpetok, and a first call has begun, but imported nothing."""
+@pytest.mark.parametrize(
+    "needed",
+    ["logging._lock", "concurrent.futures.thread._global_shutdown_lock"],
+)
+def test_a_fork_that_has_a_lock_of_pythons_waits_for_an_import_that_needs_it(needed: str) -> None:
+    """Where its module was imported after bpetok, so that a fork takes it before it waits."""
     run_python(
         ACT_AT_IMPORT
-        + """
-    import bpetok, bpetok.base.forking, logging
+        + f"""
+    import bpetok, bpetok.base.forking
+    import concurrent.futures.thread, logging
     bpetok.base.forking.LONGEST = 1000
     signal.alarm(40)
     importing, needs = threading.Event(), threading.Event()
-    def make_logger():
+    def need():
         importing.set()
         assert needs.wait(20)
-        logging.getLogger("made by an import")
-    Finder("bisect", make_logger)
+        with {needed}: pass
+    Finder("bisect", need)
     thread = threading.Thread(target=lambda: bpetok.Tokenizer(merges=[]))
     thread.start()
     assert importing.wait(20)
     threading.Timer(0.2, needs.set).start()
     child = os.fork()
     if child == 0:
-        logging.getLogger("of the child")
+        with {needed}: pass
         bpetok.Tokenizer(merges=[])
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     thread.join()
-    logging.getLogger("of the parent")
+    with {needed}: pass
+    """
+    )
+
+
+@needs_fork
+@pytest.mark.parametrize("before", ["", "import concurrent.futures.thread, logging; "])
+def test_a_fork_does_not_wait_for_locks_that_it_has_itself(before: str) -> None:
+    """Python takes some before bpetok is asked, and one of them does not know who has it."""
+    run_python(
+        f"""
+    {before}import os
+    from bpetok.base import forking
+    import concurrent.futures.thread, logging
+    forking.sleep = lambda _: os._exit(9)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    """
+    )
+
+
+@needs_fork
+def test_a_fork_waits_for_a_lock_of_pythons_before_it_takes_ours() -> None:
+    """However long: who configures logging has its lock, and may import us then."""
+    run_python(
+        """
+    import logging, os, signal, threading, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    from bpetok.base import forking
+    from bpetok.base.importing import import_whole
+    forking.LONGEST_USE = 0
+    signal.alarm(20)
+    taken, go = threading.Event(), threading.Event()
+    def configure():
+        with logging._lock:
+            taken.set()
+            go.wait(20)
+            import_whole("sched")
+    thread = threading.Thread(target=configure)
+    thread.start()
+    assert taken.wait(20)
+    threading.Timer(0.2, go.set).start()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    """
+    )
+
+
+@needs_fork
+def test_a_fork_that_waits_for_our_locks_has_none_of_pythons() -> None:
+    """Each logger that an import makes would take a tenth of a second."""
+    run_python(
+        """
+    import os, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    from bpetok.base import forking, importing
+    import concurrent.futures.thread, logging
+    locks = [logging._lock, concurrent.futures.thread._global_shutdown_lock]
+    taken, pausing, free = threading.Event(), threading.Event(), []
+    forking.sleep = lambda seconds, sleep=time.sleep: pausing.set() or sleep(seconds)
+    def work():
+        with importing._lock:
+            taken.set()
+            assert pausing.wait(20)
+            for _ in range(20):
+                time.sleep(0.01)
+                for lock in locks:
+                    free.append(lock.acquire(False))
+                    if free[-1]:
+                        lock.release()
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert taken.wait(20)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    assert len(free) == 40 and all(free), free
+    """
+    )
+
+
+@needs_fork
+def test_two_forks_do_not_wait_for_each_other() -> None:
+    """One begins before a module that forks lock is imported, and one after it."""
+    run_python(
+        """
+    import os, signal, sys, threading, time, types, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads
+    from bpetok.base import forking
+    forking.hold_while_forking(threading.RLock())
+    forking.LONGEST_USE = 0
+    signal.alarm(20)
+    def step(_, sleep=time.sleep):
+        name = threading.current_thread().name
+        pausing[name].set()
+        sleep(0.001)
+        if name == "second":
+            thread.join()
+            sleep(0.3)  # so that the first one looks before it
+    forking.sleep = step
+    pausing = {name: threading.Event() for name in ("first", "second")}
+    events = sys.modules["events"] = types.ModuleType("events")
+    events.begun, events.go = threading.Event(), threading.Event()
+    events.imported, events.end = threading.Event(), threading.Event()
+    class Finder:
+        def find_spec(self, name, *_):
+            if name == "ours":
+                events.begun.set()
+                assert events.go.wait(20)
+                import concurrent.futures.thread
+                events.imported.set()
+                assert events.end.wait(20)
+    sys.meta_path.insert(0, Finder())
+    code = "try: import ours\\nexcept ImportError: pass"
+    thread = threading.Thread(target=exec, args=(code, {"__name__": "bpetok.some"}))
+    def fork():
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        ended.append(os.waitpid(child, 0)[1])
+    ended = []
+    forks = {name: threading.Thread(target=fork, name=name) for name in pausing}
+    thread.start()
+    assert events.begun.wait(20)
+    forks["first"].start()
+    assert pausing["first"].wait(20)
+    events.go.set()
+    assert events.imported.wait(20)
+    forks["second"].start()
+    assert pausing["second"].wait(20)
+    events.end.set()
+    for each in forks.values(): each.join()
+    assert ended == [0, 0]
     """
     )
 
@@ -477,7 +621,6 @@ def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
                 ended.append(1)
         if n == 2:
             forking.LONGEST_USE = 0.1
-            forking.let_forks_wait()  # as it is done after logging was imported
             pauses = []
             forking.sleep, forking.monotonic = pauses.append, lambda: len(pauses) / 20
         thread = threading.Thread(target=use)
@@ -486,7 +629,7 @@ def test_a_fork_waits_for_the_first_use_of_a_library() -> None:
         assert fork() == (n == 0)
         go.set()
         thread.join()
-    assert len(pauses) == 2  # a tenth of a second, once
+    assert len(pauses) == 2  # a tenth of a second
     """
     )
 
@@ -613,7 +756,7 @@ def test_a_handler_that_raises_while_a_fork_waits() -> None:
     first, second = threading.RLock(), threading.RLock()
     forking.hold_while_forking(first)
     forking.hold_while_forking(second)
-    forking.let_forks_wait()
+    import concurrent.futures.thread, logging  # whose locks the fork has, and gives away meanwhile
     begun, end = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: second.acquire() and begun.set() or end.wait(20))
     thread.start()
@@ -646,7 +789,6 @@ def test_ctrl_c_inside_of_a_fork() -> None:
     os.register_at_fork(after_in_parent=_thread.interrupt_main)
     import bpetok
     from bpetok.base import forking, importing
-    importing._wait_before_logging()
     try:
         child = os.fork()
         if child == 0:
@@ -696,6 +838,7 @@ def test_a_handler_of_a_signal_may_fork_while_a_fork_waits() -> None:
     import os, signal, threading, time, warnings
     warnings.simplefilter("ignore", DeprecationWarning)
     from bpetok.base import forking, importing
+    import concurrent.futures.thread  # whose lock the first fork has, and the other takes
     taken, forked = threading.Event(), []
     def work():
         with importing._lock:
@@ -742,7 +885,6 @@ def test_forks_in_several_threads_at_once() -> None:
                 os._exit(any(thread.is_alive() for thread in free))
             assert os.waitpid(child, 0)[1] == 0
             forking.hold_while_forking(threading.RLock())
-            forking.let_forks_wait()
         done.append(True)
     done = []
     threads = [threading.Thread(target=work) for _ in range(3)]

@@ -12,6 +12,7 @@ import dask.bag
 import dask.dataframe
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from dask.delayed import delayed
 from dask.distributed import Client, LocalCluster
@@ -19,11 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bpetok
+from bpetok.base import importing
+from bpetok.base.forking import first_uses
 from bpetok.distributed import (
     CountPlan,
     PlanError,
     collect,
     count_batch,
+    counting,
     merge_counts,
     split_by_bucket,
 )
@@ -65,6 +69,26 @@ def test_rare_words_are_left_out_when_all_counts_are_there() -> None:
     assert collect([merge_counts([one, two], plan, complete=True)], plan).to_dict() == {}
     three = merge_counts([one, two, one], plan, complete=True)
     assert collect([three], plan).to_dict() == {b"a": 3, b" b": 3}
+
+
+def test_forks_wait_for_first_uses_of_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each call of its functions: a child that is forked in the first one would hang."""
+    waits = []
+
+    class Functions:
+        def __getattr__(self, name: str) -> Any:
+            waits.append(bool(first_uses))
+            return getattr(pc, name)
+
+    monkeypatch.setattr(counting, "pc", Functions())
+    monkeypatch.setattr(importing, "_used", set())
+    plan = CountPlan(min_word_count=3)
+    counts = count_batch(pa.table({"text": ["a a a a b"]}), plan)
+    merged = merge_counts([counts], plan, complete=True)
+    assert merged.to_pydict() == {"word": [b" a"], "count": [3]}
+    assert len(split_by_bucket(counts, 4)) == 4
+    assert len(waits) == 5
+    assert all(waits)
 
 
 def test_a_text_column_may_be_nested() -> None:
