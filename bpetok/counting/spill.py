@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bpetok.base.importing import signals_deferred
 from bpetok.base.records import NamedTuple
 from bpetok.base.threads import map_threads
 from bpetok.base.timing import stage
@@ -61,8 +62,9 @@ class Spill:
     def __init__(self) -> None:
         import tempfile  # takes 3 ms, and hardly any training needs it
 
-        self._folder = tempfile.gettempdir()
-        self._file = tempfile.TemporaryFile(prefix="bpetok-")  # noqa: SIM115  # until `close`
+        with signals_deferred():  # both make a file and then remove its name
+            self._folder = tempfile.gettempdir()
+            self._file = tempfile.TemporaryFile(prefix="bpetok-")  # noqa: SIM115  # until `close`
         self._lock = threading.Lock()
         self._runs: list[Run] = []
 

@@ -1,11 +1,15 @@
 """A bound of memory is kept, changes no count, and leaves out only what the user allows."""
 
+import gc
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +47,31 @@ def counted(n_words: int, seed: int) -> WordTable:
     table = WordTable(SpecialTokens([]))
     assert table.count(text, np.array([len(text)])) == -1
     return table
+
+
+@pytest.mark.parametrize("has_no_names", [True, False])
+def test_ctrl_c_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_no_names: bool
+) -> None:
+    """Python looks by a file where it may write, and a system may know only files with a name."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_O_TMPFILE_WORKS", has_no_names, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    opened = []
+
+    def interrupted(*arguments: Any, open: Any = os.open) -> int:
+        opened.append(open(*arguments))
+        signal.raise_signal(signal.SIGINT)
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the file is closed with the object
+        with pytest.raises(KeyboardInterrupt):
+            Spill()
+        gc.collect()
+    assert opened
+    assert not [*tmp_path.iterdir()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 9)), max_size=4))
