@@ -20,6 +20,7 @@ import bpetok
 from bpetok import Tokenizer, Words
 from bpetok.counting.checkpoint import METADATA_KEY, digest
 from bpetok.patterns.chains import around_spaces
+from bpetok.sources.compression import PADDING
 from campaigns.campaign import expect
 from campaigns.scanner import assigned, regex_words
 
@@ -74,7 +75,7 @@ def _unpacked(new_stream: Callable[[], Any] | None) -> Callable[[Path], Mapping[
             parts.append(stream.decompress(data))
             if not stream.eof:
                 raise ValueError("cut off")
-            data = stream.unused_data.lstrip(b"\0")
+            data = stream.unused_data.lstrip(PADDING)  # which gzip passes over with a warning
         return Counter(regex_words(b"".join(parts).decode(), "gpt2"))
 
     return right

@@ -210,6 +210,16 @@ def regex_words(text: str, pattern: str, seconds: float | None = None) -> list[b
     return [word.encode() for word in (*words, text[at:]) if word]
 
 
+def re_words(text: str, expression: str) -> list[bytes] | None:
+    """Return what `regex_words` does, by Python's own module; None for what that does not know."""
+    try:
+        matches = [*re.finditer(expression, text)]
+    except re.error:
+        return None
+    borders = [0, *(place for match in matches for place in match.span()), len(text)]
+    return [text[begin:end].encode() for begin, end in pairwise(borders) if begin < end]
+
+
 @lru_cache(200)
 def compiled(pattern: str) -> Any:
     """Return the expression of a name, or an expression, for `regex`."""
@@ -234,7 +244,10 @@ def _check(case: Case, instruction_set: str) -> None:
         right = regex_words(text, pattern, MOST_SECONDS)
     except TimeoutError:
         return  # some expressions take `regex` minutes
-    expect(scan.split_words(data, scanner), right, f"words of {pattern}, {instruction_set}")
+    found = scan.split_words(data, scanner)
+    if found != right and found == re_words(text, pattern):
+        right = found  # `regex` 2026.11.19 finds "ab" by [^.]|[^a]|aa|ab, not its first character
+    expect(found, right, f"words of {pattern}, {instruction_set}")
     _check_chunks(case, scanner, right, instruction_set)
 
 

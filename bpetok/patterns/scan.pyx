@@ -817,7 +817,7 @@ def last_word_end(
     """
     cdef const uint8_t* data
     cdef Py_ssize_t at = end
-    cdef int flags, code, next_code = -1, length = 0
+    cdef int flags, code, last_code, next_code = -1, length = 0
     cdef const uint8_t* cuts = NULL
     cdef Py_ssize_t cut = -1
     cdef bint next_ends = False
@@ -837,12 +837,14 @@ def last_word_end(
                 if character_flags(data + at, end - at) < 0:
                     next_code = -1
                 else:
-                    code = code_at(&pattern.levels[0], data + at, &length)
-                    code -= pattern.levels[0].first_code
-                    if next_code >= 0 and cuts[code * pattern.levels[0].n_codes + next_code]:
+                    code = last_code = code_at(&pattern.levels[0], data + at, &length)
+                    if length < end - at:  # it goes by bytes, the last of which is before a cut
+                        last_code = code_at(&pattern.levels[0], data + end - 1, &length)
+                    last_code -= pattern.levels[0].first_code
+                    if next_code >= 0 and cuts[last_code * pattern.levels[0].n_codes + next_code]:
                         cut = end
                         break
-                    next_code = code
+                    next_code = code - pattern.levels[0].first_code
                 end = at
                 continue
             # The bytes up to the next character: one character, or not UTF-8.

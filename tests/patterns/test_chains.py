@@ -23,6 +23,7 @@ from strategies import TEXT
 CHARACTERS = "astmdrevlTLS'\t\n\r0129!-/ \x00éжñ²½中海あ\u0301\u00a0\u3000🙂ſÀª,.$+"
 
 OTHERS: dict[str, list[Step]] = {
+    "letters that are bytes": ["byte_level", (r"\p{L}+", "isolated")],
     "digits": ["digits"],
     "digits together": [("digits", "contiguous")],
     "punctuation": [("punctuation", "removed"), "gpt2"],
@@ -147,6 +148,7 @@ def test_a_step_after_bytes_that_are_cut_apart() -> None:
         "spaces before pieces",
         "spaces before the last pieces",
         "spaces, then bytes",
+        "letters that are bytes",
         "spaces, then steps whose ends are seen late",
     ],
 )
