@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_no_file(
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_O_TMPFILE_WORKS", has_no_names, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    opened = []
+    opened: list[int] = []
 
     def interrupted(*arguments: Any, open: Any = os.open) -> int:
         opened.append(open(*arguments))
