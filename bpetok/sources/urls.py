@@ -78,7 +78,10 @@ def _find(file_system: Any, path: str) -> list[str]:
     except FileNotFoundError as error:
         if _is_temporary(error):
             raise
-        return sorted(file_system.glob(path)) if glob.has_magic(path) else []
+        if not glob.has_magic(path):
+            return []
+        found = file_system.glob(path, detail=True)
+        return sorted(name for name, info in found.items() if info["type"] != "directory")
     return [path]
 
 
@@ -154,6 +157,11 @@ def _said(error: Exception) -> str:
 
 def _file_system(url: str) -> tuple[Any, str]:
     fsspec = require("fsspec", "hub")
+    if "::" in url:
+        raise ValueError(
+            f"{url} can't be read: '::' joins URLs (a file in an archive, a cache), and one is "
+            "read: unpack or copy the file, and give its own URL or path"
+        )
     if url.startswith("hf://"):  # fsspec does not name the package for it
         require("huggingface_hub", "hub")
     try:

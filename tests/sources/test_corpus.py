@@ -250,6 +250,7 @@ def test_folders_and_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         path = write(tmp_path, Path(name).name, ["some text"])
         memory.pipe(f"/corpus/{name}", path.read_bytes())
     for url, n in (("memory://corpus/c/*.jsonl", 1), ("memory://corpus/c", 2),
+                   ("memory://corpus/c/[dx]*", 1),
                    ("memory://corpus/c/deep/y.parquet", 1), (tmp_path.as_uri(), 5)):  # fmt: skip
         assert bpetok.count_words(url).to_dict() == {b"some": n, b" text": n}, url
     with pytest.raises(FileNotFoundError, match="no such file: 'memory://nothing'"):

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -150,6 +151,14 @@ def test_a_url_that_does_not_say_enough_is_refused(url: str) -> None:
     """fsspec's own TypeError and AttributeError do not name it."""
     with pytest.raises(ValueError, match=f"{url} can't be read: it does not say all"):
         bpetok.count_words(url)
+
+
+def test_urls_that_are_joined_are_refused(tmp_path: Path) -> None:
+    """The names that are found in one have lost the other: a cache was dropped."""
+    (tmp_path / "a.txt").write_text("some text")
+    for url in (f"zip://a.txt::{tmp_path}/a.zip", f"simplecache::{(tmp_path / 'a.txt').as_uri()}"):
+        with pytest.raises(ValueError, match=f"{re.escape(url)} can't be read: '::' joins URLs"):
+            bpetok.count_words(url)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
