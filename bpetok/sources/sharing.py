@@ -69,7 +69,7 @@ class SharedReading(Generic[Result]):
         About the bytes of a chunk.
     size_of : callable
         Returns how many bytes a result takes. By default results take no room, and wait for those
-        before them however many they are.
+        before them however many they are, and up to `SECONDS` until they are taken.
     on_wait : callable
         Called by the caller's thread now and then.
     on_failure : callable
@@ -225,7 +225,9 @@ class SharedReading(Generic[Result]):
             part.results.append(result)
             part.size += size
             self._size += size
-            if part is self._first:
+            # What takes no room can wait: to wake the caller's thread for each took a CPU from
+            # those that count, 2 % of counting Parquet with two threads.
+            if size and part is self._first:
                 self._changed.notify_all()
 
     def _has_room(self, part: _Part[Result]) -> bool:
