@@ -407,11 +407,13 @@ def _check_arrays(words: WordArrays) -> None:
     # Not by the lengths: the difference of two numbers far apart wraps around.
     if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] <= offsets[:-1]).any():
         raise ValueError(f"offsets must ascend from 0 to len(ids) = {len(ids)}")
-    if len(ids) and not 0 <= ids.min() <= ids.max() < 256:
+    if len(ids) and ids.view(np.uint32).max() > 255:  # a negative one is large there
         raise ValueError("ids must be bytes, in 0..255")
     if (counts < 1).any():
         raise ValueError(f"counts must be at least 1, got {counts.min()}")
-    if sum_of_products(counts, words.lengths) > MAX_INT64:
+    # A bound first, which needs no other arrays: these took half of the time of this function.
+    is_small = float(np.sum(counts, dtype=np.float64)) * len(ids) < 2.0**62
+    if not is_small and sum_of_products(counts, words.lengths) > MAX_INT64:
         raise ValueError(
             "the sum of count * length over the words must be below 2**63: scale the counts down"
         )

@@ -18,7 +18,7 @@ from bpetok.base.files import is_url
 from bpetok.base.threads import exhaust
 from bpetok.sources.byte_ranges import count_lines, is_blank
 from bpetok.sources.files import opened_bytes
-from bpetok.sources.json_lines import texts_of_lines
+from bpetok.sources.json_lines import number_of_lines, texts_of_lines
 from bpetok.sources.long_lines import LineParts, LongLine
 from bpetok.sources.pieces import (
     CHUNK_SIZE,
@@ -94,7 +94,7 @@ class JsonLines:
             if n_before > first and self._checked:
                 yield start.after(at, n_before - first)
             if isinstance(lines, memoryview):
-                taken = sampler.choose(_n_lines(lines))
+                taken = sampler.choose(number_of_lines(lines))
                 yield from self._short_items(lines, n_before + 1, taken)
                 at += len(lines) + 1
                 n_before += len(taken)
@@ -110,12 +110,15 @@ class JsonLines:
     def _short_items(
         self, lines: memoryview, first: int, taken: NDArray[np.bool_]
     ) -> Iterator[Piece | Chunk]:
-        # Most lines need no parser; it also says what is wrong, and whether the column is there.
-        if self._checked and len(self._steps) == 1 and self._context.options.take_all:
+        # Most lines need no parser; it also says what is wrong, and whether the column is there, as
+        # it is where there is a text. With a parser for the first block of each file, 8 files of
+        # 20 MB took 8 % longer.
+        if len(self._steps) == 1 and self._context.options.take_all:
             name = self._steps[0].encode(errors="surrogatepass")
             found = texts_of_lines(lines, len(taken), name)
-            if found is not None:
+            if found is not None and (self._checked or len(found[2]) > 0):
                 data, offsets, places, n_null = found
+                self._checked = True
                 self._context.null_texts.n_null += n_null
                 origins = self._names.origins(first + places)
                 yield from packed_texts(data, offsets, origins, self._context.cutting)
@@ -317,11 +320,6 @@ def _parse_integer(digits: str) -> int | _LargeInteger:
         return int(digits)
     except ValueError:
         return _LargeInteger(digits)
-
-
-def _n_lines(lines: memoryview) -> int:
-    # A third of the time of bytes.count.
-    return int(np.count_nonzero(np.frombuffer(lines, np.uint8) == ord("\n"))) + 1
 
 
 def _line_blocks(file: Stream, size: int) -> Iterator[memoryview | LineParts]:

@@ -83,8 +83,13 @@ def sample_file(
         if name == "text":
             items.append(list(cut_text(path, block, context.cutting)))
         else:
-            lines = JsonLines(path, context).read_items(BytesIO(block), Position())
-            items.append(list(unmarked(lines)))
+            # As one chunk: text of one place is alike, and points of the curve of growth within it
+            # say too little of the rest. The factor by which half of it was wrong was 1.17 then,
+            # instead of 1.26, where twice as many words came as were expected.
+            whole = context.cutting._replace(chunk_size=max(LINES_SIZE, context.cutting.chunk_size))
+            lines = JsonLines(path, context._replace(cutting=whole))
+            texts = lines.read_items(BytesIO(block), Position())
+            items.append(list(unmarked(texts)))
     sample = FileSample(items, 0)
     return sample._replace(n_bytes=sample.n_sampled / share if share else 0)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import bpetok
 from bpetok.sources import jsonl
-from bpetok.sources.json_lines import texts_of_lines, unescaped
+from bpetok.sources.json_lines import number_of_lines, texts_of_lines, unescaped
 
 CHARACTERS = st.sampled_from('abcdefgh "\\\n\t\x00/é中\U0001f600\u2028') | st.characters(
     exclude_categories=["Cs"]
@@ -60,6 +60,33 @@ def parsed(lines: bytes) -> tuple[list[tuple[int, bytes]], int]:
     texts = [(number, record.get("text")) for number, record in records]
     some = [(number, text.encode()) for number, text in texts if text is not None]
     return some, len(texts) - len(some)
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"\n", b"a", b"\x8a"]), st.integers(0, 600))))
+def test_lines_are_counted(runs: list[tuple[bytes, int]]) -> None:
+    """Also where there are more line feeds than a byte can count."""
+    lines = b"".join(byte * n for byte, n in runs)
+    assert number_of_lines(lines) == lines.count(b"\n") + 1
+
+
+def test_simple_lines_need_no_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first one on: many files are smaller than what is read at once."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('\n{"id": 1}\n{"text": null}\n{"text": "aa bb"}\n')
+    calls: list[bytes] = []
+
+    def noted(line: bytes, loads: Any = orjson.loads) -> Any:
+        calls.append(line)
+        return loads(line)
+
+    monkeypatch.setattr(orjson, "loads", noted)
+    with pytest.warns(UserWarning, match="2 "):
+        assert bpetok.count_words(path).to_dict() == {b"aa": 1, b" bb": 1}
+    assert not calls
+    path.write_text('{"id": 1}\n')
+    with pytest.raises(ValueError, match="none of its first records has 'text'"):
+        bpetok.count_words(path)
+    assert calls
 
 
 @given(
