@@ -30,6 +30,10 @@ SEGMENT_SIZE = 1 << 24
 """Bytes of texts that a thread takes at a time from a file with parts: so few that all threads end
 at nearly the same time, so many that opening the file once more takes no time."""
 
+SMALL_PART = 16
+"""Files that are together at most this part of a segment are one, too: to begin with one takes
+0.3 ms. 1,000 files of 50 kB of JSON lines took twice as long with two threads as with one."""
+
 
 Parts: TypeAlias = Callable[
     [str, ReadContext, Position, Position, int], Iterator[tuple[Position, Position]]
@@ -99,11 +103,7 @@ def corpus_segments(
             if small:
                 yield from _small_segments(corpus, context, begin.file, last.file)
             else:
-                while begin < last:
-                    after = min(last, Position(begin.file + 1))
-                    path = cast("str", corpus.sources[begin.file])
-                    yield from _file_segments(path, context, begin, after)
-                    begin = after
+                yield from _file_segments(corpus, context, begin, last)
 
 
 def whole_segment(corpus: Corpus, context: ReadContext) -> Segment:
@@ -138,17 +138,55 @@ def _small_segments(
 
 
 def _file_segments(
-    path: str, context: ReadContext, first: Position, stop: Position
+    corpus: Corpus, context: ReadContext, first: Position, stop: Position
 ) -> Iterator[Segment]:
-    """Yield the parts of a file on this machine; of an object of another one the whole."""
-    own = context.of(path)
-    if is_url(path) or context.n_threads == 1:
-        yield _part(path, own, first, stop)
-        return
-    parts = _parts_of(own.options.format or format_of(path))
-    state = file_state(path)
-    for begin, end in parts(path, own, first, stop, SEGMENT_SIZE):
-        yield _part(path, own, begin, end, state)
+    """Yield the parts of files, from one position to another; small files together are one part.
+
+    An object of another machine is a part. A file of this one has more if it is large.
+    """
+    together: list[Segment] = []
+    size = 0
+    most = SEGMENT_SIZE // SMALL_PART
+    begin = first
+    while begin < stop:
+        end = min(stop, Position(begin.file + 1))
+        path = cast("str", corpus.sources[begin.file])
+        own = context.of(path)
+        if is_url(path) or context.n_threads == 1:
+            yield from _joined(together)
+            yield _part(path, own, begin, end)
+        else:
+            try:
+                state = file_state(path)
+            except OSError:  # what is wrong in a file before comes first
+                yield from _joined(together)
+                raise
+            if size + state[0] > most:
+                yield from _joined(together)
+                size = 0
+            if state[0] <= most:
+                together.append(_part(path, own, begin, end, state))
+                size += state[0]
+            else:
+                parts = _parts_of(own.options.format or format_of(path))
+                for here, after in parts(path, own, begin, end, SEGMENT_SIZE):
+                    yield _part(path, own, here, after, state)
+        begin = end
+    yield from _joined(together)
+
+
+def _joined(together: list[Segment]) -> Iterator[Segment]:
+    """Yield parts that follow each other as one, if there are any, and empty the list."""
+    parts = [*together]
+    together.clear()
+
+    def items(null_texts: NullTexts) -> Items:
+        for part in parts:
+            yield from part.items(null_texts)
+            yield part.stop
+
+    if parts:
+        yield Segment(items, parts[0].first, parts[-1].stop)
 
 
 def _parts_of(format_name: str) -> Parts:

@@ -69,10 +69,12 @@ def write_all(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.fixture
-def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files of all kinds, that have parts."""
-    monkeypatch.setattr(segments, "SEGMENT_SIZE", 500)
+@pytest.fixture(params=[500, 60_000], ids=["parts", "together"])
+def corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> list[Path]:
+    """Files of all kinds, that have parts, or of which some together are one."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", request.param)
     monkeypatch.setattr(counting_options, "Cutting", partial(Cutting, chunk_size=CHUNK))
     (tmp_path / "corpus").mkdir()
     return write_all(tmp_path / "corpus")
@@ -120,13 +122,39 @@ def test_parts_have_the_texts_in_order(corpus: list[Path], options: Reading) -> 
         return texts
 
     parts = list(segments.corpus_segments(found, context))
-    assert (len(parts) > 20) == ("max_bytes" not in options)
+    if "max_bytes" in options:
+        assert len(parts) == 1
+    elif segments.SEGMENT_SIZE == 500:
+        assert len(parts) > 20
+    else:
+        assert len(parts) < len(found.sources)
     read = named(chain.from_iterable(part.items(NullTexts()) for part in parts))
     assert read == named(corpus_items(found, context))
     assert named(segments.whole_segment(found, context).items(NullTexts())) == read
     for before, after in pairwise(parts):
         assert before.first < before.stop == after.first
     assert (parts[0].first, parts[-1].stop) == (Position(), Position(len(found.sources)))
+
+
+def test_small_files_are_read_together(tmp_path: Path) -> None:
+    """Up to a size, in order; between them is where reading may go on. What is large is apart."""
+    lines = json.dumps({"text": "some text"}) + "\n"
+    sizes = [100_000] * 15 + [2_000_000] + [600_000] * 3
+    for i, size in enumerate(sizes):
+        (tmp_path / f"{i:02}.jsonl").write_text(lines * (size // len(lines)))
+    found = resolve_corpus(tmp_path, ReadOptions())
+    cutting = Cutting(SpecialTokens([]))
+    context = ReadContext(ReadOptions(), cutting, "strict", NullTexts(), n_threads=2)
+    parts = list(segments.corpus_segments(found, context))
+    assert [part.stop.file - part.first.file for part in parts] == [10, 5, 1, 1, 1, 1]
+    read = parts[1].items(NullTexts())
+    positions = [item for item in read if isinstance(item, Position) and item.at == 0]
+    assert positions == [Position(file) for file in range(11, 16)]
+    (tmp_path / "04.jsonl").unlink()
+    rest = segments.corpus_segments(found, context, [(Position(), Position(len(sizes)))])
+    assert next(rest).stop == Position(4)  # what is wrong in them comes first
+    with pytest.raises(FileNotFoundError, match=r"04\.jsonl"):
+        next(rest)
 
 
 def test_what_must_be_read_in_order_is_one_part(tmp_path: Path) -> None:
